@@ -1,0 +1,1 @@
+"""From images on disk to fastai DataLoaders: data sets, splits, augmentation, loaders."""

@@ -1,0 +1,133 @@
+"""Image sets: every image of a data set in one uint8 array, kept on disk and memory-mapped."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from ..errors import DataError
+
+__all__ = ["ImageData", "ImageSet", "cached", "default_data_root", "from_arrays"]
+
+CACHE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images and labels side by side.
+
+    `x`: uint8 `[N, C, H, W]` (stored channels-last, so that whole batches reach the model in
+    that layout without a copy); `y`: int64 `[N]`, −1 where unlabelled; `classes`: names in the
+    order of the labels.
+    """
+
+    x: Tensor
+    y: Tensor
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def channels(self) -> int:
+        return self.x.shape[1]
+
+    @property
+    def image_size(self) -> int:
+        return self.x.shape[2]
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A data set: training images (labelled or not), test images, and what identifies it.
+
+    `fingerprint` changes whenever any image, label or the way of preparing them changes;
+    `notes` say what was done while reading (images skipped, test images split off).
+    """
+
+    name: str
+    train: ImageSet
+    test: ImageSet
+    fingerprint: str
+    notes: dict = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.train.classes
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """What a reader hands over: NHWC uint8 images and int64 labels as numpy arrays."""
+
+    train_x: np.ndarray
+    train_y: np.ndarray
+    test_x: np.ndarray
+    test_y: np.ndarray
+    classes: tuple[str, ...]
+    notes: dict = field(default_factory=dict)
+
+
+def default_data_root(data_root: str | Path | None = None) -> Path:
+    """Where data sets live: `data_root`, else `$SSLFAST_DATA`, else `~/.cache/sslfast`."""
+    return Path(data_root or os.environ.get("SSLFAST_DATA") or "~/.cache/sslfast").expanduser()
+
+
+def from_arrays(name: str, arrays: Arrays, fingerprint: str) -> ImageData:
+    """An `ImageData` over arrays in memory (or memory-mapped), without copying them."""
+
+    def image_set(x, y):
+        return ImageSet(torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y), tuple(arrays.classes))
+
+    train, test = image_set(arrays.train_x, arrays.train_y), image_set(arrays.test_x, arrays.test_y)
+    return ImageData(name, train, test, fingerprint, arrays.notes)
+
+
+def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays]) -> ImageData:
+    """The data set stored under `key`, read with `read()` and stored first if it is not there.
+
+    Several processes may ask at once: one reads, the others wait for it. The store is complete
+    or absent, never partial. Raises `DataError` if `data_root` cannot be written.
+    """
+    folder = data_root / "cache" / f"{name}-{key}-v{CACHE_VERSION}"
+    if not (folder / "meta.json").exists():
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{folder}.lock"):
+                if not (folder / "meta.json").exists():
+                    _store(folder, read())
+        except OSError as error:
+            raise DataError(
+                f"data_root: cannot write to {data_root} ({error.strerror or error}); set data_root in the config"
+                " or SSLFAST_DATA to a folder that you may write to"
+            ) from None
+    return _load(name, key, folder)
+
+
+def _store(folder: Path, arrays: Arrays) -> None:
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        meta = asdict(arrays)
+        for part in ("train_x", "train_y", "test_x", "test_y"):
+            np.save(scratch / f"{part}.npy", np.ascontiguousarray(meta.pop(part)))
+        (scratch / "meta.json").write_text(json.dumps(meta))
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _load(name: str, key: str, folder: Path) -> ImageData:
+    meta = json.loads((folder / "meta.json").read_text())
+    # 'c' (copy on write) gives torch the writable array it wants without ever touching the file
+    parts = {p: np.load(folder / f"{p}.npy", mmap_mode="c") for p in ("train_x", "train_y", "test_x", "test_y")}
+    arrays = Arrays(**parts, classes=tuple(meta["classes"]), notes=meta["notes"])
+    return from_arrays(name, arrays, key)

@@ -1,0 +1,260 @@
+"""fastai DataLoaders that take whole batches out of an array, and `image_dls` to make them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from fastai.data.core import DataLoaders, TfmdDL
+from fastai.data.transforms import CategoryMap
+from fastai.losses import CrossEntropyLossFlat
+from fastai.torch_core import TensorCategory, TensorImage, default_device, to_device
+
+from ..seeds import derive_seed
+from .augment import Augment, Stream
+from .datasets import DATASETS, load_dataset
+from .images import ImageData, ImageSet
+from .show import show_images
+from .splits import Split, make_split
+
+__all__ = ["BatchDL", "ImageLoaders", "ImageRows", "classify_dls", "image_dls", "pretrain_dls", "test_dl"]
+
+EVAL_BATCH = 512
+
+
+class ImageRows:
+    """Some rows of an `ImageSet`, as a fastai data set: `split_idx` 0 for training, 1 otherwise.
+
+    With `labels=False` items are images only, for pre-training.
+    """
+
+    def __init__(self, images: ImageSet, rows: np.ndarray, *, split_idx: int, labels: bool = True):
+        self.images, self.split_idx, self.labels = images, split_idx, labels
+        self.rows = torch.from_numpy(np.array(rows, dtype=np.int64))
+        self.vocab, self.c = CategoryMap(list(images.classes), sort=False), len(images.classes)
+        self.n_inp = 1
+        if labels:
+            self.loss_func = CrossEntropyLossFlat()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        return tuple(self.images.x.shape[1:])
+
+    def batch(self, positions: torch.Tensor) -> tuple:
+        """`(images,)` or `(images, labels)` at `positions`: uint8 `[B, C, H, W]` and int64 `[B]`."""
+        rows = self.rows[positions]
+        x = self.images.x.permute(0, 2, 3, 1)[rows].permute(0, 3, 1, 2)  # gathers channels-last
+        return (TensorImage(x), TensorCategory(self.images.y[rows])) if self.labels else (TensorImage(x),)
+
+    def __getitem__(self, i: int) -> tuple:
+        return tuple(part[0] for part in self.batch(torch.tensor([i])))
+
+    def decode(self, item: tuple, full: bool = True) -> tuple:
+        """Class index → class name (for `Learner.predict`)."""
+        return (item[0], *(self.vocab[int(label)] for label in item[1:])) if self.labels else item
+
+    def new_empty(self) -> "ImageRows":
+        """The same without any image (for `Learner.export`)."""
+        empty = ImageSet(self.images.x[:0].clone(), self.images.y[:0].clone(), self.images.classes)
+        return ImageRows(empty, self.rows[:0].clone(), split_idx=self.split_idx, labels=self.labels)
+
+
+class BatchDL(TfmdDL):
+    """A fastai DataLoader over `ImageRows`: one index operation a batch, no workers.
+
+    Order and augmentation of epoch `epoch` depend only on (`seed`, `epoch`); each pass over a
+    shuffled loader is the next epoch. With `n_batches`, an epoch is that many batches, drawn
+    by going through the images again and again, each time in a new order.
+    """
+
+    def __init__(self, dataset, bs=128, shuffle=False, seed=None, n_batches=None, epoch=0, num_workers=0, **kwargs):
+        self.seed = int(torch.randint(2**31, ())) if seed is None else seed
+        self.n_batches, self.epoch = n_batches, epoch
+        super().__init__(dataset, bs=bs, shuffle=shuffle, num_workers=0, **kwargs)
+
+    def new(self, dataset=None, cls=None, **kwargs):
+        same = dataset is None or len(dataset) == len(self.dataset)
+        kwargs = {"seed": self.seed, "epoch": self.epoch, "n_batches": self.n_batches if same else None, **kwargs}
+        if not kwargs.get("shuffle", self.shuffle):
+            kwargs["n_batches"] = None
+        return super().new(dataset, cls, **kwargs)
+
+    def __len__(self) -> int:
+        return self.n_batches or max(1, -(-self.n // self.bs) - self._leaves_one()) if self.n else 0
+
+    def get_idxs(self) -> torch.Tensor:
+        if not self.shuffle:
+            return torch.arange(self.n)
+        g = torch.Generator().manual_seed(derive_seed(self.seed, "batches", self.epoch))
+        if self.n_batches is None:
+            return torch.randperm(self.n, generator=g)[: self.n - self._leaves_one()]
+        wanted = self.n_batches * self.bs
+        rounds = [torch.randperm(self.n, generator=g) for _ in range(-(-wanted // self.n))]
+        return torch.cat(rounds)[:wanted]
+
+    def __iter__(self):
+        self.before_iter()
+        if self.shuffle:
+            for tfm in self.after_batch.fs:
+                if isinstance(getattr(tfm, "stream", None), Stream):
+                    tfm.stream.restart(self.seed, self.epoch)
+        for positions in torch.as_tensor(self.get_idxs()).split(self.bs):
+            batch = self.create_batch(positions)
+            if self.device is not None:
+                batch = to_device(batch, self.device)
+            yield self.after_batch(batch)
+        if self.shuffle:
+            self.epoch += 1
+        self.after_iter()
+
+    def one_batch(self):
+        if not len(self):
+            raise ValueError("this DataLoader has no images")
+        return next(iter(self))
+
+    def do_item(self, i):
+        return i or 0
+
+    def do_batch(self, positions):
+        return self.create_batch(positions)
+
+    def create_batch(self, positions):
+        return self.dataset.batch(torch.as_tensor(positions))
+
+    def show_batch(self, b=None, max_n=9, ctxs=None, show=True, unique=False, **kwargs):
+        """Draw images of a batch as the model gets them, each with its class or beside its target."""
+        batch = self.decode(self.one_batch() if b is None else b)
+        return show_images(batch[0], batch[1:], vocab=self.dataset.vocab, max_n=max_n, axes=ctxs, **kwargs)
+
+    def show_results(self, b, out, max_n=9, ctxs=None, show=True, **kwargs):
+        """Draw images with true and predicted class, or beside their reconstruction."""
+        x, y = self.decode(b)[:2]
+        others = (y, out) if self.dataset.labels else (out,)
+        return show_images(
+            x, others, vocab=self.dataset.vocab, beside="reconstruction", max_n=max_n, axes=ctxs, **kwargs
+        )
+
+    def _leaves_one(self) -> int:
+        """1 if the last training batch would hold one image, which BatchNorm cannot normalise."""
+        return int(bool(self.shuffle) and self.n > self.bs and self.n % self.bs == 1)
+
+
+class ImageDataLoaders(DataLoaders):
+    """fastai DataLoaders over images in memory, with `test_dl` for new ones."""
+
+    def test_dl(self, items, rm_type_tfms=None, num_workers=0, **kwargs) -> BatchDL:
+        """A loader over new images: paths, PIL images, or a uint8 tensor `[N, C, H, W]`."""
+        from .folder import decode
+
+        valid = self.valid.dataset
+        channels, size, _ = valid.image_shape
+        if not isinstance(items, torch.Tensor):
+            arrays = [decode(item, size, channels) for item in items]
+            items = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
+        images = ImageSet(items, torch.full((len(items),), -1), valid.images.classes)
+        dataset = ImageRows(images, np.arange(len(items)), split_idx=1, labels=False)
+        return self.valid.new(dataset, **kwargs)
+
+
+@dataclass(frozen=True)
+class ImageLoaders:
+    """What one cell of a study trains on.
+
+    `pretrain`: DataLoaders of (input, clean target) over the unlabelled images, None if there are
+    none; `classify`: DataLoaders of (image, class) over the labelled images; `test`: a loader
+    over the test images, for one use at the end. All validate on the same validation images.
+    """
+
+    pretrain: ImageDataLoaders | None
+    classify: ImageDataLoaders
+    test: BatchDL
+    split: Split
+    data: ImageData
+
+    def to(self, device) -> "ImageLoaders":
+        """Move all loaders to `device`."""
+        for loaders in filter(None, (self.pretrain, self.classify, self.test)):
+            loaders.to(device)
+        return self
+
+
+def image_dls(
+    data: str | Path | ImageData,
+    *,
+    unlabelled: float = 1.0,
+    labelled: float = 1.0,
+    seed: int = 0,
+    pool: str = "all",
+    bs: int = 128,
+    valid_fraction: float = 0.1,
+    augment: Augment | Mapping | None = None,
+    device: str | torch.device | None = None,
+    **options,
+) -> ImageLoaders:
+    """Loaders for pre-training on a fraction of unlabelled and classifying on a fraction of labelled images.
+
+    `data`: the name of a data set (`digits`, `mnist`, `fashion_mnist`, `cifar10`), the path of a
+    folder of images, or an `ImageData`; `options` go to `load_dataset` (`image_size`, `data_root`,
+    …). `unlabelled` and `labelled` are fractions of the training images left after
+    `valid_fraction` is set aside; `pool` says where unlabelled images come from (see `Split.pool`).
+
+    Example: `image_dls("cifar10", unlabelled=.5, labelled=.1, seed=0).pretrain.show_batch()`.
+    Raises `ConfigError` for fractions outside [0, 1], `DataError` for missing or bad images.
+    """
+    if not isinstance(data, ImageData):
+        known = str(data) in DATASETS or not Path(data).expanduser().exists()
+        data = load_dataset(str(data), **options) if known else load_dataset("folder", folder=data, **options)
+    split = make_split(data, seed, valid_fraction)
+    kwargs = {"bs": bs, "augment": Augment.of(data.name, augment), "device": device}
+    rows = split.unlabelled(unlabelled, pool, labelled)
+    return ImageLoaders(
+        pretrain=pretrain_dls(data, split, rows, **kwargs) if len(rows) else None,
+        classify=classify_dls(data, split, split.labelled(labelled), **kwargs),
+        test=test_dl(data, split, device=device),
+        split=split,
+        data=data,
+    )
+
+
+def pretrain_dls(data: ImageData, split: Split, rows: np.ndarray, **kwargs) -> ImageDataLoaders:
+    """DataLoaders of (input, clean target) over the training images `rows`, labels hidden."""
+    return _loaders(data, split, rows, labels=False, **kwargs)
+
+
+def classify_dls(data: ImageData, split: Split, rows: np.ndarray, **kwargs) -> ImageDataLoaders:
+    """DataLoaders of (image, class) over the labelled training images `rows`."""
+    return _loaders(data, split, rows, labels=True, **kwargs)
+
+
+def test_dl(data: ImageData, split: Split, device=None) -> BatchDL:
+    """A loader of (image, class) over the test images, never augmented."""
+    dataset = ImageRows(data.test, np.arange(len(data.test)), split_idx=1)
+    tfms = Augment().transforms(split.mean, split.std, reconstruct=False)
+    return BatchDL(dataset, bs=EVAL_BATCH, after_batch=tfms, device=_device(device))
+
+
+test_dl.__test__ = False  # its name is fastai's; it is no test
+
+
+def _loaders(data, split, rows, *, labels, bs, augment, device=None, n_batches=None) -> ImageDataLoaders:
+    train = ImageRows(data.train, rows, split_idx=0, labels=labels)
+    valid = ImageRows(data.train, split.valid, split_idx=1, labels=labels)
+    device = _device(device)
+
+    def tfms():  # a pipeline each: fastai stores the split on it
+        return augment.transforms(split.mean, split.std, reconstruct=not labels)
+
+    return ImageDataLoaders(
+        BatchDL(train, bs=bs, shuffle=True, seed=split.seed, n_batches=n_batches, after_batch=tfms(), device=device),
+        BatchDL(valid, bs=max(bs, EVAL_BATCH), seed=split.seed, after_batch=tfms(), device=device),
+        device=device,
+    )
+
+
+def _device(device):
+    return default_device() if device is None else torch.device(device)

@@ -1,0 +1,44 @@
+"""Drawing images of a batch, with classes or beside reconstructions."""
+
+import torch
+
+__all__ = ["show_images"]
+
+
+def show_images(x, others=(), *, vocab=None, beside="target", max_n=9, axes=None, figsize=None):
+    """Draw up to `max_n` images of `x` with what belongs to them; returns the matplotlib axes.
+
+    `x`: `[N, C, H, W]`, uint8 range or [0, 1]. `others`: class indices give a title (true, then
+    predicted, red where they differ); images give a column beside the input, headed `beside`.
+    """
+    import matplotlib.pyplot as plt
+
+    n = min(max_n, len(x))
+    columns = [x] + [other for other in others if other.ndim == 4]
+    labels = [other for other in others if other.ndim == 1]
+    if axes is None:
+        groups = min(n, max(1, round(n**0.5)))
+        shape = (-(-n // groups), groups * len(columns))
+        figsize = figsize or (1.8 * shape[1], 2.0 * shape[0])
+        _, axes = plt.subplots(*shape, figsize=figsize, squeeze=False, layout="constrained")
+        axes = axes.ravel()
+    for i, axis in enumerate(axes):
+        axis.axis("off")
+        row, column = divmod(i, len(columns))
+        if row >= n:
+            continue
+        axis.imshow(_pixels(columns[column][row]), cmap="gray", vmin=0, vmax=255)
+        if labels:
+            text = [vocab[int(label[row])] if vocab else str(int(label[row])) for label in labels]
+            axis.set_title("\n".join(text), color="black" if len(set(text)) == 1 else "firebrick", fontsize=9)
+        elif len(columns) > 1:
+            axis.set_title(("input", beside)[column], fontsize=8)
+    return axes
+
+
+def _pixels(image: torch.Tensor):
+    """`[C, H, W]` in [0, 1] or [0, 255] → uint8 `[H, W]` or `[H, W, 3]`."""
+    image = image.detach().cpu().as_subclass(torch.Tensor)
+    image = (image * 255).round() if image.is_floating_point() else image
+    image = image.clamp(0, 255).to(torch.uint8)
+    return image[0].numpy() if image.shape[0] == 1 else image.permute(1, 2, 0).numpy()

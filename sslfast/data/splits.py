@@ -1,0 +1,202 @@
+"""Splits: which training images are validation, and the order in which images become labelled.
+
+A split belongs to one data set and seed. It stores *orders*, not subsets: the subset at fraction
+f is the front of an order, so a larger fraction always contains the smaller one. Orders are
+stratified: images of every class are spread evenly along them.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .. import fractions
+from ..errors import ConfigError, DataError, RecordError
+from ..files import replacing
+from ..seeds import derive_seed
+
+__all__ = ["POOLS", "Split", "make_split", "read_split", "split_off", "stratified_order", "write_split"]
+
+POOLS = ("all", "rest")
+NO_RANK = -1
+MIN_UNLABELLED = 2  # BatchNorm cannot normalise a batch of one image
+
+
+@dataclass(frozen=True)
+class Split:
+    """One row a training image in `table`: index, class, role, labelled_rank, unlabelled_rank.
+
+    `class` is −1 and `labelled_rank` −1 for images without a label; validation images have no
+    ranks. `mean` and `std` (a value a channel, in [0, 1]) are those of the training images.
+    """
+
+    dataset: str
+    fingerprint: str
+    seed: int
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    table: pd.DataFrame
+
+    @property
+    def valid(self) -> np.ndarray:
+        """Indices of the validation images."""
+        return self._rows(self.table.role == "valid")
+
+    @property
+    def n_labelled(self) -> int:
+        """Labelled images at fraction 1."""
+        return int((self.table.labelled_rank >= 0).sum())
+
+    def labelled(self, fraction: object) -> np.ndarray:
+        """Indices of the labelled images at `fraction`, in the order in which they became so.
+
+        The first round(fraction · n) in the order, and the first of every class that these miss.
+        """
+        rows = self.table[self.table.labelled_rank >= 0].sort_values("labelled_rank")
+        front = rows.labelled_rank < fractions.count(fraction, len(rows))
+        first_of_class = ~rows["class"].duplicated()
+        return rows["index"][front | first_of_class].to_numpy()
+
+    def n_rounded_up(self, fraction: object) -> int:
+        """How many classes `labelled(fraction)` holds one image of only because each class needs one."""
+        return len(self.labelled(fraction)) - fractions.count(fraction, self.n_labelled)
+
+    def pool(self, pool: str = "all", labelled: object = 0) -> np.ndarray:
+        """Indices from which unlabelled images are drawn, in order, labels hidden.
+
+        `all`: every training image; `rest`: those that are not labelled at fraction `labelled`.
+        """
+        if pool not in POOLS:
+            raise ConfigError(f"pool: found {pool!r}, expected one of {', '.join(POOLS)}")
+        rows = self.table[self.table.unlabelled_rank >= 0].sort_values("unlabelled_rank")["index"].to_numpy()
+        return rows if pool == "all" else rows[~np.isin(rows, self.labelled(labelled))]
+
+    def unlabelled(self, fraction: object, pool: str = "all", labelled: object = 0) -> np.ndarray:
+        """Indices of the unlabelled images at `fraction` of the pool; at least two, or none at 0.
+
+        Raises `ConfigError` if the pool is too small (`rest` where all images are labelled).
+        """
+        rows = self.pool(pool, labelled)
+        n = fractions.count(fraction, len(rows))
+        if fractions.canonical(fraction) == "0":
+            return rows[:0]
+        if len(rows) < MIN_UNLABELLED:
+            raise ConfigError(
+                f"pool: {pool} leaves {len(rows)} unlabelled images at labelled {labelled};"
+                " use a smaller labelled fraction or pool: all"
+            )
+        return rows[: max(n, MIN_UNLABELLED)]
+
+    def _rows(self, mask) -> np.ndarray:
+        return self.table["index"][mask].to_numpy()
+
+
+def make_split(data, seed: int, valid_fraction: float = 0.1) -> Split:
+    """The split of `data` (an `ImageData`) under `seed`, `valid_fraction` of each class set aside.
+
+    Every class keeps at least one validation and one training image.
+    Raises `DataError` if a class has fewer than two images.
+    """
+    y = data.train.y.numpy()
+    for label, name in enumerate(data.classes):
+        if (found := int((y == label).sum())) < 2:
+            raise DataError(
+                f"dataset: class {name} of {data.name} has {found} training images, expected at least 2"
+                " (one each for training and validation)"
+            )
+    is_valid = np.zeros(len(y), dtype=bool)
+    is_valid[split_off(y, valid_fraction, seed, "valid")] = True
+    labelled = _ranks(~is_valid & (y >= 0), y, seed, "labelled")
+    unlabelled = _ranks(~is_valid, y, seed, "unlabelled")
+    table = pd.DataFrame(
+        {
+            "index": np.arange(len(y)),
+            "class": y,
+            "role": np.where(is_valid, "valid", "train"),
+            "labelled_rank": labelled,
+            "unlabelled_rank": unlabelled,
+        }
+    )
+    mean, std = _statistics(data.train.x, np.flatnonzero(~is_valid))
+    return Split(data.name, data.fingerprint, seed, data.classes, mean, std, table)
+
+
+def split_off(y: np.ndarray, fraction: float, seed: int, name: str = "test") -> np.ndarray:
+    """Indices of a stratified part of the labelled images: of every class at least one, never all."""
+    rng = np.random.default_rng(derive_seed(seed, name))
+    parts = []
+    for label in np.unique(y[y >= 0]):
+        members = rng.permutation(np.flatnonzero(y == label))
+        parts.append(members[: min(max(1, round(fraction * len(members))), len(members) - 1)])
+    return np.sort(np.concatenate(parts))
+
+
+def stratified_order(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A random permutation of `range(len(y))` whose every front holds the classes in proportion.
+
+    The k-th of the n images of a class stands at (k + 1/2)/n of the way, ties in random order:
+    a front of m images has each class's share of m to within about one image (Webster's method).
+    """
+    position = np.empty(len(y))
+    for label in np.unique(y):
+        members = rng.permutation(np.flatnonzero(y == label))
+        position[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return np.lexsort((rng.random(len(y)), position))
+
+
+def write_split(split: Split, path: str | Path) -> None:
+    """Store a split as Parquet, what it belongs to in the file's metadata."""
+    table = pa.Table.from_pandas(split.table, preserve_index=False)
+    about = {name: getattr(split, name) for name in _ABOUT}
+    with replacing(path) as scratch:
+        pq.write_table(table.replace_schema_metadata({"sslfast": json.dumps(about)}), scratch)
+
+
+def read_split(path: str | Path, data=None) -> Split:
+    """Load a split; `RecordError` if it is damaged or does not belong to `data`."""
+    try:
+        table = pq.read_table(path)
+        about = json.loads(table.schema.metadata[b"sslfast"])
+        about = {name: tuple(v) if isinstance(v := about[name], list) else v for name in _ABOUT}
+    except (pa.ArrowException, KeyError, TypeError, ValueError, OSError) as error:
+        raise RecordError(f"{path}: not a readable split ({error}); delete it and run again") from None
+    if data is not None and about["fingerprint"] != data.fingerprint:
+        raise RecordError(
+            f"{path}: made for other images than those of {data.name} now (they changed since);"
+            " delete the study's folder under results/ and run again, or use another study name"
+        )
+    return Split(**about, table=table.to_pandas())
+
+
+_ABOUT = ("dataset", "fingerprint", "seed", "classes", "mean", "std")
+
+
+def _ranks(mask: np.ndarray, y: np.ndarray, seed: int, name: str) -> np.ndarray:
+    ranks = np.full(len(y), NO_RANK, dtype=np.int64)
+    rows = np.flatnonzero(mask)
+    ranks[rows[stratified_order(y[rows], np.random.default_rng(derive_seed(seed, name)))]] = np.arange(len(rows))
+    return ranks
+
+
+def _statistics(x, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation a channel, in [0, 1], exactly, from a histogram of the uint8 values."""
+    import torch
+
+    rows = torch.from_numpy(rows)
+    means, stds = [], []
+    values = torch.arange(256, dtype=torch.float64) / 255
+    for channel in range(x.shape[1]):
+        histogram = sum(
+            torch.bincount(x[chunk, channel].reshape(-1), minlength=256).double() for chunk in rows.split(4096)
+        )
+        share = histogram / histogram.sum()
+        mean = float((share * values).sum())
+        means.append(mean)
+        # a constant channel (an all-black one, say) must not divide by zero
+        stds.append(max(float((share * (values - mean) ** 2).sum()) ** 0.5, 1e-3))
+    return tuple(means), tuple(stds)

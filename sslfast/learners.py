@@ -1,0 +1,95 @@
+"""The learner factories that users import. Each returns a plain fastai `Learner`."""
+
+import fastai.callback.fp16
+import fastai.callback.progress
+import fastai.callback.schedule  # noqa: F401 - these give Learners to_fp16, progress bars, fit_one_cycle, lr_find
+from fastai.data.transforms import get_c
+from fastai.learner import Learner
+from fastai.losses import CrossEntropyLossFlat
+from fastai.metrics import accuracy
+from fastai.torch_core import params
+from fastcore.foundation import L
+from fastcore.meta import delegates
+from torch import nn
+
+from .callbacks import FrozenEncoderGuard
+from .errors import DataError
+from .methods.autoencoder import autoencoder_learner
+from .metrics import MacroF1
+from .models import Classifier, as_encoder, create_head, feature_shape, image_shape, initialised_with
+
+__all__ = ["autoencoder_learner", "classifier_learner", "random_encoder", "supervised_learner"]
+
+
+@delegates(Learner.__init__)
+def classifier_learner(
+    dls,
+    encoder="original",
+    head: nn.Module | None = None,
+    dropout: float = 0.4,
+    seed: int | None = None,
+    loss_func=None,
+    metrics=None,
+    cbs=None,
+    train_bn: bool = False,
+    **kwargs,
+) -> Learner:
+    """A Learner that trains a head over a *frozen* encoder: `model[0]` the encoder, `model[1]` the head.
+
+    `dls`: `image_dls(…).classify`, or any fastai image classification DataLoaders. `encoder`: a
+    learner, a module, the path of a saved encoder, or a name (then its weights are random: the
+    control). It is copied, and while frozen runs in eval mode without gradients; every fit ends
+    with a proof that parameters and BatchNorm statistics are bit-identical. `unfreeze()` wakes it
+    with a parameter group of its own, so `slice` learning rates work. `seed` fixes the initial
+    weights. Metrics: accuracy and macro-F1 over the whole validation set.
+    """
+    learn = _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, train_bn=train_bn, **kwargs)
+    learn.freeze()
+    return learn
+
+
+@delegates(Learner.__init__)
+def supervised_learner(
+    dls,
+    encoder="original",
+    head: nn.Module | None = None,
+    dropout: float = 0.4,
+    seed: int | None = None,
+    loss_func=None,
+    metrics=None,
+    cbs=None,
+    **kwargs,
+) -> Learner:
+    """The baseline: the same encoder and head as `classifier_learner`, trained together from scratch."""
+    return _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, **kwargs)
+
+
+def random_encoder(dls, encoder: str = "original", seed: int | None = None) -> nn.Module:
+    """The control: an encoder called `encoder`, for the images of `dls`, that learned nothing.
+
+    With the same `seed`, its weights are those that `autoencoder_learner` starts from.
+    """
+    return as_encoder(encoder, image_shape(dls), seed)
+
+
+def _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, **kwargs) -> Learner:
+    shape, n_classes = image_shape(dls), get_c(dls)
+    if n_classes < 2:
+        raise DataError(f"dls: found {n_classes} classes, expected two or more (image_dls(…).classify has them)")
+    encoder = as_encoder(encoder, shape, seed)
+    if head is None:
+        with initialised_with(seed, "head"):
+            head = create_head(feature_shape(encoder, shape), n_classes, dropout)
+    return Learner(
+        dls,
+        Classifier(encoder, head),
+        loss_func=loss_func or CrossEntropyLossFlat(),
+        splitter=_encoder_and_head,
+        metrics=[accuracy, MacroF1(n_classes)] if metrics is None else metrics,
+        cbs=L(cbs) + FrozenEncoderGuard(),
+        **kwargs,
+    )
+
+
+def _encoder_and_head(model: Classifier) -> list:
+    return [params(model.encoder), params(model.head)]

@@ -1,0 +1,64 @@
+"""Losses and metrics: RMSE in pixel units, macro-F1 over a whole set."""
+
+import torch
+from fastai.learner import Metric
+from fastai.metrics import F1Score
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["RMSE", "MacroF1", "RMSELoss"]
+
+
+class RMSELoss:
+    """Root mean squared error between images, pixels in [0, 1].
+
+    `reduction="mean"`: the square root of the mean squared error over all values of the batch, a
+    scalar; `"none"`: the same an image, `[N]`. `eps` keeps the gradient finite at a perfect match.
+    Raises `ValueError` where the shapes differ (broadcasting would hide a wrong decoder).
+    """
+
+    def __init__(self, reduction: str = "mean", eps: float = 1e-12):
+        self.reduction, self.eps = reduction, eps
+
+    def __call__(self, pred: Tensor, target: Tensor) -> Tensor:
+        if pred.shape != target.shape:
+            raise ValueError(f"reconstruction is {list(pred.shape)}, the image {list(target.shape)}")
+        pred, target = (t.as_subclass(Tensor) for t in (pred, target))
+        if self.reduction == "none":
+            return ((pred - target) ** 2).flatten(1).mean(1).add(self.eps).sqrt()
+        return F.mse_loss(pred, target).add(self.eps).sqrt()
+
+    def decodes(self, pred: Tensor) -> Tensor:
+        """Reconstructions as they are: pixels in [0, 1]."""
+        return pred
+
+
+class RMSE(Metric):
+    """Root mean squared error over a whole set of images, pixels in [0, 1]; the same for any batch size."""
+
+    def reset(self):
+        self.squares, self.count = 0.0, 0
+
+    def accumulate(self, learn):
+        difference = learn.pred.detach().float() - learn.yb[0].as_subclass(Tensor).float()
+        self.squares += difference.square().sum(dtype=torch.float64)
+        self.count += difference.numel()
+
+    @property
+    def value(self):
+        return float(self.squares / self.count) ** 0.5 if self.count else None
+
+    @property
+    def name(self):
+        return "rmse"
+
+
+def MacroF1(n_classes: int) -> Metric:  # noqa: N802 - fastai's metrics are named like this
+    """The mean over all `n_classes` classes of their F1, from the whole set; 0 for a class never hit.
+
+    fastai's `F1Score` (scikit-learn's `f1_score`) with every class counted, present or not.
+    """
+    metric = F1Score(average="macro", labels=list(range(n_classes)))
+    metric.kwargs["zero_division"] = 0
+    metric.name = "macro_f1"
+    return metric

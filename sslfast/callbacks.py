@@ -8,11 +8,18 @@ import torch
 from fastai.callback.core import Callback, CancelFitException
 
 from .data.augment import TensorTarget
+from .errors import ConfigError
 from .seeds import derive_seed
 
-__all__ = ["Diverged", "FrozenEncoderGuard", "History", "ReconstructInput", "SeedEpochs", "TimeToAccuracy"]
-
-AFTER_RECORDER = 61
+__all__ = [
+    "Diverged",
+    "EpochWatcher",
+    "FrozenEncoderGuard",
+    "History",
+    "ReconstructInput",
+    "SeedEpochs",
+    "TimeToAccuracy",
+]
 
 
 class FrozenEncoderGuard(Callback):
@@ -60,49 +67,68 @@ class SeedEpochs(Callback):
         torch.manual_seed(derive_seed(self.seed, "dropout", self.epoch))
 
 
-class Diverged(Callback):
-    """Ends a fit after an epoch whose losses are not finite; `epoch_diverged` says which, from 1."""
+class EpochWatcher(Callback):
+    """Calls `begin()` when a fit starts to train and `watch(row)` after each of its epochs.
 
-    order = AFTER_RECORDER
-    epoch_diverged: int | None = None
-
-    def before_fit(self):
-        self.epoch_diverged = None
-
-    def after_epoch(self):
-        if not all(math.isfinite(loss) for loss in self.recorder.values[-1][:2]):
-            self.epoch_diverged = self.epoch + 1
-            raise CancelFitException
-
-
-class History(Callback):
-    """One dict an epoch: `epoch` (from 1), losses, metrics, cumulative `seconds` and `images` seen.
-
-    `seconds` is the wall-clock from the start of the fit, validation included. The training loss is
-    fastai's smoothed one.
+    Not when predicting, validating or in `lr_find`, for which fastai sends the events of a fit too.
+    `row`: `epoch` (from 1), `train_loss` (fastai's smoothed one), `valid_loss`, the metrics,
+    `seconds` (wall-clock since the fit began, validation included) and training `images` seen.
     """
 
-    order = AFTER_RECORDER - 1
+    order = 61  # after the Recorder's 50, whose values it reads
 
     def before_fit(self):
-        self.rows, self.images, self.start = [], 0, time.perf_counter()
+        self.fitting = False
+
+    def before_train(self):
+        if not self.fitting and not hasattr(self.learn, "lr_finder"):
+            self.fitting, self.images, self.start_time = True, 0, time.perf_counter()
+            self.begin()
 
     def after_batch(self):
-        if self.training:
+        if self.training and self.fitting:
             self.images += len(self.xb[0])
 
     def after_epoch(self):
-        if not hasattr(self.learn, "recorder") or getattr(self.learn, "final_record", None) is None:
-            return
-        names = self.recorder.metric_names[1:-1] if self.recorder.add_time else self.recorder.metric_names[1:]
-        values = [None if v is None else float(v) for v in self.recorder.values[-1]]
-        self.rows.append(
-            {"epoch": self.epoch + 1, **dict(zip(names, values, strict=True))}
-            | {"seconds": time.perf_counter() - self.start, "images": self.images}
-        )
+        if self.fitting:
+            names = [name for name in self.recorder.metric_names if name not in ("epoch", "time")]
+            values = [None if value is None else float(value) for value in self.recorder.values[-1]]
+            row = {"epoch": self.epoch + 1, **dict(zip(names, values, strict=True))}
+            self.watch({**row, "seconds": time.perf_counter() - self.start_time, "images": self.images})
+
+    def begin(self) -> None:
+        """Forget the last fit."""
+
+    def watch(self, row: dict) -> None:
+        """What to do with an epoch's row."""
 
 
-@dataclass
+class History(EpochWatcher):
+    """Keeps the rows of the last fit in `rows` (see `EpochWatcher`)."""
+
+    def begin(self) -> None:
+        self.rows: list[dict] = []
+
+    def watch(self, row: dict) -> None:
+        self.rows.append(row)
+
+
+class Diverged(EpochWatcher):
+    """Ends a fit after an epoch whose losses are not finite; `epoch_diverged` says which, from 1, or is None."""
+
+    order = 62  # after History, which keeps that epoch
+    epoch_diverged: int | None = None
+
+    def begin(self) -> None:
+        self.epoch_diverged = None
+
+    def watch(self, row: dict) -> None:
+        if not all(math.isfinite(row[name]) for name in ("train_loss", "valid_loss") if row.get(name) is not None):
+            self.epoch_diverged = row["epoch"]
+            raise CancelFitException
+
+
+@dataclass(frozen=True)
 class Reached:
     """When a threshold was first reached: epochs (from 1), seconds of fit, training images seen."""
 
@@ -111,31 +137,23 @@ class Reached:
     images: int
 
 
-class TimeToAccuracy(Callback):
+class TimeToAccuracy(EpochWatcher):
     """Notes the first epoch whose validation `metric` is at or above `threshold`.
 
     After the fit, `reached` is a `Reached`, or None: a run that never gets there has no time to
-    accuracy. Raises `KeyError` at the start of the fit if the learner has no such metric.
+    accuracy. Raises `ConfigError` at the start of the fit if the learner has no such metric.
     Source: DAWNBench (Coleman et al. 2017), time to accuracy.
     """
-
-    order = AFTER_RECORDER
 
     def __init__(self, metric: str = "macro_f1", threshold: float = 0.4):
         self.metric, self.threshold = metric, threshold
         self.reached: Reached | None = None
 
-    def before_fit(self):
-        self.reached, self.images, self.start = None, 0, time.perf_counter()
-        names = list(self.recorder.metric_names)
-        if self.metric not in names:
-            raise KeyError(f"metric {self.metric!r} is not recorded; there are {', '.join(names[1:-1])}")
-        self.column = names.index(self.metric) - 1
+    def begin(self) -> None:
+        self.reached = None
+        if self.metric not in (names := list(self.recorder.metric_names)):
+            raise ConfigError(f"metric: found {self.metric!r}, expected one that is recorded: {', '.join(names[1:-1])}")
 
-    def after_batch(self):
-        if self.training:
-            self.images += len(self.xb[0])
-
-    def after_epoch(self):
-        if self.reached is None and self.recorder.values[-1][self.column] >= self.threshold:
-            self.reached = Reached(self.epoch + 1, time.perf_counter() - self.start, self.images)
+    def watch(self, row: dict) -> None:
+        if self.reached is None and row[self.metric] is not None and row[self.metric] >= self.threshold:
+            self.reached = Reached(row["epoch"], row["seconds"], row["images"])

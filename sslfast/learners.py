@@ -85,7 +85,7 @@ def _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, **kw
         Classifier(encoder, head),
         loss_func=loss_func or CrossEntropyLossFlat(),
         splitter=_encoder_and_head,
-        metrics=[accuracy, MacroF1(n_classes)] if metrics is None else metrics,
+        metrics=[accuracy, MacroF1()] if metrics is None else metrics,
         cbs=L(cbs) + FrozenEncoderGuard(),
         **kwargs,
     )

@@ -53,12 +53,11 @@ class RMSE(Metric):
         return "rmse"
 
 
-def MacroF1(n_classes: int) -> Metric:  # noqa: N802 - fastai's metrics are named like this
-    """The mean over all `n_classes` classes of their F1, from the whole set; 0 for a class never hit.
+def MacroF1() -> Metric:
+    """The mean over classes of their F1, over a whole set: fastai's `F1Score`, scikit-learn's `f1_score`.
 
-    fastai's `F1Score` (scikit-learn's `f1_score`) with every class counted, present or not.
+    A class counts if it occurs among the labels or the predictions.
     """
-    metric = F1Score(average="macro", labels=list(range(n_classes)))
-    metric.kwargs["zero_division"] = 0
+    metric = F1Score(average="macro")
     metric.name = "macro_f1"
     return metric

@@ -1,21 +1,14 @@
-"""A person's own images: from files in folders to one array.
+"""A person's own images: from files in folders (see `listing`) to one array.
 
-Three layouts are read:
-
-* `train/<class>/…`, optionally `test/<class>/…` and `unlabelled/…`;
-* the same without `test/`: test images are split off the training images, class by class;
-* one tree, `<class>/…`, optionally with `unlabelled/…`: the same.
-
-Images may lie at any depth below their class. PNG, JPEG, BMP and WebP, in grey, RGB, palette or
-with transparency (shown on white), in 8 or 16 bits; EXIF orientation is honoured. Other files
-are passed over and counted.
+PNG, JPEG, BMP and WebP, in grey, RGB, palette or with transparency (shown on white), in 8 or 16
+bits; EXIF orientation is honoured.
 """
 
 import hashlib
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +16,11 @@ from PIL import Image, ImageOps
 
 from ..errors import DataError
 from .images import Arrays
+from .listing import scan, too_few
 from .splits import split_off
 
-__all__ = ["FolderOptions", "folder_key", "read_folder", "scan"]
+__all__ = ["FolderOptions", "decode", "folder_key", "read_folder"]
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".webp"}
 UNLABELLED = -1
 
 
@@ -40,70 +33,6 @@ class FolderOptions:
     test_fraction: float = 0.2
     test_seed: int = 0
     on_bad_image: str = "error"
-
-
-@dataclass
-class Listing:
-    """The image files of a folder: `(path, size, time in ns)` a file, by part and class."""
-
-    classes: list[str]
-    train: list[tuple[str, list]]
-    test: list[tuple[str, list]]
-    unlabelled: list
-    notes: dict = field(default_factory=dict)
-
-
-def scan(root: Path) -> Listing:
-    """List the images under `root` by part and class, without opening any of them.
-
-    Raises `DataError` where the folder cannot make a study: missing, empty, one class only, a
-    class with a single image, or a test class that training does not know.
-    """
-    if not root.is_dir():
-        found = "a file" if root.exists() else "nothing"
-        raise DataError(f"folder: found {found} at {root}, expected a folder of images (see config/README.md)")
-    tops = {entry.name: entry.path for entry in _entries(root) if entry.is_dir() and not entry.name.startswith(".")}
-    tree = tops.pop("train", None)
-    test_folder = tops.pop("test", None) if tree else None
-    unlabelled_folder = tops.pop("unlabelled", None)
-    ignored = _Counter()
-    if tree:
-        class_folders = {e.name: e.path for e in _entries(Path(tree)) if e.is_dir() and not e.name.startswith(".")}
-        ignored.n += len(tops)
-    elif "test" in tops:
-        raise DataError(f"folder: {root} has test/ but no train/; expected train/<class>/ beside it")
-    else:
-        class_folders, tree = tops, str(root)
-    train = [(name, _images(path, ignored)) for name, path in sorted(class_folders.items())]
-    classes = [name for name, files in train if files]
-    if not classes:
-        raise DataError(
-            f"folder: found no images in class folders under {tree};"
-            " expected <class>/<image> with PNG, JPEG, BMP or WebP files"
-        )
-    if empty := [name for name, files in train if not files]:
-        raise DataError(f"folder: the class folder {Path(tree) / empty[0]} has no images; add some or remove it")
-    if len(classes) == 1:
-        raise DataError(f"folder: found one class only ({classes[0]}) under {tree}; expected two or more")
-    test = []
-    if test_folder:
-        test = [(e.name, _images(e.path, ignored)) for e in sorted(_entries(Path(test_folder)), key=lambda e: e.name)
-                if e.is_dir() and not e.name.startswith(".")]  # fmt: skip
-        for name, files in test:
-            if files and name not in classes:
-                raise DataError(
-                    f"folder: test/{name} is a class that train/ does not have (it has {_some(classes)});"
-                    " rename or remove it"
-                )
-        test = [(name, files) for name, files in test if files]
-        if not test:
-            raise DataError(f"folder: {test_folder} has no images; add some, or remove it to split test images off")
-    unlabelled = _images(unlabelled_folder, ignored) if unlabelled_folder else []
-    needed = 2 if test else 3  # one each for labelled, validation and (where split off) test
-    for name, files in train:
-        if len(files) < needed:
-            raise DataError(_too_few(Path(tree) / name, len(files), needed))
-    return Listing(classes, train, test, unlabelled, {"files_ignored": ignored.n})
 
 
 def folder_key(root: Path, options: FolderOptions) -> str:
@@ -136,7 +65,7 @@ def read_folder(root: Path, options: FolderOptions, progress: bool = False) -> A
         needed = 2 if test else 3
         for i, name in enumerate(listing.classes):
             if (left := int(((y == i) & ~is_test).sum())) < needed:
-                raise DataError(_too_few(root / name, left, needed) + f" ({len(skipped)} unreadable ones were skipped)")
+                raise DataError(too_few(root / name, left, needed) + f" ({len(skipped)} unreadable ones were skipped)")
         if test and not is_test.any():
             raise DataError(f"folder: none of the test images under {root} could be read")
     if not test:
@@ -204,45 +133,6 @@ def _decode(paths: list[str], options: FolderOptions, progress: bool) -> tuple[n
             pool.shutdown(cancel_futures=True)
             raise
     return x, good
-
-
-class _Counter:
-    n = 0
-
-
-def _entries(folder: Path) -> list[os.DirEntry]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except PermissionError:
-        raise DataError(f"folder: not allowed to read {folder}; change its permissions or move it away") from None
-
-
-def _images(folder: str, ignored: _Counter) -> list[tuple[str, int, int]]:
-    """Image files below `folder`, sorted by path: `(path, bytes, modification time in ns)`."""
-    found, folders = [], [folder]
-    while folders:
-        for entry in _entries(Path(folders.pop())):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                folders.append(entry.path)
-            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                status = entry.stat()
-                found.append((entry.path, status.st_size, status.st_mtime_ns))
-            else:
-                ignored.n += 1
-    return sorted(found)
-
-
-def _too_few(folder: Path, found: int, needed: int) -> str:
-    use = "training and validation" if needed == 2 else "training, validation and test"
-    images = "a single image" if found == 1 else f"{found} images"
-    return f"folder: the class folder {folder} has {images}, expected at least {needed} (one each for {use})"
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
 def _reason(error: Exception) -> str:

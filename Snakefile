@@ -1,0 +1,24 @@
+# How much is unlabelled data worth? The whole study, from images to report:
+#   split -> pretrain -> classify -> collect -> report
+#        `-> supervised -----------^
+# Run `snakemake --cores all`; the config's keys are explained in config/README.md.
+
+
+if not workflow.overwrite_configfiles:  # a --configfile replaces the default, key by key it would leak
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/split.smk"
+include: "workflow/rules/pretrain.smk"
+include: "workflow/rules/classify.smk"
+include: "workflow/rules/supervised.smk"
+include: "workflow/rules/collect.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.output,

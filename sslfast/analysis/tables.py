@@ -1,0 +1,79 @@
+"""The two tables that everything else is computed from: `cells`, a row a run, and `history`, a row a run and epoch."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ..files import replacing
+from ..records import RunRecord, read_record
+
+__all__ = ["CELL_KEY", "collect", "write_tables"]
+
+CELL_KEY = ["dataset", "method", "encoder", "u", "l", "seed"]
+
+
+def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`(cells, history)` of the run records at `paths`.
+
+    `cells`: the spec (`u` and `l` as numbers, beside the counts; `u` is NaN for the baseline),
+    status and reason, test_accuracy and test_macro_f1 (NaN unless `ok`), n_test, seconds by phase,
+    device, threads, versions, notes. `history`: the cell's key, epoch, images, seconds, train_loss,
+    valid_loss, accuracy, macro_f1 (validation). Raises `RecordError` for a damaged record.
+    """
+    records = [read_record(path) for path in paths]
+    cells = pd.DataFrame([_cell(record) for record in records])
+    history = pd.DataFrame([{**_key(record), **row} for record in records for row in record.history])
+    columns = [*CELL_KEY, "epoch", "images", "seconds", "train_loss", "valid_loss", "accuracy", "macro_f1"]
+    order = ["method", "encoder", "l", "u", "seed"]
+    return cells.sort_values(order, ignore_index=True), history.reindex(columns=columns)
+
+
+def write_tables(tables: dict[str, pd.DataFrame], folders: Sequence[str | Path], kinds=("parquet", "csv")) -> None:
+    """Write each table as `<folder>/<name>.<kind>` for every folder and kind, whole or not at all."""
+    for folder in folders:
+        for name, table in tables.items():
+            for kind in kinds:
+                with replacing(Path(folder) / f"{name}.{kind}") as scratch:
+                    table.to_parquet(scratch) if kind == "parquet" else table.to_csv(scratch, index=False)
+
+
+def _number(fraction: str | None) -> float:
+    return float("nan") if fraction is None else float(fraction)
+
+
+def _key(record: RunRecord) -> dict:
+    spec = record.spec
+    return {
+        "dataset": spec.dataset,
+        "method": spec.method,
+        "encoder": spec.encoder,
+        "u": _number(spec.u),
+        "l": _number(spec.l),
+        "seed": spec.seed,
+    }
+
+
+def _cell(record: RunRecord) -> dict:
+    test, spec = record.test or {}, record.spec
+    return {
+        "study": spec.study,
+        **_key(record),
+        "n_unlabelled": spec.n_unlabelled,
+        "n_labelled": spec.n_labelled,
+        "pool": spec.pool,
+        "status": record.status,
+        "reason": record.reason,
+        "test_accuracy": test.get("accuracy", float("nan")),
+        "test_macro_f1": test.get("macro_f1", float("nan")),
+        "n_test": sum(map(sum, test.get("confusion", []))),
+        **{f"seconds_{phase}": seconds for phase, seconds in record.seconds.items()},
+        "epochs": len(record.history),
+        "budget": record.settings.get("budget"),
+        "device": record.device,
+        "threads": record.threads,
+        "precision": record.precision,
+        "code_version": record.code_version,
+        **{f"version_{name}": found for name, found in record.versions.items()},
+        "classes_rounded_up": record.notes.get("classes_rounded_up", 0),
+    }

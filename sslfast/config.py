@@ -1,0 +1,109 @@
+"""The config of a study: checked against its schema, filled with defaults, in one canonical form."""
+
+import copy
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from .errors import ConfigError
+from .fractions import canonical_list
+
+__all__ = ["check_config", "read_schema"]
+
+
+def read_schema(path: str | Path) -> dict:
+    """The JSON schema stored as YAML at `path`."""
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def check_config(config: Mapping, schema: Mapping) -> dict:
+    """The config with defaults filled in, fractions canonical and increasing, seeds a list.
+
+    Raises `ConfigError`, one line that names the key, for anything that cannot work.
+    """
+    config = _numbers(copy.deepcopy(dict(config)), schema)
+    problems = list(Draft202012Validator(schema).iter_errors(config))
+    if problems:
+        unknown = [p for p in problems if p.validator == "additionalProperties"]  # often the cause of the rest
+        raise ConfigError(_explain(unknown[0] if unknown else best_match(problems), schema))
+    config = _defaults(config, schema)
+    config["study"] = config.get("study") or config["dataset"]
+    config["title"] = config.get("title") or config["study"]
+    config["supervised"] = {**config["classify"], **config["supervised"]}
+    for key in ("unlabelled", "labelled"):
+        config[key] = canonical_list(config[key], key)
+    if "0" in config["labelled"]:
+        raise ConfigError("labelled: found 0, expected fractions above 0 (a classifier needs labels)")
+    if config["pool"] == "rest" and "1" in config["labelled"] and config["unlabelled"] != ["0"]:
+        raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
+    if isinstance(config["seeds"], int):
+        config["seeds"] = list(range(config["seeds"]))
+    if len(set(config["seeds"])) < len(config["seeds"]):
+        raise ConfigError(f"seeds: found {config['seeds']}, expected each seed once")
+    if config["dataset"] == "folder" and not config["folder"]:
+        raise ConfigError("folder: missing; dataset: folder needs the path of your images here")
+    if config["dataset"] != "folder" and config["folder"]:
+        raise ConfigError(f"folder: given, but dataset is {config['dataset']}; set dataset: folder to use your images")
+    return config
+
+
+def _numbers(value, schema: Mapping):
+    """YAML reads 1e-3, and the command line every number, as text: make numbers where numbers belong."""
+    kinds = schema.get("type", [])
+    if isinstance(value, dict):
+        inner = schema.get("properties", {})
+        return {key: _numbers(v, inner.get(key, {})) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_numbers(v, schema.get("items", {})) for v in value]
+    if isinstance(value, str) and {"number", "integer"} & {*([kinds] if isinstance(kinds, str) else kinds)}:
+        try:
+            number = float(value)
+            return int(number) if number.is_integer() else number
+        except ValueError:
+            pass
+    return value
+
+
+def _defaults(config: dict, schema: Mapping) -> dict:
+    for key, entry in schema["properties"].items():
+        if "default" in entry and config.get(key) is None:
+            config[key] = copy.deepcopy(entry["default"])
+        if "properties" in entry and isinstance(config.get(key), dict):
+            _defaults(config[key], entry)
+    return config
+
+
+def _explain(problem: ValidationError, schema: Mapping) -> str:
+    key = ".".join(str(part) for part in problem.absolute_path if not isinstance(part, int))
+    found = f"found {problem.instance!r}"
+    if problem.validator == "additionalProperties":
+        known = list(problem.schema["properties"])
+        name = next(k for k in problem.instance if k not in known)
+        close = difflib.get_close_matches(str(name), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known keys are {', '.join(known)}"
+        return f"{f'{key}.' if key else ''}{name}: unknown key; {hint}"
+    if problem.validator == "required":
+        name = next(k for k in problem.validator_value if k not in problem.instance)
+        return f"{name}: missing; {_lower(schema['properties'][name]['description'])}"
+    if problem.validator == "minItems":
+        return f"{key}: empty, expected at least one value"
+    if problem.validator == "uniqueItems":
+        return f"{key}: {found}, expected each value once"
+    expected = {
+        "enum": lambda v: "one of " + ", ".join(map(str, v)),
+        "type": lambda v: "a value of type " + " or ".join([v] if isinstance(v, str) else v),
+        "minimum": lambda v: f"{v} or more",
+        "maximum": lambda v: f"{v} or less",
+        "exclusiveMinimum": lambda v: f"more than {v}",
+        "exclusiveMaximum": lambda v: f"less than {v}",
+        "pattern": lambda v: "letters, digits, '.', '_' and '-', the first a letter or digit",
+    }.get(problem.validator, lambda v: f"{problem.validator} {v}")
+    return f"{key}: {found}, expected {expected(problem.validator_value)}"
+
+
+def _lower(text: str) -> str:
+    return text[0].lower() + text[1:].rstrip(".")

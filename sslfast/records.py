@@ -1,0 +1,135 @@
+"""The run record: the one file that a training job leaves, and all that the analysis may use."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+
+from .errors import RecordError
+from .files import replacing
+
+__all__ = ["SCHEMA_VERSION", "RunRecord", "Spec", "read_record", "write_predictions", "write_record"]
+
+SCHEMA_VERSION = 1
+STAGES = ("pretrain", "classify", "supervised")
+STATUSES = ("ok", "diverged", "failed")
+PHASES = ("data", "pretrain", "classify", "evaluate")
+HISTORY = {  # what a row of the history holds, by stage, beside epoch, seconds and images
+    "pretrain": ("train_loss", "valid_loss", "rmse"),
+    "classify": ("train_loss", "valid_loss", "accuracy", "macro_f1"),
+    "supervised": ("train_loss", "valid_loss", "accuracy", "macro_f1"),
+}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Which box of the grid a run is. Fractions are canonical text; counts say how many images they were.
+
+    `l` is None for an encoder that serves every labelled fraction; `u` is None for the baseline.
+    """
+
+    study: str
+    dataset: str
+    method: str
+    encoder: str
+    u: str | None
+    n_unlabelled: int
+    l: str | None  # noqa: E741 - the design's word
+    n_labelled: int
+    pool: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What one training job did.
+
+    `history`: a dict an epoch (see `HISTORY`), seconds cumulative, validation included. `test`:
+    accuracy, macro_f1, f1_by_class, confusion (rows true, columns predicted) and classes; None for
+    encoders and for runs that are not `ok`. `seconds`: wall-clock by phase. `settings`: what the
+    training depended on beside the spec. `notes`: counts of what was rounded up or skipped.
+    """
+
+    stage: str
+    spec: Spec
+    status: str
+    reason: str | None
+    history: list[dict]
+    test: dict | None
+    seconds: dict[str, float]
+    settings: dict
+    device: str
+    threads: int
+    precision: str
+    versions: dict[str, str]
+    code_version: str
+    notes: dict = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+    def check(self, where: str | Path = "record") -> "RunRecord":
+        """This record; `RecordError` naming `where` and the first thing in it that cannot be."""
+
+        def require(good: bool, what: str) -> None:
+            if not good:
+                raise RecordError(f"{where}: {what}; delete the file and run again")
+
+        require(self.schema_version == SCHEMA_VERSION, f"schema_version {self.schema_version}, not {SCHEMA_VERSION}")
+        require(self.stage in STAGES, f"stage {self.stage!r} is none of {', '.join(STAGES)}")
+        require(self.status in STATUSES, f"status {self.status!r} is none of {', '.join(STATUSES)}")
+        require((self.status == "ok") == (self.reason is None), f"status {self.status} with reason {self.reason!r}")
+        require(set(self.seconds) == set(PHASES), f"seconds for {sorted(self.seconds)}, not for {sorted(PHASES)}")
+        require(all(s >= 0 for s in self.seconds.values()), "a negative number of seconds")
+        wanted = {"epoch", "seconds", "images", *HISTORY[self.stage]}
+        for number, row in enumerate(self.history, 1):
+            require(set(row) == wanted, f"history row {number} has {sorted(row)}, not {sorted(wanted)}")
+            require(row["epoch"] == number, f"history row {number} is of epoch {row['epoch']}")
+            for name in ("accuracy", "macro_f1"):
+                require(row.get(name) is None or 0 <= row[name] <= 1, f"{name} {row.get(name)} in epoch {number}")
+        require(self.status != "ok" or self.stage == "pretrain" or self.test is not None, "no test results")
+        if self.test is not None:
+            confusion, n_classes = self.test["confusion"], len(self.test["classes"])
+            require([len(row) for row in confusion] == [n_classes] * n_classes, "a confusion matrix of another size")
+            require(len(self.test["f1_by_class"]) == n_classes, "per-class F1 for another number of classes")
+            hits, total = sum(confusion[i][i] for i in range(n_classes)), sum(map(sum, confusion))
+            require(
+                total > 0 and math.isclose(hits / total, self.test["accuracy"], abs_tol=1e-6),
+                "an accuracy that is not its confusion matrix's",
+            )
+        return self
+
+
+def write_record(record: RunRecord, path: str | Path) -> None:
+    """Check `record` and write it as JSON, whole or not at all. Losses that are not finite become null."""
+    record.check(path)
+    with replacing(path) as scratch:
+        scratch.write_text(json.dumps(_finite(asdict(record)), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_record(path: str | Path) -> RunRecord:
+    """The record at `path`; `RecordError` if it is missing, damaged or of another version."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        unknown = set(content) ^ {f.name for f in fields(RunRecord)}
+        if unknown:
+            raise ValueError(f"unknown or missing entry {sorted(unknown)[0]}")
+        return RunRecord(**{**content, "spec": Spec(**content["spec"])}).check(path)
+    except RecordError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RecordError(f"{path}: not a readable run record ({error}); delete the file and run again") from None
+
+
+def write_predictions(predictions: np.ndarray | None, path: str | Path) -> None:
+    """Store the predicted class of every test image, `[N]` uint8 or uint16; an empty array for a run without."""
+    with replacing(path) as scratch:
+        np.save(scratch, np.empty(0, dtype=np.uint8) if predictions is None else predictions)
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

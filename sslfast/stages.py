@@ -1,0 +1,271 @@
+"""The training stages of a study: pre-train an encoder, classify over it frozen, and the baseline.
+
+Each takes data, a split and settings, and returns what it made with its run record. The workflow's
+scripts call these; so may a script of yours.
+"""
+
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from fastai.callback.progress import ProgressCallback
+from fastai.learner import Learner
+from sklearn.metrics import confusion_matrix, f1_score
+from torch import nn
+
+from .callbacks import Diverged, History, SeedEpochs
+from .data.augment import Augment
+from .data.images import ImageData
+from .data.loaders import classify_dls, pretrain_dls, test_dl
+from .data.splits import Split
+from .device import resolve_device
+from .errors import ConfigError
+from .fractions import canonical
+from .learners import classifier_learner, supervised_learner
+from .methods import METHODS
+from .models import create_encoder, initialised_with, load_encoder
+from .records import PHASES, RunRecord, Spec, read_record
+from .version import code_version, versions
+
+__all__ = [
+    "FitSettings",
+    "RunSettings",
+    "classify",
+    "encoder_header",
+    "pretrain",
+    "run_settings",
+    "settings_of",
+    "supervised",
+]
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How long and how fast to train. `schedule`: `constant` or `one_cycle` (then `lr` is its peak)."""
+
+    epochs: int = 10
+    lr: float = 1e-3
+    wd: float = 0.0
+    schedule: str = "constant"
+    dropout: float = 0.4
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What every stage shares: the study's name, batches, augmentation, budget, machine."""
+
+    study: str = "study"
+    batch_size: int = 128
+    augment: Mapping = field(default_factory=dict)
+    budget: str = "epochs"
+    device: str | torch.device = "cpu"
+    threads: int = 1
+
+
+def pretrain(
+    data: ImageData,
+    split: Split,
+    run: RunSettings,
+    fit: FitSettings,
+    *,
+    method: str = "autoencoder",
+    encoder: str = "original",
+    u: object = 1,
+    pool: str = "all",
+    l: object = None,  # noqa: E741
+) -> tuple[nn.Module, RunRecord]:
+    """An encoder pre-trained by `method` on fraction `u` of the pool, and its record.
+
+    Method `random` (the control, u = 0) trains nothing. `l` matters to pool `rest` only.
+    Raises `ConfigError` for an unknown method or encoder.
+    """
+    rows = split.unlabelled(u, pool, l if l is not None else 0)
+    spec = _spec(data, split, run, method, encoder, u=u, n_unlabelled=len(rows), l=l, pool=pool)
+    clock = _Clock()
+    if method == "random":
+        with initialised_with(split.seed, "encoder"):
+            control = create_encoder(encoder, data.train.channels, data.train.image_size)
+        return control, _record("pretrain", spec, run, fit, clock, history=[])
+    if method not in METHODS:
+        raise ConfigError(f"methods: found {method!r}, expected one of {', '.join(METHODS)}")
+    n_batches = _n_batches(run, len(split.pool(pool, spec.l or 0)))
+    with clock.phase("data"):
+        dls = pretrain_dls(data, split, rows, n_batches=n_batches, **_loading(data, run))
+        learn = METHODS[method](dls, encoder, seed=split.seed)
+    with clock.phase("pretrain"):
+        history, diverged = _fit(learn, fit, split.seed, run)
+    return learn.encoder.cpu(), _record("pretrain", spec, run, fit, clock, history=history, diverged=diverged)
+
+
+def classify(
+    data: ImageData,
+    split: Split,
+    run: RunSettings,
+    fit: FitSettings,
+    *,
+    encoder_file: str | Path,
+    pretrain_record: str | Path,
+    l: object = 1,  # noqa: E741
+) -> tuple[np.ndarray | None, RunRecord]:
+    """A classifier over the frozen encoder in `encoder_file`: test predictions `[N]` and the record.
+
+    Raises `RecordError` if the file is another encoder than the one its record describes. If the
+    encoder diverged, the record is `failed` and there are no predictions.
+    """
+    made = read_record(pretrain_record)
+    stored = made.spec
+    expected = {"method": stored.method, "encoder": stored.encoder, "u": stored.u, "seed": split.seed}
+    expected |= {"dataset": data.name, "image_size": data.train.image_size, "channels": data.train.channels}
+    rows = split.labelled(l)
+    spec = _spec(
+        data, split, run, stored.method, stored.encoder, u=stored.u, n_unlabelled=stored.n_unlabelled, l=l,
+        n_labelled=len(rows), pool=stored.pool,
+    )  # fmt: skip
+    clock = _Clock(pretrain=made.seconds["pretrain"])
+    notes = {"classes_rounded_up": split.n_rounded_up(l)}
+    if made.status != "ok":
+        reason = f"its encoder is not usable: {made.reason}"
+        load_encoder(encoder_file, **expected)
+        return None, _record("classify", spec, run, fit, clock, history=[], failed=reason, notes=notes)
+    with clock.phase("data"):
+        encoder = load_encoder(encoder_file, **expected)
+        dls = classify_dls(data, split, rows, n_batches=_n_batches(run, split.n_labelled), **_loading(data, run))
+        learn = classifier_learner(dls, encoder, dropout=fit.dropout, seed=split.seed)
+    return _train_and_test("classify", learn, data, split, spec, run, fit, clock, notes)
+
+
+def supervised(
+    data: ImageData,
+    split: Split,
+    run: RunSettings,
+    fit: FitSettings,
+    *,
+    encoder: str = "original",
+    l: object = 1,  # noqa: E741
+) -> tuple[np.ndarray | None, RunRecord]:
+    """The baseline, encoder and head trained together on the labelled images: predictions and record."""
+    rows = split.labelled(l)
+    spec = _spec(data, split, run, "supervised", encoder, u=None, n_unlabelled=0, l=l, n_labelled=len(rows), pool="all")
+    clock = _Clock()
+    with clock.phase("data"):
+        dls = classify_dls(data, split, rows, n_batches=_n_batches(run, split.n_labelled), **_loading(data, run))
+        learn = supervised_learner(dls, encoder, dropout=fit.dropout, seed=split.seed)
+    notes = {"classes_rounded_up": split.n_rounded_up(l)}
+    return _train_and_test("supervised", learn, data, split, spec, run, fit, clock, notes)
+
+
+def encoder_header(record: RunRecord) -> dict:
+    """What `save_encoder` should store with an encoder, so that `classify` can tell it from any other."""
+    keep = ("dataset", "method", "encoder", "u", "l", "pool", "seed", "n_unlabelled")
+    return {name: getattr(record.spec, name) for name in keep} | {"code_version": record.code_version}
+
+
+def settings_of(kind: type, values: Mapping):
+    """`kind` (`FitSettings` or `RunSettings`) from the entries of `values` that it knows."""
+    return kind(**{f.name: values[f.name] for f in fields(kind) if f.name in values})
+
+
+def run_settings(config: Mapping, threads: int) -> RunSettings:
+    """The `RunSettings` of a study's config, on the device that it means on this machine."""
+    return settings_of(RunSettings, {**config, "threads": threads, "device": str(resolve_device(config["device"]))})
+
+
+class _Clock:
+    """Seconds of wall-clock by phase."""
+
+    def __init__(self, **already: float):
+        self.seconds = dict.fromkeys(PHASES, 0.0) | already
+
+    @contextmanager
+    def phase(self, name: str):
+        start = time.perf_counter()
+        yield
+        self.seconds[name] += time.perf_counter() - start
+
+
+def _spec(data, split, run, method, encoder, *, u, n_unlabelled, l, pool, n_labelled=0) -> Spec:  # noqa: E741
+    return Spec(
+        study=run.study,
+        dataset=data.name,
+        method=method,
+        encoder=encoder,
+        u=None if u is None else canonical(u, "u"),
+        n_unlabelled=n_unlabelled,
+        l=None if l is None else canonical(l, "l"),
+        n_labelled=n_labelled,
+        pool=pool,
+        seed=split.seed,
+    )
+
+
+def _loading(data: ImageData, run: RunSettings) -> dict:
+    return {"bs": run.batch_size, "augment": Augment.of(data.name, run.augment), "device": run.device}
+
+
+def _n_batches(run: RunSettings, n_full: int) -> int | None:
+    """With a budget of steps, every epoch has as many batches as one over the full set."""
+    return -(-n_full // run.batch_size) if run.budget == "steps" else None
+
+
+def _fit(learn: Learner, fit: FitSettings, seed: int, run: RunSettings) -> tuple[list[dict], int | None]:
+    torch.set_num_threads(run.threads)
+    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
+    learn.logger = lambda row: print(*(f"{v:.4f}" if isinstance(v, float) else v for v in row), sep="\t", flush=True)
+    learn.add_cbs([SeedEpochs(seed), history := History(), diverged := Diverged()])
+    if fit.schedule == "one_cycle":
+        learn.fit_one_cycle(fit.epochs, fit.lr, wd=fit.wd)
+    else:
+        learn.fit(fit.epochs, fit.lr, wd=fit.wd)
+    return history.rows, diverged.epoch_diverged
+
+
+def _train_and_test(stage, learn, data, split, spec, run, fit, clock, notes):
+    with clock.phase("classify"):
+        history, diverged = _fit(learn, fit, split.seed, run)
+    if diverged:
+        return None, _record(stage, spec, run, fit, clock, history=history, diverged=diverged, notes=notes)
+    with clock.phase("evaluate"):
+        scores, _ = learn.get_preds(dl=test_dl(data, split, run.device), reorder=False)
+        predicted, true = scores.argmax(1).cpu().numpy(), data.test.y.numpy()
+        test = _test_results(true, predicted, data.classes)
+    predictions = predicted.astype(np.uint8 if len(data.classes) <= 256 else np.uint16)
+    return predictions, _record(stage, spec, run, fit, clock, history=history, test=test, notes=notes)
+
+
+def _test_results(true: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...]) -> dict:
+    labels = np.arange(len(classes))
+    by_class = f1_score(true, predicted, labels=labels, average=None, zero_division=0)
+    return {
+        "accuracy": float((true == predicted).mean()),
+        "macro_f1": float(f1_score(true, predicted, average="macro")),
+        "f1_by_class": by_class.tolist(),
+        "confusion": confusion_matrix(true, predicted, labels=labels).tolist(),
+        "classes": list(classes),
+    }
+
+
+def _record(stage, spec, run, fit, clock, *, history, test=None, diverged=None, failed=None, notes=None) -> RunRecord:
+    status = "diverged" if diverged else "failed" if failed else "ok"
+    reason = f"a loss was not finite in epoch {diverged}" if diverged else failed
+    settings = {"batch_size": run.batch_size, "budget": run.budget, **asdict(fit)}
+    settings["augment"] = asdict(Augment.of(spec.dataset, run.augment))
+    return RunRecord(
+        stage=stage,
+        spec=spec,
+        status=status,
+        reason=reason,
+        history=history,
+        test=test,
+        seconds=clock.seconds,
+        settings=settings,
+        device=str(run.device),
+        threads=run.threads,
+        precision="float32",
+        versions=versions(),
+        code_version=code_version(),
+        notes=notes or {},
+    )

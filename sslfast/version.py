@@ -1,0 +1,48 @@
+"""What code and libraries a result was made with."""
+
+import ast
+import functools
+import hashlib
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+__all__ = ["code_version", "versions"]
+
+# a change in these rooms cannot change a training result
+_NOT_TRAINING = ("analysis", "templates", "figures.py", "report.py", "config.py", "show.py", "errors.py")
+
+
+@functools.cache
+def code_version() -> str:
+    """12 hexadecimal digits that change with the code that trains, but not with comments or docstrings."""
+    root, digest = Path(__file__).parent, hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        relative = path.relative_to(root)
+        if not set(relative.parts) & set(_NOT_TRAINING):
+            digest.update(f"{relative}\0{_meaning(path.read_text(encoding='utf-8'))}\0".encode())
+    return digest.hexdigest()[:12]
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that decide a result."""
+    found = {"python": platform.python_version()}
+    for name in ("sslfast", "torch", "fastai", "torchvision", "numpy", "scikit-learn", "snakemake"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _meaning(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and body and _is_text(body[0]):
+            node.body = body[1:]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

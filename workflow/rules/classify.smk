@@ -1,0 +1,22 @@
+rule classify:
+    input:
+        split=SPLIT,
+        encoder=of_cell(ENCODER),
+        pretrained=of_cell(PRETRAIN_RECORD),
+    output:
+        record=f"{CELL}.json",
+        predictions=f"{CELL}.npy",
+    log:
+        f"{RESULTS}/logs/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}.log",
+    params:
+        data=DATA,
+        run=RUN,
+        fit=config["classify"],
+        code=CODE,
+    threads: config["threads"]
+    resources:
+        gpu=GPU,
+    message:
+        "classify over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}"
+    script:
+        "../scripts/classify.py"

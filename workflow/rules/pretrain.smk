@@ -1,0 +1,21 @@
+rule pretrain:
+    input:
+        split=SPLIT,
+    output:
+        encoder=ENCODER,
+        record=PRETRAIN_RECORD,
+    log:
+        f"{RESULTS}/logs/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.log",
+    params:
+        data=DATA,
+        run=RUN,
+        fit=config["pretrain"],
+        pool=config["pool"],
+        code=CODE,
+    threads: config["threads"]
+    resources:
+        gpu=GPU,
+    message:
+        "pretrain {wildcards.encoder} ({wildcards.method}), u {wildcards.u}{wildcards.of}, seed {wildcards.seed}"
+    script:
+        "../scripts/pretrain.py"

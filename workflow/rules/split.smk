@@ -1,0 +1,13 @@
+rule split:
+    output:
+        SPLIT,
+    log:
+        f"{RESULTS}/logs/split/{config['dataset']}-s{{seed}}.log",
+    params:
+        data=DATA,
+        valid_fraction=config["valid_fraction"],
+        code=CODE,
+    message:
+        "split {config[dataset]}, seed {wildcards.seed}"
+    script:
+        "../scripts/split.py"

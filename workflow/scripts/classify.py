@@ -1,0 +1,22 @@
+"""Train one classifier over a frozen encoder; write its record and test predictions."""
+
+from sslfast.jobs import job
+
+with job(snakemake.log[0]):
+    from sslfast.data.datasets import load_dataset
+    from sslfast.data.splits import read_split
+    from sslfast.records import write_predictions, write_record
+    from sslfast.stages import FitSettings, classify, run_settings, settings_of
+
+    data = load_dataset(**snakemake.params.data, data_root=snakemake.config["data_root"])
+    predictions, record = classify(
+        data,
+        read_split(snakemake.input.split, data),
+        run_settings(snakemake.config, threads=snakemake.threads),
+        settings_of(FitSettings, snakemake.params.fit),
+        encoder_file=snakemake.input.encoder[0],
+        pretrain_record=snakemake.input.pretrained[0],
+        l=snakemake.wildcards.l,
+    )
+    write_predictions(predictions, snakemake.output.predictions)
+    write_record(record, snakemake.output.record)

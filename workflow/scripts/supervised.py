@@ -1,0 +1,21 @@
+"""Train one supervised baseline; write its record and test predictions."""
+
+from sslfast.jobs import job
+
+with job(snakemake.log[0]):
+    from sslfast.data.datasets import load_dataset
+    from sslfast.data.splits import read_split
+    from sslfast.records import write_predictions, write_record
+    from sslfast.stages import FitSettings, run_settings, settings_of, supervised
+
+    data = load_dataset(**snakemake.params.data, data_root=snakemake.config["data_root"])
+    predictions, record = supervised(
+        data,
+        read_split(snakemake.input.split, data),
+        run_settings(snakemake.config, threads=snakemake.threads),
+        settings_of(FitSettings, snakemake.params.fit),
+        encoder=snakemake.wildcards.encoder,
+        l=snakemake.wildcards.l,
+    )
+    write_predictions(predictions, snakemake.output.predictions)
+    write_record(record, snakemake.output.record)

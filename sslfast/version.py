@@ -10,7 +10,7 @@ from pathlib import Path
 __all__ = ["code_version", "versions"]
 
 # a change in these rooms cannot change a training result
-_NOT_TRAINING = ("analysis", "templates", "figures.py", "report.py", "config.py", "show.py", "errors.py")
+_NOT_TRAINING = ("analysis", "templates", "figures.py", "report.py", "config.py", "show.py", "errors.py", "jobs.py")
 
 
 @functools.cache

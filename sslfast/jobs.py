@@ -12,8 +12,10 @@ from .errors import SslfastError
 
 __all__ = ["job"]
 
-# importing torch and fastai makes millions of objects that live to the end: looking through them for
-# garbage at Python's default pace, and tidying them up at exit, took 1.2 of 4.0 s of an empty job
+# Importing torch and fastai makes millions of objects that live to the end: looking through them for
+# garbage at Python's usual pace, and tidying them up at exit, took 1.2 of 4.0 s of an empty job. So a
+# script imports this module first, and the pace is usual again once `job` begins.
+_USUAL = gc.get_threshold()
 gc.set_threshold(100_000, 20, 100)
 
 
@@ -24,6 +26,8 @@ def job(log: str | Path) -> Iterator[None]:
     An error that a user can mend ends as one line on stderr; any other exception leaves its
     traceback in the log and its last line on stderr. Exit code 1 in both cases.
     """
+    gc.freeze()
+    gc.set_threshold(*_USUAL)
     try:
         with open(log, "a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
             try:

@@ -126,7 +126,7 @@ def classify(
         n_labelled=len(rows), pool=stored.pool,
     )  # fmt: skip
     clock = _Clock(pretrain=made.seconds["pretrain"])
-    notes = {"classes_rounded_up": split.n_rounded_up(l)}
+    notes = _notes(data, split, l)
     if made.status != "ok":
         reason = f"its encoder is not usable: {made.reason}"
         load_encoder(encoder_file, **expected)
@@ -154,7 +154,7 @@ def supervised(
     with clock.phase("data"):
         dls = classify_dls(data, split, rows, n_batches=_n_batches(run, split.n_labelled), **_loading(data, run))
         learn = supervised_learner(dls, encoder, dropout=fit.dropout, seed=split.seed)
-    notes = {"classes_rounded_up": split.n_rounded_up(l)}
+    notes = _notes(data, split, l)
     return _train_and_test("supervised", learn, data, split, spec, run, fit, clock, notes)
 
 
@@ -200,6 +200,11 @@ def _spec(data, split, run, method, encoder, *, u, n_unlabelled, l, pool, n_labe
         pool=pool,
         seed=split.seed,
     )
+
+
+def _notes(data: ImageData, split: Split, l: object) -> dict:  # noqa: E741
+    """What a reader of the results should know: images left out, classes given one image more than their share."""
+    return {"classes_rounded_up": split.n_rounded_up(l), "images_skipped": data.notes.get("images_skipped", 0)}
 
 
 def _loading(data: ImageData, run: RunSettings) -> dict:

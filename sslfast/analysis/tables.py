@@ -76,4 +76,5 @@ def _cell(record: RunRecord) -> dict:
         "code_version": record.code_version,
         **{f"version_{name}": found for name, found in record.versions.items()},
         "classes_rounded_up": record.notes.get("classes_rounded_up", 0),
+        "images_skipped": record.notes.get("images_skipped", 0),
     }

@@ -1,9 +1,46 @@
+# Every figure also goes into Snakemake's own report, with its caption.
+CATEGORIES = {
+    "f1_against_unlabelled": "Accuracy",
+    "self_supervised_against_supervised": "Accuracy",
+    "f1_against_epochs": "Accuracy",
+    "accuracy_against_epochs": "Accuracy",
+    "time_to_threshold": "Time",
+    "wall_clock": "Time",
+    "data_needed": "Data needed",
+}
+TABLES = ["cells", "data_needed", "differences", "history", "scores", "time_to_threshold"]
+
+
+def captioned(name):
+    """The figure, marked for Snakemake's report."""
+    labels = {"figure": name.replace("_", " ")}
+    return report(
+        f"{REPORTS}/figures/{name}.svg",
+        caption=f"../report/{name}.rst",
+        category=CATEGORIES[name],
+        labels=labels,
+    )
+
+
 rule report:
     input:
         cells=f"{RESULTS}/tables/cells.parquet",
+        history=f"{RESULTS}/tables/history.parquet",
     output:
-        f"{REPORTS}/x.html",
+        page=report(
+            f"{REPORTS}/report.html",
+            caption="../report/report.rst",
+            category="Verdict",
+            labels={"figure": "the whole report"},
+        ),
+        figures=[captioned(name) for name in CATEGORIES],
+        pictures=expand(f"{REPORTS}/figures/{{name}}.png", name=CATEGORIES),
+        tables=expand(f"{REPORTS}/tables/{{table}}.csv", table=TABLES),
     log:
         f"{RESULTS}/logs/report.log",
-    shell:
-        "touch {output}"
+    params:
+        about={key: config[key] for key in ("title", "threshold", "accuracy_targets")},
+    message:
+        "report on {config[study]}"
+    script:
+        "../scripts/report.py"

@@ -1,13 +1,14 @@
 """Train one classifier over a frozen encoder; write its record and test predictions."""
 
-from sslfast.jobs import job
+from sslfast.jobs import job  # first, it makes the other imports faster
+
+# isort: split
+from sslfast.data.datasets import load_dataset
+from sslfast.data.splits import read_split
+from sslfast.records import write_predictions, write_record
+from sslfast.stages import FitSettings, classify, run_settings, settings_of
 
 with job(snakemake.log[0]):
-    from sslfast.data.datasets import load_dataset
-    from sslfast.data.splits import read_split
-    from sslfast.records import write_predictions, write_record
-    from sslfast.stages import FitSettings, classify, run_settings, settings_of
-
     data = load_dataset(**snakemake.params.data, data_root=snakemake.config["data_root"])
     predictions, record = classify(
         data,

@@ -1,14 +1,15 @@
 """Pre-train one encoder; write its weights and its record."""
 
-from sslfast.jobs import job
+from sslfast.jobs import job  # first, it makes the other imports faster
+
+# isort: split
+from sslfast.data.datasets import load_dataset
+from sslfast.data.splits import read_split
+from sslfast.models import save_encoder
+from sslfast.records import write_record
+from sslfast.stages import FitSettings, encoder_header, pretrain, run_settings, settings_of
 
 with job(snakemake.log[0]):
-    from sslfast.data.datasets import load_dataset
-    from sslfast.data.splits import read_split
-    from sslfast.models import save_encoder
-    from sslfast.records import write_record
-    from sslfast.stages import FitSettings, encoder_header, pretrain, run_settings, settings_of
-
     data = load_dataset(**snakemake.params.data, data_root=snakemake.config["data_root"])
     encoder, record = pretrain(
         data,

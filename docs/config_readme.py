@@ -1,0 +1,80 @@
+"""Write config/README.md from the schema, so that the two cannot say different things: `make docs`."""
+
+from pathlib import Path
+
+from sslfast.config import read_schema
+
+ROOT = Path(__file__).parents[1]
+HEAD = """# The config
+
+`config.yaml` is the study that plain `snakemake` runs. Another one is chosen whole, not mixed with it:
+
+```
+snakemake --cores all --configfile config/cifar10-quick.yaml
+snakemake --cores all --config seeds=5            # config.yaml with one key changed
+```
+
+| file | study |
+| --- | --- |
+| `config.yaml` | scikit-learn's handwritten digits: no download, a minute or two |
+| `mnist.yaml` | MNIST |
+| `cifar10-quick.yaml` | CIFAR-10, a small grid for two cores and half an hour |
+| `cifar10.yaml` | CIFAR-10, the original study's grid |
+| `folder.yaml` | your own images, commented |
+
+A key that is misspelt, or a value that cannot work, stops the study with one line before anything
+is trained. Numbers may be written `1e-3` or `0.001`; fractions `1`, `1.0` and `"1"` are the same.
+
+## Your own images
+
+```
+my-images/train/<class>/…     or      my-images/<class>/…
+my-images/test/<class>/…      (optional; else test images are split off, class by class)
+my-images/unlabelled/…        (optional, at any depth)
+```
+
+PNG, JPEG, BMP and WebP. Images are scaled and cropped to `image_size`, once, and kept under
+`data_root`; when a file is added, changed or removed they are read again.
+
+## Keys
+"""
+
+
+def readme(schema: dict) -> str:
+    """The page's text."""
+    rows = [HEAD, "| key | values | default | meaning |", "| --- | --- | --- | --- |"]
+    for key, entry in schema["properties"].items():
+        required = key in schema["required"]
+        rows.append(_row(key, entry, "**required**" if required else None))
+        rows += [_row(f"{key}.{name}", inner, None) for name, inner in entry.get("properties", {}).items()]
+    return "\n".join(rows) + "\n"
+
+
+def _row(key: str, entry: dict, default: str | None) -> str:
+    if default is None:
+        plain = "default" in entry and entry["default"] is not None and entry["default"] != {}
+        default = f"`{_text(entry['default'])}`" if plain else ""
+    return f"| `{key}` | {_values(entry)} | {default} | {entry['description']} |"
+
+
+def _values(entry: dict) -> str:
+    if "enum" in entry:
+        return ", ".join(f"`{_text(v)}`" for v in entry["enum"])
+    kinds = entry.get("type", "")
+    names = {"object": "keys below", "array": "list", "integer": "whole number", "string": "text"}
+    text = " or ".join(names.get(k, k) for k in ([kinds] if isinstance(kinds, str) else kinds) if k != "null")
+    items = entry.get("items", {}).get("enum")
+    if items:
+        text += " of " + ", ".join(f"`{v}`" for v in items)
+    bounds = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
+    limits = [f"{sign} {entry[name]}" for name, sign in bounds.items() if name in entry and kinds != ["array", "integer"]]
+    return text + (", " + ", ".join(limits) if limits else "")
+
+
+def _text(value: object) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
+
+
+if __name__ == "__main__":
+    text = readme(read_schema(ROOT / "workflow/schemas/config.schema.yaml"))
+    (ROOT / "config/README.md").write_text(text, encoding="utf-8")

@@ -1,0 +1,171 @@
+"""Valid run records and tables of a grid, without training anything."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from sslfast.analysis.tables import collect
+from sslfast.records import RunRecord, Spec, write_record
+
+N_TRAIN = 1000  # training images left after validation
+N_TEST = 1000  # so that any accuracy of three decimals has a confusion matrix
+
+
+def run_record(
+    method: str = "autoencoder",
+    u: str | None = "0.1",
+    l: str | None = "0.5",  # noqa: E741 - the design's word
+    seed: int = 0,
+    *,
+    encoder: str = "original",
+    accuracy: float = 0.8,
+    macro_f1: float | None = None,
+    curve: Sequence[float] | None = None,
+    epochs: int = 3,
+    seconds_an_epoch: float = 2.0,
+    seconds_pretrain: float = 10.0,
+    pool: str = "all",
+    problem: str | None = None,
+    **changes,
+) -> RunRecord:
+    """The record of a run over a two-class data set; `method` decides the stage.
+
+    `curve`: validation accuracy and macro-F1 of each epoch; by default it rises to `accuracy` in
+    `epochs` equal steps. `problem`: the reason of a run that diverged after the first epoch.
+    `changes`: other fields of the record.
+    """
+    stage = "supervised" if method == "supervised" else "classify"
+    u = None if method == "supervised" else "0" if method == "random" else u
+    curve = list(curve) if curve is not None else [accuracy * (e + 1) / epochs for e in range(epochs)]
+    if problem:
+        curve = curve[:1]
+    n_labelled = round(float(l or 0) * N_TRAIN)
+    n_pool = N_TRAIN - (n_labelled if pool == "rest" else 0)
+    return RunRecord(
+        stage=stage,
+        spec=Spec(
+            study="made-up",
+            dataset="digits",
+            method=method,
+            encoder=encoder,
+            u=u,
+            n_unlabelled=round(float(u or 0) * n_pool),
+            l=l,
+            n_labelled=n_labelled,
+            pool="all" if method == "supervised" else pool,
+            seed=seed,
+        ),
+        status="diverged" if problem else "ok",
+        reason=problem,
+        history=[
+            {
+                "epoch": epoch,
+                "train_loss": 2 / epoch,
+                "valid_loss": 2.1 / epoch,
+                "accuracy": score,
+                "macro_f1": score,
+                "seconds": seconds_an_epoch * epoch,
+                "images": n_labelled * epoch,
+            }
+            for epoch, score in enumerate(curve, 1)
+        ],
+        test=None if problem else test_results(accuracy, macro_f1),
+        seconds={
+            "data": 0.1,
+            "pretrain": 0.0 if u in (None, "0") else seconds_pretrain,
+            "classify": seconds_an_epoch * len(curve),
+            "evaluate": 0.2,
+        },
+        settings={"batch_size": 32, "budget": "epochs", "epochs": epochs, "lr": 0.001},
+        device="cpu",
+        threads=1,
+        precision="float32",
+        versions={"python": "3.11.7", "torch": "2.6.0"},
+        code_version="0123456789ab",
+        **{"notes": {"classes_rounded_up": 0}, **changes},
+    )
+
+
+def pretrain_record(seed: int = 0) -> RunRecord:
+    """The record of an encoder that was trained for two epochs."""
+    history = [
+        {"epoch": e, "train_loss": 0.3, "valid_loss": 0.3, "rmse": 0.3, "seconds": 5.0 * e, "images": 100 * e}
+        for e in (1, 2)
+    ]
+    made = run_record(seed=seed)
+    spec = replace(made.spec, l=None, n_labelled=0)
+    return replace(made, stage="pretrain", spec=spec, history=history, test=None)
+
+
+def test_results(accuracy: float, macro_f1: float | None = None) -> dict:
+    """Test results of two classes of `N_TEST` / 2 images each."""
+    hits, half = round(accuracy * N_TEST), N_TEST // 2
+    cats = min(half, hits)
+    dogs = hits - cats
+    score = hits / N_TEST
+    return {
+        "accuracy": score,
+        "macro_f1": score if macro_f1 is None else macro_f1,
+        "f1_by_class": [score, score],
+        "confusion": [[cats, half - cats], [half - dogs, dogs]],
+        "classes": ["cat", "dog"],
+    }
+
+
+test_results.__test__ = False  # not a test, whatever pytest thinks of its name
+
+
+def grid(
+    score: Callable[..., float | str] = lambda **_: 0.8,
+    *,
+    us: Iterable[str] = ("0", "0.1", "1"),
+    ls: Iterable[str] = ("0.05", "0.5"),
+    seeds: Iterable[int] = range(3),
+    encoders: Iterable[str] = ("original",),
+    baseline: bool = True,
+    **settings,
+) -> list[RunRecord]:
+    """Records of a whole grid. `score(method, u, l, seed, encoder)` gives a run's accuracy, or why it diverged.
+
+    `u` and `l` reach `score` as numbers, `u` as None for the baseline; `settings` go to `run_record`.
+    """
+    records = []
+    methods = [("random" if u == "0" else "autoencoder", u) for u in us]
+    for encoder in encoders:
+        for method, u in [*methods, *([("supervised", None)] if baseline else [])]:
+            for label in ls:
+                for seed in seeds:
+                    number = None if u is None else float(u)
+                    found = score(method=method, u=number, l=float(label), seed=seed, encoder=encoder)
+                    outcome = {"problem": found} if isinstance(found, str) else {"accuracy": found}
+                    records.append(run_record(method, u, label, seed, encoder=encoder, **outcome, **settings))
+    return records
+
+
+def tables(records: Iterable[RunRecord]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`(cells, history)` as the study would collect them from these records."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for number, record in enumerate(records):
+            paths.append(Path(folder) / f"{number}.json")
+            write_record(record, paths[-1])
+        return collect(paths)
+
+
+def realistic(*, method, u, l, seed, encoder="original") -> float:  # noqa: E741
+    """An accuracy that rises with both amounts, with seeds that agree on what is easy."""
+    noise = 0.004 * ((seed * 7 + round(100 * l)) % 5 - 2) + 0.001 * (seed % 2 if u is None else round(10 * u) % 3)
+    bonus = 0.05 if encoder == "conv" else 0.0
+    if method == "supervised":
+        return round(0.30 + 0.45 * l**0.3 + bonus + noise, 3)
+    return round(0.36 + 0.22 * l**0.3 + 0.10 * u**0.3 + bonus + noise, 3)
+
+
+def column(table: pd.DataFrame, name: str, **where) -> list:
+    """The values of column `name` in the rows of `table` that hold `where` (None stands for NaN)."""
+    for key, wanted in where.items():
+        table = table[table[key].isna() if wanted is None else table[key] == wanted]
+    return table[name].tolist()

@@ -1,0 +1,148 @@
+"""Whole stages from Python, without Snakemake: what they promise about records."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sslfast.data.splits import make_split
+from sslfast.errors import ConfigError, RecordError
+from sslfast.models import save_encoder
+from sslfast.records import read_record, write_record
+from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
+
+RUN = RunSettings(study="test", batch_size=32)
+FIT = FitSettings(epochs=2, lr=5e-3)
+
+
+@pytest.fixture(scope="module")
+def split(digits):
+    return make_split(digits, 0)
+
+
+def train(digits, split, folder, run=RUN, l="0.1", **kwargs):  # noqa: E741
+    """Pre-train, store, classify: `(predictions, record, pre-training record)`."""
+    encoder, made = pretrain(digits, split, run, FIT, **kwargs)
+    save_encoder(encoder, folder / "e.safetensors", **encoder_header(made))
+    write_record(made, folder / "e.json")
+    files = {"encoder_file": folder / "e.safetensors", "pretrain_record": folder / "e.json"}
+    return *classify(digits, split, run, FIT, l=l, **files), made
+
+
+def without_times(record):
+    history = [{k: v for k, v in row.items() if k != "seconds"} for row in record.history]
+    return replace(record, history=history, seconds={})
+
+
+def test_same_seed_gives_bit_identical_encoder_record_and_predictions(digits, split, tmp_path):
+    runs = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        torch.manual_seed(hash(name) % 1000)  # whatever went before
+        runs.append(train(digits, split, tmp_path / name, encoder="conv", u="0.2"))
+    (p1, r1, e1), (p2, r2, e2) = runs
+    assert np.array_equal(p1, p2)
+    assert without_times(r1) == without_times(r2)
+    assert without_times(e1) == without_times(e2)
+    assert (tmp_path / "a/e.safetensors").read_bytes() == (tmp_path / "b/e.safetensors").read_bytes()
+
+
+def test_record_says_what_was_trained_on_and_adds_up(digits, split, tmp_path):
+    predictions, record, made = train(digits, split, tmp_path, u="0.2")
+    spec = record.spec
+    assert (spec.u, spec.l, spec.seed, spec.method) == ("0.2", "0.1", 0, "autoencoder")
+    assert spec.n_unlabelled == len(split.unlabelled("0.2")) == made.spec.n_unlabelled
+    assert spec.n_labelled == len(split.labelled("0.1"))
+    assert [row["images"] for row in record.history] == [spec.n_labelled, 2 * spec.n_labelled]
+    assert np.array_equal(np.bincount(predictions, minlength=10), np.sum(record.test["confusion"], axis=0))
+    assert record.test["accuracy"] == (predictions == digits.test.y.numpy()).mean()
+    assert record.seconds["pretrain"] == made.seconds["pretrain"] > 0
+    assert record.seconds["evaluate"] > 0
+
+
+def test_test_images_are_used_once_a_cell_at_the_end(digits, split, tmp_path, monkeypatch):
+    from sslfast.data import loaders
+
+    used = []
+    batch = loaders.ImageRows.batch
+
+    def watched(self, positions):
+        used.append(self.images is digits.test)
+        return batch(self, positions)
+
+    monkeypatch.setattr(loaders.ImageRows, "batch", watched)
+    supervised(digits, split, RUN, FIT, l="0.1")
+    first = used.index(True)
+    assert not any(used[:first])
+    assert all(used[first:])
+    assert sum(used) == -(-len(digits.test) // loaders.EVAL_BATCH)
+
+
+def test_random_control_is_the_untrained_start_of_the_autoencoder(digits, split, tmp_path):
+    control, record = pretrain(digits, split, RUN, FIT, method="random", u="0")
+    started, _ = pretrain(digits, split, RUN, FitSettings(epochs=1, lr=1e-12), u="0.1")
+    weights, other = control.state_dict(), started.state_dict()
+    assert all(torch.allclose(weights[k], other[k], atol=1e-6) for k in weights)
+    assert record.history == []
+    assert record.spec.n_unlabelled == 0
+
+
+def test_budget_of_steps_gives_every_fraction_the_same_number_of_updates(digits, split):
+    run = replace(RUN, budget="steps")
+    seen = {l: supervised(digits, split, run, FIT, l=l)[1].history[-1]["images"] for l in ("0.05", "0.5", "1")}  # noqa: E741
+    assert len(set(seen.values())) == 1
+    assert seen["1"] >= 2 * split.n_labelled
+
+
+def test_pool_rest_trains_on_no_image_that_is_labelled_in_the_cell(digits, split, tmp_path):
+    _, record, made = train(digits, split, tmp_path, l="0.5", u="1", pool="rest")
+    assert made.spec.l == "0.5"
+    assert record.spec.pool == "rest"
+    assert record.spec.n_unlabelled == split.n_labelled - record.spec.n_labelled
+    assert not set(split.unlabelled("1", "rest", "0.5")) & set(split.labelled("0.5"))
+
+
+def test_encoder_of_another_spec_is_refused_never_loaded(digits, split, tmp_path):
+    train(digits, split, tmp_path, u="0.2")
+    other = replace(read_record(tmp_path / "e.json"), spec=replace(read_record(tmp_path / "e.json").spec, u="0.3"))
+    write_record(other, tmp_path / "other.json")
+    with pytest.raises(RecordError, match=r"u is '0\.2', expected '0\.3'"):
+        classify(
+            digits, split, RUN, FIT, encoder_file=tmp_path / "e.safetensors", pretrain_record=tmp_path / "other.json"
+        )
+
+
+def test_divergence_is_a_record_and_so_is_a_classifier_over_a_diverged_encoder(digits, split, tmp_path):
+    broken = FitSettings(epochs=4, lr=1e30)
+    predictions, record = supervised(digits, split, RUN, broken, l="0.1")
+    assert (predictions, record.status) == (None, "diverged")
+    assert "not finite in epoch 1" in record.reason
+    encoder, made = pretrain(digits, split, RUN, broken, u="0.1")
+    assert made.status == "diverged"
+    save_encoder(encoder, tmp_path / "e.safetensors", **encoder_header(made))
+    write_record(made, tmp_path / "e.json")
+    files = {"encoder_file": tmp_path / "e.safetensors", "pretrain_record": tmp_path / "e.json"}
+    predictions, record = classify(digits, split, RUN, FIT, l="0.1", **files)
+    assert (predictions, record.status) == (None, "failed")
+    assert "encoder is not usable" in record.reason
+    write_record(record, tmp_path / "c.json")
+    assert read_record(tmp_path / "c.json").test is None
+
+
+def test_stored_encoder_is_what_the_classifier_used_bit_for_bit(digits, split, tmp_path, monkeypatch):
+    from sslfast import stages
+
+    kept = []
+    learner = stages.classifier_learner
+    monkeypatch.setattr(stages, "classifier_learner", lambda *a, **k: kept.append(learner(*a, **k)) or kept[0])
+    train(digits, split, tmp_path, encoder="conv", u="0.2")
+    stored, used = load_file(tmp_path / "e.safetensors"), kept[0].model.encoder.state_dict()
+    assert stored.keys() == used.keys()
+    assert all(torch.equal(stored[name], used[name]) for name in stored)
+
+
+def test_unknown_method_is_named(digits, split):
+    with pytest.raises(ConfigError, match="methods: found 'magic', expected one of autoencoder"):
+        pretrain(digits, split, RUN, FIT, method="magic")

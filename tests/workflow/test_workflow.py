@@ -1,0 +1,246 @@
+"""The workflow, run by real Snakemake as a user would, in a copy of the repository's root."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from sslfast.records import read_record
+
+ROOT = Path(__file__).parents[2]
+TINY = {
+    "study": "tiny",
+    "dataset": "digits",
+    "unlabelled": [0, 0.2],
+    "labelled": [0.1, 0.5],
+    "seeds": 1,
+    "encoders": ["conv"],
+    "batch_size": 64,
+    "pretrain": {"epochs": 1},
+    "classify": {"epochs": 2},
+    "device": "cpu",
+}
+
+
+class Workflow:
+    """A copy of the workflow in `folder`, and a way to call Snakemake there."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        shutil.copytree(ROOT / "workflow", folder / "workflow")
+        shutil.copytree(ROOT / "config", folder / "config")
+        shutil.copytree(ROOT / "profiles", folder / "profiles")
+        shutil.copy(ROOT / "Snakefile", folder)
+
+    def run(self, *arguments: str, config: dict | None = None, **environment: str) -> subprocess.CompletedProcess:
+        if config is not None:
+            (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config))
+        command = [Path(sys.executable).parent / "snakemake", *arguments]
+        env = {**os.environ, **environment}
+        return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
+
+    def planned(self, *arguments: str, config: dict) -> dict[str, int]:
+        """Jobs a rule that a call would run."""
+        result = self.run("-n", *arguments, config=config)
+        assert result.returncode == 0, result.stderr
+        lines = (result.stdout + result.stderr).splitlines()
+        if not any(line.startswith("job ") for line in lines):
+            return {}
+        start = next(i for i, line in enumerate(lines) if line.startswith("job ")) + 2
+        rows = []
+        for line in lines[start:]:
+            if not line.strip():
+                break
+            rows.append(line.split())
+        return {name: int(count) for name, count in rows if name not in ("total", "all")}
+
+
+@pytest.fixture
+def workflow(tmp_path):
+    return Workflow(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The tiny study, run once by plain `snakemake`."""
+    workflow = Workflow(tmp_path_factory.mktemp("study"))
+    result = workflow.run(config=TINY)
+    assert result.returncode == 0, result.stderr
+    workflow.output = result.stdout + result.stderr
+    return workflow
+
+
+def test_plain_snakemake_goes_from_images_to_report(finished):
+    records = sorted((finished.folder / "results/tiny/records").rglob("*.json"))
+    assert len(records) == 2 + 4 + 2
+    assert all(read_record(path).status == "ok" for path in records)
+    cells = pd.read_csv(finished.folder / "results/tiny/tables/cells.csv")
+    assert sorted(cells.method.unique()) == ["autoencoder", "random", "supervised"]
+    assert len(cells) == 6
+    for path in (finished.folder / "results/tiny/records/classify").glob("*.npy"):
+        record = read_record(path.with_suffix(".json"))
+        predicted = np.bincount(np.load(path), minlength=10)
+        assert predicted.tolist() == np.sum(record.test["confusion"], axis=0).tolist()
+    report = finished.folder / "reports/tiny"
+    assert "what is unlabelled data worth?" in (report / "report.html").read_text()
+    assert {p.suffix for p in (report / "figures").iterdir()} == {".png", ".svg"}
+
+
+def test_progress_on_the_terminal_counts_steps(finished):
+    assert "13 of 13 steps (100%) done" in finished.output
+
+
+def test_names_on_disk_carry_canonical_fractions(finished):
+    names = {path.name for path in (finished.folder / "results/tiny/encoders").iterdir()}
+    assert names == {"random-conv-u0-s0.safetensors", "autoencoder-conv-u0.2-s0.safetensors"}
+
+
+def test_a_second_run_does_nothing(finished):
+    before = {p: p.stat().st_mtime_ns for p in finished.folder.rglob("results/**/*") if p.is_file()}
+    result = finished.run(config=TINY)
+    assert result.returncode == 0
+    assert "Nothing to be done" in result.stdout + result.stderr
+    assert before == {p: p.stat().st_mtime_ns for p in finished.folder.rglob("results/**/*") if p.is_file()}
+
+
+def test_snakemake_report_builds_the_report_and_needs_no_flags(finished):
+    page = finished.folder / "reports/tiny/report.html"
+    page.unlink()
+    result = finished.run("report", config=TINY)
+    assert result.returncode == 0, result.stderr
+    assert page.exists()
+
+
+def test_snakemakes_own_report_holds_every_figure_with_its_caption(finished):
+    result = finished.run("--report", "report.zip", config=TINY)
+    assert result.returncode == 0, result.stderr
+    with zipfile.ZipFile(finished.folder / "report.zip") as archive:
+        names = archive.namelist()
+        text = "".join(
+            archive.read(n).decode("utf-8", "ignore") for n in names if n.endswith((".html", ".js", ".json"))
+        )
+    figures = {path.stem for path in (finished.folder / "reports/tiny/figures").glob("*.svg")}
+    assert len(figures) == 7
+    for name in figures:
+        assert any(entry.endswith(f"{name}.svg") for entry in names), name
+    for category in ("Accuracy", "Time", "Data needed", "Verdict"):
+        assert category in text
+    assert "beats the supervised baseline" in text
+
+
+def test_a_larger_grid_runs_only_what_is_new(finished):
+    grown = {**TINY, "labelled": [0.1, 0.3, "0.50"]}
+    assert finished.planned(config=grown) == {"classify": 2, "supervised": 1, "collect": 1, "report": 1}
+    more_seeds = {**TINY, "seeds": 2}
+    counts = {"split": 1, "pretrain": 2, "classify": 4, "supervised": 2, "collect": 1, "report": 1}
+    assert finished.planned(config=more_seeds) == counts
+
+
+def test_a_change_of_the_config_reruns_what_depends_on_it(finished):
+    downstream = {"collect": 1, "report": 1}
+    assert finished.planned(config={**TINY, "threshold": {"value": 0.9}}) == {"report": 1}
+    assert finished.planned(config={**TINY, "supervised": {"epochs": 3}}) == {"supervised": 2, **downstream}
+    changed = finished.planned(config={**TINY, "pretrain": {"epochs": 2}})
+    assert changed == {"pretrain": 2, "classify": 4, **downstream}
+
+
+def test_jobs_run_side_by_side_where_there_is_no_gpu(workflow):
+    result = workflow.run("-n", "--resources", "gpu=1", config=TINY)
+    assert result.returncode == 0, result.stderr
+    assert "gpu=1" not in result.stdout + result.stderr
+
+
+def test_pool_rest_gives_every_labelled_fraction_an_encoder_of_its_own(workflow):
+    planned = workflow.planned(config={**TINY, "pool": "rest", "unlabelled": [0, 0.2, 1]})
+    assert planned["pretrain"] == 1 + 2 * 2
+
+
+def test_configfile_replaces_the_default_whole(workflow):
+    (workflow.folder / "config/other.yaml").write_text(yaml.safe_dump({**TINY, "study": "other", "seeds": [4]}))
+    default = {**TINY, "augment": {"noise": 0.7}, "accuracy_targets": [0.99]}
+    planned = workflow.planned("--configfile", "config/other.yaml", config=default)
+    assert planned == workflow.planned(config={**TINY, "study": "other", "seeds": [4]})
+    result = workflow.run("-n", "-p", "--configfile", "config/other.yaml")
+    assert "s4.parquet" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("name", ["config", "mnist", "cifar10", "cifar10-quick"])
+def test_shipped_configs_plan_a_whole_study(workflow, name):
+    config = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    planned = workflow.planned(config=config)
+    seeds = config["seeds"]
+    assert planned["classify"] == len(config["unlabelled"]) * len(config["labelled"]) * seeds
+    assert planned["supervised"] == len(config["labelled"]) * seeds
+
+
+BAD_CONFIGS = {
+    "misspelt key": ({"labeled": [0.1]}, "labeled: unknown key; did you mean labelled?"),
+    "misspelt inner key": ({"pretrain": {"epoch": 3}}, "pretrain.epoch: unknown key; did you mean epochs?"),
+    "outside 0 to 1": ({"unlabelled": [0, 1.5]}, "unlabelled: found 1.5, expected a fraction from 0 to 1"),
+    "a word": ({"labelled": ["half"]}, "labelled: found 'half', expected a number from 0 to 1"),
+    "a duplicate": ({"unlabelled": [1, 1.0]}, "unlabelled: 1 and 1.0 are the same fraction"),
+    "unknown data set": ({"dataset": "imagenet"}, "dataset: found 'imagenet', expected one of digits"),
+    "unknown method": ({"methods": ["magic"]}, "methods: found 'magic', expected one of autoencoder"),
+    "unknown encoder": ({"encoders": ["vit"]}, "encoders: found 'vit', expected one of original, conv"),
+    "folder not there": ({"dataset": "folder", "folder": "nowhere"}, "folder: found nothing at nowhere"),
+}
+
+
+def error_line(result: subprocess.CompletedProcess) -> str:
+    assert result.returncode != 0
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert len(set(lines)) == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize("case", BAD_CONFIGS)
+def test_bad_config_ends_with_one_line_before_anything_is_written(workflow, case):
+    change, message = BAD_CONFIGS[case]
+    result = workflow.run(config={**TINY, **change})
+    assert message in error_line(result)
+    assert result.stderr.strip().count("\n") == 0 or "error:" in result.stderr.strip().splitlines()[-1]
+    assert not (workflow.folder / "results").exists()
+
+
+def test_missing_labelled_is_named(workflow):
+    config = {key: value for key, value in TINY.items() if key != "labelled"}
+    assert "labelled: missing" in error_line(workflow.run(config=config))
+
+
+def test_a_study_on_a_folder_of_images_runs_and_a_damaged_image_stops_it_before_training(workflow, image_folder):
+    root = image_folder(per_class=6, test=0, unlabelled=5)
+    bad = next((root / "train").rglob("*.png"))
+    good = bad.read_bytes()
+    bad.write_bytes(good[: len(good) // 2])
+    config = {**TINY, "dataset": "folder", "folder": str(root), "image_size": 8, "channels": 1, "unlabelled": [1]}
+    result = workflow.run(config=config)
+    assert str(bad) in error_line(result)
+    assert not list(workflow.folder.rglob("results/tiny/records/**/*.json"))
+    assert not list(workflow.folder.rglob("results/tiny/splits/*.parquet"))
+    Image.new("L", (8, 8)).save(bad)
+    result = workflow.run(config=config)
+    assert result.returncode == 0, result.stderr
+    cells = pd.read_csv(workflow.folder / "results/tiny/tables/cells.csv")
+    pretrained = cells[cells.method == "autoencoder"].iloc[0]
+    train = len(list((root / "train").rglob("*.png")))
+    n_test = int(pretrained.n_test)
+    assert pretrained.n_unlabelled == pretrained.n_labelled / 0.1 + 5 or pretrained.n_unlabelled > train - n_test - 20
+
+
+def test_missing_data_set_without_a_network_says_where_to_put_the_files(workflow, tmp_path):
+    root = tmp_path / "root"
+    proxies = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https")}
+    result = workflow.run(config={**TINY, "dataset": "mnist", "data_root": str(root)}, **proxies)
+    line = error_line(result)
+    assert "mnist is not in" in line
+    assert str(root / "MNIST/raw") in line
+    assert not list(workflow.folder.rglob("results/**/*.parquet"))

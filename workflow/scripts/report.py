@@ -1,0 +1,14 @@
+"""Turn the study's tables into its report."""
+
+from sslfast.jobs import job  # first, it makes the other imports faster
+
+# isort: split
+from pathlib import Path
+
+import pandas as pd
+
+from sslfast.report import write_report
+
+with job(snakemake.log[0]):
+    tables = (pd.read_parquet(path) for path in (snakemake.input.cells, snakemake.input.history))
+    write_report(*tables, snakemake.params.about, Path(snakemake.output.page).parent)

@@ -4,7 +4,8 @@
 # Run `snakemake --cores all`; the config's keys are explained in config/README.md.
 
 
-if not workflow.overwrite_configfiles:  # a --configfile replaces the default, key by key it would leak
+# A --configfile replaces the default whole: merged, keys of one study would leak into another.
+if not workflow.overwrite_configfiles:
 
     configfile: "config/config.yaml"
 

@@ -67,7 +67,9 @@ def _values(entry: dict) -> str:
     if items:
         text += " of " + ", ".join(f"`{v}`" for v in items)
     bounds = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
-    limits = [f"{sign} {entry[name]}" for name, sign in bounds.items() if name in entry and kinds != ["array", "integer"]]
+    limits = [
+        f"{sign} {entry[name]}" for name, sign in bounds.items() if name in entry and kinds != ["array", "integer"]
+    ]
     return text + (", " + ", ".join(limits) if limits else "")
 
 

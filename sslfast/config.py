@@ -2,17 +2,21 @@
 
 import copy
 import difflib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.validators import extend
 
 from .errors import ConfigError
 from .fractions import canonical_list
 
 __all__ = ["check_config", "read_schema"]
+
+MAX_SEEDS = 1000  # more is a slip of the keyboard, and would fill the memory with job names
 
 
 def read_schema(path: str | Path) -> dict:
@@ -26,7 +30,7 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     Raises `ConfigError`, one line that names the key, for anything that cannot work.
     """
     config = _numbers(copy.deepcopy(dict(config)), schema)
-    problems = list(Draft202012Validator(schema).iter_errors(config))
+    problems = list(_Validator(schema).iter_errors(config))
     if problems:
         unknown = [p for p in problems if p.validator == "additionalProperties"]  # often the cause of the rest
         raise ConfigError(_explain(unknown[0] if unknown else best_match(problems), schema))
@@ -41,6 +45,8 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     if config["pool"] == "rest" and "1" in config["labelled"] and config["unlabelled"] != ["0"]:
         raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
     if isinstance(config["seeds"], int):
+        if config["seeds"] > MAX_SEEDS:
+            raise ConfigError(f"seeds: found {config['seeds']}, expected {MAX_SEEDS} or less, or a list of seeds")
         config["seeds"] = list(range(config["seeds"]))
     if len(set(config["seeds"])) < len(config["seeds"]):
         raise ConfigError(f"seeds: found {config['seeds']}, expected each seed once")
@@ -53,19 +59,25 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
 
 def _numbers(value, schema: Mapping):
     """YAML reads 1e-3, and the command line every number, as text: make numbers where numbers belong."""
-    kinds = schema.get("type", [])
     if isinstance(value, dict):
         inner = schema.get("properties", {})
         return {key: _numbers(v, inner.get(key, {})) for key, v in value.items()}
     if isinstance(value, list):
         return [_numbers(v, schema.get("items", {})) for v in value]
-    if isinstance(value, str) and {"number", "integer"} & {*([kinds] if isinstance(kinds, str) else kinds)}:
+    if isinstance(value, str | float) and _takes_numbers(schema):
         try:
             number = float(value)
             return int(number) if number.is_integer() else number
         except ValueError:
             pass
     return value
+
+
+def _takes_numbers(schema: Mapping) -> bool:
+    kinds = schema.get("type", [])
+    return bool({"number", "integer"} & {*([kinds] if isinstance(kinds, str) else kinds)}) or any(
+        isinstance(choice, int | float) for choice in schema.get("enum", [])
+    )
 
 
 def _defaults(config: dict, schema: Mapping) -> dict:
@@ -107,3 +119,14 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
 
 def _lower(text: str) -> str:
     return text[0].lower() + text[1:].rstrip(".")
+
+
+def _is_number(_, value) -> bool:
+    return not isinstance(value, bool) and (
+        isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    )
+
+
+_Validator = extend(  # JSON Schema lets NaN and infinity pass as numbers; no key of a study can be either
+    Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number)
+)

@@ -1,7 +1,7 @@
 """The report's figures, from the analysis' tables. Each returns a matplotlib `Figure`.
 
-Colours: cividis for the ordered fractions, grey for the random control, black dashes for the
-supervised baseline; never red against green, and never colour alone.
+Colours: cividis for the ordered fractions, vermillion for the random control (the middle of cividis
+is grey), black dashes for the supervised baseline; never red against green, and never colour alone.
 """
 
 from pathlib import Path
@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from .analysis.summaries import SUPERVISED
+from .analysis.tables import CELL_KEY
 from .files import replacing
 
 __all__ = [
@@ -38,6 +40,7 @@ STYLE = {
     "legend.frameon": False,
 }
 MARKERS = "osD^vPX*<>hpd8"
+CROWDED = 7  # bars a panel, above which their names stand upright
 METRIC_NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
 
 
@@ -50,8 +53,12 @@ def write_figure(figure: Figure, stem: str | Path) -> None:
 
 
 def against_epochs(history: pd.DataFrame, cells: pd.DataFrame, metric: str) -> Figure:
-    """Validation `metric` against epochs: a panel a labelled fraction, a line an unlabelled fraction."""
+    """Validation `metric` against epochs: a panel a labelled fraction, a line an unlabelled fraction.
+
+    Only runs that finished: a mean over fewer seeds after one stops would jump.
+    """
     figure, panels = _panels(cells, height=3.0)
+    history = history.merge(cells.loc[cells.status == "ok", CELL_KEY], on=CELL_KEY)
     for panel in panels:
         part = history[(history.encoder == panel.encoder) & (history.l == panel.l)]
         for series in _series(cells):
@@ -61,7 +68,9 @@ def against_epochs(history: pd.DataFrame, cells: pd.DataFrame, metric: str) -> F
             curve = runs.groupby("epoch")[metric].agg(["mean", "min", "max"])
             panel.axes.plot(curve.index, curve["mean"], **series.line(), lw=1.4)
             panel.axes.fill_between(curve.index, curve["min"], curve["max"], color=series.colour, alpha=0.12, lw=0)
-        panel.axes.set_xlabel("epochs")
+        panel.axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        if panel.last:
+            panel.axes.set_xlabel("epochs")
     _finish(figure, panels, f"{METRIC_NAMES[metric]}, validation", _legend_lines(cells))
     return figure
 
@@ -81,11 +90,12 @@ def against_unlabelled(scores: pd.DataFrame, cells: pd.DataFrame, metric: str) -
             curve = rows[rows.method.isin([method, "random"])].sort_values("u")
             dots = runs[runs.method.isin([method, "random"])]
             x, colour = _positions(curve.u), "#0072B2"
-            panel.axes.plot(x, curve["mean"], marker=marker, color=colour, lw=1.4, label=method)
+            panel.axes.plot(x, curve["mean"], marker=marker, mfc="white", ms=5, color=colour, lw=1.4, label=method)
             panel.axes.fill_between(x, curve["low"], curve["high"], color=colour, alpha=0.15, lw=0)
-            panel.axes.plot(_positions(dots.u, curve.u), dots[column], ".", color=colour, alpha=0.45, ms=5)
-            panel.axes.set_xticks(x, [_fraction(u) for u in curve.u])
-        panel.axes.set_xlabel("unlabelled fraction u (0: random encoder)")
+            panel.axes.plot(_positions(dots.u, curve.u), dots[column], ".", color=colour, alpha=0.6, ms=4)
+            panel.axes.set_xticks(x, _apart(x, [_fraction(u) for u in curve.u]))
+        if panel.last:
+            panel.axes.set_xlabel("unlabelled fraction u (0: random encoder)")
     handles = panels[0].axes.get_legend_handles_labels()
     _finish(figure, panels, f"{METRIC_NAMES[metric]}, test", handles)
     return figure
@@ -105,11 +115,8 @@ def time_to_threshold(times: pd.DataFrame, cells: pd.DataFrame, metric: str, thr
             if np.isfinite(value):
                 panel.axes.bar(x, value, color=series.colour, hatch=series.hatch, edgecolor="white", width=0.8)
             height = value if np.isfinite(value) else 0
-            panel.axes.annotate(
-                f"{row.n_reached:.0f}/{row.n_seeds:.0f}", (x, height), (0, 2), textcoords="offset points",
-                ha="center", fontsize=7,
-            )  # fmt: skip
-        _name_bars(panel.axes, cells)
+            _write_above(panel.axes, f"{row.n_reached:.0f}/{row.n_seeds:.0f}", x, height, cells)
+        _name_bars(panel.axes, cells, panel.last)
     label = f"to {METRIC_NAMES[metric]} {threshold:g}"
     names = {"epochs": f"epochs {label}", "seconds_with_pretrain": f"seconds {label},\npre-training included"}
     for panel in panels:
@@ -130,11 +137,13 @@ def wall_clock(scores: pd.DataFrame, cells: pd.DataFrame) -> Figure:
             if row.empty:
                 continue
             below = row.seconds_pretrain.iloc[0]
+            if not np.isfinite(below):
+                continue
             handles["pre-training"] = panel.axes.bar(x, below, color="#0072B2", width=0.8)
             handles["classifier, or supervised training"] = panel.axes.bar(
                 x, row.seconds_classify.iloc[0], bottom=below, color="#E69F00", hatch="//", edgecolor="white", width=0.8
             )
-        _name_bars(panel.axes, cells)
+        _name_bars(panel.axes, cells, panel.last)
     _finish(figure, panels, "seconds of training", (list(handles.values()), list(handles)))
     return figure
 
@@ -142,7 +151,7 @@ def wall_clock(scores: pd.DataFrame, cells: pd.DataFrame) -> Figure:
 def data_needed(needed: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Labelled images needed for each target accuracy, by how much is unlabelled; no bar where not reached."""
     rows = needed[needed.given == "u"]
-    encoders, targets = sorted(rows.encoder.unique()), sorted(rows.target.unique())
+    encoders, targets = sorted(cells.encoder.unique()), sorted(rows.target.unique())
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(max(4.5, 3.1 * len(targets)), 2.9 * len(encoders)), layout="constrained")
         axes = figure.subplots(len(encoders), max(1, len(targets)), sharey=True, squeeze=False)
@@ -154,17 +163,18 @@ def data_needed(needed: pd.DataFrame, cells: pd.DataFrame) -> Figure:
                     if len(row) and np.isfinite(row.n_needed.iloc[0]):
                         count = row.n_needed.iloc[0]
                         axes[i, j].bar(x, count, color=series.colour, hatch=series.hatch, edgecolor="white", width=0.8)
-                        axes[i, j].annotate(
-                            f"{count:,.0f}", (x, count), (0, 2), textcoords="offset points", ha="center", fontsize=7
-                        )
+                        _write_above(axes[i, j], f"{count:,.0f}", x, count, cells)
                     else:
                         axes[i, j].annotate(
                             "not reached", (x, 0), (0, 4), textcoords="offset points", rotation=90, ha="center",
                             va="bottom", fontsize=7, color="#555555", annotation_clip=False,
                         )  # fmt: skip
-                axes[i, j].set_title(f"accuracy {target:g}" + (f", {encoder}" if len(encoders) > 1 else ""))
-                _name_bars(axes[i, j], cells)
+                axes[i, j].set_title(f"accuracy {target:g}" + (f", {encoder}" if len(encoders) > 1 else ""), fontsize=9)
+                _name_bars(axes[i, j], cells, i == len(encoders) - 1)
             axes[i, 0].set_ylabel("labelled images needed")
+            if not targets:
+                axes[i, 0].set_axis_off()
+                axes[i, 0].text(0.5, 0.5, "no target accuracy within what the study reached", ha="center")
     return figure
 
 
@@ -172,7 +182,7 @@ def self_supervised_against_supervised(differences: pd.DataFrame, cells: pd.Data
     """Self-supervised minus supervised by labelled fraction, paired by seed, with 95 % intervals."""
     encoders = sorted(differences.encoder.unique())
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 0.4 + 3.2 * max(1, len(encoders))), layout="constrained")
+        figure = Figure(figsize=(8.2, 0.4 + 3.2 * max(1, len(encoders))), layout="constrained")
         axes = figure.subplots(max(1, len(encoders)), 1, squeeze=False)[:, 0]
         for ax, encoder in zip(axes, encoders, strict=False):
             part = differences[differences.encoder == encoder]
@@ -182,18 +192,21 @@ def self_supervised_against_supervised(differences: pd.DataFrame, cells: pd.Data
             for k, series in enumerate(all_series):
                 row = series.of(part).set_index("l").reindex(labels)
                 x = np.arange(len(labels)) + (k - (len(all_series) - 1) / 2) * 0.7 / len(all_series)
-                errors = np.nan_to_num([row.difference - row.low, row.high - row.difference])
+                errors = [row.difference - row.low, row.high - row.difference]  # NaN, too few seeds: no bar
                 ax.errorbar(
                     x, row.difference, yerr=errors, fmt=series.marker, color=series.colour, capsize=3,
                     label=series.name, ms=5,
                 )  # fmt: skip
             counts = part.groupby("l").n_labelled.first()
             ax.set_xticks(range(len(labels)), [f"{_fraction(v)}\n({counts[v]:,} images)" for v in labels])
+            ax.set_xlim(-0.5, len(labels) - 0.5)
             ax.set_xlabel("labelled fraction l")
             ax.set_ylabel(f"test {METRIC_NAMES[metric]},\nself-supervised − supervised")
             if len(encoders) > 1:
                 ax.set_title(encoder)
-            ax.legend(fontsize=8, loc="best")
+            handles = ax.get_legend_handles_labels()
+        if encoders:
+            figure.legend(*handles, loc="outside right upper", fontsize=8)
     return figure
 
 
@@ -225,7 +238,7 @@ class _Series:
 def _series(cells: pd.DataFrame) -> list[_Series]:
     found = []
     if (cells.method == "random").any():
-        found.append(_Series("random", 0.0, "#888888", "o"))
+        found.append(_Series("random", 0.0, "#D55E00", "o"))
     fractions = sorted(cells.u[(cells.u > 0)].unique())
     shades = matplotlib.colormaps["cividis"](np.linspace(0.05, 0.88, max(len(fractions), 2)))
     for m, method in enumerate(_methods(cells)):
@@ -241,8 +254,10 @@ def _methods(cells: pd.DataFrame) -> list[str]:
 
 
 class _Panel:
-    def __init__(self, axes, encoder: str, l: float, row: str, first: bool):  # noqa: E741
-        self.axes, self.encoder, self.l, self.row, self.first = axes, encoder, l, row, first
+    """Axes of one encoder and labelled fraction; `first` in its row, `last` in its column."""
+
+    def __init__(self, axes, encoder: str, l: float, row: str, first: bool, last: bool):  # noqa: E741
+        self.axes, self.encoder, self.l, self.row, self.first, self.last = axes, encoder, l, row, first, last
 
     def of(self, table: pd.DataFrame) -> pd.DataFrame:
         return table[(table.encoder == self.encoder) & (table.l == self.l)]
@@ -260,8 +275,9 @@ def _panels(cells: pd.DataFrame, height: float, rows=("",)) -> tuple[Figure, lis
         for j, label in enumerate(labels):
             count = cells.n_labelled[cells.l == label].iloc[0]
             title = f"l = {_fraction(label)} ({count:,} labels)"
-            axes[i, j].set_title(f"{title}\n{encoder}" if len(encoders) > 1 else title, fontsize=9)
-            panels.append(_Panel(axes[i, j], encoder, label, row, j == 0))
+            if row == rows[0]:
+                axes[i, j].set_title(f"{title}\n{encoder}" if len(encoders) > 1 else title, fontsize=9)
+            panels.append(_Panel(axes[i, j], encoder, label, row, first=j == 0, last=i == len(kinds) - 1))
     return figure, panels
 
 
@@ -271,7 +287,7 @@ def _finish(figure: Figure, panels: list[_Panel], ylabel: str | None, legend) ->
             panel.axes.set_ylabel(ylabel)
     if legend:
         handles, names = legend
-        figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 6), fontsize=8)
+        figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 6), fontsize=8, frameon=False)
 
 
 def _legend_lines(cells: pd.DataFrame):
@@ -279,12 +295,21 @@ def _legend_lines(cells: pd.DataFrame):
     return lines, [line.get_label() for line in lines]
 
 
-def _name_bars(axes, cells: pd.DataFrame) -> None:
+def _name_bars(axes, cells: pd.DataFrame, last: bool) -> None:
     names = [series.short for series in _series(cells)]
-    crowded = len(names) > 7
+    crowded = len(names) > CROWDED
     axes.set_xticks(range(len(names)), names, rotation=90 if crowded else 0, fontsize=7 if crowded else 8)
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_xlabel("unlabelled fraction u")
+    axes.margins(y=0.12 if crowded else 0.08)
+    if last:
+        axes.set_xlabel("unlabelled fraction u")
+
+
+def _write_above(axes, text: str, x: float, y: float, cells: pd.DataFrame) -> None:
+    rotation = 90 if len(_series(cells)) > CROWDED else 0
+    axes.annotate(
+        text, (x, y), (0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=7, rotation=rotation
+    )
 
 
 def _positions(values: pd.Series, all_values: pd.Series | None = None) -> np.ndarray:
@@ -292,6 +317,15 @@ def _positions(values: pd.Series, all_values: pd.Series | None = None) -> np.nda
     positive = sorted(v for v in (values if all_values is None else all_values).unique() if v > 0)
     left = np.log10(positive[0]) - 0.6 if positive else 0.0
     return np.array([np.log10(v) if v > 0 else left for v in values])
+
+
+def _apart(x: np.ndarray, names: list[str], gap: float = 0.14) -> list[str]:
+    """The names that fit on an axis: others than the ends become empty where closer than `gap` of its length."""
+    room, kept = gap * np.ptp(x), [len(x) - 1] if len(x) else []
+    for i in range(len(x) - 1):
+        if all(abs(x[i] - x[k]) >= room for k in kept):
+            kept.append(i)
+    return [name if i in kept else "" for i, name in enumerate(names)]
 
 
 def _fraction(value: float) -> str:

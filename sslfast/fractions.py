@@ -24,7 +24,7 @@ def canonical(value: object, key: str = "fraction") -> str:
         raise ConfigError(f"{key}: found {value!r}, expected a number from 0 to 1{hint}") from None
     if not 0 <= number <= 1:
         raise ConfigError(f"{key}: found {value}, expected a fraction from 0 to 1 (10 % is 0.1)")
-    text = format(number, "f")
+    text = format(abs(number), "f")
     return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
 
 

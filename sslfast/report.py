@@ -88,9 +88,7 @@ def write_report(cells: pd.DataFrame, history: pd.DataFrame, config: Mapping, fo
         findings=findings(cells, tables["differences"]),
         sections=sections,
         facts=_facts(cells, config),
-        missing=cells[cells.status != "ok"][["method", "encoder", "u", "l", "seed", "status", "reason"]].to_dict(
-            "records"
-        ),
+        missing=_missing(cells),
         exploratory=_n_seeds(cells) < SETTLED_SEEDS,
         n_seeds=_n_seeds(cells),
     )
@@ -113,7 +111,7 @@ def findings(cells: pd.DataFrame, differences: pd.DataFrame) -> list[str]:
         sentences.append(
             f"{row.n_labelled:,} labels ({encoder}): {_outcome(row)}. Macro-F1 {ours.text()} with"
             f" {row.n_unlabelled:,} unlabelled images, {theirs.text()} supervised;"
-            f" difference {mean_text(row)}, {row.n_seeds} seeds."
+            f" difference {mean_text(row)}, {_seeds(row.n_seeds)}."
         )
     return sentences
 
@@ -121,8 +119,8 @@ def findings(cells: pd.DataFrame, differences: pd.DataFrame) -> list[str]:
 def mean_text(row) -> str:
     """A difference with its interval, signed."""
     if row.low != row.low:
-        return f"{row.difference:+.3f} (no interval below {MIN_SEEDS} seeds)"
-    return f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+        return f"{row.difference:+z.3f} (no interval below {MIN_SEEDS} seeds)"
+    return f"{row.difference:+z.3f} [{row.low:+z.3f}, {row.high:+z.3f}]"
 
 
 def _outcome(row) -> str:
@@ -136,20 +134,22 @@ def _outcome(row) -> str:
 def _captions(cells, tables, metric, threshold, targets) -> dict[str, str]:
     n, n_test = _n_seeds(cells), int(cells.n_test.max())
     name = figures.METRIC_NAMES[metric]
-    base = f"{n} seed{'s' if n != 1 else ''}; {n_test:,} test images"
+    base = f"{_seeds(n)}; {n_test:,} test images"
     interval = "95 % t intervals over seeds" if n >= MIN_SEEDS else "too few seeds for intervals"
     times = tables["time_to_threshold"]
     never = int((times.n_reached == 0).sum())
     best = tables["scores"].dropna(subset=["mean"]).sort_values("mean")
     learned = tables["differences"][tables["differences"].method != "random"]
     ahead, behind = int((learned.low > 0).sum()), int((learned.high < 0).sum())
+    unknown = int(learned.low.isna().sum())
     top = best.iloc[-1] if len(best) else None
     top_text = (
         f"Best of the grid: {top.method} with {top.n_labelled:,} labels, macro-F1 {top['mean']:.3f}." if top is not None
         else "No run finished."
     )  # fmt: skip
     epochs = (
-        "Mean over seeds, shaded from the lowest to the highest seed, on validation images. {base}. Validation"
+        "Mean over seeds, shaded from the lowest to the highest seed, on validation images; without runs that did"
+        " not finish. {base}. Validation"
         " guides no choice here; test scores are in the figures above."
     )
     unreached = ", ".join(f"{target:g}" for target in targets) or "none"
@@ -160,8 +160,9 @@ def _captions(cells, tables, metric, threshold, targets) -> dict[str, str]:
         ),
         "self_supervised_against_supervised": (
             f"In {ahead} of {len(learned)} pre-trained settings the frozen encoder beat the supervised baseline, in"
-            f" {behind} it lost, in the others the interval holds 0. Paired by seed, {interval}; {base}. Not corrected"
-            " for the number of comparisons."
+            f" {behind} it lost, in {len(learned) - ahead - behind - unknown} the interval holds 0"
+            + (f", in {unknown} too few seeds have both runs for an interval" if unknown else "")
+            + f". Paired by seed, {interval}; {base}. Not corrected for the number of comparisons."
         ),
         "f1_against_epochs": epochs.format(base=base),
         "accuracy_against_epochs": epochs.format(base=base),
@@ -172,8 +173,8 @@ def _captions(cells, tables, metric, threshold, targets) -> dict[str, str]:
         ),
         "wall_clock": (
             "Mean seconds of training a cell, pre-training (shared by all labelled fractions, unless the pool is"
-            f" 'rest') under the classifier; {base}, {_devices(cells)}, {int(cells.threads.max())} thread(s) a job. Jobs"
-            " ran side by side, so seconds do not add up to waiting time."
+            f" 'rest') under the classifier; {base}, {_devices(cells)}, {int(cells.threads.max())} thread(s) a job."
+            " Jobs ran side by side, so seconds do not add up to waiting time."
         ),
         "data_needed": (
             f"The fewest labels of the grid with which the mean test accuracy reaches each target ({unreached}); 'not"
@@ -190,14 +191,16 @@ def _facts(cells: pd.DataFrame, config: Mapping) -> dict[str, str]:
         "data set": f"{config['title']} ({cells.dataset.iloc[0]})",
         "runs": f"{len(cells)}, of which {ok} ok, {len(cells) - ok} failed or diverged",
         "seeds": ", ".join(str(s) for s in sorted(cells.seed.unique())),
-        "pool": str(cells[cells.method != summaries.SUPERVISED].pool.iloc[0] if len(cells) else ""),
+        "pool": ", ".join(sorted(cells[cells.method != summaries.SUPERVISED].pool.unique())),
         "budget": ", ".join(sorted(cells.budget.dropna().unique())),
         "test images": f"{int(cells.n_test.max()):,}, used once a cell, at the end",
         "device": f"{_devices(cells)}, {int(cells.threads.max())} thread(s) a job, {cells.precision.iloc[0]}",
         "training time": f"{(cells.seconds_classify.sum() + _pretrain_seconds(cells)) / 60:.0f} minutes of job time",
         "code": ", ".join(sorted(cells.code_version.unique())),
         "versions": ", ".join(
-            f"{c.removeprefix('version_')} {cells[c].iloc[0]}" for c in cells if c.startswith("version_")
+            f"{c.removeprefix('version_')} {' and '.join(sorted(cells[c].dropna().unique()))}"
+            for c in cells
+            if c.startswith("version_")
         ),
     }
     if skipped.get("images_skipped"):
@@ -207,6 +210,15 @@ def _facts(cells: pd.DataFrame, config: Mapping) -> dict[str, str]:
             f"up to {skipped['classes_rounded_up']} classes got one labelled image more than their share"
         )
     return facts
+
+
+def _missing(cells: pd.DataFrame) -> list[dict]:
+    rows = cells[cells.status != "ok"][["method", "encoder", "u", "l", "seed", "status", "reason"]]
+    return rows.assign(u=rows.u.map("{:g}".format).replace("nan", "–"), l=rows.l.map("{:g}".format)).to_dict("records")
+
+
+def _seeds(n: int) -> str:
+    return f"{n} seed{'s' if n != 1 else ''}"
 
 
 def _pretrain_seconds(cells: pd.DataFrame) -> float:

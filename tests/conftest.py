@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits
 
 matplotlib.use("Agg")
 os.environ["MPLBACKEND"] = "Agg"  # for processes that tests start
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # images are so small here that a second thread only costs time
 
 # the same examples every time, so that a failure is seen by everybody who runs the tests
 settings.register_profile(
@@ -83,12 +84,13 @@ def image_folder(tmp_path, digit_images) -> Callable[..., Path]:
         suffix: str = ".png",
     ) -> Path:
         root = Path(root) if root else tmp_path / "images"
+        options = {"lossless": True} if suffix == ".webp" else {}
         fresh = {name: iter(digit_images(name)) for name in DIGIT_NAMES}
 
         def write(folder: Path, name: str, n: int) -> None:
             for i in range(n):
                 folder.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(next(fresh[name])).save(folder / f"{name}-{i:03}{suffix}")
+                Image.fromarray(next(fresh[name])).save(folder / f"{name}-{i:03}{suffix}", **options)
 
         def numbers(n: int | dict[str, int]) -> dict[str, int]:
             return n if isinstance(n, dict) else dict.fromkeys(classes, n)
@@ -101,7 +103,7 @@ def image_folder(tmp_path, digit_images) -> Callable[..., Path]:
             name = classes[i % len(classes)]
             folder = root / "unlabelled"
             folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(next(fresh[name])).save(folder / f"{i:03}{suffix}")
+            Image.fromarray(next(fresh[name])).save(folder / f"{i:03}{suffix}", **options)
         return root
 
     return build

@@ -115,7 +115,11 @@ def test_unfreeze_wakes_the_encoder_in_a_group_of_its_own_and_freeze_stills_it_a
 def test_guard_stops_a_fit_in_which_the_frozen_encoder_moved(dls):
     learn = quiet(classifier_learner(dls.classify, "conv", seed=0))
     bias = dict(learn.model.encoder.named_buffers())["1.running_mean"]
-    learn.model.head.register_forward_hook(lambda *_: bias.add_(1e-6))
+
+    def move(*_):
+        bias.add_(1e-6)
+
+    learn.model.head.register_forward_hook(move)
     with pytest.raises(RuntimeError, match=r"frozen encoder changed.*1\.running_mean"):
         learn.fit(1)
 
@@ -244,7 +248,7 @@ def test_ordinary_fastai_image_loaders_work_too(image_folder):
     from fastai.data.transforms import Normalize
     from fastai.vision.data import ImageDataLoaders
 
-    root = image_folder(per_class=8)
+    root = image_folder(train=8, test=0, unlabelled=0)
     dls = ImageDataLoaders.from_folder(
         root, train="train", valid_pct=0.3, seed=0, bs=8, num_workers=0, device="cpu",
         batch_tfms=Normalize.from_stats([0.3] * 3, [0.4] * 3, cuda=False),

@@ -19,10 +19,13 @@ SUPERVISED = "supervised"
 
 
 def scores(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
-    """One row a (encoder, l, method, u): mean of `metric` over seeds, low, high, n_seeds, n_missing, counts, seconds."""
+    """One row a (encoder, l, method, u): mean of `metric` over seeds, low, high, n_seeds, n_missing, counts, seconds.
+
+    Seconds are means over the runs that finished; a run that stopped early was not faster.
+    """
     rows = []
     for key, group in cells.groupby(GROUP, dropna=False, sort=True):
-        estimate = mean_interval(group[metric])
+        estimate, finished = mean_interval(group[metric]), group[group.status == "ok"]
         rows.append(
             dict(zip(GROUP, key, strict=True))
             | {
@@ -33,8 +36,8 @@ def scores(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
                 "high": estimate.high,
                 "n_seeds": estimate.n,
                 "n_missing": len(group) - estimate.n,
-                "seconds_pretrain": group.seconds_pretrain.mean(),
-                "seconds_classify": group.seconds_classify.mean(),
+                "seconds_pretrain": finished.seconds_pretrain.mean(),
+                "seconds_classify": finished.seconds_classify.mean(),
             }
         )
     return pd.DataFrame(rows)
@@ -109,8 +112,9 @@ def accuracy_targets(cells: pd.DataFrame, targets: Sequence[float] | None = None
     if means.empty:
         return []
     low, high = means.quantile(0.25), means.max()
-    step = next((s for s in (0.1, 0.05, 0.02, 0.01, 0.005) if (high - low) / s >= 3), 0.002)
-    grid = np.arange(math.ceil(low / step), math.floor(high / step) + 1) * step
+    step = next((s for s in (0.1, 0.05, 0.02, 0.01, 0.005) if round((high - low) / s, 6) >= 3), 0.002)
+    # 0.6 / 0.1 is 5.999…: round before looking for whole steps
+    grid = np.arange(math.ceil(round(low / step, 6)), math.floor(round(high / step, 6)) + 1) * step
     chosen = grid[np.unique(np.linspace(0, len(grid) - 1, 3).round().astype(int))] if len(grid) else []
     return [round(float(target), 4) for target in chosen]
 

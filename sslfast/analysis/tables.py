@@ -26,7 +26,9 @@ def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
     history = pd.DataFrame([{**_key(record), **row} for record in records for row in record.history])
     columns = [*CELL_KEY, "epoch", "images", "seconds", "train_loss", "valid_loss", "accuracy", "macro_f1"]
     order = ["method", "encoder", "l", "u", "seed"]
-    return cells.sort_values(order, ignore_index=True), history.reindex(columns=columns)
+    # where every run failed before its first epoch, history is empty and its columns have no type
+    history = history.reindex(columns=columns).astype(cells.dtypes[CELL_KEY].to_dict())
+    return cells.sort_values(order, ignore_index=True), history
 
 
 def write_tables(tables: dict[str, pd.DataFrame], folders: Sequence[str | Path], kinds=("parquet", "csv")) -> None:

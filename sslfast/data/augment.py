@@ -5,6 +5,7 @@ the clean image set aside as target where an image is to be reconstructed, noise
 normalisation. Each draws from a named stream of its own, restarted every epoch (see `Stream`).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -52,7 +53,8 @@ class _Flip(DisplayedTransform):
         chosen = torch.rand(len(x), generator=self.stream.on(x.device), device=x.device) < self.p
         rows = chosen.nonzero().squeeze(1)
         plain = x.as_subclass(torch.Tensor)
-        return TensorImage(plain.index_copy(0, rows, plain[rows].flip(self.dim)))
+        # on a copy that keeps the channels-last layout, which `index_copy` would not
+        return TensorImage(plain.clone().index_copy_(0, rows, plain[rows].flip(self.dim)))
 
 
 class FlipHorizontal(_Flip):
@@ -99,6 +101,13 @@ class Augment:
     flip_vertical: float = 0.0
     noise: float = 0.0
 
+    def __post_init__(self):
+        for key, highest in (("flip_horizontal", 1), ("flip_vertical", 1), ("noise", math.inf)):
+            value = getattr(self, key)
+            if not isinstance(value, int | float) or not 0 <= value <= highest:
+                expected = "a probability from 0 to 1" if highest == 1 else "a standard deviation, 0 or more"
+                raise ConfigError(f"augment.{key}: found {value!r}, expected {expected}")
+
     @classmethod
     def of(cls, dataset: str, changes: "Augment | Mapping | None" = None) -> "Augment":
         """The default for `dataset`, with `changes` (by name) on top.
@@ -113,7 +122,7 @@ class Augment:
         names = set(cls.__dataclass_fields__)
         if unknown := sorted(set(changes or {}) - names):
             raise ConfigError(f"augment: found {unknown[0]!r}, expected {', '.join(sorted(names))}")
-        return cls(**{**default, **{k: float(v) for k, v in (changes or {}).items()}})
+        return cls(**{**default, **(changes or {})})
 
     def transforms(self, mean, std, *, reconstruct: bool) -> list:
         """The batch transforms for images with these statistics (a value a channel, in [0, 1])."""

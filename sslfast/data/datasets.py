@@ -44,8 +44,8 @@ def load_dataset(
         if folder is None:
             raise ConfigError("folder: missing; dataset: folder needs the path of your images here")
         options = FolderOptions(
-            image_size=image_size or 32,
-            channels=channels or 3,
+            image_size=32 if image_size is None else image_size,
+            channels=3 if channels is None else channels,
             test_fraction=test_fraction,
             test_seed=test_seed,
             on_bad_image=on_bad_image,
@@ -97,9 +97,9 @@ def _torchvision(dataset: str, root: Path) -> Arrays:
         train, test = read(True), read(False)
     except PermissionError:
         raise  # `cached` says what to do
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError, AssertionError) as error:  # the last two for damaged files
         raise DataError(
-            f"dataset: {dataset} is not in {root} and could not be downloaded ({_reason(error)}); with a network,"
+            f"dataset: {dataset} is not (whole) in {root} and could not be downloaded ({_reason(error)}); with a network,"
             f" try again; without, put {files} into {root / folder}"
         ) from None
     arrays = [np.asarray(part.data, dtype=np.uint8) for part in (train, test)]
@@ -109,4 +109,4 @@ def _torchvision(dataset: str, root: Path) -> Arrays:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -8,13 +8,14 @@ import hashlib
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from .images import Arrays
 from .listing import scan, too_few
 from .splits import split_off
@@ -33,6 +34,15 @@ class FolderOptions:
     test_fraction: float = 0.2
     test_seed: int = 0
     on_bad_image: str = "error"
+
+    def __post_init__(self):
+        for key, good, expected in (
+            ("image_size", isinstance(self.image_size, int) and self.image_size >= 8, "8 pixels or more"),
+            ("channels", self.channels in (1, 3), "1 (grey) or 3 (colour)"),
+            ("on_bad_image", self.on_bad_image in ("error", "skip"), "error or skip"),
+        ):
+            if not good:
+                raise ConfigError(f"{key}: found {getattr(self, key)!r}, expected {expected}")
 
 
 def folder_key(root: Path, options: FolderOptions) -> str:
@@ -65,7 +75,9 @@ def read_folder(root: Path, options: FolderOptions, progress: bool = False) -> A
         needed = 2 if test else 3
         for i, name in enumerate(listing.classes):
             if (left := int(((y == i) & ~is_test).sum())) < needed:
-                raise DataError(too_few(root / name, left, needed) + f" ({len(skipped)} unreadable ones were skipped)")
+                raise DataError(
+                    too_few(listing.tree / name, left, needed) + f" ({len(skipped)} unreadable ones were skipped)"
+                )
         if test and not is_test.any():
             raise DataError(f"folder: none of the test images under {root} could be read")
     if not test:
@@ -84,9 +96,10 @@ def decode(source, image_size: int, channels: int) -> np.ndarray:
 
     Upright by its EXIF orientation, the shorter side scaled to `image_size`, cropped to the centre.
     """
-    with source if isinstance(source, Image.Image) else Image.open(source) as image:
-        # JPEG decoders can halve an image several times over at next to no cost
-        image.draft(None, (2 * image_size, 2 * image_size))
+    given = isinstance(source, Image.Image)
+    with nullcontext(source) if given else Image.open(source) as image:
+        if not given:  # JPEG decoders can halve an image several times over at next to no cost
+            image.draft(None, (2 * image_size, 2 * image_size))
         image = _plain(ImageOps.exif_transpose(image))
         image = image.convert("L" if channels == 1 else "RGB")
         if image.size != (image_size, image_size):
@@ -98,7 +111,8 @@ def _plain(image: Image.Image) -> Image.Image:
     """8 bits a channel and opaque: 16-bit grey scaled, transparent pixels shown on white."""
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, dtype=np.float64)
-        return Image.fromarray((values / 257 if values.max() > 255 else values).round().clip(0, 255).astype(np.uint8))
+        sixteen_bits = image.mode.startswith("I;16") or values.max() > 255
+        return Image.fromarray((values / (257 if sixteen_bits else 1)).round().clip(0, 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

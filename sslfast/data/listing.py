@@ -29,6 +29,7 @@ class Listing:
     train: list[tuple[str, list]]
     test: list[tuple[str, list]]
     unlabelled: list
+    tree: Path  # where the class folders of the training images stand
     notes: dict = field(default_factory=dict)
 
 
@@ -41,13 +42,13 @@ def scan(root: Path) -> Listing:
     if not root.is_dir():
         found = "a file" if root.exists() else "nothing"
         raise DataError(f"folder: found {found} at {root}, expected a folder of images (see config/README.md)")
-    tops = {entry.name: entry.path for entry in _entries(root) if entry.is_dir() and not entry.name.startswith(".")}
+    ignored = _Counter()
+    tops = _folders(root, ignored)
     tree = tops.pop("train", None)
     test_folder = tops.pop("test", None) if tree else None
     unlabelled_folder = tops.pop("unlabelled", None)
-    ignored = _Counter()
     if tree:
-        class_folders = {e.name: e.path for e in _entries(Path(tree)) if e.is_dir() and not e.name.startswith(".")}
+        class_folders = _folders(Path(tree), ignored)
         ignored.n += len(tops)
     elif "test" in tops:
         raise DataError(f"folder: {root} has test/ but no train/; expected train/<class>/ beside it")
@@ -66,8 +67,7 @@ def scan(root: Path) -> Listing:
         raise DataError(f"folder: found one class only ({classes[0]}) under {tree}; expected two or more")
     test = []
     if test_folder:
-        test = [(e.name, _images(e.path, ignored)) for e in sorted(_entries(Path(test_folder)), key=lambda e: e.name)
-                if e.is_dir() and not e.name.startswith(".")]  # fmt: skip
+        test = [(name, _images(path, ignored)) for name, path in sorted(_folders(Path(test_folder), ignored).items())]
         for name, files in test:
             if files and name not in classes:
                 raise DataError(
@@ -82,7 +82,7 @@ def scan(root: Path) -> Listing:
     for name, files in train:
         if len(files) < needed:
             raise DataError(too_few(Path(tree) / name, len(files), needed))
-    return Listing(classes, train, test, unlabelled, {"files_ignored": ignored.n})
+    return Listing(classes, train, test, unlabelled, Path(tree), {"files_ignored": ignored.n})
 
 
 def too_few(folder: Path, found: int, needed: int) -> str:
@@ -97,6 +97,14 @@ def _some(names: list[str]) -> str:
 
 class _Counter:
     n = 0
+
+
+def _folders(folder: Path, ignored: _Counter) -> dict[str, str]:
+    """The folders in `folder`, name to path; what else lies there is counted."""
+    entries = [entry for entry in _entries(folder) if not entry.name.startswith(".")]
+    found = {entry.name: entry.path for entry in entries if entry.is_dir()}
+    ignored.n += len(entries) - len(found)
+    return found
 
 
 def _entries(folder: Path) -> list[os.DirEntry]:
@@ -117,8 +125,15 @@ def _images(folder: str, ignored: _Counter) -> list[tuple[str, int, int]]:
             if entry.is_dir():
                 folders.append(entry.path)
             elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                status = entry.stat()
+                status = _status(entry)
                 found.append((entry.path, status.st_size, status.st_mtime_ns))
             else:
                 ignored.n += 1
     return sorted(found)
+
+
+def _status(entry: os.DirEntry) -> os.stat_result:
+    try:
+        return entry.stat()
+    except OSError as error:
+        raise DataError(f"folder: cannot look at {entry.path} ({error.strerror}); replace or remove it") from None

@@ -153,7 +153,9 @@ class ImageDataLoaders(DataLoaders):
 
         valid = self.valid.dataset
         channels, size, _ = valid.image_shape
-        if not isinstance(items, torch.Tensor):
+        if len(items) and isinstance(items[0], torch.Tensor):
+            items = torch.stack(list(items))
+        else:
             arrays = [decode(item, size, channels) for item in items]
             items = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
         images = ImageSet(items, torch.full((len(items),), -1), valid.images.classes)

@@ -60,7 +60,7 @@ class Split:
         rows = self.table[self.table.labelled_rank >= 0].sort_values("labelled_rank")
         front = rows.labelled_rank < fractions.count(fraction, len(rows))
         first_of_class = ~rows["class"].duplicated()
-        return rows["index"][front | first_of_class].to_numpy()
+        return rows["index"][front | first_of_class].to_numpy(copy=True)
 
     def n_rounded_up(self, fraction: object) -> int:
         """How many classes `labelled(fraction)` holds one image of only because each class needs one."""
@@ -73,7 +73,7 @@ class Split:
         """
         if pool not in POOLS:
             raise ConfigError(f"pool: found {pool!r}, expected one of {', '.join(POOLS)}")
-        rows = self.table[self.table.unlabelled_rank >= 0].sort_values("unlabelled_rank")["index"].to_numpy()
+        rows = self.table[self.table.unlabelled_rank >= 0].sort_values("unlabelled_rank")["index"].to_numpy(copy=True)
         return rows if pool == "all" else rows[~np.isin(rows, self.labelled(labelled))]
 
     def unlabelled(self, fraction: object, pool: str = "all", labelled: object = 0) -> np.ndarray:
@@ -93,14 +93,15 @@ class Split:
         return rows[: max(n, MIN_UNLABELLED)]
 
     def _rows(self, mask) -> np.ndarray:
-        return self.table["index"][mask].to_numpy()
+        return self.table["index"][mask].to_numpy(copy=True)
 
 
 def make_split(data, seed: int, valid_fraction: float = 0.1) -> Split:
     """The split of `data` (an `ImageData`) under `seed`, `valid_fraction` of each class set aside.
 
     Every class keeps at least one validation and one training image.
-    Raises `DataError` if a class has fewer than two images.
+    Raises `DataError` if a class has fewer than two images, `ConfigError` for a `valid_fraction`
+    outside (0, 1).
     """
     y = data.train.y.numpy()
     for label, name in enumerate(data.classes):
@@ -128,6 +129,7 @@ def make_split(data, seed: int, valid_fraction: float = 0.1) -> Split:
 
 def split_off(y: np.ndarray, fraction: float, seed: int, name: str = "test") -> np.ndarray:
     """Indices of a stratified part of the labelled images: of every class at least one, never all."""
+    _check_share(fraction, f"{name}_fraction")
     rng = np.random.default_rng(derive_seed(seed, name))
     parts = []
     for label in np.unique(y[y >= 0]):
@@ -165,15 +167,20 @@ def read_split(path: str | Path, data=None) -> Split:
         about = {name: tuple(v) if isinstance(v := about[name], list) else v for name in _ABOUT}
     except (pa.ArrowException, KeyError, TypeError, ValueError, OSError) as error:
         raise RecordError(f"{path}: not a readable split ({error}); delete it and run again") from None
-    if data is not None and about["fingerprint"] != data.fingerprint:
+    if data is not None and (about["dataset"], about["fingerprint"]) != (data.name, data.fingerprint):
         raise RecordError(
-            f"{path}: made for other images than those of {data.name} now (they changed since);"
+            f"{path}: made for other images (of {about['dataset']}) than {data.name} has now;"
             " delete the study's folder under results/ and run again, or use another study name"
         )
     return Split(**about, table=table.to_pandas())
 
 
 _ABOUT = ("dataset", "fingerprint", "seed", "classes", "mean", "std")
+
+
+def _check_share(value: float, key: str) -> None:
+    if not 0 < value < 1:
+        raise ConfigError(f"{key}: found {value}, expected more than 0 and less than 1")
 
 
 def _ranks(mask: np.ndarray, y: np.ndarray, seed: int, name: str) -> np.ndarray:

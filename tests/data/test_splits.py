@@ -187,7 +187,7 @@ def test_unknown_pool_is_an_error_that_names_the_known_ones(digits):
 
 def pixels(data: ImageData, rows=None) -> set[bytes]:
     """The images themselves, to find those that occur in two places."""
-    x = data.test.x if rows is None else data.train.x[rows]
+    x = data.test.x if rows is None else data.train.x[rows.tolist()]
     return {image.numpy().tobytes() for image in x}
 
 
@@ -242,7 +242,7 @@ def test_the_two_orders_of_a_split_are_independent(digits):
     assert overlap < 0.3, "independent orders share about a tenth"
 
 
-def test_test_images_do_not_depend_on_the_seed_of_the_split(digits):
+def test_a_part_that_is_split_off_depends_on_its_seed():
     y = np.tile(np.arange(10), 20)
     np.testing.assert_array_equal(split_off(y, 0.2, 0), split_off(y, 0.2, 0))
     assert split_off(y, 0.2, 0).tolist() != split_off(y, 0.2, 1).tolist()
@@ -250,7 +250,7 @@ def test_test_images_do_not_depend_on_the_seed_of_the_split(digits):
 
 def test_statistics_are_those_of_the_images_that_are_not_validation(digits):
     split = make_split(digits, 0)
-    x = digits.train.x[split.unlabelled(1)].double() / 255
+    x = digits.train.x[split.unlabelled(1).tolist()].double() / 255
     assert split.mean == pytest.approx((float(x.mean()),), abs=1e-9)
     assert split.std == pytest.approx((float(x.std(correction=0)),), abs=1e-9)
 

@@ -8,14 +8,14 @@ rule classify:
         predictions=f"{CELL}.npy",
     log:
         f"{RESULTS}/logs/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}.log",
+    threads: config["threads"]
+    resources:
+        gpu=GPU,
     params:
         data=DATA,
         run=RUN,
         fit=config["classify"],
         code=CODE,
-    threads: config["threads"]
-    resources:
-        gpu=GPU,
     message:
         "classify over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}"
     script:

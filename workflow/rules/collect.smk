@@ -2,7 +2,11 @@ rule collect:
     input:
         records_of_study,
     output:
-        expand(f"{RESULTS}/tables/{{table}}.{{kind}}", table=["cells", "history"], kind=["parquet", "csv"]),
+        expand(
+            f"{RESULTS}/tables/{{table}}.{{kind}}",
+            table=["cells", "history"],
+            kind=["parquet", "csv"],
+        ),
     log:
         f"{RESULTS}/logs/collect.log",
     message:

@@ -2,8 +2,10 @@
 
 import sys
 from itertools import product
+from pathlib import Path
 
 from sslfast.config import check_config, read_schema
+from sslfast.data.listing import scan
 from sslfast.device import gpu_here
 from sslfast.errors import SslfastError
 from sslfast.version import code_version
@@ -11,10 +13,6 @@ from sslfast.version import code_version
 try:
     config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")))
     if config["dataset"] == "folder":
-        from pathlib import Path
-
-        from sslfast.data.listing import scan
-
         scan(Path(config["folder"]).expanduser())
 except SslfastError as error:
     sys.exit(f"error: config: {error}")
@@ -22,7 +20,8 @@ except SslfastError as error:
 STUDY = config["study"]
 RESULTS = f"results/{STUDY}"
 REPORTS = f"reports/{STUDY}"
-GPU = int(gpu_here(config["device"]))  # a GPU resource without a GPU would only make jobs wait
+# A GPU resource on a machine without a GPU would only make jobs wait for each other.
+GPU = int(gpu_here(config["device"]))
 
 # What a job's result depends on, by key of the config: a change of these reruns it, no other does.
 DATA = {key: config[key] for key in ("dataset", "folder")}
@@ -63,7 +62,12 @@ def of_cell(pattern):
 def records_of_study(_):
     """Every record that the study's tables are made from."""
     labelled, seeds = config["labelled"], config["seeds"]
-    cells = expand(f"{RESULTS}/records/classify/{{box}}-l{{l}}-s{{seed}}.json", box=ENCODERS, l=labelled, seed=seeds)
+    cells = expand(
+        f"{RESULTS}/records/classify/{{box}}-l{{l}}-s{{seed}}.json",
+        box=ENCODERS,
+        l=labelled,
+        seed=seeds,
+    )
     return cells + expand(f"{BASELINE}.json", encoder=config["encoders"], l=labelled, seed=seeds)
 
 

@@ -6,15 +6,15 @@ rule pretrain:
         record=PRETRAIN_RECORD,
     log:
         f"{RESULTS}/logs/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.log",
+    threads: config["threads"]
+    resources:
+        gpu=GPU,
     params:
         data=DATA,
         run=RUN,
         fit=config["pretrain"],
         pool=config["pool"],
         code=CODE,
-    threads: config["threads"]
-    resources:
-        gpu=GPU,
     message:
         "pretrain {wildcards.encoder} ({wildcards.method}), u {wildcards.u}{wildcards.of}, seed {wildcards.seed}"
     script:

@@ -8,7 +8,14 @@ CATEGORIES = {
     "wall_clock": "Time",
     "data_needed": "Data needed",
 }
-TABLES = ["cells", "data_needed", "differences", "history", "scores", "time_to_threshold"]
+TABLES = [
+    "cells",
+    "data_needed",
+    "differences",
+    "history",
+    "scores",
+    "time_to_threshold",
+]
 
 
 def captioned(name):

@@ -6,14 +6,14 @@ rule supervised:
         predictions=f"{BASELINE}.npy",
     log:
         f"{RESULTS}/logs/supervised/{{encoder}}-l{{l}}-s{{seed}}.log",
+    threads: config["threads"]
+    resources:
+        gpu=GPU,
     params:
         data=DATA,
         run=RUN,
         fit=config["supervised"],
         code=CODE,
-    threads: config["threads"]
-    resources:
-        gpu=GPU,
     message:
         "supervised {wildcards.encoder}, l {wildcards.l}, seed {wildcards.seed}"
     script:

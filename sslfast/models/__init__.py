@@ -1,0 +1,24 @@
+"""Encoders, decoders, heads, and encoders on disk."""
+
+from .build import as_encoder, image_shape, initialised_with
+from .decoders import create_decoder
+from .encoders import ENCODERS, Encoder, create_encoder, feature_shape
+from .files import load_encoder, read_spec, save_encoder
+from .heads import AutoEncoder, Classifier, create_head
+
+__all__ = [
+    "ENCODERS",
+    "AutoEncoder",
+    "Classifier",
+    "Encoder",
+    "as_encoder",
+    "create_decoder",
+    "create_encoder",
+    "create_head",
+    "feature_shape",
+    "image_shape",
+    "initialised_with",
+    "load_encoder",
+    "read_spec",
+    "save_encoder",
+]

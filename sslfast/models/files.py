@@ -1,0 +1,69 @@
+"""Encoders on disk: weights as safetensors, with what they are in the header. Never a pickle."""
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from ..errors import ConfigError, RecordError
+from ..files import replacing
+from .encoders import Encoder, create_encoder
+
+__all__ = ["load_encoder", "read_spec", "save_encoder"]
+
+FORMAT = "sslfast-encoder-1"
+
+
+def save_encoder(encoder: Encoder, path: str | Path, /, **spec: object) -> None:
+    """Write `encoder` with its architecture, and anything else in `spec`, in the file's header."""
+    about = {"encoder": encoder.name, "channels": encoder.channels, "image_size": encoder.image_size, **spec}
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
+    with replacing(path) as scratch:
+        save_file(weights, scratch, metadata={"format": FORMAT, "spec": json.dumps(about)})
+
+
+def read_spec(path: str | Path) -> dict:
+    """What the encoder at `path` is; `RecordError` if the file is not one of `save_encoder`'s."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+        if about.get("format") != FORMAT:
+            raise ValueError(f"format {about.get('format')!r}")
+        spec = json.loads(about["spec"])
+        if not isinstance(spec, dict):
+            raise ValueError("a header without entries")
+        return spec
+    except FileNotFoundError:
+        raise RecordError(f"{path}: no such file; expected an encoder written by save_encoder") from None
+    except (SafetensorError, ValueError, KeyError, OSError) as error:
+        raise RecordError(f"{path}: not an encoder written by save_encoder ({error}); make it anew") from None
+
+
+def load_encoder(path: str | Path, /, **expected: object) -> Encoder:
+    """The encoder at `path`; every entry of `expected` must match its spec, every weight its architecture.
+
+    Raises `RecordError` for a mismatch, never loads in part. Example:
+    `load_encoder("encoder.safetensors", encoder="conv", image_size=32)`.
+    """
+    spec = read_spec(path)
+    for key, value in expected.items():
+        if spec.get(key) != value:
+            raise RecordError(f"{path}: {key} is {spec.get(key)!r}, expected {value!r}; it belongs to something else")
+    try:
+        encoder = create_encoder(spec["encoder"], spec["channels"], spec["image_size"])
+    except (KeyError, TypeError, ConfigError) as error:
+        raise RecordError(f"{path}: its header describes no known encoder ({error}); make it anew") from None
+    _fill(encoder, path)
+    return encoder
+
+
+def _fill(encoder: nn.Module, path: str | Path) -> None:
+    own = encoder.state_dict()
+    with safe_open(path, framework="pt") as file:
+        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    differing = sorted(set(own) ^ set(stored)) or [n for n in own if own[n].shape != stored[n].shape]
+    if differing:
+        raise RecordError(f"{path}: weights do not fit the architecture in its header ({differing[0]}); make it anew")
+    encoder.load_state_dict(stored, strict=True)

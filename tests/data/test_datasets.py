@@ -1,0 +1,266 @@
+"""Data sets by name: what is read, from which files, and what is said where they are missing."""
+
+import gzip
+import hashlib
+import pickle
+import struct
+import urllib.request
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+
+from sslfast import image_dls, load_dataset, make_split
+from sslfast.data.datasets import DATASETS
+from sslfast.data.splits import read_split, write_split
+from sslfast.errors import ConfigError, DataError, RecordError
+
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+IDX_CLASSES = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}  # their names in torchvision, and of their folders
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Nothing is ever downloaded here."""
+
+    def refuse(*args, **kwargs):
+        raise URLError("name resolution failed")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    return tmp_path / "data-root"
+
+
+@pytest.fixture
+def grey(digit_images) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Part → (images `[N, 28, 28]`, labels): digits, three times as large, with a border."""
+    parts = {}
+    for part, rows in (("train", slice(0, 8)), ("t10k", slice(8, 11))):
+        small = np.concatenate([digit_images(name)[rows] for name in DIGITS])
+        large = np.kron(small, np.ones((1, 3, 3), dtype=np.uint8))
+        labels = np.repeat(np.arange(10, dtype=np.uint8), len(small) // 10)
+        parts[part] = np.pad(large, ((0, 0), (2, 2), (2, 2))), labels
+    return parts
+
+
+def write_idx(folder: Path, parts: dict, zipped: bool = False) -> None:
+    """The four files of MNIST, in its format: a magic number, the shape, the bytes."""
+    folder.mkdir(parents=True)
+    for part, (x, y) in parts.items():
+        for name, array in ((f"{part}-images-idx3-ubyte", x), (f"{part}-labels-idx1-ubyte", y)):
+            head = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+            if zipped:
+                (folder / f"{name}.gz").write_bytes(gzip.compress(head + array.tobytes()))
+            else:
+                (folder / name).write_bytes(head + array.tobytes())
+
+
+# ── digits ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_digits_are_1797_small_grey_images_of_ten_classes(digits):
+    assert len(digits.train) + len(digits.test) == 1797
+    assert digits.train.x.shape[1:] == digits.test.x.shape[1:] == (1, 8, 8)
+    assert digits.train.x.dtype == digits.test.x.dtype == torch.uint8
+    assert digits.train.y.dtype == digits.test.y.dtype == torch.int64
+    assert digits.classes == tuple("0123456789")
+
+
+def test_every_digit_is_either_for_training_or_for_testing(digits, digit_images):
+    for label, name in enumerate(DIGITS):
+        found = [im.numpy().tobytes() for part in (digits.train, digits.test) for im in part.x[part.y == label]]
+        assert sorted(found) == sorted(image.tobytes() for image in digit_images(name))
+
+
+def test_digits_use_the_whole_range_of_grey(digits):
+    assert (int(digits.train.x.min()), int(digits.train.x.max())) == (0, 255)
+
+
+def test_a_fifth_of_each_class_of_digits_is_for_testing(digits):
+    for label in range(10):
+        n_train, n_test = (int((part.y == label).sum()) for part in (digits.train, digits.test))
+        assert n_test == round(0.2 * (n_train + n_test))
+
+
+def test_the_test_fraction_and_seed_of_digits_make_other_data(root):
+    found = [load_dataset("digits", data_root=root, **kw) for kw in ({}, {"test_fraction": 0.4}, {"test_seed": 1})]
+    assert len({data.fingerprint for data in found}) == 3
+    assert len(found[1].test) == pytest.approx(2 * len(found[0].test), abs=10)
+    assert not torch.equal(found[0].test.x, found[2].test.x)
+
+
+# ── MNIST and Fashion-MNIST ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("dataset", IDX_CLASSES)
+def test_idx_files_in_the_data_root_are_read_without_a_network(dataset, root, grey):
+    write_idx(root / IDX_CLASSES[dataset] / "raw", grey)
+    data = load_dataset(dataset, data_root=root)
+    for found, part in ((data.train, "train"), (data.test, "t10k")):
+        x, y = grey[part]
+        np.testing.assert_array_equal(found.x.numpy()[:, 0], x)
+        np.testing.assert_array_equal(found.y.numpy(), y)
+        assert (found.x.dtype, found.y.dtype) == (torch.uint8, torch.int64)
+    assert len(data.classes) == 10
+    assert data.classes[-1] == {"mnist": "9 - nine", "fashion_mnist": "Ankle boot"}[dataset]
+
+
+def test_zipped_idx_files_in_the_data_root_are_unpacked_without_a_network(root, grey, monkeypatch):
+    import torchvision.datasets as tv
+
+    folder = root / "MNIST" / "raw"
+    write_idx(folder, grey, zipped=True)
+    sums = [(name, hashlib.md5((folder / name).read_bytes()).hexdigest()) for name, _ in tv.MNIST.resources]
+    monkeypatch.setattr(tv.MNIST, "resources", sums)
+    np.testing.assert_array_equal(load_dataset("mnist", data_root=root).train.x.numpy()[:, 0], grey["train"][0])
+
+
+def test_a_data_set_that_was_read_once_needs_its_files_no_more(root, grey):
+    import shutil
+
+    write_idx(root / "MNIST" / "raw", grey)
+    first = load_dataset("mnist", data_root=root)
+    shutil.rmtree(root / "MNIST")
+    again = load_dataset("mnist", data_root=root)
+    assert again.fingerprint == first.fingerprint
+    assert torch.equal(again.train.x, first.train.x)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "a web page", "empty"])
+def test_a_damaged_idx_file_is_an_error_that_says_where_the_files_belong(root, grey, damage):
+    folder = root / "MNIST" / "raw"
+    write_idx(folder, grey)
+    path = folder / "train-images-idx3-ubyte"
+    whole = path.read_bytes()
+    path.write_bytes({"truncated": whole[:1000], "a web page": b"<!DOCTYPE html><title>404", "empty": b""}[damage])
+    with pytest.raises(DataError, match="mnist") as caught:
+        load_dataset("mnist", data_root=root)
+    assert str(folder) in str(caught.value)
+
+
+def test_a_split_of_one_data_set_is_refused_for_another(root, grey, tmp_path):
+    for name in IDX_CLASSES.values():
+        write_idx(root / name / "raw", grey)
+    mnist, fashion = (load_dataset(name, data_root=root) for name in IDX_CLASSES)
+    write_split(make_split(mnist, 0), tmp_path / "split.parquet")
+    assert read_split(tmp_path / "split.parquet", mnist).dataset == "mnist"
+    with pytest.raises(RecordError, match="made for other images"):
+        read_split(tmp_path / "split.parquet", fashion)
+
+
+# ── CIFAR-10 ────────────────────────────────────────────────────────────────────────────────────
+
+CIFAR_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
+
+@pytest.fixture
+def cifar(root, digit_images, monkeypatch) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """CIFAR-10 as its authors' Python version lays it out, of digits in colours; part → (`[N, 3, 32, 32]`, labels)."""
+    import torchvision.datasets as tv
+
+    folder = root / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    sums, parts = {}, {"train": [], "test": []}
+
+    def write(name: str, content: dict) -> None:
+        (folder / name).write_bytes(pickle.dumps(content))
+        sums[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
+
+    for i, name in enumerate([*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]):
+        small = np.stack([digit_images(digit)[i] for digit in DIGITS])
+        red = np.kron(small, np.ones((1, 4, 4), dtype=np.uint8))
+        x = np.stack([red, 255 - red, red // 3], axis=1)  # planes of red, green and blue, as in the files
+        write(name, {"data": x.reshape(len(x), 3072), "labels": list(range(10))})
+        parts["test" if name == "test_batch" else "train"].append(x)
+    write("batches.meta", {"label_names": CIFAR_CLASSES})
+    monkeypatch.setattr(tv.CIFAR10, "train_list", [[f"data_batch_{n}", sums[f"data_batch_{n}"]] for n in range(1, 6)])
+    monkeypatch.setattr(tv.CIFAR10, "test_list", [["test_batch", sums["test_batch"]]])
+    monkeypatch.setattr(tv.CIFAR10, "meta", {**tv.CIFAR10.meta, "md5": sums["batches.meta"]})
+    return {name: np.concatenate(found) for name, found in parts.items()}
+
+
+def test_cifar10_batches_in_the_data_root_are_read_without_a_network(root, cifar):
+    data = load_dataset("cifar10", data_root=root)
+    np.testing.assert_array_equal(data.train.x.numpy(), cifar["train"])
+    np.testing.assert_array_equal(data.test.x.numpy(), cifar["test"])
+    np.testing.assert_array_equal(data.train.y.numpy(), np.tile(np.arange(10), 5))
+    assert data.classes == tuple(CIFAR_CLASSES)
+
+
+def test_image_dls_takes_cifar10_by_its_name(root, cifar):
+    dls = image_dls("cifar10", unlabelled=0.5, labelled=1, seed=0, data_root=root, valid_fraction=0.2, device="cpu")
+    assert dls.classify.one_batch()[0].shape == (40, 3, 32, 32)
+    assert dls.pretrain.one_batch()[0].shape == (20, 3, 32, 32)
+    assert dls.classify.vocab[3] == "cat"
+
+
+def test_a_damaged_cifar10_file_is_an_error_that_says_where_the_files_belong(root, cifar):
+    path = root / "cifar-10-batches-py" / "data_batch_3"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match="cifar10") as caught:
+        load_dataset("cifar10", data_root=root)
+    assert str(path.parent) in str(caught.value)
+
+
+# ── not there ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("dataset", "folder", "file"),
+    [
+        ("mnist", "MNIST/raw", "train-images-idx3-ubyte"),
+        ("fashion_mnist", "FashionMNIST/raw", "train-images-idx3-ubyte"),
+        ("cifar10", "cifar-10-batches-py", "data_batch_1"),
+    ],
+)
+def test_without_files_and_network_the_error_says_which_files_to_put_where(root, dataset, folder, file):
+    with pytest.raises(DataError, match=f"dataset: {dataset} is not in .* could not be downloaded") as caught:
+        load_dataset(dataset, data_root=root)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(root / folder) in message
+    assert file in message
+    assert not [path for path in (root / "cache").iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "cifar10"])
+def test_the_error_says_why_the_download_failed(root, dataset):
+    with pytest.raises(DataError, match="name resolution failed"):
+        load_dataset(dataset, data_root=root)
+
+
+def test_files_that_come_after_a_failed_download_are_found(root, grey):
+    with pytest.raises(DataError):
+        load_dataset("mnist", data_root=root)
+    write_idx(root / "put here" / "raw", grey)
+    for path in (root / "put here" / "raw").iterdir():
+        (root / "MNIST" / "raw").mkdir(parents=True, exist_ok=True)
+        path.rename(root / "MNIST" / "raw" / path.name)
+    assert len(load_dataset("mnist", data_root=root).train) == 80
+
+
+@pytest.mark.parametrize("name", ["imagenet", "Digits", ""])
+def test_an_unknown_data_set_is_an_error_that_lists_the_known_ones(name):
+    with pytest.raises(ConfigError, match=rf"dataset: found '{name}', expected one of {', '.join(DATASETS)}"):
+        load_dataset(name)
+
+
+@pytest.mark.parametrize("dataset", ["digits", "mnist"])
+def test_a_data_root_that_cannot_be_written_is_named(dataset, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="data_root: cannot write to") as caught:
+        load_dataset(dataset, data_root=tmp_path / "file")
+    assert str(tmp_path / "file") in str(caught.value)
+
+
+def test_data_live_where_the_environment_says_unless_told_otherwise(tmp_path, monkeypatch):
+    monkeypatch.setenv("SSLFAST_DATA", str(tmp_path / "from the environment"))
+    load_dataset("digits")
+    assert (tmp_path / "from the environment" / "cache").is_dir()
+    load_dataset("digits", data_root=tmp_path / "told")
+    assert (tmp_path / "told" / "cache").is_dir()

@@ -2,13 +2,15 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 
-from .errors import RecordError
+from .errors import ConfigError, RecordError
 from .files import replacing
+from .fractions import canonical
 
 __all__ = ["SCHEMA_VERSION", "RunRecord", "Spec", "read_record", "write_predictions", "write_record"]
 
@@ -16,6 +18,7 @@ SCHEMA_VERSION = 1
 STAGES = ("pretrain", "classify", "supervised")
 STATUSES = ("ok", "diverged", "failed")
 PHASES = ("data", "pretrain", "classify", "evaluate")
+TEST = {"accuracy", "macro_f1", "f1_by_class", "confusion", "classes"}
 HISTORY = {  # what a row of the history holds, by stage, beside epoch, seconds and images
     "pretrain": ("train_loss", "valid_loss", "rmse"),
     "classify": ("train_loss", "valid_loss", "accuracy", "macro_f1"),
@@ -79,24 +82,28 @@ class RunRecord:
         require(self.stage in STAGES, f"stage {self.stage!r} is none of {', '.join(STAGES)}")
         require(self.status in STATUSES, f"status {self.status!r} is none of {', '.join(STATUSES)}")
         require((self.status == "ok") == (self.reason is None), f"status {self.status} with reason {self.reason!r}")
-        require(set(self.seconds) == set(PHASES), f"seconds for {sorted(self.seconds)}, not for {sorted(PHASES)}")
+        for name in ("u", "l"):
+            value = getattr(self.spec, name)
+            require(value is None or _is_canonical(value), f"{name} {value!r} is no canonical fraction")
+        require(
+            isinstance(self.seconds, dict) and set(self.seconds) == set(PHASES), f"seconds not for {sorted(PHASES)}"
+        )
         require(all(s >= 0 for s in self.seconds.values()), "a negative number of seconds")
         wanted = {"epoch", "seconds", "images", *HISTORY[self.stage]}
         for number, row in enumerate(self.history, 1):
             require(set(row) == wanted, f"history row {number} has {sorted(row)}, not {sorted(wanted)}")
             require(row["epoch"] == number, f"history row {number} is of epoch {row['epoch']}")
+            before = self.history[number - 2]["seconds"] if number > 1 else 0
+            require(row["seconds"] >= before, f"time runs backwards in epoch {number}")
             for name in ("accuracy", "macro_f1"):
                 require(row.get(name) is None or 0 <= row[name] <= 1, f"{name} {row.get(name)} in epoch {number}")
-        require(self.status != "ok" or self.stage == "pretrain" or self.test is not None, "no test results")
+        tested = self.status == "ok" and self.stage != "pretrain"
+        require(
+            (self.test is not None) == tested, "test results missing" if tested else "test results of no tested run"
+        )
+        require(bool(self.history) or not tested, "no history")
         if self.test is not None:
-            confusion, n_classes = self.test["confusion"], len(self.test["classes"])
-            require([len(row) for row in confusion] == [n_classes] * n_classes, "a confusion matrix of another size")
-            require(len(self.test["f1_by_class"]) == n_classes, "per-class F1 for another number of classes")
-            hits, total = sum(confusion[i][i] for i in range(n_classes)), sum(map(sum, confusion))
-            require(
-                total > 0 and math.isclose(hits / total, self.test["accuracy"], abs_tol=1e-6),
-                "an accuracy that is not its confusion matrix's",
-            )
+            _check_test(self.test, require)
         return self
 
 
@@ -117,8 +124,27 @@ def read_record(path: str | Path) -> RunRecord:
         return RunRecord(**{**content, "spec": Spec(**content["spec"])}).check(path)
     except RecordError:
         raise
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RecordError(f"{path}: not a readable run record ({error}); delete the file and run again") from None
+
+
+def _check_test(test: dict, require: Callable[[bool, str], None]) -> None:
+    require(set(test) == TEST, f"test results with {sorted(test)}, not {sorted(TEST)}")
+    confusion, n_classes = test["confusion"], len(test["classes"])
+    require([len(row) for row in confusion] == [n_classes] * n_classes, "a confusion matrix of another size")
+    require(all(isinstance(n, int) and n >= 0 for row in confusion for n in row), "a confusion matrix of no counts")
+    require(len(test["f1_by_class"]) == n_classes, "per-class F1 for another number of classes")
+    require(all(0 <= score <= 1 for score in (test["macro_f1"], *test["f1_by_class"])), "an F1 outside 0 to 1")
+    hits, total = sum(confusion[i][i] for i in range(n_classes)), sum(map(sum, confusion))
+    good = total > 0 and math.isclose(hits / total, test["accuracy"], abs_tol=1e-6)
+    require(good, "an accuracy that is not its confusion matrix's")
+
+
+def _is_canonical(value: object) -> bool:
+    try:
+        return canonical(value) == value
+    except ConfigError:
+        return False
 
 
 def write_predictions(predictions: np.ndarray | None, path: str | Path) -> None:

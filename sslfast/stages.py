@@ -80,9 +80,11 @@ def pretrain(
 ) -> tuple[nn.Module, RunRecord]:
     """An encoder pre-trained by `method` on fraction `u` of the pool, and its record.
 
-    Method `random` (the control, u = 0) trains nothing. `l` matters to pool `rest` only.
+    Method `random` (the control, u = 0) trains nothing. `l` is for pool `rest`, and needed there.
     Raises `ConfigError` for an unknown method or encoder.
     """
+    if pool == "rest" and l is None and method != "random":
+        raise ConfigError("l: missing; with pool: rest an encoder belongs to one labelled fraction")
     rows = split.unlabelled(u, pool, l if l is not None else 0)
     spec = _spec(data, split, run, method, encoder, u=u, n_unlabelled=len(rows), l=l, pool=pool)
     clock = _Clock()
@@ -118,6 +120,10 @@ def classify(
     """
     made = read_record(pretrain_record)
     stored = made.spec
+    if stored.pool == "rest" and stored.method != "random" and stored.l != canonical(l, "l"):
+        raise ConfigError(
+            f"l: {l}, but with pool: rest this encoder belongs to {stored.l}: it may have seen labelled images"
+        )
     expected = {"method": stored.method, "encoder": stored.encoder, "u": stored.u, "seed": split.seed}
     expected |= {"dataset": data.name, "image_size": data.train.image_size, "channels": data.train.channels}
     rows = split.labelled(l)

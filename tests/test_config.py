@@ -86,7 +86,8 @@ def test_a_number_that_yaml_reads_as_text_is_a_number(text):
 
 def test_numbers_as_text_from_the_command_line_are_numbers():
     config = checked(
-        seeds="2", batch_size="64", channels="1", pretrain={"epochs": "3"}, threshold={"value": ".5"}, accuracy_targets=["0.9"]
+        seeds="2", batch_size="64", channels="1", pretrain={"epochs": "3"}, threshold={"value": ".5"},
+        accuracy_targets=["0.9"],
     )  # fmt: skip
     assert (config["seeds"], config["batch_size"], config["channels"]) == ([0, 1], 64, 1)
     assert (config["pretrain"]["epochs"], config["threshold"]["value"]) == (3, 0.5)
@@ -225,7 +226,7 @@ def changed(config: dict, key: str, value) -> dict:
     return {**config, outer: {**(section if isinstance(section, dict) else {}), inner: value}}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.sampled_from(KEYS) | st.text(max_size=8), ANYTHING), min_size=1, max_size=3))
 def test_any_change_to_a_valid_config_passes_or_is_refused_in_one_line(changes):
     config = SMALL

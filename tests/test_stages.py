@@ -24,7 +24,7 @@ def split(digits):
 
 def train(digits, split, folder, run=RUN, l="0.1", **kwargs):  # noqa: E741
     """Pre-train, store, classify: `(predictions, record, pre-training record)`."""
-    encoder, made = pretrain(digits, split, run, FIT, **kwargs)
+    encoder, made = pretrain(digits, split, run, FIT, l=l if kwargs.get("pool") == "rest" else None, **kwargs)
     save_encoder(encoder, folder / "e.safetensors", **encoder_header(made))
     write_record(made, folder / "e.json")
     files = {"encoder_file": folder / "e.safetensors", "pretrain_record": folder / "e.json"}
@@ -102,6 +102,11 @@ def test_pool_rest_trains_on_no_image_that_is_labelled_in_the_cell(digits, split
     assert record.spec.pool == "rest"
     assert record.spec.n_unlabelled == split.n_labelled - record.spec.n_labelled
     assert not set(split.unlabelled("1", "rest", "0.5")) & set(split.labelled("0.5"))
+    files = {"encoder_file": tmp_path / "e.safetensors", "pretrain_record": tmp_path / "e.json"}
+    with pytest.raises(ConfigError, match=r"belongs to 0\.5: it may have seen labelled images"):
+        classify(digits, split, RUN, FIT, l="0.6", **files)
+    with pytest.raises(ConfigError, match="l: missing; with pool: rest"):
+        pretrain(digits, split, RUN, FIT, pool="rest")
 
 
 def test_encoder_of_another_spec_is_refused_never_loaded(digits, split, tmp_path):

@@ -5,6 +5,7 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def load_dataset(
     test_fraction: float = 0.2,
     test_seed: int = 0,
     on_bad_image: str = "error",
-    progress: bool = False,
+    progress: TextIO | None = None,
 ) -> ImageData:
     """The data set called `dataset` (one of `DATASETS`), or a user's own images under `folder`.
 
@@ -36,6 +37,7 @@ def load_dataset(
     torchvision, downloaded once into `data_root`; `folder` reads image files (see
     `sslfast.data.folder`) at `image_size` (default 32) with `channels` 3 (default) or 1, and
     splits `test_fraction` off as test images, by `test_seed`, where there is no `test/` folder.
+    The bar of decoding goes to `progress` (default, stderr) if that is a terminal.
 
     Raises `ConfigError` for an unknown name, `DataError` for images that are missing or bad.
     """
@@ -99,8 +101,8 @@ def _torchvision(dataset: str, root: Path) -> Arrays:
         raise  # `cached` says what to do
     except (OSError, RuntimeError, ValueError, AssertionError) as error:  # the last two for damaged files
         raise DataError(
-            f"dataset: {dataset} is not (whole) in {root} and could not be downloaded ({_reason(error)}); with a network,"
-            f" try again; without, put {files} into {root / folder}"
+            f"dataset: {dataset} is not in {root}, or damaged, and could not be downloaded ({_reason(error)});"
+            f" with a network, try again; without, put {files} into {root / folder}"
         ) from None
     arrays = [np.asarray(part.data, dtype=np.uint8) for part in (train, test)]
     train_x, test_x = (a if a.ndim == 4 else a[..., None] for a in arrays)

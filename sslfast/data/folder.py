@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -56,7 +57,7 @@ def folder_key(root: Path, options: FolderOptions) -> str:
     return digest.hexdigest()[:16]
 
 
-def read_folder(root: Path, options: FolderOptions, progress: bool = False) -> Arrays:
+def read_folder(root: Path, options: FolderOptions, progress: TextIO | None = None) -> Arrays:
     """Decode every image under `root` (in parallel) and split test images off where there are none.
 
     Raises `DataError` naming the first unreadable image, unless `on_bad_image` is `skip`.
@@ -119,7 +120,7 @@ def _plain(image: Image.Image) -> Image.Image:
     return image
 
 
-def _decode(paths: list[str], options: FolderOptions, progress: bool) -> tuple[np.ndarray, np.ndarray]:
+def _decode(paths: list[str], options: FolderOptions, progress: TextIO | None) -> tuple[np.ndarray, np.ndarray]:
     from tqdm import tqdm
 
     size, channels = options.image_size, options.channels
@@ -139,8 +140,8 @@ def _decode(paths: list[str], options: FolderOptions, progress: bool) -> tuple[n
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
         try:
-            bar = tqdm(total=len(paths), desc="decoding images", unit=" images", disable=not progress, file=sys.stderr)
-            with bar:
+            out = progress or sys.stderr
+            with tqdm(total=len(paths), desc="decoding images", unit=" images", file=out, disable=None) as bar:
                 for _ in pool.map(one, range(len(paths))):
                     bar.update()
         except BaseException:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import ConfigError, RecordError
 from ..files import replacing
@@ -18,22 +18,26 @@ FORMAT = "sslfast-encoder-1"
 
 def save_encoder(encoder: Encoder, path: str | Path, /, **spec: object) -> None:
     """Write `encoder` with its architecture, and anything else in `spec`, in the file's header."""
-    about = {"encoder": encoder.name, "channels": encoder.channels, "image_size": encoder.image_size, **spec}
+    about = {
+        "format": FORMAT,
+        "encoder": encoder.name,
+        "channels": encoder.channels,
+        "image_size": encoder.image_size,
+        **spec,
+    }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
     with replacing(path) as scratch:
-        save_file(weights, scratch, metadata={"format": FORMAT, "spec": json.dumps(about)})
+        # one entry: safetensors writes several in an order that changes from run to run
+        save_file(weights, scratch, metadata={"sslfast": json.dumps(about)})
 
 
 def read_spec(path: str | Path) -> dict:
     """What the encoder at `path` is; `RecordError` if the file is not one of `save_encoder`'s."""
     try:
         with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
-        if about.get("format") != FORMAT:
-            raise ValueError(f"format {about.get('format')!r}")
-        spec = json.loads(about["spec"])
-        if not isinstance(spec, dict):
-            raise ValueError("a header without entries")
+            spec = json.loads((file.metadata() or {}).get("sslfast", "{}"))
+        if not isinstance(spec, dict) or spec.pop("format", None) != FORMAT:
+            raise ValueError(f"no header of format {FORMAT}")
         return spec
     except FileNotFoundError:
         raise RecordError(f"{path}: no such file; expected an encoder written by save_encoder") from None
@@ -63,7 +67,11 @@ def _fill(encoder: nn.Module, path: str | Path) -> None:
     own = encoder.state_dict()
     with safe_open(path, framework="pt") as file:
         stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    differing = sorted(set(own) ^ set(stored)) or [n for n in own if own[n].shape != stored[n].shape]
+    differing = sorted(set(own) ^ set(stored)) or [n for n in own if _kind(own[n]) != _kind(stored[n])]
     if differing:
         raise RecordError(f"{path}: weights do not fit the architecture in its header ({differing[0]}); make it anew")
     encoder.load_state_dict(stored, strict=True)
+
+
+def _kind(tensor: Tensor) -> tuple:
+    return tensor.shape, tensor.dtype

@@ -190,7 +190,7 @@ def test_never_counts_as_later_than_anything_in_the_median():
 
 def test_a_median_of_five_is_the_last_of_three_that_got_there():
     row = times([[0.5], [0.1, 0.5], [0.1, 0.1, 0.5], [0.1], [0.1]])
-    assert row.epochs == 1
+    assert row.epochs == 3
     assert np.isfinite(row.seconds)
 
 

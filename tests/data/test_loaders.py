@@ -485,5 +485,5 @@ def test_pool_rest_keeps_labelled_images_out_of_pretraining(digits):
     ids=str,
 )
 def test_a_fraction_outside_0_to_1_is_an_error(digits, changes):
-    with pytest.raises(ConfigError, match="from 0 to 1"):
+    with pytest.raises(ConfigError, match=r"from 0 to 1|more than 0 and less than 1"):
         loaders(digits, **changes)

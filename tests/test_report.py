@@ -1,0 +1,449 @@
+"""The report is one page that needs nothing else, tells what is missing, and shows no more than was found."""
+
+import functools
+import io
+import math
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from builders import grid, realistic, run_record, tables
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+
+from sslfast import figures
+from sslfast.analysis import summaries
+from sslfast.report import FIGURES, findings, write_report
+
+LOST = "a loss was not finite in epoch 2"
+CONFIG = {"title": "Digits", "threshold": {"metric": "macro_f1", "value": 0.4}, "accuracy_targets": None}
+TABLES = {"scores", "differences", "time_to_threshold", "data_needed", "cells", "history"}
+SMALL = {"us": ["0", "1"], "ls": ["0.5"]}
+TWELVE = ["0", "0.01", "0.03", "0.05", "0.07", "0.09", "0.1", "0.3", "0.5", "0.7", "0.9", "1"]
+
+
+def one_diverged(**run):
+    return LOST if (run["seed"], run["u"]) == (1, 1) else realistic(**run)
+
+
+EDGES = {
+    "five seeds": grid(realistic, us=["0", "0.1", "1"], ls=["0.05", "0.5"], seeds=range(5), seconds_pretrain=600),
+    "one seed": grid(realistic, seeds=[0], **SMALL),
+    "two seeds": grid(realistic, seeds=[0, 1], **SMALL),
+    "a diverged run and a missing cell": grid(one_diverged, **SMALL)[1:],
+    "a single unlabelled fraction": grid(realistic, us=["1"], ls=["0.5"]),
+    "only the control": grid(realistic, us=["0"], ls=["0.5"]),
+    "no baseline": grid(realistic, baseline=False, **SMALL),
+    "identical scores that never reach the threshold": grid(lambda **_: 0.201, **SMALL),
+    "all reach it in the first epoch": grid(lambda **_: 0.8, epochs=1, **SMALL),
+    "no control": grid(realistic, us=["0.1", "1"], ls=["0.5"]),
+    "several encoders": grid(realistic, encoders=["original", "conv"], **SMALL),
+    "pool rest": grid(realistic, pool="rest", us=["0", "1"], ls=["0.05", "0.5"], seconds_pretrain=600),
+    "nothing lasted an epoch": grid(lambda **_: LOST, curve=[], **SMALL),
+}
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, visible text, and what was opened and not closed."""
+
+    VOID = frozenset({"meta", "br", "hr", "img", "input", "link", "col"})
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.source = path.read_text(encoding="utf-8")
+        self.tags, self.open, self.mismatched, self.texts = [], [], [], []
+        self.feed(self.source)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.mismatched.append(tag)
+
+    def handle_data(self, data):
+        if not {"style", "svg"} & set(self.open):
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def attributes(self, *names: str) -> list[str]:
+        return [attrs[name] for _, attrs in self.tags for name in names if attrs.get(name)]
+
+
+@dataclass(frozen=True)
+class Report:
+    cells: pd.DataFrame
+    folder: Path
+    page: Page
+
+
+def reported(records, folder: Path, **config) -> Report:
+    cells, history = tables(records)
+    write_report(cells, history, {**CONFIG, **config}, folder)
+    return Report(cells, folder, Page(folder / "report.html"))
+
+
+@pytest.fixture(scope="module")
+def report_of(tmp_path_factory):
+    """The report of a grid in `EDGES` by its name, made once."""
+    return functools.cache(lambda name: reported(EDGES[name], tmp_path_factory.mktemp("report")))
+
+
+@pytest.fixture(params=EDGES)
+def report(request, report_of) -> Report:
+    return report_of(request.param)
+
+
+# what holds for every study
+
+
+def test_the_page_is_well_formed(report):
+    assert report.page.mismatched == []
+    assert report.page.open == []
+    assert report.page.source.startswith("<!doctype html>")
+
+
+def test_the_page_loads_nothing_from_elsewhere(report):
+    assert not {tag for tag, _ in report.page.tags} & {"script", "link", "iframe", "object", "embed", "base", "img"}
+    for address in report.page.attributes("src", "href", "xlink:href", "data", "srcset", "action"):
+        assert address.startswith("#")
+    styles = re.findall(r"url\(\s*['\"]?([^)]*)\)", report.page.source)
+    assert all(address.startswith("#") for address in styles)
+    assert "@import" not in report.page.source
+    assert not [name for _, attrs in report.page.tags for name in attrs if name.startswith("on")]
+
+
+def test_every_reference_within_the_page_leads_to_one_place(report):
+    used = {address[1:] for address in report.page.attributes("href", "xlink:href")}
+    used |= set(re.findall(r"url\(#([^)]*)\)", report.page.source))
+    ids = report.page.attributes("id")
+    assert used
+    assert {name: ids.count(name) for name in used} == dict.fromkeys(used, 1)
+
+
+def test_every_figure_says_in_words_what_it_shows(report):
+    drawings = [attrs for _, attrs in report.page.tags if attrs.get("class") == "drawing"]
+    assert len(drawings) == len(FIGURES)
+    for attrs, heading in zip(drawings, FIGURES.values(), strict=True):
+        assert attrs["role"] == "img"
+        assert attrs["aria-label"].startswith(f"{heading}. ")
+        assert len(attrs["aria-label"]) > len(heading) + 40
+        assert attrs["aria-label"].removeprefix(f"{heading}. ") in report.page.text  # the caption
+
+
+def test_no_number_of_the_page_is_a_nan_or_infinite(report):
+    assert not re.search(r"\b(nan|inf|None|NaT)\b", report.page.text)
+
+
+def test_every_figure_is_there_to_take_along(report):
+    folder = report.folder / "figures"
+    assert {path.name for path in folder.iterdir()} == {f"{n}.{kind}" for n in FIGURES for kind in ("png", "svg")}
+    for name in FIGURES:
+        with Image.open(folder / f"{name}.png") as image:
+            assert min(image.size) > 300
+            assert len(image.convert("L").getcolors()) > 2  # not blank
+        assert ElementTree.parse(folder / f"{name}.svg").getroot().tag.endswith("svg")
+
+
+def test_every_table_is_there_to_take_along(report):
+    folder = report.folder / "tables"
+    assert {path.name for path in folder.iterdir()} == {f"{name}.csv" for name in TABLES}
+    assert len(pd.read_csv(folder / "cells.csv")) == len(report.cells)
+    scores = pd.read_csv(folder / "scores.csv")
+    assert (scores.n_seeds + scores.n_missing).sum() == len(report.cells)
+
+
+def test_every_run_without_a_result_is_listed_with_its_reason(report):
+    n_lost = int((report.cells.status != "ok").sum())
+    assert f"{len(report.cells)}, of which {len(report.cells) - n_lost} ok, {n_lost} failed" in report.page.text
+    assert ("Runs without a result" in report.page.text) == (n_lost > 0)
+    assert report.page.text.count(LOST) == n_lost
+
+
+def test_fewer_than_five_seeds_are_called_exploratory(report):
+    assert ("exploratory" in report.page.text) == (report.cells.seed.nunique() < 5)
+
+
+# what holds for one
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory) -> Report:
+    """The largest grid of the project's configs, with three seeds."""
+    ls = ["0.1", "0.3", "0.5", "0.7", "0.9"]
+    return reported(grid(realistic, us=TWELVE, ls=ls, epochs=100), tmp_path_factory.mktemp("large"))
+
+
+def test_the_page_of_a_large_grid_stays_small(large):
+    assert len(large.cells) == (12 + 1) * 5 * 3
+    assert (large.folder / "report.html").stat().st_size < 3_000_000
+
+
+def test_what_people_and_errors_wrote_is_shown_as_text(tmp_path):
+    hostile = "</title><script>alert(1)</script> & \"'"
+    records = grid(lambda seed, **_: f"<img src=x onerror={hostile}>" if seed == 1 else 0.8, **SMALL)
+    page = reported(records, tmp_path, title=hostile).page
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert "img" not in {tag for tag, _ in page.tags}
+    assert page.mismatched == page.open == []
+    assert f"{hostile}: what is unlabelled data worth?" in page.text
+    assert f"<img src=x onerror={hostile}>" in page.text
+
+
+def test_the_same_tables_give_the_same_files(report_of, tmp_path):
+    first, second = report_of("one seed").folder, reported(EDGES["one seed"], tmp_path).folder
+    written = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
+    assert len(written) == 1 + 2 * len(FIGURES) + len(TABLES)
+    for path in written:
+        assert (first / path).read_bytes() == (second / path).read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    "name, pretraining, n_runs",
+    [
+        ("five seeds", 2 * 5 * 600, 4 * 2 * 5),  # pool all: an encoder for each of two fractions and five seeds
+        ("pool rest", 1 * 2 * 3 * 600, 3 * 2 * 3),  # and for each labelled fraction too
+    ],
+)
+def test_pretraining_is_counted_once_an_encoder(name, pretraining, n_runs, report_of):
+    minutes = (pretraining + n_runs * 6) / 60  # every classifier took 6 seconds
+    assert f"{minutes:.0f} minutes of job time" in report_of(name).page.text
+
+
+# findings
+
+
+def sentences(records) -> list[str]:
+    cells, _ = tables(records)
+    return findings(cells, summaries.differences(cells))
+
+
+@pytest.mark.parametrize(
+    "gain, verdict",
+    [
+        ([0.10, 0.11, 0.12], "500 labels (original): pre-training (autoencoder) helped"),
+        ([-0.10, -0.11, -0.12], "the supervised baseline was better"),
+        ([0.10, -0.11, 0.02], "no difference shown"),
+        ([0.10, 0.11], "no difference shown"),
+    ],
+)
+def test_a_finding_claims_no_more_than_its_interval(gain, verdict):
+    records = grid(
+        lambda method, seed, **_: 0.5 + (gain[seed] if method == "autoencoder" else 0),
+        us=["1"], ls=["0.5"], seeds=range(len(gain)),
+    )  # fmt: skip
+    (sentence,) = sentences(records)
+    assert verdict in sentence
+    assert f"difference {np.mean(gain):+.3f}" in sentence
+    assert sentence.endswith(f"{len(gain)} seeds.")
+    assert ("no interval below 3 seeds" in sentence) == (len(gain) < 3)
+
+
+def test_a_finding_is_about_the_most_unlabelled_images():
+    found = sentences(grid(lambda u, **_: 0.9 if u == 0.1 else 0.6, us=["0", "0.1", "1"], ls=["0.05", "0.5"]))
+    assert len(found) == 2
+    assert all("with 1,000 unlabelled images" in sentence and "0.600" in sentence for sentence in found)
+
+
+def test_a_difference_of_nothing_has_no_minus():
+    (sentence,) = sentences(grid(lambda method, **_: 0.8, seeds=[0], us=["1"], ls=["0.5"]))
+    assert "difference +0.000" in sentence
+    assert sentence.endswith("1 seed.")
+
+
+def test_without_a_baseline_nothing_is_claimed():
+    assert sentences(grid(realistic, baseline=False, us=["1"], ls=["0.5"])) == [
+        "500 labels (original): not known, no seed has both runs."
+    ]
+
+
+def test_the_control_alone_gives_no_finding():
+    assert sentences(grid(realistic, us=["0"])) == []
+
+
+# figures
+
+
+def bars(axes) -> dict[float, float]:
+    """Height of each bar by its position on the x axis."""
+    return {round(bar.get_x() + bar.get_width() / 2, 6): bar.get_height() for bar in axes.patches}
+
+
+def texts(axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def drawn(figure):
+    """The figure laid out, so that its texts have places."""
+    FigureCanvasAgg(figure).draw()
+    return figure
+
+
+def time_figure(records):
+    cells, history = tables(records)
+    times = summaries.time_to_threshold(cells, history, "macro_f1", 0.4)
+    return figures.time_to_threshold(times, cells, "macro_f1", 0.4), times
+
+
+def test_there_is_no_bar_where_the_threshold_was_never_reached():
+    figure, _ = time_figure(
+        grid(lambda method, **_: {"autoencoder": 0.8, "random": 0.3, "supervised": 0.7}[method], **SMALL)
+    )
+    epochs, seconds = figure.axes
+    assert bars(epochs) == {1: 2, 2: 2}  # the control, at 0, has none
+    assert bars(seconds) == {1: 14, 2: 4}  # with 10 seconds of pre-training, and without
+    assert texts(epochs) == ["0/3", "3/3", "3/3"]
+
+
+def test_there_is_no_bar_where_half_or_fewer_got_there():
+    records = grid(lambda method, seed, **_: 0.8 if seed == 0 else 0.2, seeds=[0, 1], **SMALL)
+    figure, _ = time_figure(records)
+    assert [bars(axes) for axes in figure.axes] == [{}, {}]
+    assert texts(figure.axes[0]) == ["1/2", "1/2", "1/2"]
+
+
+def test_nothing_reached_is_a_figure_without_bars():
+    figure, times = time_figure(grid(lambda **_: 0.2))
+    assert times.epochs.isna().all()
+    assert all(not axes.patches for axes in figure.axes)
+    assert all(texts(axes) == ["0/3"] * 4 for axes in figure.axes)
+
+
+def test_bars_begin_at_0():
+    figure, _ = time_figure(grid(realistic, us=TWELVE, ls=["0.5"]))
+    drawn(figure)
+    assert all(axes.get_ylim()[0] == 0 for axes in figure.axes)
+
+
+def test_data_needed_has_a_bar_where_reached_and_says_so_where_not():
+    cells, _ = tables(
+        grid(lambda method, l, **_: 0.3 + l / 2 + (0.2 if method == "autoencoder" else 0), us=["0", "1"])  # noqa: E741
+    )
+    figure = figures.data_needed(summaries.data_needed(cells, [0.5, 0.7]), cells)
+    first, second = figure.axes
+    assert bars(first) == {0: 500, 1: 50, 2: 500}
+    assert bars(second) == {1: 500}
+    assert texts(first) == ["500", "50", "500"]
+    assert texts(second) == ["not reached", "500", "not reached"]
+
+
+def test_without_targets_the_figure_of_data_needed_says_so():
+    cells, _ = tables(grid(lambda **_: LOST))
+    figure = figures.data_needed(summaries.data_needed(cells, []), cells)
+    assert [texts(axes) for axes in figure.axes] == [["no target accuracy within what the study reached"]]
+
+
+def test_pretraining_stands_under_the_classifier():
+    cells, _ = tables(grid(realistic, seconds_pretrain=30, **SMALL))
+    (axes,) = figures.wall_clock(summaries.scores(cells), cells).axes
+    stacked = [(round(bar.get_x() + 0.4), bar.get_y(), bar.get_height()) for bar in axes.patches]
+    assert stacked == [(0, 0, 0), (0, 0, 6), (1, 0, 30), (1, 30, 6), (2, 0, 0), (2, 0, 6)]
+
+
+def test_a_run_that_stopped_does_not_bend_the_curve_of_the_others():
+    curves = {0: [0.2, 0.4, 0.6], 1: [0.3, 0.5, 0.7], 2: [0.9]}
+    cells, history = tables(
+        run_record(seed=seed, curve=curve, problem=LOST if seed == 2 else None) for seed, curve in curves.items()
+    )
+    (axes,) = figures.against_epochs(history, cells, "macro_f1").axes
+    (line,) = axes.lines
+    assert line.get_xdata().tolist() == [1, 2, 3]
+    assert line.get_ydata() == pytest.approx([0.25, 0.45, 0.65])
+
+
+@pytest.mark.parametrize("n_seeds", [1, 2, 3])
+def test_a_difference_has_an_error_bar_only_where_it_has_an_interval(n_seeds):
+    cells, _ = tables(grid(realistic, seeds=range(n_seeds), **SMALL))
+    compared = summaries.differences(cells)
+    (axes,) = figures.self_supervised_against_supervised(compared, cells, "macro_f1").axes
+    ends = [segment for points in axes.containers for segment in points.lines[2][0].get_segments()]
+    lengths = [float(segment[-1][1] - segment[0][1]) for segment in ends if len(segment)]
+    expected = compared.sort_values("u")
+    if n_seeds < 3:
+        assert all(math.isnan(length) for length in lengths)
+    else:
+        assert lengths == pytest.approx((expected.high - expected.low).tolist())
+
+
+def test_the_mean_and_every_seed_are_drawn_against_unlabelled_data():
+    cells, _ = tables(grid(realistic, us=["0", "0.1", "1"], ls=["0.5"]))
+    scores = summaries.scores(cells)
+    (axes,) = figures.against_unlabelled(scores, cells, "macro_f1").axes
+    baseline, means, seeds = axes.lines
+    ours = scores[scores.method != "supervised"].sort_values("u")
+    assert means.get_ydata() == pytest.approx(ours["mean"].tolist())
+    assert np.diff(means.get_xdata()).tolist() == pytest.approx([0.6, 1.0])  # u = 0 stands beside a log axis
+    assert len(seeds.get_ydata()) == 9
+    assert baseline.get_ydata()[0] == pytest.approx(scores[scores.method == "supervised"]["mean"].item())
+
+
+@pytest.mark.parametrize("us", [TWELVE, TWELVE[1:], ["0", "0.001", "0.01", "0.1", "1"], ["0.5", "0.9", "1"], ["0"]])
+def test_names_of_fractions_do_not_overlap_on_the_axis(us):
+    cells, _ = tables(grid(realistic, us=us, ls=["0.5"], seeds=[0]))
+    figure = drawn(figures.against_unlabelled(summaries.scores(cells), cells, "macro_f1"))
+    labels = [label for label in figure.axes[0].get_xticklabels() if label.get_text()]
+    shown = [label.get_text() for label in labels]
+    assert (shown[0], shown[-1]) == (us[0], us[-1])
+    boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: box.x0)
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
+
+def test_no_legend_covers_the_differences():
+    cells, _ = tables(grid(realistic, us=TWELVE, ls=["0.1", "0.5"]))
+    figure = drawn(figures.self_supervised_against_supervised(summaries.differences(cells), cells, "macro_f1"))
+    (axes,), (legend,) = figure.axes, figure.legends
+    assert axes.get_legend() is None
+    assert not legend.get_window_extent().overlaps(axes.get_window_extent())
+    assert len(legend.get_texts()) == len(TWELVE)
+
+
+def test_every_series_has_its_own_colour():
+    cells, history = tables(grid(realistic, us=TWELVE, ls=["0.5"], seeds=[0]))
+    (axes,) = figures.against_epochs(history, cells, "macro_f1").axes
+    assert len({line.get_color() for line in axes.lines}) == len(TWELVE) + 1
+
+
+def test_a_figure_that_cannot_be_drawn_leaves_no_file(tmp_path):
+    cells, _ = tables(grid(realistic, **SMALL))
+    figure = figures.wall_clock(summaries.scores(cells), cells)
+    figure.savefig = lambda path, **_: (Path(path).write_bytes(b"half"), 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        figures.write_figure(figure, tmp_path / "wall_clock")
+    assert list(tmp_path.iterdir()) == []
+
+
+# importing
+
+
+def test_reading_results_takes_no_gpu_stack():
+    modules = ["records", "config", "analysis", "analysis.tables", "analysis.summaries", "figures", "report"]
+    lines = [f"import sslfast.{module}" for module in modules]
+    heavy = ("torch", "torchvision", "fastai", "snakemake")
+    lines.append(f"import sys; print(sorted(m for m in {heavy} if m in sys.modules))")
+    run = subprocess.run([sys.executable, "-c", "; ".join(lines)], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_drawing_needs_no_screen(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    cells, _ = tables(grid(realistic, **SMALL))
+    target = io.BytesIO()
+    figures.wall_clock(summaries.scores(cells), cells).savefig(target, format="png")
+    assert target.getvalue().startswith(b"\x89PNG")

@@ -107,7 +107,7 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
         return f"{key}: {found}, expected each value once"
     expected = {
         "enum": lambda v: "one of " + ", ".join(map(str, v)),
-        "type": lambda v: "a value of type " + " or ".join([v] if isinstance(v, str) else v),
+        "type": lambda v: " or ".join(_KINDS[kind] for kind in ([v] if isinstance(v, str) else v)),
         "minimum": lambda v: f"{v} or more",
         "maximum": lambda v: f"{v} or less",
         "exclusiveMinimum": lambda v: f"more than {v}",
@@ -115,6 +115,16 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
         "pattern": lambda v: "letters, digits, '.', '_' and '-', the first a letter or digit",
     }.get(problem.validator, lambda v: f"{problem.validator} {v}")
     return f"{key}: {found}, expected {expected(problem.validator_value)}"
+
+
+_KINDS = {
+    "array": "a list",
+    "object": "keys and values",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "null": "nothing",
+}
 
 
 def _lower(text: str) -> str:

@@ -51,7 +51,7 @@ BROKEN = {  # what is wrong: (record, a word that the message must contain)
     "ok with a reason": (replace(run_record(), reason="but"), "but"),
     "failed without a reason": (replace(run_record(), status="failed", test=None), "reason None"),
     "a phase missing": (without(run_record(), "seconds", "evaluate"), "evaluate"),
-    "a phase too many": (replace(run_record(), seconds={**run_record().seconds, "lunch": 1.0}), "lunch"),
+    "a phase too many": (replace(run_record(), seconds={**run_record().seconds, "lunch": 1.0}), "seconds not for"),
     "time running backwards": (replace(run_record(), seconds=dict.fromkeys(run_record().seconds, -1.0)), "negative"),
     "epochs out of order": (replace(run_record(), history=run_record().history[::-1]), "epoch 3"),
     "an epoch left out": (replace(run_record(), history=run_record().history[1:]), "epoch 2"),
@@ -64,8 +64,18 @@ BROKEN = {  # what is wrong: (record, a word that the message must contain)
     "a confusion matrix that is not square": (in_test(confusion=[[400, 100, 0], [100, 400, 0]]), "confusion"),
     "a confusion matrix of nothing": (in_test(confusion=[[0, 0], [0, 0]]), "confusion"),
     "per-class F1 of too few classes": (in_test(f1_by_class=[0.8]), "per-class F1"),
-    "a classifier without test results": (replace(run_record(), test=None), "no test results"),
-    "a baseline without test results": (replace(run_record("supervised"), test=None), "no test results"),
+    "a diverged run with test results": (
+        replace(run_record(), status="diverged", reason="a loss was not finite in epoch 1"),
+        "test results of no tested run",
+    ),
+    "a score above 1": (replace(run_record(), test={**run_record().test, "macro_f1": 7.0}), "an F1 outside"),
+    "a test result left out": (without(run_record(), "test", "macro_f1"), "macro_f1"),
+    "a fraction in another form": (replace(run_record(), spec=replace(run_record().spec, u="0.10")), "canonical"),
+    "a fraction that is none": (replace(run_record(), spec=replace(run_record().spec, l="half")), "canonical"),
+    "a clock that runs backwards": (in_history(1, seconds=0.0), "time runs backwards"),
+    "a trained run without history": (replace(run_record(), history=[]), "no history"),
+    "a classifier without test results": (replace(run_record(), test=None), "test results missing"),
+    "a baseline without test results": (replace(run_record("supervised"), test=None), "test results missing"),
 }
 
 

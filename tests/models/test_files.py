@@ -139,8 +139,8 @@ def test_weights_that_do_not_fit_are_refused_by_name(stored, change):
 
 def test_weights_of_another_architecture_are_refused(stored):
     weights, metadata = contents(stored)
-    spec = {**json.loads(metadata["spec"]), "encoder": "original"}
-    save_file(weights, stored, metadata={**metadata, "spec": json.dumps(spec)})
+    spec = {**json.loads(metadata["sslfast"]), "encoder": "original"}
+    save_file(weights, stored, metadata={"sslfast": json.dumps(spec)})
     with pytest.raises(RecordError, match="do not fit"):
         load_encoder(stored)
 
@@ -198,6 +198,6 @@ def test_safetensors_of_somebody_else_are_refused(path):
 )
 def test_a_header_that_describes_no_known_encoder_is_refused_by_the_name_of_the_file(stored, spec):
     weights, metadata = contents(stored)
-    save_file(weights, stored, metadata={**metadata, "spec": spec})
+    save_file(weights, stored, metadata={**metadata, "sslfast": spec.replace("{", '{"format": "sslfast-encoder-1", ', 1)})
     with pytest.raises(RecordError, match=r"u0\.5-s0\.safetensors"):
         load_encoder(stored)

@@ -67,7 +67,7 @@ def feature_shape(encoder: nn.Module, image_shape: tuple[int, int, int]) -> tupl
 class Original(Encoder):
     """The original study's encoder: 16, 32 and 64 channels, two strides and a 5 × 5, no BatchNorm.
 
-    64 × 4 × 4 features for a 32-pixel image; 1.2 million multiply-adds an RGB image, 63,000
+    64 × 4 × 4 features for a 32-pixel image; 1.2 million multiply-adds an RGB image, 56,000
     parameters. The last kernel shrinks where an image leaves it less than 5 × 5 to look at.
     """
 

@@ -198,6 +198,8 @@ def test_safetensors_of_somebody_else_are_refused(path):
 )
 def test_a_header_that_describes_no_known_encoder_is_refused_by_the_name_of_the_file(stored, spec):
     weights, metadata = contents(stored)
-    save_file(weights, stored, metadata={**metadata, "sslfast": spec.replace("{", '{"format": "sslfast-encoder-1", ', 1)})
+    save_file(
+        weights, stored, metadata={**metadata, "sslfast": spec.replace("{", '{"format": "sslfast-encoder-1", ', 1)}
+    )
     with pytest.raises(RecordError, match=r"u0\.5-s0\.safetensors"):
         load_encoder(stored)

@@ -1,6 +1,6 @@
 # How much is unlabelled data worth? The whole study, from images to report:
-#   split -> pretrain -> classify -> collect -> report
-#        `-> supervised -----------^
+#   images -> split -> pretrain -> classify -> collect -> report
+#                  `-> supervised ------------^
 # Run `snakemake --cores all`; the config's keys are explained in config/README.md.
 
 
@@ -11,6 +11,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/images.smk"
 include: "workflow/rules/split.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/classify.smk"

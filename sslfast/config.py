@@ -34,6 +34,8 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     if problems:
         unknown = [p for p in problems if p.validator == "additionalProperties"]  # often the cause of the rest
         raise ConfigError(_explain(unknown[0] if unknown else best_match(problems), schema))
+    if config["dataset"] != "folder" and (given := [key for key in _FOLDER_ONLY if config.get(key) is not None]):
+        raise ConfigError(f"{given[0]}: given, but dataset is {config['dataset']}; it is for dataset: folder only")
     config = _defaults(config, schema)
     config["study"] = config.get("study") or config["dataset"]
     config["title"] = config.get("title") or config["study"]
@@ -42,7 +44,8 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
         config[key] = canonical_list(config[key], key)
     if "0" in config["labelled"]:
         raise ConfigError("labelled: found 0, expected fractions above 0 (a classifier needs labels)")
-    if config["pool"] == "rest" and "1" in config["labelled"] and config["unlabelled"] != ["0"]:
+    pretrains, all_labelled = config["unlabelled"] != ["0"], "1" in config["labelled"]
+    if config["pool"] == "rest" and config["dataset"] != "folder" and pretrains and all_labelled:
         raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
     if isinstance(config["seeds"], int):
         if config["seeds"] > MAX_SEEDS:
@@ -52,8 +55,6 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
         raise ConfigError(f"seeds: found {config['seeds']}, expected each seed once")
     if config["dataset"] == "folder" and not config["folder"]:
         raise ConfigError("folder: missing; dataset: folder needs the path of your images here")
-    if config["dataset"] != "folder" and config["folder"]:
-        raise ConfigError(f"folder: given, but dataset is {config['dataset']}; set dataset: folder to use your images")
     return config
 
 
@@ -117,6 +118,7 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
     return f"{key}: {found}, expected {expected(problem.validator_value)}"
 
 
+_FOLDER_ONLY = ("folder", "image_size", "channels", "on_bad_image")
 _KINDS = {
     "array": "a list",
     "object": "keys and values",

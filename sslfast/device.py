@@ -17,9 +17,11 @@ def gpu_here(device: str = "auto") -> bool:
         return device != "cpu"
     if platform.system() == "Darwin":
         return platform.machine() == "arm64"
-    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
-    return Path("/dev/nvidiactl").exists() and _torch_has_cuda()
+    # the drivers of NVIDIA, of WSL2 and of AMD
+    drivers = (Path(name) for name in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd"))
+    return any(driver.exists() for driver in drivers) and _torch_has_gpu()
 
 
 def resolve_device(device: str = "auto"):
@@ -33,9 +35,9 @@ def resolve_device(device: str = "auto"):
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def _torch_has_cuda() -> bool:
+def _torch_has_gpu() -> bool:
     spec = importlib.util.find_spec("torch")
     if not spec or not spec.origin:
         return False
     text = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
-    return bool(re.search(r"^cuda\b[^=]*=\s*['\"]", text, re.MULTILINE))
+    return bool(re.search(r"^(cuda|hip)\b[^=]*=\s*['\"]", text, re.MULTILINE))

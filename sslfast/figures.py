@@ -150,33 +150,47 @@ def wall_clock(scores: pd.DataFrame, cells: pd.DataFrame) -> Figure:
 
 
 def data_needed(needed: pd.DataFrame, cells: pd.DataFrame) -> Figure:
-    """Labelled images needed for each target accuracy, by how much is unlabelled; no bar where not reached."""
-    rows = needed[needed.given == "u"]
-    encoders, targets = sorted(cells.encoder.unique()), sorted(rows.target.unique())
+    """Labelled images needed for each target accuracy by u, and unlabelled ones by l; no bar where not reached."""
+    encoders, targets = sorted(cells.encoder.unique()), sorted(needed.target.unique())
+    kinds = [(encoder, given) for encoder in encoders for given in ("u", "l")]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(max(4.5, 3.1 * len(targets)), 2.9 * len(encoders)), layout="constrained")
-        axes = figure.subplots(len(encoders), max(1, len(targets)), sharey=True, squeeze=False)
-        for i, encoder in enumerate(encoders):
+        width, height = max(4.5, 3.1 * len(targets)), 2.6 * len(kinds) if targets else 2.6
+        figure = Figure(figsize=(width, height), layout="constrained")
+        if not targets:
+            figure.text(0.5, 0.5, "no target accuracy within what the study reached", ha="center")
+            return figure
+        axes = figure.subplots(len(kinds), len(targets), sharey="row", squeeze=False)
+        for i, (encoder, given) in enumerate(kinds):
             for j, target in enumerate(targets):
-                part = rows[(rows.encoder == encoder) & (rows.target == target)]
-                for x, series in enumerate(_series(cells)):
-                    row = series.of(part.rename(columns={"value": "u"}))
-                    if len(row) and np.isfinite(row.n_needed.iloc[0]):
-                        count = row.n_needed.iloc[0]
-                        axes[i, j].bar(x, count, color=series.colour, hatch=series.hatch, edgecolor="white", width=0.8)
-                        _write_above(axes[i, j], f"{count:,.0f}", x, count, cells)
-                    else:
-                        axes[i, j].annotate(
-                            "not reached", (x, 0), (0, 4), textcoords="offset points", rotation=90, ha="center",
-                            va="bottom", fontsize=7, color="#555555", annotation_clip=False,
-                        )  # fmt: skip
-                axes[i, j].set_title(f"accuracy {target:g}" + (f", {encoder}" if len(encoders) > 1 else ""), fontsize=9)
-                _name_bars(axes[i, j], cells, i == len(encoders) - 1)
-            axes[i, 0].set_ylabel("labelled images needed")
-            if not targets:
-                axes[i, 0].set_axis_off()
-                axes[i, 0].text(0.5, 0.5, "no target accuracy within what the study reached", ha="center")
+                part = needed[(needed.encoder == encoder) & (needed.target == target) & (needed.given == given)]
+                _needed_bars(axes[i, j], part.rename(columns={"value": given}), given, cells)
+                if given == "u":
+                    name = f"accuracy {target:g}" + (f", {encoder}" if len(encoders) > 1 else "")
+                    axes[i, j].set_title(name, fontsize=9)
+            axes[i, 0].set_ylabel(("labelled" if given == "u" else "unlabelled") + " images needed")
     return figure
+
+
+def _needed_bars(axes, part: pd.DataFrame, given: str, cells: pd.DataFrame) -> None:
+    if given == "u":
+        bars = [(series.of(part), series.colour, series.hatch) for series in _series(cells)]
+        _name_bars(axes, cells, last=True)
+    else:
+        labels = sorted(cells.l.unique())
+        bars = [(part[(part.l == v) & (part.method == m)], "#0072B2", "") for m in _methods(cells) for v in labels]
+        axes.set_xticks(range(len(bars)), [_fraction(v) for _ in _methods(cells) for v in labels], fontsize=8)
+        axes.set_xlim(-0.6, len(bars) - 0.4)
+        axes.set_xlabel("labelled fraction l")
+    for x, (row, colour, hatch) in enumerate(bars):
+        count = row.n_needed.iloc[0] if len(row) else float("nan")
+        if np.isfinite(count):
+            axes.bar(x, count, color=colour, hatch=hatch, edgecolor="white", width=0.8)
+            _write_above(axes, f"{count:,.0f}", x, count, cells)
+        else:
+            axes.annotate(
+                "not reached", (x, 0), (0, 4), textcoords="offset points", rotation=90, ha="center", va="bottom",
+                fontsize=7, color="#555555", annotation_clip=False,
+            )  # fmt: skip
 
 
 def self_supervised_against_supervised(differences: pd.DataFrame, cells: pd.DataFrame, metric: str) -> Figure:

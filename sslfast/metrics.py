@@ -1,6 +1,5 @@
 """Losses and metrics: RMSE in pixel units, macro-F1 over a whole set."""
 
-import torch
 from fastai.learner import Metric
 from fastai.metrics import F1Score
 from torch import Tensor
@@ -41,12 +40,12 @@ class RMSE(Metric):
 
     def accumulate(self, learn):
         difference = learn.pred.detach().float() - learn.yb[0].as_subclass(Tensor).float()
-        self.squares += difference.square().sum(dtype=torch.float64)
+        self.squares += float(difference.square().sum())  # summed on in Python's float64, which MPS lacks
         self.count += difference.numel()
 
     @property
     def value(self):
-        return float(self.squares / self.count) ** 0.5 if self.count else None
+        return (self.squares / self.count) ** 0.5 if self.count else None
 
     @property
     def name(self):

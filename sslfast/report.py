@@ -39,10 +39,13 @@ class Section:
     table: str
 
 
-def write_report(cells: pd.DataFrame, history: pd.DataFrame, config: Mapping, folder: str | Path) -> None:
+def write_report(
+    cells: pd.DataFrame, history: pd.DataFrame, config: Mapping, folder: str | Path, images: Mapping | None = None
+) -> None:
     """Write `report.html`, `figures/*.png|svg` and `tables/*.csv` under `folder`.
 
-    `config`: the study's checked config (title, threshold, accuracy_targets). Runs that failed are
+    `config`: the study's checked config (title, threshold, accuracy_targets). `images`: what the data
+    set holds (`ImageData.summary`), for the table of how it was made. Runs that failed are
     counted and shown as missing, never a reason to stop.
     """
     folder = Path(folder)
@@ -87,7 +90,7 @@ def write_report(cells: pd.DataFrame, history: pd.DataFrame, config: Mapping, fo
         title=config["title"],
         findings=findings(cells, tables["differences"]),
         sections=sections,
-        facts=_facts(cells, config),
+        facts=_facts(cells, config, images or {}),
         missing=_missing(cells),
         exploratory=_n_seeds(cells) < SETTLED_SEEDS,
         n_seeds=_n_seeds(cells),
@@ -177,16 +180,19 @@ def _captions(cells, tables, metric, threshold, targets) -> dict[str, str]:
             " Jobs ran side by side, so seconds do not add up to waiting time."
         ),
         "data_needed": (
-            f"The fewest labels of the grid with which the mean test accuracy reaches each target ({unreached}); 'not"
-            f" reached' where no labelled fraction of the grid does. {base}. Between the grid's fractions nothing is"
+            "Above, the fewest labels of the grid with which the mean test accuracy reaches each target"
+            f" ({unreached}), for each unlabelled fraction; below, the fewest unlabelled images, for each labelled"
+            f" fraction (0: a random encoder is enough). 'Not reached' where none of the grid does. {base}. Between"
+            " the grid's fractions nothing is"
             " interpolated."
         ),
     }
 
 
-def _facts(cells: pd.DataFrame, config: Mapping) -> dict[str, str]:
+def _facts(cells: pd.DataFrame, config: Mapping, images: Mapping) -> dict[str, str]:
     ok = int((cells.status == "ok").sum())
-    skipped = {name: int(cells[name].max()) for name in ("images_skipped", "classes_rounded_up") if name in cells}
+    rounded_up = int(cells.classes_rounded_up.max()) if "classes_rounded_up" in cells else 0
+    notes = images.get("notes", {})
     facts = {
         "data set": f"{config['title']} ({cells.dataset.iloc[0]})",
         "runs": f"{len(cells)}, of which {ok} ok, {len(cells) - ok} failed or diverged",
@@ -203,12 +209,19 @@ def _facts(cells: pd.DataFrame, config: Mapping) -> dict[str, str]:
             if c.startswith("version_")
         ),
     }
-    if skipped.get("images_skipped"):
-        facts["images skipped"] = f"{skipped['images_skipped']:,} could not be read and were left out"
-    if skipped.get("classes_rounded_up"):
-        facts["rounded up"] = (
-            f"up to {skipped['classes_rounded_up']} classes got one labelled image more than their share"
+    if images:
+        facts["images"] = (
+            f"{images['n_labelled']:,} with labels, for training and validation, {images['n_unlabelled_only']:,}"
+            f" without; {len(images['classes'])} classes; {images['image_size']} × {images['image_size']} pixels,"
+            f" {images['channels']} channel(s)"
         )
+    if notes.get("images_skipped"):
+        some = ", ".join(notes.get("skipped", [])[:5])
+        facts["images skipped"] = f"{notes['images_skipped']:,} could not be read and were left out ({some}, …)"
+    if notes.get("files_ignored"):
+        facts["files passed over"] = f"{notes['files_ignored']:,} that are no images in a class folder"
+    if rounded_up:
+        facts["rounded up"] = f"up to {rounded_up} classes got one labelled image more than their share"
     return facts
 
 

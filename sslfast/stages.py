@@ -94,7 +94,7 @@ def pretrain(
         return control, _record("pretrain", spec, run, fit, clock, history=[])
     if method not in METHODS:
         raise ConfigError(f"methods: found {method!r}, expected one of {', '.join(METHODS)}")
-    n_batches = _n_batches(run, len(split.pool(pool, spec.l or 0)))
+    n_batches = _n_batches(run, len(split.pool("all")))
     with clock.phase("data"):
         dls = pretrain_dls(data, split, rows, n_batches=n_batches, **_loading(data, run))
         learn = METHODS[method](dls, encoder, seed=split.seed)
@@ -125,6 +125,7 @@ def classify(
             f"l: {l}, but with pool: rest this encoder belongs to {stored.l}: it may have seen labelled images"
         )
     expected = {"method": stored.method, "encoder": stored.encoder, "u": stored.u, "seed": split.seed}
+    expected |= {"l": stored.l, "pool": stored.pool, "n_unlabelled": stored.n_unlabelled}
     expected |= {"dataset": data.name, "image_size": data.train.image_size, "channels": data.train.channels}
     rows = split.labelled(l)
     spec = _spec(

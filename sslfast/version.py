@@ -4,24 +4,27 @@ import ast
 import functools
 import hashlib
 import platform
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["code_version", "versions"]
+__all__ = ["code_version", "report_version", "versions"]
 
 # a change in these rooms cannot change a training result
+_REPORTING = ("analysis", "templates", "figures.py", "report.py")
 _NOT_TRAINING = ("analysis", "templates", "figures.py", "report.py", "config.py", "show.py", "errors.py", "jobs.py")
 
 
 @functools.cache
 def code_version() -> str:
     """12 hexadecimal digits that change with the code that trains, but not with comments or docstrings."""
-    root, digest = Path(__file__).parent, hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        relative = path.relative_to(root)
-        if not set(relative.parts) & set(_NOT_TRAINING):
-            digest.update(f"{relative}\0{_meaning(path.read_text(encoding='utf-8'))}\0".encode())
-    return digest.hexdigest()[:12]
+    return _digest(lambda parts: not parts & set(_NOT_TRAINING))
+
+
+@functools.cache
+def report_version() -> str:
+    """The same for the code that makes tables and reports of the results."""
+    return _digest(lambda parts: bool(parts & set(_REPORTING)))
 
 
 def versions() -> dict[str, str]:
@@ -33,6 +36,16 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def _digest(wanted: Callable[[set[str]], bool]) -> str:
+    root, digest = Path(__file__).parent, hashlib.sha256()
+    for path in sorted((*root.rglob("*.py"), *root.rglob("*.j2"))):
+        relative = path.relative_to(root)
+        if wanted(set(relative.parts)):
+            text = path.read_text(encoding="utf-8")
+            digest.update(f"{relative}\0{_meaning(text) if path.suffix == '.py' else text}\0".encode())
+    return digest.hexdigest()[:12]
 
 
 def _meaning(source: str) -> str:

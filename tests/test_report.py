@@ -337,17 +337,19 @@ def test_data_needed_has_a_bar_where_reached_and_says_so_where_not():
         grid(lambda method, l, **_: 0.3 + l / 2 + (0.2 if method == "autoencoder" else 0), us=["0", "1"])  # noqa: E741
     )
     figure = figures.data_needed(summaries.data_needed(cells, [0.5, 0.7]), cells)
-    first, second = figure.axes
+    first, second, below, _ = figure.axes
     assert bars(first) == {0: 500, 1: 50, 2: 500}
     assert bars(second) == {1: 500}
     assert texts(first) == ["500", "50", "500"]
     assert texts(second) == ["not reached", "500", "not reached"]
+    assert "not reached" not in texts(below)
+    assert below.get_ylabel() == "unlabelled images needed"
 
 
 def test_without_targets_the_figure_of_data_needed_says_so():
     cells, _ = tables(grid(lambda **_: LOST))
     figure = figures.data_needed(summaries.data_needed(cells, []), cells)
-    assert [texts(axes) for axes in figure.axes] == [["no target accuracy within what the study reached"]]
+    assert [text.get_text() for text in figure.texts] == ["no target accuracy within what the study reached"]
 
 
 def test_pretraining_stands_under_the_classifier():

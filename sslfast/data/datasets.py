@@ -57,7 +57,7 @@ def load_dataset(
     if dataset == "digits":
         return cached("digits", f"t{test_fraction}-s{test_seed}", root, lambda: _digits(test_fraction, test_seed))
     if dataset in _TORCHVISION:
-        return cached(dataset, "torchvision", root, lambda: _torchvision(dataset, root))
+        return cached(dataset, "torchvision", root, lambda: _torchvision(dataset, root, progress))
     raise ConfigError(f"dataset: found {dataset!r}, expected one of {', '.join(DATASETS)}")
 
 
@@ -81,7 +81,7 @@ _TORCHVISION: dict[str, tuple[str, str, str]] = {
 }
 
 
-def _torchvision(dataset: str, root: Path) -> Arrays:
+def _torchvision(dataset: str, root: Path, progress: TextIO | None) -> Arrays:
     import torchvision.datasets
 
     name, folder, files = _TORCHVISION[dataset]
@@ -91,7 +91,7 @@ def _torchvision(dataset: str, root: Path) -> Arrays:
         try:
             return reader(root, train=train)
         except RuntimeError:  # not there, or not whole
-            print(f"downloading {dataset} to {root} (once)", file=sys.stderr)
+            print(f"downloading {dataset} to {root} (once)", file=progress or sys.stderr)
             with contextlib.redirect_stdout(io.StringIO()):  # torchvision reports each mirror it tried
                 return reader(root, train=train, download=True)
 

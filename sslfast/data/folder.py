@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 
 from ..errors import ConfigError, DataError
 from .images import Arrays
-from .listing import scan, too_few
+from .listing import content_digest, scan, too_few
 from .splits import split_off
 
 __all__ = ["FolderOptions", "decode", "folder_key", "read_folder"]
@@ -48,13 +48,7 @@ class FolderOptions:
 
 def folder_key(root: Path, options: FolderOptions) -> str:
     """Changes when any image's name, size or date does, or the way in which images are prepared."""
-    listing, digest = scan(root), hashlib.sha256(repr(astuple(options)).encode())
-    for part, groups in (("train", listing.train), ("test", listing.test), ("u", [("", listing.unlabelled)])):
-        for name, files in groups:
-            digest.update(f"{part}\0{name}\0{len(files)}\0".encode("utf-8", "surrogateescape"))
-            for path, size, date in files:
-                digest.update(f"{os.path.relpath(path, root)}\0{size}\0{date}\0".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()[:16]
+    return hashlib.sha256(f"{astuple(options)} {content_digest(root, scan(root))}".encode()).hexdigest()[:16]
 
 
 def read_folder(root: Path, options: FolderOptions, progress: TextIO | None = None) -> Arrays:

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +63,20 @@ class ImageData:
     def classes(self) -> tuple[str, ...]:
         return self.train.classes
 
+    def summary(self) -> dict:
+        """What was found, for a person and the report: counts, classes, notes."""
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "n_labelled": int((self.train.y >= 0).sum()),
+            "n_unlabelled_only": int((self.train.y < 0).sum()),
+            "n_test": len(self.test),
+            "image_size": self.train.image_size,
+            "channels": self.train.channels,
+            "classes": list(self.classes),
+            "notes": self.notes,
+        }
+
 
 @dataclass(frozen=True)
 class Arrays:
@@ -115,7 +129,7 @@ def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays]) -> 
 def _store(folder: Path, arrays: Arrays) -> None:
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        meta = asdict(arrays)
+        meta = dict(vars(arrays))
         for part in ("train_x", "train_y", "test_x", "test_y"):
             np.save(scratch / f"{part}.npy", np.ascontiguousarray(meta.pop(part)))
         (scratch / "meta.json").write_text(json.dumps(meta))

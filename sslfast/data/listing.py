@@ -10,13 +10,14 @@ Images may lie at any depth below their class. Files that are no images are pass
 This module does without torch, so that a workflow can look at a folder before anything starts.
 """
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError
 
-__all__ = ["Listing", "scan", "too_few"]
+__all__ = ["Listing", "content_digest", "scan", "too_few"]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".webp"}
 
@@ -83,6 +84,16 @@ def scan(root: Path) -> Listing:
         if len(files) < needed:
             raise DataError(too_few(Path(tree) / name, len(files), needed))
     return Listing(classes, train, test, unlabelled, Path(tree), {"files_ignored": ignored.n})
+
+
+def content_digest(root: Path, listing: Listing) -> str:
+    """Changes when any image's name, size or date does; not when the whole folder moves."""
+    digest, skip = hashlib.sha256(), len(str(root)) + 1
+    for part, groups in (("train", listing.train), ("test", listing.test), ("u", [("", listing.unlabelled)])):
+        for name, files in groups:
+            text = "".join(f"{path[skip:]}\0{size}\0{date}\0" for path, size, date in files)
+            digest.update(f"{part}\0{name}\0{len(files)}\0{text}".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:16]
 
 
 def too_few(folder: Path, found: int, needed: int) -> str:

@@ -51,4 +51,7 @@ def initialised_with(seed: int | None, part: str) -> Iterator[None]:
 def image_shape(dls) -> tuple[int, int, int]:
     """(C, H, W) of the images that `dls` (any fastai image DataLoaders) yields."""
     dataset = getattr(dls.train, "dataset", None)
-    return getattr(dataset, "image_shape", None) or tuple(dls.one_batch()[0].shape[1:])
+    shape = getattr(dataset, "image_shape", None) or tuple(dls.one_batch()[0].shape[1:])
+    if shape[1] != shape[2]:
+        raise ConfigError(f"dls: found images of {shape[1]} × {shape[2]} pixels, expected square ones; crop them first")
+    return shape

@@ -95,7 +95,7 @@ def test_plain_snakemake_goes_from_images_to_report(finished):
 
 
 def test_progress_on_the_terminal_counts_steps(finished):
-    assert "12 of 12 steps (100%) done" in finished.output
+    assert "13 of 13 steps (100%) done" in finished.output
 
 
 def test_names_on_disk_carry_canonical_fractions(finished):
@@ -188,6 +188,7 @@ BAD_CONFIGS = {
     "unknown data set": ({"dataset": "imagenet"}, "dataset: found 'imagenet', expected one of digits"),
     "unknown method": ({"methods": ["magic"]}, "methods: found 'magic', expected one of autoencoder"),
     "unknown encoder": ({"encoders": ["vit"]}, "encoders: found 'vit', expected one of original, conv"),
+    "option of another data set": ({"image_size": 64}, "image_size: given, but dataset is digits"),
     "folder not there": ({"dataset": "folder", "folder": "nowhere"}, "folder: found nothing at nowhere"),
 }
 
@@ -223,6 +224,7 @@ def test_a_study_on_a_folder_of_images_runs_and_a_damaged_image_stops_it_before_
     result = workflow.run(config=config)
     assert str(bad) in error_line(result)
     assert not list(workflow.folder.rglob("results/tiny/records/**/*.json"))
+    assert result.stderr.count(str(bad)) == 1
     assert not list(workflow.folder.rglob("results/tiny/splits/*.parquet"))
     Image.new("L", (8, 8)).save(bad)
     result = workflow.run(config=config)
@@ -232,6 +234,9 @@ def test_a_study_on_a_folder_of_images_runs_and_a_damaged_image_stops_it_before_
     assert cells.n_test.unique().tolist() == [6]
     assert cells[cells.method == "autoencoder"].n_unlabelled.unique().tolist() == [3 * 5 + 5]
     assert sorted(cells.n_labelled.unique()) == [3, 8]
+    assert "Nothing to be done" in (again := workflow.run(config=config)).stdout + again.stderr
+    Image.new("L", (8, 8)).save(root / "unlabelled/new.png")
+    assert {"images", "split", "pretrain"} <= workflow.planned(config=config).keys()
 
 
 def test_missing_data_set_without_a_network_says_where_to_put_the_files(workflow, tmp_path):
@@ -240,5 +245,6 @@ def test_missing_data_set_without_a_network_says_where_to_put_the_files(workflow
     result = workflow.run(config={**TINY, "dataset": "mnist", "data_root": str(root)}, **proxies)
     line = error_line(result)
     assert "mnist is not in" in line
+    assert result.stderr.count(line) == 1
     assert str(root / "MNIST/raw") in line
     assert not list(workflow.folder.rglob("results/**/*.parquet"))

@@ -9,6 +9,8 @@ rule collect:
         ),
     log:
         f"{RESULTS}/logs/collect.log",
+    params:
+        code=REPORT_CODE,
     message:
         "collect the records of {config[study]}"
     script:

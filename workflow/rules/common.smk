@@ -5,15 +5,22 @@ from itertools import product
 from pathlib import Path
 
 from sslfast.config import check_config, read_schema
-from sslfast.data.listing import scan
+from sslfast.data.listing import content_digest, scan
 from sslfast.device import gpu_here
-from sslfast.errors import SslfastError
-from sslfast.version import code_version
+from sslfast.errors import ConfigError, SslfastError
+from sslfast.version import code_version, report_version
 
 try:
     config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")))
+    CONTENT = None  # changes with the images of a folder, so that a study follows them
     if config["dataset"] == "folder":
-        scan(Path(config["folder"]).expanduser())
+        folder = Path(config["folder"]).expanduser()
+        listing = scan(folder)
+        CONTENT = content_digest(folder, listing)
+        if config["pool"] == "rest" and "1" in config["labelled"] and not listing.unlabelled:
+            raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
+    if " " in sys.executable:  # Snakemake calls scripts without quoting it
+        raise ConfigError(f"the path {sys.executable} has a space in it; move this folder to a path without")
 except SslfastError as error:
     sys.exit(f"error: config: {error}")
 
@@ -31,6 +38,7 @@ if config["dataset"] in ("folder", "digits"):
     DATA |= {key: config[key] for key in ("test_fraction", "test_seed")}
 RUN = {key: config[key] for key in ("batch_size", "augment", "budget")}
 CODE = code_version()
+REPORT_CODE = report_version()
 
 # Boxes of the grid. An encoder of pool `rest` belongs to one labelled fraction and says so in its name.
 ENCODERS = [
@@ -38,6 +46,7 @@ ENCODERS = [
     for encoder, u in product(config["encoders"], config["unlabelled"])
     for method in (config["methods"] if u != "0" else ["random"])
 ]
+IMAGES = f"{RESULTS}/images.json"
 SPLIT = f"{RESULTS}/splits/{config['dataset']}-s{{seed}}.parquet"
 ENCODER = f"{RESULTS}/encoders/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.safetensors"
 PRETRAIN_RECORD = f"{RESULTS}/records/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.json"

@@ -33,6 +33,7 @@ rule report:
     input:
         cells=f"{RESULTS}/tables/cells.parquet",
         history=f"{RESULTS}/tables/history.parquet",
+        images=IMAGES,
     output:
         page=report(
             f"{REPORTS}/report.html",
@@ -46,6 +47,7 @@ rule report:
     log:
         f"{RESULTS}/logs/report.log",
     params:
+        code=REPORT_CODE,
         about={key: config[key] for key in ("title", "threshold", "accuracy_targets")},
     message:
         "report on {config[study]}"

@@ -1,4 +1,6 @@
 rule split:
+    input:
+        IMAGES,
     output:
         SPLIT,
     log:

@@ -3,6 +3,7 @@
 from sslfast.jobs import job  # first, it makes the other imports faster
 
 # isort: split
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -11,4 +12,5 @@ from sslfast.report import write_report
 
 with job(snakemake.log[0]):
     tables = (pd.read_parquet(path) for path in (snakemake.input.cells, snakemake.input.history))
-    write_report(*tables, snakemake.params.about, Path(snakemake.output.page).parent)
+    images = json.loads(Path(snakemake.input.images).read_text(encoding="utf-8"))
+    write_report(*tables, snakemake.params.about, Path(snakemake.output.page).parent, images)

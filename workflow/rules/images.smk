@@ -1,0 +1,13 @@
+# Reads every image once, for all seeds: bad data stops here, before anything else has started.
+rule images:
+    output:
+        IMAGES,
+    log:
+        f"{RESULTS}/logs/images.log",
+    params:
+        data=DATA,
+        content=CONTENT,
+    message:
+        "read the images of {config[dataset]}"
+    script:
+        "../scripts/images.py"

@@ -37,6 +37,8 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     if config["dataset"] != "folder" and (given := [key for key in _FOLDER_ONLY if config.get(key) is not None]):
         raise ConfigError(f"{given[0]}: given, but dataset is {config['dataset']}; it is for dataset: folder only")
     config = _defaults(config, schema)
+    if config["dataset"] != "folder":
+        config = {key: value for key, value in config.items() if key not in _FOLDER_ONLY} | {"folder": None}
     config["study"] = config.get("study") or config["dataset"]
     config["title"] = config.get("title") or config["study"]
     config["supervised"] = {**config["classify"], **config["supervised"]}

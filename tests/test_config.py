@@ -15,6 +15,7 @@ from sslfast.errors import ConfigError
 ROOT = Path(__file__).parents[1]
 SCHEMA = read_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
 SMALL = {"dataset": "digits", "unlabelled": [0, 0.1, 1], "labelled": [0.05, 0.2]}
+FOLDER = {"dataset": "folder", "folder": "somewhere"}
 
 
 def checked(**changes) -> dict:
@@ -87,7 +88,7 @@ def test_a_number_that_yaml_reads_as_text_is_a_number(text):
 def test_numbers_as_text_from_the_command_line_are_numbers():
     config = checked(
         seeds="2", batch_size="64", channels="1", pretrain={"epochs": "3"}, threshold={"value": ".5"},
-        accuracy_targets=["0.9"],
+        accuracy_targets=["0.9"], **FOLDER,
     )  # fmt: skip
     assert (config["seeds"], config["batch_size"], config["channels"]) == ([0, 1], 64, 1)
     assert (config["pretrain"]["epochs"], config["threshold"]["value"]) == (3, 0.5)
@@ -202,7 +203,7 @@ def test_every_key_of_the_schema_is_described(key, entry):
 
 def test_every_default_of_the_schema_is_valid():
     defaults = {key: entry["default"] for key, entry in SCHEMA["properties"].items() if "default" in entry}
-    assert checked(**defaults) == checked()
+    assert checked(**{**defaults, **FOLDER}) == checked(**FOLDER)
 
 
 ANYTHING = st.recursive(
@@ -245,10 +246,16 @@ def test_any_change_to_a_valid_config_passes_or_is_refused_in_one_line(changes):
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_key_left_out_of_the_full_config_is_filled_in_or_named(key):
-    config = checked()
+    config = checked(**FOLDER)
     outer, _, inner = key.partition(".")
     (config[outer] if inner else config).pop(inner or outer, None)
-    if key in SCHEMA["required"]:
+    if key in (*SCHEMA["required"], "folder"):
         assert refusal(config).startswith(f"{key}: missing")
     else:
-        assert check_config(config, SCHEMA)["dataset"] == "digits"
+        assert check_config(config, SCHEMA)["dataset"] == "folder"
+
+
+@pytest.mark.parametrize("change", [{"image_size": 64}, {"channels": 1}, {"on_bad_image": "skip"}, {"folder": "mine"}])
+def test_a_key_for_folders_is_refused_where_it_would_be_ignored(change):
+    (key,) = change
+    assert refusal({**SMALL, **change}).startswith(f"{key}: given, but dataset is digits")

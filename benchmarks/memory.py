@@ -28,7 +28,7 @@ def train(source: str, encoder: str, stage: str, answers) -> None:
     import torch
 
     from sslfast import autoencoder_learner, classifier_learner, image_dls, supervised_learner
-    from sslfast.jobs import keep_freed_memory
+    from sslfast.memory import keep_freed_memory
 
     torch.set_num_threads(1)
     keep_freed_memory()

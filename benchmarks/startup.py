@@ -36,7 +36,10 @@ class Stop(Callback):
         os._exit(0)
 data = [(torch.rand(4), torch.tensor(1)) for _ in range(256)]
 dls = DataLoaders.from_dsets(data, data, bs=128, device="cpu", num_workers=0)
-Learner(dls, nn.Linear(4, 2), loss_func=nn.CrossEntropyLoss(), cbs=[Stop()]).fit(1)
+learn = Learner(dls, nn.Linear(4, 2), loss_func=nn.CrossEntropyLoss(), cbs=[Stop()])
+with learn.no_bar():
+    learn.logger = noop
+    learn.fit(1)
 """
 # the script itself, with what Snakemake gives it; the learning rate is asked for at the first step
 OURS = """

@@ -7,7 +7,7 @@ import numpy as np
 from fastai.callback.core import Callback
 from fastai.callback.progress import ProgressCallback
 
-from sslfast.jobs import keep_freed_memory
+from sslfast.memory import keep_freed_memory
 
 keep_freed_memory()  # as the scripts of the workflow do, for all that is compared
 

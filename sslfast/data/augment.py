@@ -23,6 +23,7 @@ __all__ = [
     "FlipHorizontal",
     "FlipVertical",
     "GaussianNoise",
+    "ImagesToFloat",
     "NormalizeImages",
     "ReconstructionTarget",
     "TensorTarget",
@@ -56,7 +57,19 @@ class Stream:
         return {**self.__dict__, "_generator": None}
 
 
-class _Flip(DisplayedTransform):
+class _ImageTransform(DisplayedTransform):
+    """Changes the images of a batch, and says so that it leaves the rest: where no method fits, fastai's dispatch
+    raises and catches an error, whose traceback holds on to the batch until the garbage is collected."""
+
+    def encodes(self, x: TensorBase):
+        return x
+
+
+class ImagesToFloat(_ImageTransform, IntToFloatTensor):
+    """uint8 images → float32 in [0, 1]."""
+
+
+class _Flip(_ImageTransform):
     split_idx, order, dim = 0, 1, 2
 
     def __init__(self, p: float = 0.5):
@@ -83,7 +96,7 @@ class FlipVertical(_Flip):
     dim = 1
 
 
-class GaussianNoise(DisplayedTransform):
+class GaussianNoise(_ImageTransform):
     """Add noise of standard deviation `std` (pixels in [0, 1]) to the input, not to the target.
 
     Each batch gets a window, at a random place and with a random sign, of four million normal numbers
@@ -129,7 +142,7 @@ class ReconstructionTarget(ItemTransform):
         return x, TensorTarget(x.as_subclass(torch.Tensor))
 
 
-class NormalizeImages(Normalize):
+class NormalizeImages(_ImageTransform, Normalize):
     """fastai's `Normalize`, in one pass over square images of `size` pixels in [0, 1] kept channels-last.
 
     `mean` and `std`: a value a channel. They are spread over a whole image, as arithmetic with
@@ -141,6 +154,10 @@ class NormalizeImages(Normalize):
     def __init__(self, mean: Sequence[float], std: Sequence[float], size: int):
         super().__init__(*(_spread(values, size) for values in (mean, std)))
         self.scale, self.shift = 1 / self.std, -self.mean / self.std
+
+    @property
+    def name(self):
+        return f"{type(self).__name__} -- {self.mean[0, :, 0, 0].tolist()}, {self.std[0, :, 0, 0].tolist()}"
 
     def encodes(self, x: TensorImage):
         return TensorImage(torch.addcmul(self.shift, x.as_subclass(torch.Tensor), self.scale))
@@ -184,7 +201,7 @@ class Augment:
 
     def transforms(self, mean, std, image_size: int, *, reconstruct: bool) -> list:
         """The batch transforms for images with these statistics (a value a channel, in [0, 1])."""
-        tfms: list = [IntToFloatTensor(), NormalizeImages(mean, std, image_size)]
+        tfms: list = [ImagesToFloat(), NormalizeImages(mean, std, image_size)]
         if self.flip_horizontal:
             tfms.append(FlipHorizontal(self.flip_horizontal))
         if self.flip_vertical:

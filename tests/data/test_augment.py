@@ -256,7 +256,7 @@ def test_an_augment_is_taken_as_it_is():
 
 def test_what_has_no_strength_is_not_among_the_transforms():
     names = {type(t).__name__ for t in Augment().transforms([0.5], [0.5], 8, reconstruct=False)}
-    assert names == {"IntToFloatTensor", "NormalizeImages"}
+    assert names == {"ImagesToFloat", "NormalizeImages"}
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones(digits):

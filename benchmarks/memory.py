@@ -28,6 +28,7 @@ def train(source: str, encoder: str, stage: str, answers) -> None:
     import torch
 
     from sslfast import autoencoder_learner, classifier_learner, image_dls, supervised_learner
+    from sslfast.features import AUTO_VIEWS
     from sslfast.memory import keep_freed_memory
 
     torch.set_num_threads(1)
@@ -39,7 +40,7 @@ def train(source: str, encoder: str, stage: str, answers) -> None:
         learn = {"classify": classifier_learner, "supervised": supervised_learner}[stage](dls.classify, encoder, seed=0)
     learn.logger = lambda row: None
     with learn.no_bar():
-        learn.fit(4 if stage == "classify" else 1, 1e-3, wd=0)  # as many epochs as there are views
+        learn.fit(AUTO_VIEWS + 1 if stage == "classify" else 1, 1e-3, wd=0)  # fewer would not keep features
     answers.put(True)
 
 

@@ -6,7 +6,7 @@
 Runs the study from scratch in a folder of its own, and prints
 (e) the share of cores x wall-clock that was not spent inside a fit (starts, imports, data, records, tables,
     report, cores waiting);
-(f) with `--share`: every kind of job is run, but only u = 0, 0.1 and 1, with 6 epochs of classifying and 3 of
+(f) with `--share`: every kind of job is run, but only u = 0, 0.1 and 1, with 10 epochs of classifying and 3 of
     pre-training, and the whole study is computed from that: a fit takes once + epochs x each, where `each` is
     the mean of its later epochs; a classifier depends on l alone, pre-training is a straight line in u, and
     everything outside fits grows with the number of jobs.
@@ -29,7 +29,7 @@ from sslfast.config import check_config, read_schema
 
 ROOT = Path(__file__).parents[1]
 PHASE = {"pretrain": "pretrain", "classify": "classify", "supervised": "classify"}
-SHORT = {"unlabelled": [0, 0.1, 1], "pretrain": {"epochs": 3}, "classify": {"epochs": 6}}
+SHORT = {"unlabelled": [0, 0.1, 1], "pretrain": {"epochs": 3}, "classify": {"epochs": 10}}
 
 
 def main() -> None:
@@ -46,12 +46,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.yaml"
         config.write_text(yaml.safe_dump(given | shortened if options.share else given), encoding="utf-8")
-        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
-        command += ["--cores", str(options.cores), "--configfile", config, "--quiet", "all"]
-        env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        subprocess.run([*command, "images"], check=True, env=env)  # decoding is done once a machine, not a study
+        flags = ["--snakefile", ROOT / "Snakefile", "--directory", folder, "--configfile", config]
+        flags += ["--cores", str(options.cores), "--quiet", "all"]
+
+        def snakemake(target: str) -> None:
+            env = {**os.environ, "PYTHONPATH": str(ROOT)}
+            subprocess.run([sys.executable, "-m", "snakemake", target, *flags], check=True, env=env)
+
+        snakemake("images")  # decoding is done once a machine, not once a study
         start = time.perf_counter()
-        subprocess.run(command, check=True, env=env)
+        snakemake("all")
         wall = time.perf_counter() - start
         records = [json.loads(path.read_text()) for path in sorted(Path(folder).glob("results/*/records/*/*.json"))]
     fits = sum(record["seconds"][PHASE[record["stage"]]] for record in records)

@@ -1,6 +1,7 @@
 """The lean Learner against fastai's own: the same events, losses and scores."""
 
 import cloudpickle
+import fastai.callback.schedule  # noqa: F401 - gives Learners fit_one_cycle
 import pytest
 import torch
 from fastai.callback.core import Callback, event
@@ -115,3 +116,16 @@ def test_can_be_pickled(dls):
     with torch.no_grad():
         assert torch.equal(again.model.eval()(x), learn.model.eval()(x))
     fit(again, dls, 1)
+
+
+def test_goes_on_bit_by_bit_from_a_saved_model_and_optimizer(dls, tmp_path):
+    whole = learner(LeanLearner, dls, path=tmp_path)
+    whole.fit(1, 1e-2)
+    whole.save("half")
+    again = learner(LeanLearner, dls, path=tmp_path).load("half", with_opt=True)
+    for learn in (whole, again):
+        dls.classify.train.epoch = 1
+        torch.manual_seed(1)  # dropout
+        learn.fit(1, 1e-2)
+    assert again.recorder.values[-1][1:] == whole.recorder.values[-1][1:]  # the first is a smoothed training loss
+    assert all(torch.equal(a, b) for a, b in zip(again.model.parameters(), whole.model.parameters(), strict=True))

@@ -8,7 +8,10 @@ import pytest
 from builders import column, grid, realistic, run_record, tables
 from scipy import stats
 
-from sslfast.analysis.summaries import accuracy_targets, data_needed, differences, scores, time_to_threshold
+from sslfast.analysis.contrasts import contrasts
+from sslfast.analysis.data_needed import data_needed
+from sslfast.analysis.scores import accuracy_targets, scores
+from sslfast.analysis.times import time_to_threshold
 
 LOST = "a loss was not finite in epoch 2"
 
@@ -88,7 +91,7 @@ def test_a_setting_without_any_result_has_no_score():
 
 def test_a_difference_is_paired_by_seed():
     # seeds differ by far more than the methods do: only pairing shows the difference
-    found = differences(by_seed(autoencoder=[0.31, 0.52, 0.73], supervised=[0.30, 0.50, 0.70])).iloc[0]
+    found = contrasts(by_seed(autoencoder=[0.31, 0.52, 0.73], supervised=[0.30, 0.50, 0.70])).iloc[0]
     half = stats.t.ppf(0.975, 2) * 0.01 / math.sqrt(3)
     assert (found.difference, found.low, found.high) == pytest.approx((0.02, 0.02 - half, 0.02 + half))
     assert (found.n_seeds, found.n_dropped) == (3, 0)
@@ -96,7 +99,7 @@ def test_a_difference_is_paired_by_seed():
 
 def test_a_difference_is_that_of_a_paired_t_test():
     ours, theirs = [0.61, 0.66, 0.58, 0.64], [0.60, 0.61, 0.59, 0.60]
-    found = differences(by_seed(autoencoder=ours, supervised=theirs)).iloc[0]
+    found = contrasts(by_seed(autoencoder=ours, supervised=theirs)).iloc[0]
     expected = stats.ttest_rel(ours, theirs).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx(tuple(expected))
 
@@ -112,14 +115,14 @@ def test_a_difference_is_that_of_a_paired_t_test():
     ],
 )
 def test_a_seed_with_a_missing_side_is_dropped_and_counted(ours, theirs, difference, n, dropped):
-    found = differences(by_seed(autoencoder=ours, supervised=theirs)).iloc[0]
+    found = contrasts(by_seed(autoencoder=ours, supervised=theirs)).iloc[0]
     assert found.difference == pytest.approx(difference, nan_ok=True)
     assert (found.n_seeds, found.n_dropped) == (n, dropped)
     assert math.isnan(found.low) == (n < 3)
 
 
 def test_a_seed_whose_baseline_has_no_record_at_all_is_dropped_and_counted():
-    found = differences(by_seed(autoencoder=[0.6, 0.7, 0.8], supervised=[0.5, 0.5])).iloc[0]
+    found = contrasts(by_seed(autoencoder=[0.6, 0.7, 0.8], supervised=[0.5, 0.5])).iloc[0]
     assert found.difference == pytest.approx(0.15)
     assert (found.n_seeds, found.n_dropped) == (2, 1)
 
@@ -129,31 +132,31 @@ def test_each_labelled_fraction_and_encoder_has_its_own_baseline():
         base = {0.05: 0.2, 0.5: 0.6}[l] + (0.1 if encoder == "conv" else 0)
         return base if method == "supervised" else 0.5
 
-    found = differences(cells_of(score, us=["1"], encoders=["original", "conv"]))
+    found = contrasts(cells_of(score, us=["1"], encoders=["original", "conv"]))
     for label, encoder, expected in [(0.05, "original", 0.3), (0.05, "conv", 0.2), (0.5, "original", -0.1)]:
         assert column(found, "difference", l=label, encoder=encoder) == pytest.approx([expected])
 
 
 def test_the_control_is_compared_too_and_the_baseline_not_with_itself():
-    found = differences(cells_of())
+    found = contrasts(cells_of())
     assert set(found.method) == {"autoencoder", "random"}
 
 
 def test_without_a_baseline_every_difference_is_unknown():
-    found = differences(cells_of(baseline=False))
+    found = contrasts(cells_of(baseline=False))
     assert found.difference.isna().all()
     assert (found.n_seeds == 0).all()
     assert (found.n_dropped == 3).all()
 
 
 def test_without_any_encoder_there_are_no_differences_but_their_columns():
-    found = differences(cells_of(us=[]))
+    found = contrasts(cells_of(us=[]))
     assert found.empty
     assert {"difference", "low", "high", "n_seeds", "n_dropped"} <= set(found.columns)
 
 
 def test_identical_scores_differ_by_0():
-    found = differences(cells_of(lambda **_: 0.8))
+    found = contrasts(cells_of(lambda **_: 0.8))
     assert (found[["difference", "low", "high"]] == 0).all(axis=None)
 
 
@@ -353,7 +356,7 @@ def test_every_summary_accounts_for_every_run_of_the_grid(records):
     cells, history = tables(records)
     found = scores(cells)
     assert (found.n_seeds + found.n_missing).sum() == len(cells)
-    compared = differences(cells)
+    compared = contrasts(cells)
     assert (compared.n_seeds + compared.n_dropped).sum() == (cells.method != "supervised").sum()
     timed = time_to_threshold(cells, history)
     assert timed.n_seeds.sum() == len(cells)

@@ -26,6 +26,8 @@ def claims(
     threshold_metric: str = "macro_f1",
     delta: float = 0.015,
     alpha: float = 0.05,
+    against: pd.DataFrame | None = None,
+    flat: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A row an (encoder, method, claim) of the 2021 study: claim, outcome, evidence, n_seeds, n_dropped.
 
@@ -33,10 +35,11 @@ def claims(
     1 − `alpha` lies above 0, did not hold if its upper limit is below `delta` (any rise is not worth having), else it
     is not settled. 'The baseline wins every row' and 'a plateau' are judged by `contrasts` and `plateaus`,
     with their corrections; the wall-clock barely differs if its ratio is within 0.8 to 1.25 (two one-sided tests).
-    Each claim is tested at `alpha` by itself. Claims about time need `history`, else they are not settled.
+    Each claim is tested at `alpha` by itself. Claims about time need `history`, else they are not settled. `against`
+    and `flat` are the tables of `contrasts` and `plateaus`, where they are made already.
     """
-    against = contrasts(cells, metric, delta=delta, alpha=alpha)
-    flat = plateaus(cells, metric, delta=delta, alpha=alpha)
+    against = contrasts(cells, metric, delta=delta, alpha=alpha) if against is None else against
+    flat = plateaus(cells, metric, delta=delta, alpha=alpha) if flat is None else flat
     reached = None if history is None else first_reached(cells, history, threshold_metric, threshold)
     rows = []
     for grid in grids(cells, metric):

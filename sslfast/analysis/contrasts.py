@@ -2,10 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from .checks import RANDOM, SUPERVISED, check_metric
-from .intervals import detectable, p_values
+from .intervals import detectable, holm, p_values
 from .scores import SETTING, by_setting
 from .words import badge, count, points, range_of_points, seeds
 
@@ -49,7 +48,7 @@ def contrasts(
     found["p_holm"] = np.nan
     tested = found.primary & found.p.notna()
     for _, rows in found[tested].groupby(["encoder", "method"]):
-        found.loc[rows.index, "p_holm"] = multipletests(rows.p, method="holm")[1]
+        found.loc[rows.index, "p_holm"] = holm(rows.p)
     within = np.maximum(  # two one-sided tests
         p_values(-found.difference, found.se, found.n_seeds, -delta),
         p_values(found.difference, found.se, found.n_seeds, -delta),

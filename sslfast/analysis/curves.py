@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-__all__ = ["amount_for", "monotone"]
+__all__ = ["amount_for", "last_doubling", "monotone"]
 
-HALVINGS = 25  # of the interval between two levels: below any rounding of counts
+HALVINGS = 16  # of the (log) interval between two levels: finer than the three figures that are shown
 
 
 def monotone(scores: np.ndarray) -> np.ndarray:
@@ -41,3 +41,16 @@ def amount_for(amounts: np.ndarray, scores: np.ndarray, wanted: np.ndarray) -> n
         low, high = np.where(short, middle, low), np.where(short, high, middle)
     found[d, m] = np.exp(logs[interval] + high)
     return found
+
+
+def last_doubling(logs: np.ndarray, curves: np.ndarray) -> np.ndarray:
+    """What the last doubling of the amount gained, `[D]`; `logs` `[n]`: increasing, base 2; `curves` `[D, n]`.
+
+    Interpolated at half the largest amount: two levels that lie close together would turn their noise into a steep
+    slope. Where the last two levels lie further apart, their slope.
+    """
+    half = np.clip(logs[-1] - 1, logs[0], logs[-2])
+    k = np.clip(np.searchsorted(logs, half, side="right") - 1, 0, len(logs) - 2)
+    share = (half - logs[k]) / (logs[k + 1] - logs[k])
+    then = (1 - share) * curves[:, k] + share * curves[:, k + 1]
+    return (curves[:, -1] - then) / (logs[-1] - half)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .checks import RANDOM, SUPERVISED, check_number
-from .curves import amount_for, monotone
+from .curves import amount_for, last_doubling, monotone
 from .grids import Grid, complete, grids
 from .intervals import draw_means, quantile
 from .words import about, count, evidence, fraction
@@ -14,6 +14,7 @@ from .words import about, count, evidence, fraction
 __all__ = ["data_needed"]
 
 ASSURANCE = 0.8
+N_DRAWS = 500
 REACH = 2.0  # times the largest amount of the grid, beyond which nothing is said
 DAMPING = 0.8  # a further doubling brings this share of what the last one brought
 
@@ -42,7 +43,7 @@ def data_needed(cells: pd.DataFrame, targets: Sequence[float], *, extrapolate: b
             if str(key) in done:  # the baseline and the control are shared by all methods of an encoder
                 continue
             done.add(str(key))
-            rows += [_row(key, curve, target, chance, extrapolate) for target in targets]
+            rows += _rows_of(key, curve, targets, chance, extrapolate)
     order, rising = ["target", "given", "encoder", "method", "value"], [True, False, True, True, True]
     return pd.DataFrame(rows, columns=columns).sort_values(order, ascending=rising, ignore_index=True)
 
@@ -71,44 +72,51 @@ def _along(amounts: np.ndarray, scores: np.ndarray, fractions: np.ndarray):
     return amounts[measured], scores[:, measured], fractions[measured]
 
 
-def _row(key: tuple, curve: tuple, target: float, chance: float, extrapolate: bool) -> dict:
+def _rows_of(key: tuple, curve: tuple, targets: list[float], chance: float, extrapolate: bool) -> list[dict]:
+    """The rows of one curve, a target each."""
     amounts, runs, fractions = curve
-    row = dict(zip(["encoder", "method", "given", "value", "of"], key, strict=True)) | {"target": target}
     whole = complete(runs) if runs.shape[1] else np.zeros(len(runs), bool)
-    row |= {"n_seeds": int(whole.sum()), "n_dropped": int((~whole).sum()), "beyond": False}
+    head = dict(zip(["encoder", "method", "given", "value", "of"], key, strict=True))
+    head |= {"n_seeds": int(whole.sum()), "n_dropped": int((~whole).sum())}
     each = np.nanmean(runs, axis=0) if runs.shape[1] else np.array([])
-    reached = np.flatnonzero(each >= target - 1e-12)
-    if len(reached):
-        at = reached[0]
-        row |= {"needed": fractions[at], "n_needed": amounts[at], "accuracy": each[at]}
     if whole.any():
-        mean = runs[whole].mean(axis=0, keepdims=True)
-        draws = draw_means(runs[whole])
-        found = _needed(amounts, draws if len(draws) else mean, target, extrapolate)
-        row["n_median"] = float(quantile(found, 0.5))
-        row["n_assured"] = float(quantile(found, ASSURANCE)) if len(draws) else np.nan
-        row["beyond"] = bool(amounts[-1] < row["n_median"] < np.inf)
-    row["sentence"] = _sentence(row, amounts, each, chance)
-    return row
+        draws = draw_means(runs[whole], N_DRAWS)
+        curves = draws if len(draws) else runs[whole].mean(axis=0, keepdims=True)
+        found = _needed(amounts, curves, np.array(targets), extrapolate)
+        medians = quantile(found, 0.5)
+        assured = quantile(found, ASSURANCE) if len(draws) else np.full(len(targets), np.nan)
+    rows = []
+    for k, target in enumerate(targets):
+        row = head | {"target": target, "beyond": False}
+        reached = np.flatnonzero(each >= target - 1e-12)
+        if len(reached):
+            at = reached[0]
+            row |= {"needed": fractions[at], "n_needed": amounts[at], "accuracy": each[at]}
+        if whole.any():
+            row |= {"n_median": float(medians[k]), "n_assured": float(assured[k])}
+            row["beyond"] = bool(amounts[-1] < medians[k] < np.inf)
+        rows.append(row | {"sentence": _sentence(row, amounts, each, chance)})
+    return rows
 
 
-def _needed(amounts: np.ndarray, curves: np.ndarray, target: float, extrapolate: bool) -> np.ndarray:
-    """The amount at which each of `curves` `[D, n]` reaches the target, `[D]`; infinite beyond `REACH`."""
+def _needed(amounts: np.ndarray, curves: np.ndarray, targets: np.ndarray, extrapolate: bool) -> np.ndarray:
+    """The amount at which each of `curves` `[D, n]` reaches each target, `[D, T]`; infinite beyond `REACH`."""
     control = int(amounts[0] == 0)  # a 0 first
     positive, rising = amounts[control:], monotone(curves)
+    from_start = rising[:, :1] >= targets
     if len(positive) == 0:
-        return np.where(rising[:, 0] >= target, 0.0, np.inf)
-    # between 0 and the smallest amount, and below it, nothing is measured: the smallest amount is enough
-    found = np.maximum(amount_for(positive, rising[:, control:], np.full((len(curves), 1), target))[:, 0], positive[0])
+        return np.where(from_start, 0.0, np.inf)
+    # below the smallest amount nothing is measured: it is enough
+    wanted = np.broadcast_to(targets, (len(curves), len(targets)))
+    found = np.maximum(amount_for(positive, rising[:, control:], wanted), positive[0])
     if control:
-        found = np.where(rising[:, 0] >= target, 0.0, found)
+        found = np.where(from_start, 0.0, found)
     if extrapolate and len(positive) > 1:
-        top = rising[:, -1]
-        half = [np.interp(np.log(positive[-1] / 2), np.log(positive), curve) for curve in rising[:, control:]]
-        doubling = np.maximum(DAMPING * (top - half), 1e-12)
-        ahead = np.log(positive[-1]) + (target - top) / doubling * np.log(2)
-        within = ahead <= np.log(REACH * positive[-1])
-        found = np.where(np.isinf(found) & within, np.exp(np.minimum(ahead, np.log(REACH * positive[-1]))), found)
+        logs = np.log2(positive)
+        doubling = np.maximum(DAMPING * last_doubling(logs, rising[:, control:]), 1e-12)
+        ahead = logs[-1] + (targets - rising[:, -1:]) / doubling[:, None]
+        within = np.isinf(found) & (ahead <= logs[-1] + np.log2(REACH))
+        found = np.where(within, 2 ** np.minimum(ahead, logs[-1] + np.log2(REACH)), found)
     return found
 
 

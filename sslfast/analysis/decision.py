@@ -20,6 +20,7 @@ N_DRAWS = 300
 MAX_FACTOR = 4.0  # more of a kind of data than this times what was measured is not predicted
 ENOUGH = 0.8  # share of models and draws in which an option has to win
 UPPER = 0.9
+UNKNOWN = {"pretrain": 0.0, "classify": 0.0}  # hours
 LABELS, UNLABELLED = "more labels", "more unlabelled images"
 
 
@@ -76,7 +77,8 @@ def what_next(
     """
     prices = prices or Prices()
     made = grids(cells, metric)
-    return [_decision(grid, cells, prices, _rivals(grid, made), delta) for grid in made if grid.method != RANDOM]
+    hours = _hours(cells)
+    return [_decision(grid, hours, prices, _rivals(grid, made), delta) for grid in made if grid.method != RANDOM]
 
 
 def decide(options: dict[str, np.ndarray], delta: float = 0.015) -> tuple[str, dict[str, float]]:
@@ -99,7 +101,7 @@ def _rivals(grid: Grid, made: list[Grid]) -> list[Grid]:
     return [other for other in made if other.method == grid.method and other.encoder != grid.encoder]
 
 
-def _decision(grid: Grid, cells: pd.DataFrame, prices: Prices, rivals: list[Grid], delta: float) -> Decision:
+def _decision(grid: Grid, hours: dict, prices: Prices, rivals: list[Grid], delta: float) -> Decision:
     used = surface_points(grid)
     if used is None:
         sentence = f"{_prefix(grid)}Not settled: no seed has every cell; run the cells that are missing."
@@ -111,10 +113,9 @@ def _decision(grid: Grid, cells: pd.DataFrame, prices: Prices, rivals: list[Grid
     points_only = not len(draws)
     if points_only:
         draws = scores.mean(axis=0, keepdims=True)
-    hours = _hours(cells, grid)
     rows, predicted = [], {}
     for option in (LABELS, UNLABELLED):
-        row = _purchase(option, grid, prices, hours, i, j)
+        row = _purchase(option, grid, prices, hours.get((grid.encoder, grid.method), UNKNOWN), i, j)
         if row is None:
             continue
         if not row["reason"]:
@@ -125,7 +126,7 @@ def _decision(grid: Grid, cells: pd.DataFrame, prices: Prices, rivals: list[Grid
                 predicted[option] = gain
         rows.append(row)
     for rival in rivals:
-        row, gain = _bigger(grid, rival, cells, prices, hours, i, j, points_only)
+        row, gain = _bigger(grid, rival, hours, prices, i, j, points_only)
         if row is not None:
             rows.append(row)
             if gain is not None:
@@ -151,15 +152,16 @@ def _decision(grid: Grid, cells: pd.DataFrame, prices: Prices, rivals: list[Grid
     return Decision(grid.encoder, grid.method, action, options, run, n, int((~whole).sum()), sentence)
 
 
-def _hours(cells: pd.DataFrame, grid: Grid) -> dict[str, float]:
-    """Hours of training at the largest amounts: `pretrain`, `classify`; 0 where a table does not say."""
-    rows = cells[(cells.encoder == grid.encoder) & (cells.method == grid.method) & (cells.status == "ok")]
-    top = rows[(rows.l == rows.l.max()) & (rows.u == rows.u.max())]
-    found = {}
+def _hours(cells: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
+    """Hours of training at the largest amounts, `pretrain` and `classify`, by (encoder, method); 0 where unknown."""
+    finished = cells.loc[cells.status == "ok", ["encoder", "method", "l", "u"]]
     for phase in ("pretrain", "classify"):
-        seconds = top[f"seconds_{phase}"].mean() if f"seconds_{phase}" in top else np.nan
-        found[phase] = float(seconds) / 3600 if np.isfinite(seconds) else 0.0
-    return found
+        name = f"seconds_{phase}"
+        finished[phase] = cells[name].reindex(finished.index) / 3600 if name in cells else np.nan
+    largest = finished.groupby(["encoder", "method"])[["l", "u"]].transform("max")
+    top = finished[(finished[["l", "u"]] == largest).all(axis=1)]
+    means = top.groupby(["encoder", "method"])[["pretrain", "classify"]].mean().fillna(0.0)
+    return means.to_dict("index")
 
 
 def _purchase(option: str, grid: Grid, prices: Prices, hours: dict, i: np.ndarray, j: np.ndarray) -> dict | None:
@@ -183,10 +185,10 @@ def _purchase(option: str, grid: Grid, prices: Prices, hours: dict, i: np.ndarra
     return row
 
 
-def _bigger(grid: Grid, rival: Grid, cells, prices: Prices, hours: dict, i, j, points_only: bool):
+def _bigger(grid: Grid, rival: Grid, hours: dict, prices: Prices, i, j, points_only: bool):
     """`(row, gains [1, D])` of changing to the rival's encoder; None if it is no bigger (it trains no longer)."""
-    theirs = _hours(cells, rival)
-    extra = sum(theirs.values()) - sum(hours.values())
+    ours, theirs = (hours.get((g.encoder, g.method), UNKNOWN) for g in (grid, rival))
+    extra = sum(theirs.values()) - sum(ours.values())
     if extra <= 0:
         return None, None
     top = {"l": grid.labelled[i.max()], "u": grid.unlabelled[j.max()]}

@@ -43,7 +43,8 @@ def grids(cells: pd.DataFrame, metric: str = "test_macro_f1") -> list[Grid]:
     `cells` as `check_cells` returns it. Raises `ResultsError` if it has no column `metric`.
     """
     check_metric(cells, metric)
-    found = [(key, rows) for key, rows in cells.groupby(["encoder", "method"], sort=True)]
+    used = cells[["encoder", "method", "l", "u", "seed", "n_labelled", "n_unlabelled", metric]]
+    found = list(used.groupby(["encoder", "method"], sort=True))
     parts = dict(found)
     learned = [key for key, _ in found if key[1] not in (SUPERVISED, RANDOM)]
     alone = [key for key, _ in found if key[1] == RANDOM and not any(key[0] == encoder for encoder, _ in learned)]

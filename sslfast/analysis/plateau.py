@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from .grids import Grid, complete, each_label, grids
-from .intervals import mean_intervals, p_values
+from .intervals import holm, mean_intervals, p_values
 from .words import count, evidence, fraction, points
 
 __all__ = ["Plateau", "plateau_of", "plateaus"]
@@ -54,7 +53,7 @@ def plateau_of(scores: np.ndarray, delta: float = 0.015, alpha: float = 0.05) ->
     run = int(np.argmin(passed[::-1])) if not passed.all() else len(passed)  # unbroken, from the top
     index = len(passed) - run if run else None
     p = p_values(-mean, se, n)
-    shown = multipletests(p, alpha, method="holm")[0] if np.isfinite(p).all() else np.zeros(len(p), bool)
+    shown = holm(p) < alpha  # False without p-values
     best = int(np.argmin(np.where(shown, mean, np.inf))) if shown.any() else None
     inside = float(-mean[best]) if best is not None else np.nan
     return Plateau(index, float(mean[-1]), float(low[-1]), float(high[-1]), best, inside, n, n_dropped)

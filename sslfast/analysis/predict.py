@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .curves import last_doubling
 from .grids import Grid
 from .surface import FORMS, MIN_LEVELS, fit_surface, held_out_error
 
@@ -36,7 +37,7 @@ def gains(grid: Grid, i: np.ndarray, j: np.ndarray, draws: np.ndarray, along: st
         near = np.isin(i, levels_l[-WINDOW:]) & np.isin(j, levels_u[-WINDOW:])
         found.append(_of_surface(n_l[near], n_u[near], draws[:, near], top[near], along, factor, form))
     order = np.argsort(amounts)
-    slope = _last_doubling(np.log2(amounts[order]), draws[:, line][:, order])
+    slope = last_doubling(np.log2(amounts[order]), draws[:, line][:, order])
     doublings = np.log2(factor)
     found.append(slope * doublings)
     found.append(slope * DAMPING * (1 - DAMPING**doublings) / (1 - DAMPING))
@@ -48,15 +49,3 @@ def _of_surface(n_l, n_u, draws, top, along: str, factor: float, form: str) -> n
     l, u = n_l[top][0], n_u[top][0]  # noqa: E741
     more = (l * factor, u) if along == "l" else (l, u * factor)
     return fit.scores(*more) - fit.scores(l, u)
-
-
-def _last_doubling(logs: np.ndarray, curves: np.ndarray) -> np.ndarray:
-    """Gain of the last doubling (the last two levels where they lie further apart), `[D]`: two levels that lie
-
-    close together would turn their noise into a steep slope. `logs` `[n]`: base 2, increasing; `curves` `[D, n]`.
-    """
-    before = np.clip(logs[-1] - 1, logs[0], logs[-2])
-    k = np.clip(np.searchsorted(logs, before, side="right") - 1, 0, len(logs) - 2)
-    share = (before - logs[k]) / (logs[k + 1] - logs[k])
-    then = (1 - share) * curves[:, k] + share * curves[:, k + 1]
-    return (curves[:, -1] - then) / (logs[-1] - before)

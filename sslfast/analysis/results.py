@@ -69,17 +69,20 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
     if history is not None:
         history = check_history(history, cells, s.threshold_metric)
     both = [contrasts(cells, s.metric, other, delta=s.delta, alpha=s.alpha) for other in (SUPERVISED, RANDOM)]
+    flat = plateaus(cells, s.metric, delta=s.delta, alpha=s.alpha)
     decisions = what_next(cells, s.prices, s.metric, delta=s.delta)
     tables = {
         "scores": scores(cells, s.metric),
         "contrasts": pd.concat([both[0].assign(against=SUPERVISED), both[1].assign(against=RANDOM)], ignore_index=True),
-        "plateau": plateaus(cells, s.metric, delta=s.delta, alpha=s.alpha),
+        "plateau": flat,
         "label_equivalence": label_equivalence(cells, s.metric),
         "surface": surfaces(cells, s.metric, delta=s.delta),
         "what_next": _options(decisions),
         "cells_to_run": pd.concat([d.run for d in decisions], ignore_index=True) if decisions else pd.DataFrame(),
-        "claims": claims(cells, history, s.metric, threshold=s.threshold, threshold_metric=s.threshold_metric,
-                         delta=s.delta, alpha=s.alpha),
+        "claims": claims(
+            cells, history, s.metric, threshold=s.threshold, threshold_metric=s.threshold_metric,
+            delta=s.delta, alpha=s.alpha, against=both[0], flat=flat,
+        ),
     }  # fmt: skip
     if "test_accuracy" in cells:
         tables["data_needed"] = data_needed(cells, accuracy_targets(cells, s.targets))

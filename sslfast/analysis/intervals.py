@@ -123,7 +123,11 @@ def detectable(sd: np.ndarray, n: np.ndarray, alpha: float = 0.05, power: float 
 def _effect(n: int, alpha: float, power: float) -> float:
     """That difference in standard deviations (noncentral t)."""
     limit = special.stdtrit(n - 1, 1 - alpha / 2)
-    return optimize.brentq(lambda d: 1 - special.nctdtr(n - 1, d * np.sqrt(n), limit) - power, 1e-3, 100 / np.sqrt(n))
+
+    def missing(d: float) -> float:  # scipy has no value (NaN) far out, where power is 1
+        return np.nan_to_num(1 - special.nctdtr(n - 1, d * np.sqrt(n), limit), nan=1.0) - power
+
+    return optimize.brentq(missing, 1e-3, 1e3)
 
 
 def _mean_and_error(values: np.ndarray) -> tuple[float, float]:

@@ -74,8 +74,8 @@ def plateau_false_rate(
 ) -> dict[str, float]:
     """Share of studies that name a u from which on more is in truth worth `delta` or more, for several curves.
 
-    The worst case is a gain of exactly `delta`, at the last step or further down. `smallest that passes` is the rule that
-    `plateau_of` does not use, on the last of these curves.
+    The worst case is a gain of exactly `delta`, at the last step or further down. `smallest that passes` is the rule
+    that `plateau_of` does not use, where all gain `delta`.
     """
     rng = np.random.default_rng(seed)
     curves = {  # what is still to gain from each u, in δ

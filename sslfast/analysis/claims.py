@@ -133,8 +133,8 @@ def _stops(rows: pd.DataFrame) -> tuple[str, str, int]:
         return OPEN, "too few seeds or amounts for the test", int(rows.n_seeds.max()) if len(rows) else 0
     shown, rising = rows[rows.shown.astype(bool)], rows[~rows.shown.astype(bool) & (rows.last_gain_low > 0)]
     outcome = HELD if len(shown) == len(rows) else NOT if len(rising) else OPEN
-    at = ", ".join(f"{count(row.n_unlabelled)} with {count(row.n_labelled)} labels" for row in shown.itertuples())
-    up = ", ".join(count(row.n_labelled) for row in rising.itertuples())
+    at = " and ".join(f"{count(row.n_unlabelled)} with {count(row.n_labelled)} labels" for row in shown.itertuples())
+    up = " and ".join(count(row.n_labelled) for row in rising.itertuples())
     parts = [f"a plateau is shown at {len(shown)} of {len(rows)} numbers of labels" + (f" (from {at})" if at else "")]
     parts += [f"the last step still gained with {up} labels"] if up else []
     return outcome, "; ".join(parts), int(rows.n_seeds.min())

@@ -7,7 +7,7 @@ import pandas as pd
 
 from .checks import RANDOM, SUPERVISED, check_number
 from .curves import amount_for, last_doubling, monotone
-from .grids import Grid, complete, grids
+from .grids import Grid, complete, each_label, grids
 from .intervals import draw_means, quantile
 from .words import about, count, evidence, fraction
 
@@ -62,9 +62,9 @@ def _curves(grid: Grid) -> Iterator[tuple[tuple, tuple]]:
         method = RANDOM if u == 0 else grid.method
         yield (grid.encoder, method, "u", u, "l"), _along(grid.n_labelled, grid.scores[:, :, j], grid.labelled)
     if grid.method != RANDOM:
-        for i, label in enumerate(grid.labelled):
+        for i, row in each_label(grid):
             along = _along(grid.n_unlabelled[i], grid.scores[:, i], grid.unlabelled)
-            yield (grid.encoder, grid.method, "l", label, "u"), along
+            yield (grid.encoder, grid.method, "l", row["l"], "u"), along
 
 
 def _along(amounts: np.ndarray, scores: np.ndarray, fractions: np.ndarray):

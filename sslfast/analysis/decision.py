@@ -166,9 +166,12 @@ def _hours(cells: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
 
 def _purchase(option: str, grid: Grid, prices: Prices, hours: dict, i: np.ndarray, j: np.ndarray) -> dict | None:
     """The row of an option that buys images, without its gain; None if it is not on offer."""
+    empty = dict.fromkeys(("gain", "low", "high", "upper", "share"), np.nan) | {"option": option, "reason": ""}
+    if not np.any((i == i.max()) & (j == j.max())):
+        why = "the most labels and the most unlabelled images were not run together"
+        return empty | {"factor": np.nan, "amount": np.nan, "cost": np.nan, "reason": why}
     price = prices.price_per_label if option == LABELS else prices.price_per_unlabelled_image
     have = grid.n_labelled[i.max()] if option == LABELS else grid.n_unlabelled[i.max(), j.max()]
-    empty = dict.fromkeys(("gain", "low", "high", "upper", "share"), np.nan) | {"option": option, "reason": ""}
     if prices.budget is None:
         return empty | {"factor": 2.0, "amount": float(have), "cost": np.nan}
     if price is None:
@@ -217,7 +220,8 @@ def _cells_to_run(grid: Grid, used) -> pd.DataFrame:
     if used == ():
         return pd.DataFrame(columns=columns)
     if used is None:
-        missing = np.argwhere(~np.isfinite(grid.scores).all(axis=0))
+        asked = np.isfinite(grid.n_unlabelled) & (grid.unlabelled > 0)
+        missing = np.argwhere(asked & ~np.isfinite(grid.scores).all(axis=0))
         rows = [(grid.encoder, grid.method, grid.labelled[a], grid.unlabelled[b], 1) for a, b in missing]
         return pd.DataFrame(rows, columns=columns)
     i, j = used
@@ -257,7 +261,8 @@ def _sentence(grid: Grid, action: str, options: pd.DataFrame, n: int, delta: flo
             f"{_prefix(grid)}Not settled: nothing is on offer; give a price per label, per unlabelled image, or both."
         )
     if action == "buy nothing":
-        return f"{_prefix(grid)}Buy nothing: no option is likely to gain {points(delta)} or more ({gain_text}; {kind})."
+        none = f"Buy nothing for {prices.budget:,.4g}: no option is likely to gain {points(delta)} or more"
+        return f"{_prefix(grid)}{none} ({gain_text}; {kind})."
     if action == "not settled":
         few = f"fewer than three seeds have every cell ({n})" if n < 3 else ""
         reason = why or few or "no option wins clearly"

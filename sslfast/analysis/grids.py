@@ -8,7 +8,7 @@ import pandas as pd
 
 from .checks import RANDOM, SUPERVISED, check_metric
 
-__all__ = ["Grid", "grids"]
+__all__ = ["Grid", "complete", "each_label", "grids"]
 
 
 @dataclass(frozen=True)

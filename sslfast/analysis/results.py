@@ -190,6 +190,8 @@ def _options(decisions: list) -> pd.DataFrame:
 def _main_table(results: Results) -> list[str]:
     tables = results.tables
     against = tables["contrasts"]
+    if not against.primary.any():
+        return ["There is no pre-trained encoder to compare with a supervised baseline."]
     primary = against[against.primary].merge(
         tables["label_equivalence"][["encoder", "method", "l", "u", "text"]],
         on=["encoder", "method", "l", "u"],

@@ -9,7 +9,7 @@ import pandas as pd
 from .grids import Grid, complete, grids
 from .words import evidence, points
 
-__all__ = ["FORMS", "Surface", "fit_surface", "held_out_error", "surface_points", "surfaces"]
+__all__ = ["FORMS", "Surface", "fit_surface", "held_out_error", "surface_points", "surfaces", "why_no_fit"]
 
 EXPONENTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 MIN_LEVELS = 4

@@ -98,7 +98,7 @@ def _sentence(row, metric: str, threshold: float) -> str:
     kind = f" ({badge(row.n_seeds)})" if badge(row.n_seeds) else ""
     if not np.isfinite(row.epochs):
         return f"{head}, so it has no typical time{kind}."
-    text = f"{head}, typically after {row.epochs:g} epochs and {row.seconds:.3g} s"
+    text = f"{head}, typically after {row.epochs:g} epoch{'s' if row.epochs != 1 else ''} and {row.seconds:.3g} s"
     if np.isfinite(row.seconds_with_pretrain) and row.pretrain > 0:
         text += f" ({row.seconds_with_pretrain:.3g} s with pre-training)"
     if row.method not in (SUPERVISED, RANDOM):

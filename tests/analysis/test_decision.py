@@ -53,7 +53,7 @@ def test_unlabelled_images_are_recommended_where_they_help():
 def test_nothing_is_bought_where_nothing_helps():
     found = decided(0.001, 0.001)
     assert found.action == "buy nothing"
-    assert "no option is likely to gain 1.5 points or more" in found.sentence
+    assert "Buy nothing for 2,250: no option is likely to gain 1.5 points or more" in found.sentence
 
 
 def test_a_tie_is_not_settled_and_says_which_cells_to_run():
@@ -163,6 +163,13 @@ def test_without_a_complete_seed_the_missing_cells_are_to_be_run():
     (found,) = what_next(table, LOTS)
     assert found.action == "not settled"
     assert set(zip(found.run.l, found.run.u, strict=True)) == {(0.5, 1.0), (0.5, 0.1)}
+
+
+def test_amounts_that_were_never_run_together_predict_nothing():
+    table = study(0.04, 0.001, us=[0.1, 0.3, 1], ls=[0.1, 0.3, 0.5])
+    (found,) = what_next(table[~((table.l == 0.5) & (table.u == 1))], LOTS)
+    assert found.action == "not settled"
+    assert "the most labels and the most unlabelled images were not run together" in found.sentence
 
 
 def test_identical_scores_buy_nothing():

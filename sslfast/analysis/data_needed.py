@@ -19,15 +19,16 @@ REACH = 2.0  # times the largest amount of the grid, beyond which nothing is sai
 DAMPING = 0.8  # a further doubling brings this share of what the last one brought
 
 
-def data_needed(cells: pd.DataFrame, targets: Sequence[float], *, extrapolate: bool = True) -> pd.DataFrame:
+def data_needed(cells: pd.DataFrame, targets: Sequence[float], *, extrapolate: bool = False) -> pd.DataFrame:
     """The least data that reaches each target test accuracy: a row a (target, encoder, method, given).
 
     With `given` `u` (or no pre-training) it is about l, with `given` `l` about u. `needed`, `n_needed` (images) and
     `accuracy`: the smallest of the grid whose mean reaches it, NaN if none does. Between fractions: `n_median`, the
     median over draws of the amount needed (interpolated on a log axis), and `n_assured`, 'enough with 80 %
-    assurance' (their 80 % quantile; NaN below three seeds); infinite beyond twice the grid, of which the second half
-    (`beyond`) assumes that a doubling brings 0.8 of what the last one brought, or with `extrapolate` False beyond the
-    grid. `n_seeds`, `n_dropped`, `sentence`. Mahmood et al. 2022, How much more data do I need?
+    assurance' (their 80 % quantile; NaN below three seeds); infinite beyond the grid. With `extrapolate` (for grids
+    whose surface passes the held-out check) up to twice the grid, where a doubling is taken to bring 0.8 of what the
+    last one brought; such a median is `beyond`. `n_seeds`, `n_dropped`, `sentence`. Mahmood et al. 2022, How much
+    more data do I need?
 
     Raises `ConfigError` for a target that is not between 0 and 1.
     """
@@ -95,7 +96,7 @@ def _rows_of(key: tuple, curve: tuple, targets: list[float], chance: float, extr
         if whole.any():
             row |= {"n_median": float(medians[k]), "n_assured": float(assured[k])}
             row["beyond"] = bool(amounts[-1] < medians[k] < np.inf)
-        rows.append(row | {"sentence": _sentence(row, amounts, each, chance)})
+        rows.append(row | {"sentence": _sentence(row, amounts, each, chance, REACH if extrapolate else 1.0)})
     return rows
 
 
@@ -120,7 +121,7 @@ def _needed(amounts: np.ndarray, curves: np.ndarray, targets: np.ndarray, extrap
     return found
 
 
-def _sentence(row: dict, amounts: np.ndarray, means: np.ndarray, chance: float) -> str:
+def _sentence(row: dict, amounts: np.ndarray, means: np.ndarray, chance: float, reach: float) -> str:
     what = {"l": "labels", "u": "unlabelled images"}[row["of"]]
     if row["given"] == "l":
         given = f"{row['method']} with a labelled fraction of {fraction(row['value'])}"
@@ -142,11 +143,12 @@ def _sentence(row: dict, amounts: np.ndarray, means: np.ndarray, chance: float) 
     median, assured = row["n_median"], row["n_assured"]
     if np.isinf(median):
         best = f"the best mean is {means.max():.3f} with up to {count(amounts[-1])}"
-        return f"{head}: not reached within twice the {what} that were tried ({best}; {kind})."
-    sure = "" if np.isnan(assured) else f", {_or_more(assured, amounts)} for 80 % assurance"
+        within = "within twice" if reach > 1 else "with"
+        return f"{head}: not reached {within} the {what} that were tried ({best}; {kind})."
+    sure = "" if np.isnan(assured) else f", {_or_more(assured, reach * amounts[-1])} for 80 % assurance"
     beyond = ", beyond what was measured" if row["beyond"] else ""
     return f"{head}: about {about(median)} {what}{beyond}{sure} ({kind})."
 
 
-def _or_more(number: float, amounts: np.ndarray) -> str:
-    return about(number) if np.isfinite(number) else f"more than {count(REACH * amounts[-1])}"
+def _or_more(number: float, most: float) -> str:
+    return about(number) if np.isfinite(number) else f"more than {count(most)}"

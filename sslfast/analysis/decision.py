@@ -7,10 +7,10 @@ import pandas as pd
 
 from .checks import RANDOM, check_number
 from .grids import Grid, grids
-from .intervals import draw_means
+from .intervals import draw_means, mean_interval
 from .predict import gains
 from .surface import surface_points
-from .words import count, evidence, fraction, points
+from .words import count, evidence, fraction, points, range_of_points
 
 __all__ = ["Decision", "Prices", "decide", "what_next"]
 
@@ -21,6 +21,7 @@ MAX_FACTOR = 4.0  # more of a kind of data than this times what was measured is 
 ENOUGH = 0.8  # share of models and draws in which an option has to win
 UPPER = 0.9
 UNKNOWN = {"pretrain": 0.0, "classify": 0.0}  # hours
+TOO_DEAR = "the budget is too small"
 LABELS, UNLABELLED = "more labels", "more unlabelled images"
 
 
@@ -28,8 +29,8 @@ LABELS, UNLABELLED = "more labels", "more unlabelled images"
 class Prices:
     """What things cost, in one currency, and how much there is to spend. None: not on offer (or not known).
 
-    `price_per_gpu_hour`: an hour of the machine that the study ran on, whatever it is. Raises `ConfigError` for
-    negative numbers.
+    `price_per_gpu_hour`: an hour of the machine that the study ran on, whatever it is (None: computing is free).
+    Raises `ConfigError` for negative numbers.
     """
 
     price_per_label: float | None = None
@@ -113,24 +114,7 @@ def _decision(grid: Grid, hours: dict, prices: Prices, rivals: list[Grid], delta
     points_only = not len(draws)
     if points_only:
         draws = scores.mean(axis=0, keepdims=True)
-    rows, predicted = [], {}
-    for option in (LABELS, UNLABELLED):
-        row = _purchase(option, grid, prices, hours.get((grid.encoder, grid.method), UNKNOWN), i, j)
-        if row is None:
-            continue
-        if not row["reason"]:
-            gain = gains(grid, i, j, draws, "l" if option == LABELS else "u", row["factor"])
-            if gain is None:
-                row["reason"] = "only one amount was measured"
-            else:
-                predicted[option] = gain
-        rows.append(row)
-    for rival in rivals:
-        row, gain = _bigger(grid, rival, hours, prices, i, j, points_only)
-        if row is not None:
-            rows.append(row)
-            if gain is not None:
-                predicted[row["option"]] = gain
+    rows, predicted = _offers(grid, hours, prices, rivals, i, j, draws)
     n_models = max((len(gain) for gain in predicted.values()), default=1)
     predicted = {name: np.broadcast_to(gain, (n_models, gain.shape[-1])) for name, gain in predicted.items()}
     action, shares = decide(predicted, delta) if predicted else ("not settled", {})
@@ -141,15 +125,37 @@ def _decision(grid: Grid, hours: dict, prices: Prices, rivals: list[Grid], delta
             row |= {"gain": float(np.median(gain)), "low": low, "high": high, "upper": upper}
             row["share"] = np.nan if points_only else shares[row["option"]]
     asked = prices.budget is not None
-    unknown = [row for row in rows if row["reason"]]
+    unknown = [row for row in rows if row["reason"] not in ("", TOO_DEAR)]
     if points_only or (asked and unknown):
         action = "not settled"  # of an option that cannot be predicted nobody knows that it is not the best
     if not asked:
         action = "not asked"
     options = pd.DataFrame(rows, columns=COLUMNS)
     run = _cells_to_run(grid, (i, j) if action == "not settled" else ())
-    sentence = _sentence(grid, action, options, n, delta, prices)
+    sentence = _sentence(grid, action, options, n, delta, prices) + _caution(grid, i.max(), j.max())
     return Decision(grid.encoder, grid.method, action, options, run, n, int((~whole).sum()), sentence)
+
+
+def _offers(grid: Grid, hours: dict, prices: Prices, rivals: list[Grid], i, j, draws) -> tuple[list[dict], dict]:
+    """The row of each option on offer, and by its name the gains `[predictors, D]` of those that can be predicted."""
+    rows, predicted = [], {}
+    for option, along in ((LABELS, "l"), (UNLABELLED, "u")):
+        row = _purchase(option, grid, prices, hours.get((grid.encoder, grid.method), UNKNOWN), i, j)
+        if row is None:
+            continue
+        rows.append(row)
+        gain = gains(grid, i, j, draws, along, row["factor"]) if not row["reason"] else None
+        if gain is not None:
+            predicted[option] = gain
+        else:
+            row["reason"] = row["reason"] or "only one amount was measured"
+    for rival in rivals:
+        row, gain = _bigger(grid, rival, hours, prices, i, j, points_only=len(draws) == 1)
+        if row is not None:
+            rows.append(row)
+        if gain is not None:
+            predicted[row["option"]] = gain
+    return rows, predicted
 
 
 def _hours(cells: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
@@ -198,7 +204,7 @@ def _bigger(grid: Grid, rival: Grid, hours: dict, prices: Prices, i, j, points_o
     at = [np.flatnonzero(values == top[name]) for name, values in (("l", rival.labelled), ("u", rival.unlabelled))]
     row = dict.fromkeys(("gain", "low", "high", "upper", "share", "amount"), np.nan)
     row |= {"option": f"encoder {rival.encoder}", "factor": np.nan, "cost": extra * (prices.price_per_gpu_hour or 0)}
-    row["reason"] = "" if prices.budget is None or row["cost"] <= prices.budget else "the budget is too small"
+    row["reason"] = "" if prices.budget is None or row["cost"] <= prices.budget else TOO_DEAR
     if not (len(at[0]) and len(at[1])):
         return row | {"reason": "it was not run with the largest amounts"}, None
     # at the same seeds; the same seed of the draws pairs them with those of the data
@@ -276,6 +282,17 @@ def _sentence(grid: Grid, action: str, options: pd.DataFrame, n: int, delta: flo
     return (
         f"{_prefix(grid)}Get {what}: {ahead}, which is no probability of being right."
         f" Gains for the same money: {gain_text} ({kind})."
+    )
+
+
+def _caution(grid: Grid, i: int, j: int) -> str:
+    """A sentence more where the baseline does better with what there is already: that costs nothing but computing."""
+    ahead = mean_interval(grid.baseline[:, i] - grid.scores[:, i, j])
+    if not ahead.low > 0:
+        return ""
+    lead = f"{points(ahead.mean)}{range_of_points(ahead.low, ahead.high)}"
+    return (
+        f" All this is about the frozen encoder: the supervised baseline, with the same labels, is {lead} ahead of it."
     )
 
 

@@ -1,7 +1,7 @@
 """Everything at once: all tables of conclusions from a table of cells, and the summary that a person reads first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -62,21 +62,21 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
     cells_to_run, claims; data_needed where there are accuracies, time_to_threshold where there is a history. Raises
     `ResultsError` for tables that cannot be used.
     """
-    settings = settings or Settings()
-    s = settings
+    s = settings or Settings()
     cells = check_cells(cells)
     check_metric(cells, s.metric)
     if history is not None:
         history = check_history(history, cells, s.threshold_metric)
     both = [contrasts(cells, s.metric, other, delta=s.delta, alpha=s.alpha) for other in (SUPERVISED, RANDOM)]
     flat = plateaus(cells, s.metric, delta=s.delta, alpha=s.alpha)
+    fits = surfaces(cells, s.metric, delta=s.delta)
     decisions = what_next(cells, s.prices, s.metric, delta=s.delta)
     tables = {
         "scores": scores(cells, s.metric),
         "contrasts": pd.concat([both[0].assign(against=SUPERVISED), both[1].assign(against=RANDOM)], ignore_index=True),
         "plateau": flat,
         "label_equivalence": label_equivalence(cells, s.metric),
-        "surface": surfaces(cells, s.metric, delta=s.delta),
+        "surface": fits,
         "what_next": _options(decisions),
         "cells_to_run": pd.concat([d.run for d in decisions], ignore_index=True) if decisions else pd.DataFrame(),
         "claims": claims(
@@ -85,10 +85,11 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
         ),
     }  # fmt: skip
     if "test_accuracy" in cells:
-        tables["data_needed"] = data_needed(cells, accuracy_targets(cells, s.targets))
+        trusted = len(fits) > 0 and bool(fits[fits.chosen].extrapolate.all())
+        tables["data_needed"] = data_needed(cells, accuracy_targets(cells, s.targets), extrapolate=trusted)
     if history is not None:
         tables["time_to_threshold"] = time_to_threshold(cells, history, s.threshold_metric, s.threshold)
-    return Results(cells, tables, replace(settings, targets=None if s.targets is None else list(s.targets)))
+    return Results(cells, tables, s)
 
 
 def verdict(results: Results) -> list[str]:
@@ -128,6 +129,9 @@ def summary(results: Results) -> str:
     lines.append(f"- {count(len(cells))} runs, {count(len(cells) - lost)} finished, {count(lost)} without result"
                  " (left out, and their seeds left out of paired comparisons).")  # fmt: skip
     lines += [f"- {sentence}" for sentence in tables["surface"].sentence]
+    sd = tables["scores"].sd.median()
+    if np.isfinite(sd):
+        lines.append(f"- From seed to seed a score varies by {points(sd)} (standard deviation, median over settings).")
     error = tables["scores"].test_error.max()
     if np.isfinite(error):
         uncertain = f"- The test images alone leave a score uncertain by {points(error)} (one standard error)"

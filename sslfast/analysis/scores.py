@@ -15,7 +15,7 @@ SETTING = ["encoder", "l", "method", "u"]
 
 
 def scores(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
-    """One row a (encoder, l, method, u): mean of `metric` over seeds, low, high, n_seeds, n_missing, counts, seconds.
+    """One row a (encoder, l, method, u): mean, sd, low, high of `metric`, n_seeds, n_missing, counts, seconds.
 
     `test_error` is the standard error of an accuracy that the number of test images alone causes: all seeds share the
     test images, so no number of seeds makes it smaller (NaN without a column `n_test`). Seconds are means over the
@@ -28,7 +28,7 @@ def scores(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
     seconds = finished.groupby(SETTING, dropna=False)[names].mean().reset_index()
     n_test = cells["n_test"].max() if "n_test" in cells else np.nan
     test_error = np.sqrt(table["mean"] * (1 - table["mean"]) / (n_test if n_test else np.nan))
-    table = table.drop(columns=["sd", "se"]).assign(test_error=test_error)
+    table = table.drop(columns="se").assign(test_error=test_error)
     return table.merge(seconds, on=SETTING, how="left").reindex(
         columns=[*table, "seconds_pretrain", "seconds_classify"]
     )

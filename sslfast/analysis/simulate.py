@@ -11,13 +11,14 @@ import numpy as np
 from .curves import amount_for
 from .decision import LABELS, UNLABELLED, decide
 from .grids import Grid
-from .intervals import draw_means, mean_interval, quantile
+from .intervals import draw_means, holm, mean_interval, p_values, quantile
 from .plateau import plateau_of
 from .predict import gains
 from .surface import surface_points
 
 __all__ = [
     "WORLDS",
+    "contrast_false_rate",
     "decision_rates",
     "draw_coverage",
     "equivalence_coverage",
@@ -37,6 +38,23 @@ def interval_coverage(n_seeds: int, repeats: int = 2000, seed: int = 0, level: f
     samples = np.random.default_rng(seed).normal(0.45, 0.0075, (repeats, n_seeds))
     found = [mean_interval(sample, level) for sample in samples]
     return float(np.mean([e.low <= 0.45 <= e.high for e in found]))
+
+
+def contrast_false_rate(
+    n_seeds: int, repeats: int = 2000, seed: int = 0, n_labels: int = 5, alpha: float = 0.05
+) -> float:
+    """Share of studies that call pre-training better or worse at any number of labels, where in truth it is neither.
+
+    Seeds share part of their noise, so the comparisons of a study are not independent, which Holm's method allows.
+    """
+    rng = np.random.default_rng(seed)
+    false = 0
+    for _ in range(repeats):
+        differences = _noise(rng, n_seeds, n_labels, 0.0075)
+        se = differences.std(axis=0, ddof=1) / np.sqrt(n_seeds)
+        p = p_values(differences.mean(axis=0), se, n_seeds)
+        false += bool((holm(2 * np.minimum(p, 1 - p)) < alpha).any())
+    return false / repeats
 
 
 def draw_coverage(n_seeds: int, repeats: int = 1000, seed: int = 0, level: float = 0.95, sd: float = 0.0075) -> float:
@@ -194,6 +212,7 @@ def main() -> None:
         print(f"{n} seeds")
         for measure in (interval_coverage, draw_coverage, equivalence_coverage):
             print(f"  {measure.__name__:22} {measure(n, **given):.3f} (nominal 0.95)")
+        print(f"  contrast called wrongly {contrast_false_rate(n, **given):.3f} (any of five; at most 0.05)")
         for name, rate in plateau_false_rate(n, **given).items():
             print(f"  plateau named wrongly   {rate:.3f} ({name}; at most 0.05 but for the rule not used)")
         print(f"  plateau named rightly   {plateau_power(n, **given):.3f} (sd 0.75 points, δ 1.5 points)")

@@ -110,8 +110,8 @@ def surfaces(cells: pd.DataFrame, metric: str = "test_accuracy", *, delta: float
 
     `E`, `A`, `alpha`, `B`, `beta` (product: `A`, `kappa`), with amounts as shares of the largest; `rmse` of the fit;
     `held_out_l`, `held_out_u`: the error at the largest l (u) of a fit that has not seen it. `chosen`: the form with
-    the smaller of the larger held-out error. `extrapolate`: False if that exceeds `delta`. `n_seeds`, `n_dropped`,
-    `sentence` (for a grid without a fit, a single row that says why).
+    the smaller of the larger held-out errors (True for a row without a fit). `extrapolate`: False if that exceeds
+    `delta`. `n_seeds`, `n_dropped`, `sentence` (for a grid without a fit, a single row that says why).
     """
     rows = []
     for grid in grids(cells, metric):
@@ -138,7 +138,7 @@ def _rows_of(grid: Grid, delta: float) -> list[dict]:
     if why:
         used = surface_points(grid)
         n = int(used[3].sum()) if used else 0
-        empty = {**grid.key, "extrapolate": False, "n_seeds": n, "n_dropped": len(grid.seeds) - n}
+        empty = {**grid.key, "chosen": True, "extrapolate": False, "n_seeds": n, "n_dropped": len(grid.seeds) - n}
         return [empty | {"sentence": f"{prefix}No surface: {why}. Do not extrapolate."}]
     i, j, scores, whole = surface_points(grid)
     mean, n_l, n_u = scores.mean(axis=0), grid.n_labelled[i], grid.n_unlabelled[i, j]

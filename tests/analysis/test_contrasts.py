@@ -12,6 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 from sslfast.analysis.contrasts import contrasts
+from sslfast.analysis.simulate import contrast_false_rate
 
 
 def test_a_difference_is_paired_by_seed():
@@ -104,6 +105,14 @@ def test_only_the_largest_u_of_each_method_is_primary_and_corrected_for_the_numb
     assert primary[["method", "u", "l"]].values.tolist() == [["autoencoder", 1, label] for label in (0.1, 0.3, 0.5)]
     assert found.p_holm[~found.primary].isna().all()
     assert primary.p_holm.tolist() == pytest.approx(multipletests(primary.p, method="holm")[1])
+
+
+@pytest.mark.parametrize("n_seeds", [3, 5, 10])
+def test_where_nothing_differs_few_studies_say_so_at_any_number_of_labels(n_seeds):
+    repeats = 1000
+    rate = contrast_false_rate(n_seeds, repeats)
+    assert rate < 0.05 + 3 * math.sqrt(0.05 * 0.95 / repeats)
+    assert rate > 0.01  # nor is it too shy to say anything
 
 
 def test_what_is_better_worse_and_open_is_said():

@@ -83,7 +83,7 @@ def logarithmic(method, u, l, seed, **_):  # noqa: E741
 
 def asked(target: float, given="u", value=1.0, score=logarithmic, **settings):
     table = results_table(score, **{"us": [0, 0.1, 1], "ls": [0.05, 0.1, 0.2, 0.4], "seeds": range(8), **settings})
-    found = data_needed(table, [target])
+    found = data_needed(table, [target], extrapolate=True)
     return found[(found.given == given) & (found.value == value)].iloc[0]
 
 
@@ -114,8 +114,11 @@ def test_beyond_the_grid_it_goes_no_further_than_twice_and_says_so():
 
 def test_without_extrapolation_it_ends_with_the_grid():
     table = results_table(logarithmic, us=[1], ls=[0.05, 0.1, 0.2, 0.4])
-    found = data_needed(table, [0.58], extrapolate=False)
-    assert (found[found.given == "u"].n_median == math.inf).all()
+    found = data_needed(table, [0.58]).query("given == 'u'")
+    assert (found.n_median == math.inf).all()
+    assert found.sentence.str.contains(
+        "not reached with the labels that were tried (the best mean is 0.5", regex=False
+    ).all()
 
 
 def test_where_the_control_is_enough_no_unlabelled_images_are_needed():

@@ -111,6 +111,23 @@ def test_a_bigger_model_is_an_option_for_the_smaller_one():
     assert large.sentence.startswith("large: Buy nothing")
 
 
+def test_a_bigger_model_that_the_budget_does_not_reach_keeps_nothing_else_from_being_recommended():
+    table = study(0.04, 0.001, encoders=["small", "large"])
+    table.loc[table.encoder == "large", "seconds_classify"] *= 10
+    prices = Prices(price_per_label=0.10, price_per_gpu_hour=1e5, budget=2250)
+    small = next(d for d in what_next(table, prices) if d.encoder == "small")
+    assert option(small, "encoder large").reason == "the budget is too small"
+    assert small.action == LABELS
+
+
+def test_where_the_baseline_is_ahead_of_the_frozen_encoder_it_says_so():
+    table = study(0.04, 0.001)
+    table.loc[table.method == "supervised", "test_macro_f1"] += 0.1
+    (found,) = what_next(table, LOTS)
+    assert "All this is about the frozen encoder: the supervised baseline, with the same labels, is" in found.sentence
+    assert "All this" not in decided(0.04, 0.01).sentence
+
+
 @pytest.mark.parametrize("name", ["price_per_label", "price_per_unlabelled_image", "price_per_gpu_hour", "budget"])
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "ten"])
 def test_prices_that_cannot_be_are_refused_by_name(name, value):

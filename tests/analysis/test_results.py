@@ -104,6 +104,17 @@ def test_the_order_of_rows_and_further_columns_change_nothing():
     assert summary(analyse(cells)) == summary(analyse(shuffled))
 
 
+def test_beyond_the_grid_nothing_is_read_off_unless_the_surface_passes_its_check():
+    def score(method, u, l, seed, **_):  # noqa: E741
+        return 0.7 - 0.1 * (l / 0.5) ** -0.3 - 0.02 * (u or 0.005) ** -0.2 + noise(0.001, method, u, l, seed)
+
+    cells = results_table(score)
+    ask = Settings(targets=[0.585])
+    assert analyse(cells, settings=ask).tables["data_needed"].query("given == 'u'").beyond.any()
+    few = cells[cells.l.isin([0.05, 0.1, 0.5])]
+    assert not analyse(few, settings=ask).tables["data_needed"].beyond.any()
+
+
 def test_another_score_column_can_be_the_judge():
     cells = cells_of().assign(test_accuracy=0.5)
     assert (analyse(cells, settings=Settings(metric="test_accuracy")).tables["scores"]["mean"] == 0.5).all()

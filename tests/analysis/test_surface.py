@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from sslfast.analysis.surface import EXPONENTS, FORMS, fit_surface, surfaces
+from sslfast.analysis.surface import EXPONENTS, FORMS, fit_surface, held_out_error, surfaces
 
 L, U = (a.ravel() for a in np.meshgrid([900.0, 2250, 4500, 13500], [450.0, 1350, 4500, 45000], indexing="ij"))
 
@@ -55,6 +55,14 @@ def test_a_law_may_be_extrapolated_a_little():
     chosen = found[found.chosen].iloc[0]
     assert chosen.extrapolate and max(chosen.held_out_l, chosen.held_out_u) < 0.01
     assert "a modest step beyond the grid may be predicted (5 seeds)" in chosen.sentence
+
+
+@pytest.mark.parametrize("amounts", [L, U])
+def test_the_held_out_error_is_that_of_the_largest_level_which_the_fit_has_not_seen(amounts):
+    scores = 0.6 - 0.1 * (L / L.max()) ** -0.3 - 0.02 * (U / U.max()) ** -0.5
+    assert held_out_error(L, U, scores, "additive", amounts) == pytest.approx(0, abs=1e-5)
+    off = scores - 0.05 * (amounts == amounts.max())
+    assert held_out_error(L, U, off, "additive", amounts) == pytest.approx(0.05, abs=1e-5)
 
 
 def test_a_curve_that_turns_at_its_end_may_not():

@@ -83,6 +83,8 @@ def _sentence(row, against: str, delta: float, alpha: float, several: dict[str, 
         "equal": f"scores the same within {points(delta)} as",
         "open": "is not shown to differ from",
     }[row.outcome]
+    if row.outcome in ("better", "worse") and max(abs(row.low), abs(row.high)) < delta:
+        outcome = outcome.replace(" than", f" (but by less than {points(delta)}) than")
     kind = f"; {badge(row.n_seeds)}" if badge(row.n_seeds) else ""
     if not row.primary:
         kind = "; exploratory, not corrected for the number of comparisons"

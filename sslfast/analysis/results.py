@@ -23,6 +23,9 @@ from .words import EXPLORATORY_BELOW, count, points, range_of_points, seeds
 __all__ = ["Results", "Settings", "analyse", "summary", "verdict", "write_results"]
 
 
+CARD = 10  # comparisons, above which a verdict tells only the most important
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the analysis is asked.
@@ -93,12 +96,18 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
 
 
 def verdict(results: Results) -> list[str]:
-    """What a study says, a sentence each, most important first: for the card on top of a report."""
+    """What a study says, a sentence each, most important first: for the card on top of a report.
+
+    Each number of labels has its sentences; in a study too large for that, only the largest of each encoder and method.
+    """
     tables = results.tables
-    primary = tables["contrasts"][tables["contrasts"].primary]
-    sentences = [_headline(primary, tables["plateau"])]
-    sentences += primary.sentence.tolist()
-    sentences += tables["plateau"].sentence.tolist()
+    primary, flat = tables["contrasts"][tables["contrasts"].primary], tables["plateau"]
+    sentences = [_headline(primary, flat)]
+    for table in (primary, flat):
+        shown = (
+            table if len(table) <= CARD else table[table.l == table.groupby(["encoder", "method"]).l.transform("max")]
+        )
+        sentences += shown.sentence.tolist()
     sentences += tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist()
     return sentences
 

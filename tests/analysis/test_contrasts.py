@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from builders import by_seed, cells_of, column, noise, results_table
 from hypothesis import given, settings
@@ -122,6 +123,18 @@ def test_what_is_better_worse_and_open_is_said():
     assert "With 4,500 labels, the pre-trained encoder on 45,000 unlabelled images scores better than" in better
     assert "scores worse than the supervised baseline (-" in worse
     assert "is not shown to differ from" in unsettled and "would often go unseen" in unsettled
+
+
+def test_a_difference_that_is_sure_but_too_small_to_matter_says_so():
+    table = lead(a=0.05, b=0.05, c=0.05)
+    ours, theirs = (table.method == m for m in ("autoencoder", "supervised"))
+    for label in (0.1, 0.3, 0.5):
+        there = table.l == label
+        base = table[theirs & there].test_macro_f1.to_numpy()
+        table.loc[ours & there & (table.u == 1), "test_macro_f1"] = base + np.array([4, 5, 6, 5, 4, 6]) / 1000
+    found = contrasts(table).query("primary")
+    assert (found.outcome == "better").all()
+    assert found.sentence.str.contains("scores better (but by less than 1.5 points) than", regex=False).all()
 
 
 def test_a_difference_that_only_the_correction_hides_says_so():

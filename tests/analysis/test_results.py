@@ -153,6 +153,17 @@ def test_the_verdict_begins_with_who_won():
     )
 
 
+def test_the_verdict_of_a_large_study_tells_the_most_labels_only():
+    def score(**run):
+        return 0.5 + noise(0.002, *run.values())
+
+    large = verdict(analyse(results_table(score, methods=["autoencoder", "simclr", "byol"], seeds=range(3))))
+    assert len(large) == 1 + 3 * 3
+    assert all("With 22,500 labels" in sentence for sentence in large[1:7])
+    small = verdict(analyse(results_table(score, seeds=range(3))))
+    assert len(small) == 1 + 5 + 5 + 1
+
+
 # the command line
 
 

@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: study test lint format docs clean
+.PHONY: study test lint format docs bench bench-study bench-gpu clean
 
 study: $(READY)
 	$(BIN)/snakemake --cores all
@@ -33,6 +33,26 @@ $(READY): pyproject.toml constraints.txt .ci/venv
 
 docs: $(READY)
 	$(BIN)/python docs/config_readme.py
+
+# Benchmarks print ratios, on the images of DATA: a data set's name or a folder of images (then make bench compares
+# with fastai's way of reading files, too). benchmarks/README.md explains each figure.
+DATA ?= cifar10
+STUDY_DATA = $(if $(wildcard $(DATA)),dataset=folder folder=$(abspath $(DATA)),dataset=$(DATA))
+
+bench: $(READY)
+	$(BIN)/python benchmarks/learners.py --data $(DATA)
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/memory.py --data $(DATA)
+	$(BIN)/python benchmarks/limits.py
+
+bench-study: $(READY)
+	$(BIN)/python benchmarks/study.py config/cifar10-quick.yaml $(STUDY_DATA)
+	$(BIN)/python benchmarks/study.py config/cifar10.yaml --share $(STUDY_DATA)
+
+bench-gpu: $(READY)
+	$(BIN)/python benchmarks/learners.py --data $(DATA) --device cuda --parts ac --batches 300
+	$(BIN)/python benchmarks/limits.py --device cuda
+	$(BIN)/python benchmarks/study.py config/cifar10.yaml --share $(STUDY_DATA) device=cuda
 
 clean:
 	rm -rf .venv .snakemake build *.egg-info

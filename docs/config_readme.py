@@ -60,6 +60,8 @@ def _row(key: str, entry: dict, default: str | None) -> str:
 def _values(entry: dict) -> str:
     if "enum" in entry:
         return ", ".join(f"`{_text(v)}`" for v in entry["enum"])
+    if "x-expected" in entry:
+        return entry["x-expected"]
     kinds = entry.get("type", "")
     names = {"object": "keys below", "array": "list", "integer": "whole number", "string": "text"}
     text = " or ".join(names.get(k, k) for k in ([kinds] if isinstance(kinds, str) else kinds) if k != "null")

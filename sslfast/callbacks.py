@@ -75,7 +75,7 @@ class EpochWatcher(Callback):
     `seconds` (wall-clock since the fit began, validation included) and training `images` seen.
     """
 
-    order = 61  # after the Recorder's 50, whose values it reads
+    order, run_valid = 61, False  # after the Recorder's 50, whose values it reads
 
     def before_fit(self):
         self.fitting = False
@@ -86,8 +86,8 @@ class EpochWatcher(Callback):
             self.begin()
 
     def after_batch(self):
-        if self.training and self.fitting:
-            self.images += len(self.xb[0])
+        if self.fitting:
+            self.images += len(self.learn.xb[0])
 
     def after_epoch(self):
         if self.fitting:

@@ -42,6 +42,7 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     config["study"] = config.get("study") or config["dataset"]
     config["title"] = config.get("title") or config["study"]
     config["supervised"] = {**config["classify"], **config["supervised"]}
+    del config["supervised"]["views"]  # the baseline trains its encoder, and always sees fresh images
     for key in ("unlabelled", "labelled"):
         config[key] = canonical_list(config[key], key)
     if "0" in config["labelled"]:
@@ -115,9 +116,8 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
         "maximum": lambda v: f"{v} or less",
         "exclusiveMinimum": lambda v: f"more than {v}",
         "exclusiveMaximum": lambda v: f"less than {v}",
-        "pattern": lambda v: "letters, digits, '.', '_' and '-', the first a letter or digit",
     }.get(problem.validator, lambda v: f"{problem.validator} {v}")
-    return f"{key}: {found}, expected {expected(problem.validator_value)}"
+    return f"{key}: {found}, expected {problem.schema.get('x-expected') or expected(problem.validator_value)}"
 
 
 _FOLDER_ONLY = ("folder", "image_size", "channels", "on_bad_image")

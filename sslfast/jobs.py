@@ -9,6 +9,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from .errors import SslfastError
+from .memory import keep_freed_memory
 
 __all__ = ["job"]
 
@@ -28,6 +29,7 @@ def job(log: str | Path) -> Iterator[None]:
     """
     gc.freeze()
     gc.set_threshold(*_USUAL)
+    keep_freed_memory()
     try:
         with open(log, "a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
             try:

@@ -5,7 +5,6 @@ import fastai.callback.progress
 import fastai.callback.schedule  # noqa: F401 - these give Learners to_fp16, progress bars, fit_one_cycle, lr_find
 from fastai.data.transforms import get_c
 from fastai.learner import Learner
-from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
 from fastai.torch_core import params
 from fastcore.foundation import L
@@ -13,10 +12,14 @@ from fastcore.meta import delegates
 from torch import nn
 
 from .callbacks import FrozenEncoderGuard
-from .errors import DataError
+from .data.loaders import BatchDL
+from .errors import ConfigError, DataError
+from .features import CachedViews, resolve_views
+from .lean import LeanLearner
 from .methods.autoencoder import autoencoder_learner
-from .metrics import MacroF1
+from .metrics import CrossEntropy, MacroF1
 from .models import Classifier, as_encoder, create_head, feature_shape, image_shape, initialised_with
+from .precision import resolve_precision
 
 __all__ = ["autoencoder_learner", "classifier_learner", "random_encoder", "supervised_learner"]
 
@@ -32,6 +35,8 @@ def classifier_learner(
     metrics=None,
     cbs=None,
     train_bn: bool = False,
+    precision: str = "auto",
+    views: str | int = "auto",
     **kwargs,
 ) -> Learner:
     """A Learner that trains a head over a *frozen* encoder: `model[0]` the encoder, `model[1]` the head.
@@ -42,8 +47,22 @@ def classifier_learner(
     with a proof that parameters and BatchNorm statistics are bit-identical. `unfreeze()` wakes it
     with a parameter group of its own, so `slice` learning rates work. `seed` fixes the initial
     weights. Metrics: accuracy and macro-F1 over the whole validation set.
+
+    `precision`: see `resolve_precision`. `views`: how many augmented views of each image the frozen
+    encoder sees, once, at the start of a fit (see `CachedViews`), or `fresh` for a new one every
+    epoch (always so with DataLoaders that are not of `image_dls`). Callbacks that change
+    the images of a batch, such as fastai's `MixUp`, need `fresh`.
     """
-    learn = _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, train_bn=train_bn, **kwargs)
+    learn = _classifier(
+        dls, encoder, head, dropout, seed, loss_func, metrics, cbs, precision, train_bn=train_bn, **kwargs
+    )
+    if isinstance(dls.train, BatchDL):
+        shape = feature_shape(learn.model.encoder, image_shape(dls))
+        views = resolve_views(views, len(dls.train_ds), shape, learn.model.precision)
+        if views != "fresh":
+            learn.add_cb(CachedViews(int(views)))
+    elif views not in ("auto", "fresh"):
+        raise ConfigError(f"views: found {views!r}, but these DataLoaders are not of image_dls; use fresh")
     learn.freeze()
     return learn
 
@@ -58,10 +77,11 @@ def supervised_learner(
     loss_func=None,
     metrics=None,
     cbs=None,
+    precision: str = "auto",
     **kwargs,
 ) -> Learner:
     """The baseline: the same encoder and head as `classifier_learner`, trained together from scratch."""
-    return _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, **kwargs)
+    return _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, precision, **kwargs)
 
 
 def random_encoder(dls, encoder: str = "original", seed: int | None = None) -> nn.Module:
@@ -72,7 +92,7 @@ def random_encoder(dls, encoder: str = "original", seed: int | None = None) -> n
     return as_encoder(encoder, image_shape(dls), seed)
 
 
-def _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, **kwargs) -> Learner:
+def _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, precision, **kwargs) -> Learner:
     shape, n_classes = image_shape(dls), get_c(dls)
     if n_classes < 2:
         raise DataError(f"dls: found {n_classes} classes, expected two or more (image_dls(…).classify has them)")
@@ -80,10 +100,10 @@ def _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, **kw
     if head is None:
         with initialised_with(seed, "head"):
             head = create_head(feature_shape(encoder, shape), n_classes, dropout)
-    return Learner(
+    return LeanLearner(
         dls,
-        Classifier(encoder, head),
-        loss_func=loss_func or CrossEntropyLossFlat(),
+        Classifier(encoder, head, resolve_precision(precision, dls.device)),
+        loss_func=loss_func or CrossEntropy(),
         splitter=_encoder_and_head,
         metrics=[accuracy, MacroF1()] if metrics is None else metrics,
         cbs=L(cbs) + FrozenEncoderGuard(),

@@ -1,11 +1,35 @@
-"""Losses and metrics: RMSE in pixel units, macro-F1 over a whole set."""
+"""Losses and metrics: cross-entropy, RMSE in pixel units, macro-F1 over a whole set."""
 
 from fastai.learner import Metric
 from fastai.metrics import F1Score
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["RMSE", "MacroF1", "RMSELoss"]
+__all__ = ["RMSE", "CrossEntropy", "MacroF1", "RMSELoss"]
+
+
+class CrossEntropy:
+    """Cross-entropy between class scores `[N, n_classes]` and classes `[N]`, fastai's without its conversions.
+
+    `reduction`: `mean` or `none`. Knows for `predict` and `show_results` that scores become
+    probabilities by softmax and a class by argmax.
+    """
+
+    y_int = True
+
+    def __init__(self, reduction: str = "mean"):
+        self.reduction = reduction
+
+    def __call__(self, scores: Tensor, classes: Tensor) -> Tensor:
+        return F.cross_entropy(scores, classes.as_subclass(Tensor), reduction=self.reduction)
+
+    def activation(self, scores: Tensor) -> Tensor:
+        """Probabilities `[N, n_classes]`."""
+        return scores.softmax(-1)
+
+    def decodes(self, scores: Tensor) -> Tensor:
+        """The likeliest class `[N]`."""
+        return scores.argmax(-1)
 
 
 class RMSELoss:

@@ -7,7 +7,7 @@ scripts call these; so may a script of yours.
 import time
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +24,12 @@ from .data.loaders import classify_dls, pretrain_dls, test_dl
 from .data.splits import Split
 from .device import resolve_device
 from .errors import ConfigError
+from .features import resolve_views
 from .fractions import canonical
 from .learners import classifier_learner, supervised_learner
 from .methods import METHODS
 from .models import create_encoder, initialised_with, load_encoder
+from .precision import resolve_precision
 from .records import PHASES, RunRecord, Spec, read_record
 from .version import code_version, versions
 
@@ -45,13 +47,17 @@ __all__ = [
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How long and how fast to train. `schedule`: `constant` or `one_cycle` (then `lr` is its peak)."""
+    """How long and how fast to train. `schedule`: `constant` or `one_cycle` (then `lr` is its peak).
+
+    `views` is for classifiers over a frozen encoder (see `resolve_views`).
+    """
 
     epochs: int = 10
     lr: float = 1e-3
     wd: float = 0.0
     schedule: str = "constant"
     dropout: float = 0.4
+    views: str | int = "auto"
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class RunSettings:
     budget: str = "epochs"
     device: str | torch.device = "cpu"
     threads: int = 1
+    precision: str = "auto"
 
 
 def pretrain(
@@ -97,7 +104,7 @@ def pretrain(
     n_batches = _n_batches(run, len(split.pool("all")))
     with clock.phase("data"):
         dls = pretrain_dls(data, split, rows, n_batches=n_batches, **_loading(data, run))
-        learn = METHODS[method](dls, encoder, seed=split.seed)
+        learn = METHODS[method](dls, encoder, seed=split.seed, precision=run.precision)
     with clock.phase("pretrain"):
         history, diverged = _fit(learn, fit, split.seed, run)
     return learn.encoder.cpu(), _record("pretrain", spec, run, fit, clock, history=history, diverged=diverged)
@@ -141,7 +148,12 @@ def classify(
     with clock.phase("data"):
         encoder = load_encoder(encoder_file, **expected)
         dls = classify_dls(data, split, rows, n_batches=_n_batches(run, split.n_labelled), **_loading(data, run))
-        learn = classifier_learner(dls, encoder, dropout=fit.dropout, seed=split.seed)
+        precision = resolve_precision(run.precision, run.device)
+        # by all labelled images, so that all cells of an encoder see as many views
+        fit = replace(fit, views=resolve_views(fit.views, split.n_labelled, encoder.out_shape, precision))
+        learn = classifier_learner(
+            dls, encoder, dropout=fit.dropout, seed=split.seed, precision=precision, views=fit.views
+        )
     return _train_and_test("classify", learn, data, split, spec, run, fit, clock, notes)
 
 
@@ -160,7 +172,7 @@ def supervised(
     clock = _Clock()
     with clock.phase("data"):
         dls = classify_dls(data, split, rows, n_batches=_n_batches(run, split.n_labelled), **_loading(data, run))
-        learn = supervised_learner(dls, encoder, dropout=fit.dropout, seed=split.seed)
+        learn = supervised_learner(dls, encoder, dropout=fit.dropout, seed=split.seed, precision=run.precision)
     notes = _notes(data, split, l)
     return _train_and_test("supervised", learn, data, split, spec, run, fit, clock, notes)
 
@@ -264,6 +276,8 @@ def _record(stage, spec, run, fit, clock, *, history, test=None, diverged=None, 
     status = "diverged" if diverged else "failed" if failed else "ok"
     reason = f"a loss was not finite in epoch {diverged}" if diverged else failed
     settings = {"batch_size": run.batch_size, "budget": run.budget, **asdict(fit)}
+    if stage != "classify":
+        del settings["views"]
     settings["augment"] = asdict(Augment.of(spec.dataset, run.augment))
     return RunRecord(
         stage=stage,
@@ -276,7 +290,7 @@ def _record(stage, spec, run, fit, clock, *, history, test=None, diverged=None, 
         settings=settings,
         device=str(run.device),
         threads=run.threads,
-        precision="float32",
+        precision=resolve_precision(run.precision, run.device),
         versions=versions(),
         code_version=code_version(),
         notes=notes or {},

@@ -12,7 +12,17 @@ __all__ = ["code_version", "report_version", "versions"]
 
 # a change in these rooms cannot change a training result
 _REPORTING = ("analysis", "templates", "figures.py", "report.py")
-_NOT_TRAINING = ("analysis", "templates", "figures.py", "report.py", "config.py", "show.py", "errors.py", "jobs.py")
+_NOT_TRAINING = (
+    "analysis",
+    "templates",
+    "figures.py",
+    "report.py",
+    "config.py",
+    "show.py",
+    "errors.py",
+    "jobs.py",
+    "memory.py",
+)
 
 
 @functools.cache

@@ -52,8 +52,27 @@ def test_the_title_is_the_study_where_only_that_is_named():
 
 def test_the_baseline_is_trained_as_the_classifiers_unless_told_otherwise():
     config = checked(classify={"epochs": 7, "lr": 0.01}, supervised={"lr": 0.1})
-    assert config["supervised"] == {**config["classify"], "lr": 0.1}
+    shared = {key: value for key, value in config["classify"].items() if key != "views"}
+    assert config["supervised"] == {**shared, "lr": 0.1}
     assert config["supervised"]["epochs"] == 7
+
+
+@pytest.mark.parametrize("views", ["auto", "fresh", 1, 8, "8"])
+def test_views_may_be_words_or_a_number(views):
+    assert checked(classify={"views": views})["classify"]["views"] == (8 if views == "8" else views)
+
+
+@pytest.mark.parametrize("views", [0, -3, "many", 1.5, True])
+def test_views_that_make_no_sense_are_named(views):
+    with pytest.raises(
+        ConfigError, match=r"^classify.views: found .*, expected auto, fresh or a number of views from 1$"
+    ):
+        checked(classify={"views": views})
+
+
+def test_the_baseline_has_no_views():
+    with pytest.raises(ConfigError, match=r"^supervised.views: unknown key"):
+        checked(supervised={"views": 4})
 
 
 def test_filling_in_does_not_touch_the_schema_or_the_config_given():

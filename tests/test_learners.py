@@ -1,5 +1,7 @@
 """The learners, trained for real on handwritten digits."""
 
+import gc
+
 import numpy as np
 import pytest
 import torch
@@ -260,3 +262,22 @@ def test_ordinary_fastai_image_loaders_work_too(image_folder):
     learn = quiet(classifier_learner(dls, pretrained, metrics=accuracy))
     learn.fit(1)
     assert learn.get_preds(dl=[batch])[0].shape[1] == len(dls.vocab)
+
+
+@pytest.mark.parametrize("make", [autoencoder_learner, classifier_learner, supervised_learner])
+def test_batches_leave_no_garbage_that_holds_on_to_them(dls, make):
+    learn = quiet(make(dls.pretrain if make is autoencoder_learner else dls.classify, "original", seed=0))
+    learn.fit(1)
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        learn.dl = learn.dls.train
+        for i, batch in enumerate(learn.dl):
+            learn.one_batch(i, batch)
+        gc.collect()
+        assert not [type(x).__name__ for x in gc.garbage if isinstance(x, torch.Tensor)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()

@@ -6,18 +6,31 @@ normalisation. Each draws from a named stream of its own, restarted every epoch 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from fastai.data.transforms import IntToFloatTensor, Normalize
 from fastai.torch_core import TensorBase, TensorImage
+from fastcore.foundation import L
 from fasttransform import DisplayedTransform, ItemTransform
 
 from ..errors import ConfigError
 from ..seeds import derive_seed
 
-__all__ = ["Augment", "FlipHorizontal", "FlipVertical", "GaussianNoise", "ReconstructionTarget", "TensorTarget"]
+__all__ = [
+    "Augment",
+    "FlipHorizontal",
+    "FlipVertical",
+    "GaussianNoise",
+    "ImagesToFloat",
+    "NormalizeImages",
+    "ReconstructionTarget",
+    "TensorTarget",
+]
+
+
+BANK = 2**22
 
 
 class TensorTarget(TensorBase):
@@ -27,12 +40,13 @@ class TensorTarget(TensorBase):
 class Stream:
     """A named stream of random numbers that follows the device and can be restarted."""
 
-    def __init__(self, name: str, seed: int = 0):
-        self.name, self.seed, self._generator = name, seed, None
+    def __init__(self, name: str):
+        self.name = name
+        self.restart(0)
 
-    def restart(self, *names: int) -> None:
-        """Begin the sub-stream `names` (seed, epoch) anew."""
-        self.seed, self._generator = derive_seed(names[0], "augment", self.name, *names[1:]), None
+    def restart(self, seed: int, *names: int) -> None:
+        """Begin the sub-stream `names` (the epoch) of `seed` anew."""
+        self.root, self.seed, self._generator = seed, derive_seed(seed, "augment", self.name, *names), None
 
     def on(self, device: torch.device) -> torch.Generator:
         if self._generator is None or self._generator.device != device:
@@ -40,47 +54,82 @@ class Stream:
         return self._generator
 
     def __getstate__(self):  # generators cannot be pickled, and an exported learner has no use for them
-        return {"name": self.name, "seed": self.seed, "_generator": None}
+        return {**self.__dict__, "_generator": None}
 
 
-class _Flip(DisplayedTransform):
-    split_idx, order, dim = 0, 1, -1
+class _ImageTransform(DisplayedTransform):
+    """Changes the images of a batch, and says so that it leaves the rest: where no method fits, fastai's dispatch
+    raises and catches an error, whose traceback holds on to the batch until the garbage is collected."""
+
+    def encodes(self, x: TensorBase):
+        return x
+
+
+class ImagesToFloat(_ImageTransform, IntToFloatTensor):
+    """uint8 images → float32 in [0, 1]."""
+
+
+class _Flip(_ImageTransform):
+    split_idx, order, dim = 0, 1, 2
 
     def __init__(self, p: float = 0.5):
         self.p, self.stream = p, Stream(type(self).__name__)
 
     def encodes(self, x: TensorImage):
         chosen = torch.rand(len(x), generator=self.stream.on(x.device), device=x.device) < self.p
-        rows = chosen.nonzero().squeeze(1)
-        plain = x.as_subclass(torch.Tensor)
-        # on a copy that keeps the channels-last layout, which `index_copy` would not
-        return TensorImage(plain.clone().index_copy_(0, rows, plain[rows].flip(self.dim)))
+        images = x.as_subclass(torch.Tensor).permute(0, 2, 3, 1)  # contiguous, as batches are channels-last
+        mirrored = images.index_select(0, chosen.nonzero().squeeze(1)).flip(self.dim)
+        # take each image from among these and the mirrored ones: writing into a batch of bytes is slower
+        place = torch.where(chosen, len(x) - 1 + chosen.cumsum(0), torch.arange(len(x), device=x.device))
+        return TensorImage(torch.cat([images, mirrored]).index_select(0, place).permute(0, 3, 1, 2))
 
 
 class FlipHorizontal(_Flip):
     """Mirror each image of a batch left to right with probability `p`."""
 
-    dim = -1
+    dim = 2
 
 
 class FlipVertical(_Flip):
     """Turn each image of a batch upside down (a mirror, not a rotation) with probability `p`."""
 
-    dim = -2
+    dim = 1
 
 
-class GaussianNoise(DisplayedTransform):
-    """Add noise of standard deviation `std` (pixels in [0, 1]) to the input, not to the target."""
+class GaussianNoise(_ImageTransform):
+    """Add noise of standard deviation `std` (pixels in [0, 1]) to the input, not to the target.
+
+    Each batch gets a window, at a random place and with a random sign, of four million normal numbers
+    drawn once for a seed: drawing anew for every batch took longer than all other transforms together.
+    """
 
     split_idx, order = 0, 30
 
     def __init__(self, std: float = 0.1):
-        self.std, self.stream = std, Stream(type(self).__name__)
+        self.std, self.stream, self._bank = std, Stream(type(self).__name__), None
 
     def encodes(self, x: TensorImage):
         plain = x.as_subclass(torch.Tensor)
-        noise = torch.empty_like(plain).normal_(0, self.std, generator=self.stream.on(x.device))
-        return TensorImage(plain + noise)
+        n, c, h, w = plain.shape
+        if (places := BANK - plain.numel()) < BANK // 2:  # big images, whose windows would overlap too much
+            noise = torch.empty_like(plain).normal_(generator=self.stream.on(x.device))
+            return TensorImage(torch.add(plain, noise, alpha=self.std))
+        draw = int(torch.randint(2 * places, (), generator=self.stream.on(torch.device("cpu"))))
+        window = self._numbers(x.device)[draw // 2 : draw // 2 + plain.numel()]
+        noise = window.view(n, h, w, c).permute(0, 3, 1, 2)  # channels-last, as the images are
+        return TensorImage(torch.add(plain, noise, alpha=self.std if draw % 2 else -self.std))
+
+    def _numbers(self, device: torch.device) -> torch.Tensor:
+        """The bank of this seed, float32 `[BANK]`, the same on every device."""
+        if self._bank is None or self._bank[0] != self.stream.root:
+            generator = torch.Generator().manual_seed(derive_seed(self.stream.root, "augment", "noise bank"))
+            self._bank = self.stream.root, torch.empty(BANK).normal_(generator=generator)
+        if self._bank[1].device != device:
+            self._bank = self.stream.root, self._bank[1].to(device)
+        return self._bank[1]
+
+    def __getstate__(self):  # an exported learner has no use for the bank
+        return {**self.__dict__, "_bank": None}
 
 
 class ReconstructionTarget(ItemTransform):
@@ -91,6 +140,32 @@ class ReconstructionTarget(ItemTransform):
     def encodes(self, b):
         x = b[0]
         return x, TensorTarget(x.as_subclass(torch.Tensor))
+
+
+class NormalizeImages(_ImageTransform, Normalize):
+    """fastai's `Normalize`, in one pass over square images of `size` pixels in [0, 1] kept channels-last.
+
+    `mean` and `std`: a value a channel. They are spread over a whole image, as arithmetic with
+    `[1, C, 1, 1]` there runs its innermost loop over C numbers, which takes several times as long.
+    """
+
+    parameters = L("mean", "std", "scale", "shift")
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], size: int):
+        super().__init__(*(_spread(values, size) for values in (mean, std)))
+        self.scale, self.shift = 1 / self.std, -self.mean / self.std
+
+    @property
+    def name(self):
+        return f"{type(self).__name__} -- {self.mean[0, :, 0, 0].tolist()}, {self.std[0, :, 0, 0].tolist()}"
+
+    def encodes(self, x: TensorImage):
+        return TensorImage(torch.addcmul(self.shift, x.as_subclass(torch.Tensor), self.scale))
+
+
+def _spread(values: Sequence[float], size: int) -> torch.Tensor:
+    one = torch.tensor(list(values), dtype=torch.float32).view(1, -1, 1, 1)
+    return one.expand(1, -1, size, size).contiguous(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)
@@ -124,9 +199,9 @@ class Augment:
             raise ConfigError(f"augment: found {unknown[0]!r}, expected {', '.join(sorted(names))}")
         return cls(**{**default, **(changes or {})})
 
-    def transforms(self, mean, std, *, reconstruct: bool) -> list:
+    def transforms(self, mean, std, image_size: int, *, reconstruct: bool) -> list:
         """The batch transforms for images with these statistics (a value a channel, in [0, 1])."""
-        tfms: list = [IntToFloatTensor(), Normalize.from_stats(list(mean), list(std), cuda=False)]
+        tfms: list = [ImagesToFloat(), NormalizeImages(mean, std, image_size)]
         if self.flip_horizontal:
             tfms.append(FlipHorizontal(self.flip_horizontal))
         if self.flip_vertical:

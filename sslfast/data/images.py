@@ -32,9 +32,19 @@ class ImageSet:
     x: Tensor
     y: Tensor
     classes: tuple[str, ...]
+    _copies: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def on(self, device: torch.device | None) -> "ImageSet":
+        """The same images on `device`, copied there once; these if they would fill over half of its free memory."""
+        if device is None or device == self.x.device:
+            return self
+        if device not in self._copies:
+            fits = self.x.nbytes <= _free_memory(device) // 2
+            self._copies[device] = ImageSet(self.x.to(device), self.y.to(device), self.classes) if fits else self
+        return self._copies[device]
 
     @property
     def channels(self) -> int:
@@ -124,6 +134,11 @@ def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays]) -> 
                 " or SSLFAST_DATA to a folder that you may write to"
             ) from None
     return _load(name, key, folder)
+
+
+def _free_memory(device: torch.device) -> int:
+    """Bytes; a guess, 4 GB, for GPUs that do not tell."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 2**32
 
 
 def _store(folder: Path, arrays: Arrays) -> None:

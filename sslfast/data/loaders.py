@@ -1,6 +1,7 @@
 """fastai DataLoaders that take whole batches out of an array, and `image_dls` to make them."""
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +46,25 @@ class ImageRows:
         """(C, H, W)."""
         return tuple(self.images.x.shape[1:])
 
+    def on(self, device: torch.device | None) -> "ImageRows":
+        """The same rows, their images on `device` if it has room for them all (see `ImageSet.on`)."""
+        images = self.images.on(device)
+        if images is self.images:
+            return self
+        there = copy.copy(self)
+        there.images, there.rows = images, self.rows.to(images.x.device)
+        return there
+
+    def labels_of_rows(self) -> torch.Tensor:
+        """int64 `[N]`, −1 where unlabelled."""
+        return self.images.y[self.rows]
+
     def batch(self, positions: torch.Tensor) -> tuple:
         """`(images,)` or `(images, labels)` at `positions`: uint8 `[B, C, H, W]` and int64 `[B]`."""
-        rows = self.rows[positions]
-        x = self.images.x.permute(0, 2, 3, 1)[rows].permute(0, 3, 1, 2)  # gathers channels-last
-        return (TensorImage(x), TensorCategory(self.images.y[rows])) if self.labels else (TensorImage(x),)
+        rows = self.rows.index_select(0, positions.to(self.rows.device))
+        # channels-last, and not by x[rows], which copies byte by byte
+        x = TensorImage(self.images.x.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2))
+        return (x, TensorCategory(self.images.y.index_select(0, rows))) if self.labels else (x,)
 
     def __getitem__(self, i: int) -> tuple:
         return tuple(part[0] for part in self.batch(torch.tensor([i])))
@@ -98,19 +113,24 @@ class BatchDL(TfmdDL):
         return torch.cat(rounds)[:wanted]
 
     def __iter__(self):
-        self.before_iter()
-        if self.shuffle:
-            for tfm in self.after_batch.fs:
-                if isinstance(getattr(tfm, "stream", None), Stream):
-                    tfm.stream.restart(self.seed, self.epoch)
-        for positions in torch.as_tensor(self.get_idxs()).split(self.bs):
-            batch = self.create_batch(positions)
-            if self.device is not None:
-                batch = to_device(batch, self.device)
-            yield self.after_batch(batch)
+        yield from self.batches(torch.as_tensor(self.get_idxs()), self.epoch if self.shuffle else None)
         if self.shuffle:
             self.epoch += 1
         self.after_iter()
+
+    def batches(self, positions: torch.Tensor, epoch: int | None = None) -> Iterator[tuple]:
+        """The images at `positions` in batches; training images are augmented as epoch `epoch` augments them."""
+        self.before_iter()
+        if epoch is not None:
+            for tfm in self.after_batch.fs:
+                if isinstance(getattr(tfm, "stream", None), Stream):
+                    tfm.stream.restart(self.seed, epoch)
+        source = self.dataset.on(self.device)
+        for part in positions.split(self.bs):
+            batch = source.batch(part)
+            if self.device is not None:
+                batch = to_device(batch, self.device)
+            yield self.after_batch(batch)
 
     def one_batch(self):
         if not len(self):
@@ -236,7 +256,7 @@ def classify_dls(data: ImageData, split: Split, rows: np.ndarray, **kwargs) -> I
 def test_dl(data: ImageData, split: Split, device=None) -> BatchDL:
     """A loader of (image, class) over the test images, never augmented."""
     dataset = ImageRows(data.test, np.arange(len(data.test)), split_idx=1)
-    tfms = Augment().transforms(split.mean, split.std, reconstruct=False)
+    tfms = Augment().transforms(split.mean, split.std, data.test.image_size, reconstruct=False)
     return BatchDL(dataset, bs=EVAL_BATCH, after_batch=tfms, device=_device(device))
 
 
@@ -249,7 +269,7 @@ def _loaders(data, split, rows, *, labels, bs, augment, device=None, n_batches=N
     device = _device(device)
 
     def tfms():  # a pipeline each: fastai stores the split on it
-        return augment.transforms(split.mean, split.std, reconstruct=not labels)
+        return augment.transforms(split.mean, split.std, data.train.image_size, reconstruct=not labels)
 
     return ImageDataLoaders(
         BatchDL(train, bs=bs, shuffle=True, seed=split.seed, n_batches=n_batches, after_batch=tfms(), device=device),

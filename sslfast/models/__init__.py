@@ -4,13 +4,14 @@ from .build import as_encoder, image_shape, initialised_with
 from .decoders import create_decoder
 from .encoders import ENCODERS, Encoder, create_encoder, feature_shape
 from .files import load_encoder, read_spec, save_encoder
-from .heads import AutoEncoder, Classifier, create_head
+from .heads import AutoEncoder, Classifier, Features, create_head
 
 __all__ = [
     "ENCODERS",
     "AutoEncoder",
     "Classifier",
     "Encoder",
+    "Features",
     "as_encoder",
     "create_decoder",
     "create_encoder",

@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-__all__ = ["AutoEncoder", "Classifier", "create_head"]
+from .dropout import Dropout
+
+__all__ = ["AutoEncoder", "Classifier", "Features", "create_head"]
 
 
 def create_head(in_shape: tuple[int, int, int], n_classes: int, dropout: float = 0.4) -> nn.Sequential:
@@ -15,16 +17,27 @@ def create_head(in_shape: tuple[int, int, int], n_classes: int, dropout: float =
     return nn.Sequential(
         nn.Conv2d(channels, 32, 3, padding=1),
         nn.ReLU(),
-        nn.Dropout(dropout),
+        Dropout(dropout),
         nn.Conv2d(32, 16, 3, padding=1),
         nn.ReLU(),
-        nn.Dropout(dropout),
+        Dropout(dropout),
         nn.Flatten(),
         nn.Linear(16 * height * width, n_classes),
     )
 
 
+class Features(Tensor):
+    """Feature maps `[N, C, h, w]` of a frozen encoder, given to a `Classifier` in place of their images."""
+
+
 class _TwoParts(nn.Sequential):
+    """An encoder and what comes after it, run in `precision`: `float32`, or `bfloat16` where torch's autocast
+    thinks it safe. Weights and results are float32 in both cases."""
+
+    def __init__(self, encoder: nn.Module, head: nn.Module, precision: str = "float32"):
+        super().__init__(encoder, head)
+        self.precision = precision
+
     @property
     def encoder(self) -> nn.Module:
         return self[0]
@@ -33,20 +46,26 @@ class _TwoParts(nn.Sequential):
     def head(self) -> nn.Module:
         return self[1]
 
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """The context in which `precision` holds. (fastai's `to_bf16` is for CUDA only.)"""
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+
 
 class AutoEncoder(_TwoParts):
-    """Encoder and decoder: image `[N, C, S, S]` (normalised) → image in [0, 1]."""
+    """Encoder and decoder: image `[N, C, S, S]` (normalised) → image in [0, 1], float32."""
 
     def forward(self, x: Tensor) -> Tensor:
         # fastai's tensor types carry meaning for transforms; inside the model they only cost time
-        return super().forward(x.as_subclass(torch.Tensor))
+        with self.autocast(x.device):
+            return super().forward(x.as_subclass(Tensor)).float()
 
 
 class Classifier(_TwoParts):
-    """Encoder and head: image `[N, C, S, S]` (normalised) → class scores `[N, n_classes]`.
+    """Encoder and head: image `[N, C, S, S]` (normalised) → class scores `[N, n_classes]`, float32.
 
     Follows fastai's `freeze` and `unfreeze`: while no parameter of the encoder requires gradients it
     is *frozen*, that is in eval mode (BatchNorm statistics stand still) and run without gradients.
+    Given `Features` instead of images, it runs the head alone.
     """
 
     @property
@@ -61,7 +80,11 @@ class Classifier(_TwoParts):
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.as_subclass(torch.Tensor)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            features = self.encoder(x)
-        return self.head(features)
+        plain = x.as_subclass(Tensor)
+        with self.autocast(plain.device):
+            return self.head(plain if isinstance(x, Features) else self.features(plain)).float()
+
+    def features(self, x: Tensor) -> Tensor:
+        """The encoder's feature maps `[N, C, h, w]`, in the precision that the head gets them in."""
+        with self.autocast(x.device), torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            return self.encoder(x)

@@ -4,13 +4,14 @@ import pickle
 
 import pytest
 import torch
+from fastai.data.transforms import Normalize
 from fastai.torch_core import TensorImage
 from fasttransform import Pipeline
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sslfast import Augment, image_dls
-from sslfast.data.augment import FlipHorizontal, FlipVertical, GaussianNoise, Stream, TensorTarget
+from sslfast.data.augment import FlipHorizontal, FlipVertical, GaussianNoise, NormalizeImages, Stream, TensorTarget
 from sslfast.errors import ConfigError
 
 FLIPS = [(FlipHorizontal, -1), (FlipVertical, -2)]
@@ -106,9 +107,49 @@ def test_noise_leaves_validation_images_alone():
     assert torch.equal(plain(GaussianNoise(0.3)(x, split_idx=VALID)), plain(x))
 
 
+def test_noise_of_batches_images_and_pixels_is_independent():
+    transform, x = GaussianNoise(1.0), TensorImage(torch.zeros(64, 3, 16, 16))
+    transform.stream.restart(0, 0)
+    batches = [plain(transform(x, split_idx=TRAIN)).flatten(1) for _ in range(4)]
+    images = torch.cat(batches)  # [256, 768]
+    between = torch.corrcoef(images)
+    between.fill_diagonal_(0)
+    assert float(between.abs().max()) < 6 / 768**0.5
+    for lag in (1, 3, 48):  # neighbours in a row, a column and a channel
+        assert abs(float((images[:, lag:] * images[:, :-lag]).mean())) < 5 / images.numel() ** 0.5
+
+
+@pytest.mark.parametrize("shape", [(8, 3, 16, 16), (4, 3, 512, 512)])
+def test_noise_depends_on_the_seed_and_the_epoch_alone(shape):
+    x = TensorImage(torch.zeros(shape))
+    transform = GaussianNoise(1.0)
+
+    def noise(seed, epoch):
+        transform.stream.restart(seed, epoch)
+        return plain(transform(x, split_idx=TRAIN))
+
+    first, another_seed, another_epoch, again = noise(0, 0), noise(1, 0), noise(0, 1), noise(0, 0)
+    assert torch.equal(first, again)
+    for other in (another_seed, another_epoch):
+        assert abs(float(torch.corrcoef(torch.stack([first.flatten(), other.flatten()]))[0, 1])) < 0.1
+    assert float(first.std()) == pytest.approx(1, rel=0.05)
+
+
+# ── normalisation ───────────────────────────────────────────────────────────────────────────────
+
+
+@given(x=batches())
+def test_normalisation_is_fastais_and_can_be_undone(x):
+    x = TensorImage(plain(x)[..., :1, :1].float() / 255).expand(-1, -1, 8, 8)
+    mean, std = [0.4, 0.5, 0.6][: x.shape[1]], [0.2, 0.3, 0.25][: x.shape[1]]
+    ours, theirs = NormalizeImages(mean, std, 8), Normalize.from_stats(mean, std, cuda=False)
+    assert torch.allclose(plain(ours(x)), plain(theirs(x)), atol=1e-5)
+    assert torch.allclose(plain(ours.decode(ours(x))), plain(x), atol=1e-5)
+
+
 def augmented(digits, changes: dict, split_idx: int = TRAIN, reconstruct: bool = True) -> tuple:
     """A batch after all transforms, each stream restarted; its input not normalised."""
-    transforms = Augment.of("cifar10", changes).transforms([0.0], [1.0], reconstruct=reconstruct)
+    transforms = Augment.of("cifar10", changes).transforms([0.0], [1.0], 8, reconstruct=reconstruct)
     for transform in transforms:
         if isinstance(getattr(transform, "stream", None), Stream):
             transform.stream.restart(0, 0)
@@ -214,8 +255,8 @@ def test_an_augment_is_taken_as_it_is():
 
 
 def test_what_has_no_strength_is_not_among_the_transforms():
-    names = {type(t).__name__ for t in Augment().transforms([0.5], [0.5], reconstruct=False)}
-    assert names == {"IntToFloatTensor", "Normalize"}
+    names = {type(t).__name__ for t in Augment().transforms([0.5], [0.5], 8, reconstruct=False)}
+    assert names == {"ImagesToFloat", "NormalizeImages"}
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones(digits):

@@ -15,7 +15,7 @@ from torch import nn
 
 from sslfast import Augment, image_dls, make_split
 from sslfast.data.augment import TensorTarget
-from sslfast.data.images import Arrays, ImageData, from_arrays
+from sslfast.data.images import Arrays, ImageData, ImageSet, from_arrays
 from sslfast.data.loaders import ImageLoaders, classify_dls, pretrain_dls
 from sslfast.data.splits import Split
 from sslfast.errors import ConfigError
@@ -487,3 +487,22 @@ def test_pool_rest_keeps_labelled_images_out_of_pretraining(digits):
 def test_a_fraction_outside_0_to_1_is_an_error(digits, changes):
     with pytest.raises(ConfigError, match=r"from 0 to 1|more than 0 and less than 1"):
         loaders(digits, **changes)
+
+
+def test_images_go_to_a_device_once_for_training_and_validation_together(digits):
+    dls = image_dls(digits, seed=0, device="cpu")
+    device = torch.device("meta")  # a device that holds shapes only
+    train, valid = (rows.on(device) for rows in (dls.classify.train_ds, dls.classify.valid_ds))
+    assert train.images is valid.images
+    assert train.images.x.device == device
+    assert train.images.x.stride() == digits.train.x.stride(), "still channels-last"
+    assert train.batch(torch.arange(5))[0].shape == (5, 1, 8, 8)
+    assert train.rows.device == device
+
+
+def test_images_stay_where_they_are_if_a_device_has_no_room_for_them(digits, monkeypatch):
+    monkeypatch.setattr("sslfast.data.images._free_memory", lambda device: digits.train.x.nbytes)
+    fresh = ImageSet(digits.train.x, digits.train.y, digits.train.classes)
+    assert fresh.on(torch.device("meta")) is fresh
+    assert fresh.on(torch.device("cpu")) is fresh
+    assert fresh.on(None) is fresh

@@ -36,7 +36,7 @@ if config["dataset"] == "folder":
     DATA |= {k: config[k] for k in ("image_size", "channels", "on_bad_image")}
 if config["dataset"] in ("folder", "digits"):
     DATA |= {key: config[key] for key in ("test_fraction", "test_seed")}
-RUN = {key: config[key] for key in ("batch_size", "augment", "budget")}
+RUN = {key: config[key] for key in ("batch_size", "augment", "budget", "precision")}
 CODE = code_version()
 REPORT_CODE = report_version()
 

@@ -1,0 +1,204 @@
+"""How close our Learners come to a bare loop, and how far ahead of the ordinary way they are.
+
+    python benchmarks/learners.py --data ~/.cache/sslfast/cifar10
+
+Prints, for each encoder, as median and range of ratios of rounds that take turns in one process:
+(a) training speed of `autoencoder_learner` against a bare torch loop over the same tensor, with the same
+    model, precision, augmentation and batch size;
+(b) the same against an ordinary fastai pipeline from image files (DataBlock, batch transforms);
+(c) time of a full cell, 100 epochs at l = 0.5, of `classifier_learner` with cached views against fastai's own
+    Learner over the same frozen encoder, which sees freshly augmented images every epoch, and against ours with
+    fresh views (measured on fewer epochs: t = once + epochs x each, printed).
+"""
+
+import argparse
+import copy
+import time
+from pathlib import Path
+
+import torch
+from timing import TrainingClock, quiet, ratio_text, side_by_side
+from torch import nn
+from torch.nn import functional as F
+
+from sslfast import autoencoder_learner, classifier_learner, image_dls
+from sslfast.data.augment import GaussianNoise, NormalizeImages
+from sslfast.features import AUTO_VIEWS
+from sslfast.models import create_decoder
+from sslfast.precision import resolve_precision
+
+
+def bare_loop(dls, encoder: nn.Module, precision: str, batches: int):
+    """A function that trains `encoder` and a decoder on `batches` batches by hand: images a second."""
+    model = nn.Sequential(encoder, create_decoder(encoder)).to(dls.device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.99), eps=1e-5, fused=True)
+    source = dls.train_ds.on(dls.device)
+    x, rows, bs = source.images.x.permute(0, 2, 3, 1), source.rows, dls.train.bs
+    normalize = next(t for t in dls.train.after_batch.fs if isinstance(t, NormalizeImages))
+    noise = GaussianNoise()
+    bank = noise._numbers(dls.device)
+
+    def one(positions):
+        # the transforms of the Learner's loader, by hand: the fastest way we know on both sides
+        images = x.index_select(0, rows.index_select(0, positions))
+        n, h, w, c = images.shape
+        for dim in (2, 1):
+            chosen = torch.rand(n, device=images.device) < 0.5
+            mirrored = images.index_select(0, chosen.nonzero().squeeze(1)).flip(dim)
+            place = torch.where(chosen, n - 1 + chosen.cumsum(0), torch.arange(n, device=images.device))
+            images = torch.cat([images, mirrored]).index_select(0, place)
+        target = images.permute(0, 3, 1, 2).float().div_(255)
+        start = int(torch.randint(len(bank) - target.numel(), ()))
+        window = bank[start : start + target.numel()].view(n, h, w, c).permute(0, 3, 1, 2)
+        noisy = torch.addcmul(normalize.shift, torch.add(target, window, alpha=noise.std), normalize.scale)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            out = model(noisy)
+        F.mse_loss(out.float(), target).add(1e-12).sqrt().backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return n
+
+    def run() -> float:
+        order = torch.randperm(len(rows), device=rows.device)
+        while len(order) < batches * bs:
+            order = torch.cat([order, torch.randperm(len(rows), device=rows.device)])
+        synchronize(dls.device)
+        start = time.perf_counter()
+        images = sum(one(positions) for positions in order[: batches * bs].split(bs))
+        synchronize(dls.device)
+        return images / (time.perf_counter() - start)
+
+    return run
+
+
+def synchronize(device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def fit_rate(learn):
+    """A function that fits one epoch: images a second of training."""
+    clock = TrainingClock()
+    quiet(learn).add_cb(clock)
+
+    def run() -> float:
+        learn.fit(1, 1e-3, wd=0)
+        return clock.rate
+
+    return run
+
+
+def ordinary_learner(folder: Path, encoder: nn.Module, workers: int, device):
+    """An autoencoder the ordinary way: a DataBlock over files, fastai's transforms, fastai's Learner, float32."""
+    from fastai.data.block import DataBlock
+    from fastai.data.transforms import Normalize, RandomSplitter, get_image_files
+    from fastai.learner import Learner
+    from fastai.vision.augment import Flip
+    from fastai.vision.data import ImageBlock
+
+    from sslfast import RMSE, RMSELoss
+    from sslfast.callbacks import ReconstructInput
+
+    files = sorted(get_image_files(folder / "train"))[:: max(1, 50000 // 8000)]
+    block = DataBlock(
+        blocks=(ImageBlock,),
+        splitter=RandomSplitter(0.05, seed=0),
+        batch_tfms=[Flip(), Normalize.from_stats([0.5] * 3, [0.25] * 3, cuda=False)],
+        n_inp=1,
+    )
+    dls = block.dataloaders(files, bs=128, num_workers=workers, device=device)
+    model = nn.Sequential(encoder, create_decoder(encoder))
+    return Learner(dls, model, loss_func=RMSELoss(), metrics=[RMSE()], cbs=[ReconstructInput()])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="cifar10", help="a folder of images, or the name of a data set")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--batches", type=int, default=40)
+    parser.add_argument("--parts", default="abc")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    device, precision = torch.device(options.device), resolve_precision(options.precision, options.device)
+    print(f"{device}, {precision}, {options.threads} thread(s), batch 128")
+    data = image_dls(options.data, device=device).data
+    for encoder in ("original", "conv"):
+        share = options.batches * 128 / 45000
+        dls = image_dls(data, unlabelled=share, labelled=0.5, device=device)
+        learn = autoencoder_learner(dls.pretrain, encoder, seed=0, precision=precision)
+        if "a" in options.parts:
+            rates = side_by_side(
+                {
+                    "learner": fit_rate(learn),
+                    "bare": bare_loop(dls.pretrain, copy.deepcopy(learn.encoder), precision, options.batches),
+                },
+                options.rounds,
+            )
+            medians = {name: f"{sorted(r)[len(r) // 2]:,.0f}" for name, r in rates.items()}
+            print(f"(a) {encoder}: {ratio_text(rates['learner'], rates['bare'])} of a bare loop; images/s {medians}")
+        if "b" in options.parts and Path(options.data).expanduser().is_dir():
+            folder = Path(options.data).expanduser()
+            ways = {"ours": fit_rate(learn)}
+            for workers in (0, 1, 2):
+                ways[f"{workers} workers"] = fit_rate(
+                    ordinary_learner(folder, copy.deepcopy(learn.encoder), workers, device)
+                )
+            rates = side_by_side(ways, max(1, options.rounds // 3))
+            medians = {name: f"{sorted(r)[len(r) // 2]:,.0f}" for name, r in rates.items()}
+            best = max((r for name, r in rates.items() if name != "ours"), key=lambda r: sorted(r)[len(r) // 2])
+            print(f"(b) {encoder}: {ratio_text(rates['ours'], best)} of an ordinary pipeline; images/s {medians}")
+        if "c" in options.parts:
+            print(f"(c) {encoder}: {full_cell(dls.classify, learn, precision)}")
+
+
+def full_cell(dls, pretrained, precision: str) -> str:
+    """Time of 100 epochs with cached views against the plain way, and against our own way with fresh views."""
+    ways = {
+        "cached": lambda: classifier_learner(dls, pretrained, seed=0, precision=precision, views=AUTO_VIEWS),
+        "fresh": lambda: classifier_learner(dls, pretrained, seed=0, precision=precision, views="fresh"),
+        "stock fastai": lambda: stock_classifier(dls, pretrained, precision),
+    }
+    whole, text = {}, []
+    for name, make in ways.items():
+        learn, times = quiet(make()), []
+        # enough epochs that features are kept in both
+        short, long = (AUTO_VIEWS + 1, AUTO_VIEWS + 9) if name == "cached" else (1, 3)
+        for epochs in (short, long):
+            start = time.perf_counter()
+            learn.fit(epochs, 1e-3, wd=0)
+            times.append(time.perf_counter() - start)
+        each = (times[1] - times[0]) / (long - short)
+        once = max(0.0, times[0] - short * each)
+        whole[name] = once + 100 * each
+        text.append(f"{name} {once:.1f} + {each:.2f} s an epoch")
+    ratios = (whole["stock fastai"] / whole["cached"], whole["fresh"] / whole["cached"])
+    return "{:.1f} times as fast as a stock Learner, {:.1f} as with fresh views, ".format(*ratios) + "; ".join(text)
+
+
+def stock_classifier(dls, pretrained, precision: str):
+    """The same model on the same batches with fastai's own Learner, optimizer, loss and torch's dropout."""
+    from fastai.learner import Learner
+    from fastai.losses import CrossEntropyLossFlat
+    from fastai.metrics import accuracy
+    from fastai.optimizer import Adam
+
+    from sslfast import MacroF1
+    from sslfast.models import Classifier, create_head
+
+    encoder = copy.deepcopy(pretrained.encoder).requires_grad_(False)
+    head = create_head(encoder.out_shape, len(dls.vocab))
+    for i, layer in enumerate(head):
+        if isinstance(layer, nn.Dropout):
+            head[i] = nn.Dropout(layer.p)
+    model = Classifier(encoder, head, precision)
+    return Learner(
+        dls, model, loss_func=CrossEntropyLossFlat(), opt_func=Adam, metrics=[accuracy, MacroF1()],
+        splitter=lambda m: [p for p in m.parameters() if p.requires_grad],
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

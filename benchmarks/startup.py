@@ -1,0 +1,95 @@
+"""How long a job takes until it trains, against the least that a fastai Learner needs.
+
+    python benchmarks/startup.py
+
+Times whole processes that take turns, each from its start to its first training batch: the script of rule
+`supervised` (on digits), a Learner over fastai.basics and fastai.callback.all, and torch alone.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from timing import ratio_text, side_by_side
+
+ROOT = Path(__file__).parents[1]
+
+TORCH = """
+import os, torch
+x, model = torch.rand(128, 4), torch.nn.Linear(4, 2)
+model(x).sum().backward()
+with torch.no_grad():
+    for p in model.parameters():
+        p.sub_(p.grad)
+os._exit(0)
+"""
+FASTAI = """
+import os
+from fastai.basics import *
+from fastai.callback.all import *
+class Stop(Callback):
+    def after_batch(self):
+        os._exit(0)
+data = [(torch.rand(4), torch.tensor(1)) for _ in range(256)]
+dls = DataLoaders.from_dsets(data, data, bs=128, device="cpu", num_workers=0)
+learn = Learner(dls, nn.Linear(4, 2), loss_func=nn.CrossEntropyLoss(), cbs=[Stop()])
+with learn.no_bar():
+    learn.logger = noop
+    learn.fit(1)
+"""
+# the script itself, with what Snakemake gives it; the learning rate is asked for at the first step
+OURS = """
+import os, sys
+from types import SimpleNamespace as Bag
+class FirstStep(float):
+    def __float__(self):
+        os._exit(0)
+folder = sys.argv[1]
+data = dict(dataset="digits", folder=None, test_fraction=0.2, test_seed=0)
+config = dict(data_root=folder, study="startup", batch_size=128, augment={}, budget="epochs", device="cpu")
+snakemake = Bag(
+    log=[folder + "/log"], config=config, threads=1, wildcards=Bag(encoder="original", l="0.5"),
+    params=Bag(data=data, fit=dict(epochs=1, lr=FirstStep(1e-3))),
+    input=Bag(split=folder + "/split.parquet"), output=Bag(record=folder + "/r.json", predictions=folder + "/r.npy"),
+)
+script = sys.argv[2]
+exec(compile(open(script).read(), script, "exec"), dict(snakemake=snakemake, __name__="__main__"))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    options = parser.parse_args()
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}  # as Snakemake sets it for `threads: 1`
+    with tempfile.TemporaryDirectory() as folder:
+        make_split = (
+            "from sslfast import load_dataset, make_split; from sslfast.data.splits import write_split; import sys;"
+            "write_split(make_split(load_dataset('digits', data_root=sys.argv[1]), 0), sys.argv[1] + '/split.parquet')"
+        )
+        subprocess.run([sys.executable, "-c", make_split, folder], check=True, env=env)
+
+        def seconds(code: str, *arguments: str) -> float:
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code, *arguments], check=True, env=env)
+            return time.perf_counter() - start
+
+        script = str(ROOT / "workflow/scripts/supervised.py")
+        times = side_by_side(
+            {
+                "our script": lambda: seconds(OURS, folder, script),
+                "fastai": lambda: seconds(FASTAI),
+                "torch": lambda: seconds(TORCH),
+            },
+            options.rounds,
+        )
+    medians = ", ".join(f"{name} {sorted(t)[len(t) // 2]:.2f}" for name, t in times.items())
+    print(f"(d) {ratio_text(times['our script'], times['fastai'])} of a fastai Learner; seconds: {medians}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""What the benchmarks share: quiet fits, clocks, and ratios of things that take turns."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from fastai.callback.core import Callback
+from fastai.callback.progress import ProgressCallback
+
+from sslfast.memory import keep_freed_memory
+
+keep_freed_memory()  # as the scripts of the workflow do, for all that is compared
+
+__all__ = ["TrainingClock", "quiet", "side_by_side", "table"]
+
+
+class TrainingClock(Callback):
+    """Images a second of the training batches of a fit, validation left out; `last`: seconds of its last epoch."""
+
+    order = 80
+
+    def before_fit(self):
+        self.seconds, self.images = 0.0, 0
+
+    def before_train(self):
+        self.start = time.perf_counter()
+
+    def after_batch(self):
+        if self.learn.training:
+            self.images += len(self.learn.xb[0])
+
+    def after_train(self):
+        self.last = time.perf_counter() - self.start
+        self.seconds += self.last
+
+    @property
+    def rate(self) -> float:
+        return self.images / self.seconds
+
+
+def quiet(learn):
+    """The learner, without a progress bar or a line an epoch."""
+    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
+    learn.logger = lambda row: None
+    return learn
+
+
+def side_by_side(contestants: dict[str, Callable[[], float]], rounds: int) -> dict[str, np.ndarray]:
+    """What each contestant returns in each round `[rounds]`; they take turns, after one round to warm up."""
+    names = list(contestants)
+    results: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(-1, rounds):
+        for name in names if turn % 2 else reversed(names):
+            value = contestants[name]()
+            if turn >= 0:
+                results[name].append(value)
+    return {name: np.array(values) for name, values in results.items()}
+
+
+def ratio_text(first: np.ndarray, second: np.ndarray) -> str:
+    """The median of the ratios of paired rounds, with the lowest and highest."""
+    ratios = first / second
+    return f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Rows, the first of which is the header, as a Markdown table."""
+    header, *body = rows
+    return "\n".join("| " + " | ".join(row) + " |" for row in [header, tuple("---" for _ in header), *body])

@@ -1,0 +1,87 @@
+"""A fastai Learner that spends little between batches, for networks small enough for that to count."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from fastai.callback.core import Callback, event
+from fastai.learner import AvgSmoothLoss, Learner, Recorder
+from torch import Tensor
+
+from .optimizer import fused_adam
+
+__all__ = ["LeanLearner"]
+
+
+class LeanLearner(Learner):
+    """fastai's `Learner`, event for event, with less work a batch.
+
+    It remembers which callbacks listen to which event (fastai asks every callback at every event),
+    steps with `fused_adam` unless `opt_func` is given, and keeps the running loss on the device (fastai
+    fetches it every batch, and a GPU waits for that). `benchmarks/overhead.py` shows what each saves.
+    """
+
+    def __init__(self, dls, model, loss_func=None, opt_func: Callable = fused_adam, **kwargs):
+        self._listeners: dict[str, tuple[list[Callback], list[Callback]]] = {}
+        super().__init__(dls, model, loss_func=loss_func, opt_func=opt_func, **kwargs)
+        for recorder in self._grab_cbs(Recorder):
+            self.remove_cb(recorder)
+            self.add_cb(_LeanRecorder())
+
+    def __call__(self, event_name: str | Iterable[str]) -> None:
+        for name in (event_name,) if isinstance(event_name, str) else event_name:
+            for callback in self._listening(name):
+                callback(name)
+
+    def _listening(self, event_name: str) -> list[Callback]:
+        present = list(self.cbs)
+        known, listeners = self._listeners.get(event_name, (None, []))
+        if known != present:  # callbacks compare by identity
+            if not hasattr(event, event_name):
+                raise ValueError(f"missing {event_name}")
+            # all hear of after_fit: fastai then switches those on again that switched themselves off
+            ordered = self.cbs.sorted("order")
+            listeners = [cb for cb in ordered if event_name == "after_fit" or hasattr(cb, event_name)]
+            self._listeners[event_name] = present, listeners
+        return listeners
+
+    def _set_device(self, b):
+        device = next(self.model.parameters()).device
+        there = isinstance(b, tuple) and all(isinstance(t, Tensor) and t.device == device for t in b)
+        return b if there else super()._set_device(b)
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_listeners": {}}
+
+
+class _LeanRecorder(Recorder):
+    """fastai's `Recorder`, which a GPU need not wait for: losses reach the CPU once an epoch."""
+
+    name = "recorder"
+
+    def __init__(self):
+        super().__init__()
+        self.smooth_loss = _SmoothLoss()
+
+    def after_batch(self):
+        learn = self.learn
+        if not learn.training or self.train_metrics or not len(learn.yb):
+            super().after_batch()
+            return
+        self.smooth_loss.accumulate(learn)
+        learn.smooth_loss = self.smooth_loss.value
+        self.losses.append(learn.smooth_loss)
+        self.lrs.append(learn.opt.hypers[-1]["lr"])
+
+    def after_train(self):
+        super().after_train()
+        if self.losses and self.losses[-1].device.type != "cpu":
+            self.losses = list(torch.stack([loss.to(self.losses[-1].device) for loss in self.losses]).cpu())
+
+
+class _SmoothLoss(AvgSmoothLoss):
+    val: Tensor
+
+    def accumulate(self, learn):
+        self.count += 1
+        loss = learn.loss.detach().mean()
+        self.val = torch.lerp(loss, self.val.to(loss.device), self.beta)

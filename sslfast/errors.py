@@ -1,6 +1,6 @@
 """Errors meant for a person: one line that says what was found, what was expected and what to do."""
 
-__all__ = ["ConfigError", "DataError", "RecordError", "SslfastError"]
+__all__ = ["ConfigError", "DataError", "RecordError", "ResultsError", "SslfastError"]
 
 
 class SslfastError(Exception):
@@ -20,3 +20,7 @@ class DataError(SslfastError):
 
 class RecordError(SslfastError):
     """A file that sslfast wrote (split, encoder, record) is damaged or belongs to something else."""
+
+
+class ResultsError(SslfastError):
+    """A table of results lacks a column, contradicts itself, or mixes what cannot be compared."""

@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .analysis.summaries import SUPERVISED
-from .analysis.tables import CELL_KEY
+from .analysis.checks import CELL_KEY, SUPERVISED
 from .files import replacing
 
 __all__ = [

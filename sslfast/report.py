@@ -8,9 +8,13 @@ import jinja2
 import pandas as pd
 
 from . import figures
-from .analysis import summaries
+from .analysis.checks import SUPERVISED
+from .analysis.contrasts import contrasts
+from .analysis.data_needed import data_needed
 from .analysis.intervals import MIN_SEEDS, mean_interval
+from .analysis.scores import accuracy_targets, scores
 from .analysis.tables import write_tables
+from .analysis.times import time_to_threshold
 from .files import replacing
 
 __all__ = ["FIGURES", "write_report"]
@@ -50,12 +54,12 @@ def write_report(
     """
     folder = Path(folder)
     metric, threshold = config["threshold"]["metric"], config["threshold"]["value"]
-    targets = summaries.accuracy_targets(cells, config.get("accuracy_targets"))
+    targets = accuracy_targets(cells, config.get("accuracy_targets"))
     tables = {
-        "scores": summaries.scores(cells),
-        "differences": summaries.differences(cells),
-        "time_to_threshold": summaries.time_to_threshold(cells, history, metric, threshold),
-        "data_needed": summaries.data_needed(cells, targets),
+        "scores": scores(cells),
+        "differences": contrasts(cells),
+        "time_to_threshold": time_to_threshold(cells, history, metric, threshold),
+        "data_needed": data_needed(cells, targets),
     }
     drawn = {
         "f1_against_unlabelled": figures.against_unlabelled(tables["scores"], cells, "macro_f1"),
@@ -107,7 +111,7 @@ def findings(cells: pd.DataFrame, differences: pd.DataFrame) -> list[str]:
         row = group.sort_values("u").iloc[-1]
         cell = cells[(cells.encoder == encoder) & (cells.l == label)]
         ours = mean_interval(cell[(cell.method == row.method) & (cell.u == row.u)].test_macro_f1)
-        theirs = mean_interval(cell[cell.method == summaries.SUPERVISED].test_macro_f1)
+        theirs = mean_interval(cell[cell.method == SUPERVISED].test_macro_f1)
         if not row.n_seeds:
             sentences.append(f"{row.n_labelled:,} labels ({encoder}): not known, no seed has both runs.")
             continue
@@ -197,7 +201,7 @@ def _facts(cells: pd.DataFrame, config: Mapping, images: Mapping) -> dict[str, s
         "data set": f"{config['title']} ({cells.dataset.iloc[0]})",
         "runs": f"{len(cells)}, of which {ok} ok, {len(cells) - ok} failed or diverged",
         "seeds": ", ".join(str(s) for s in sorted(cells.seed.unique())),
-        "pool": ", ".join(sorted(cells[cells.method != summaries.SUPERVISED].pool.unique())),
+        "pool": ", ".join(sorted(cells[cells.method != SUPERVISED].pool.unique())),
         "budget": ", ".join(sorted(cells.budget.dropna().unique())),
         "test images": f"{int(cells.n_test.max()):,}, used once a cell, at the end",
         "device": f"{_devices(cells)}, {int(cells.threads.max())} thread(s) a job, {cells.precision.iloc[0]}",
@@ -255,4 +259,6 @@ def _inline(path: Path) -> str:
 def _html(table: pd.DataFrame | None) -> str:
     if table is None:
         return ""
+    # sentences are for the text, and 'never' is a dash like everything that has no number
+    table = table.drop(columns="sentence", errors="ignore").replace([float("inf"), float("-inf")], float("nan"))
     return table.to_html(index=False, border=0, na_rep="–", float_format=lambda v: f"{v:.4g}", escape=True)

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from sslfast.analysis.tables import collect
 from sslfast.records import RunRecord, Spec, write_record
 
 N_TRAIN = 1000  # training images left after validation
+LOST = "a loss was not finite in epoch 2"
 N_TEST = 1000  # so that any accuracy of three decimals has a confusion matrix
 
 
@@ -153,6 +155,62 @@ def tables(records: Iterable[RunRecord]) -> tuple[pd.DataFrame, pd.DataFrame]:
             paths.append(Path(folder) / f"{number}.json")
             write_record(record, paths[-1])
         return collect(paths)
+
+
+def cells_of(score: Callable[..., float | str] | None = None, **settings) -> pd.DataFrame:
+    """The `cells` table of a `grid`, by default of `realistic` accuracies."""
+    return tables(grid(score or realistic, **settings))[0]
+
+
+def by_seed(**scores_of: Sequence[float | None]) -> pd.DataFrame:
+    """Cells at u = 0.1, l = 0.5: a list of accuracies a method, a seed each, None for a run that diverged."""
+    return tables(
+        run_record(method, seed=seed, **({"problem": LOST} if score is None else {"accuracy": score}))
+        for method, found in scores_of.items()
+        for seed, score in enumerate(found)
+    )[0]
+
+
+def results_table(
+    score: Callable[..., float | None],
+    *,
+    us: Sequence[float] = (0, 0.01, 0.03, 0.1, 0.3, 1),
+    ls: Sequence[float] = (0.02, 0.05, 0.1, 0.3, 0.5),
+    seeds: Iterable[int] = range(5),
+    encoders: Sequence[str] = ("original",),
+    methods: Sequence[str] = ("autoencoder",),
+    baseline: bool = True,
+    n_train: int = 45000,
+    pool: str = "all",
+) -> pd.DataFrame:
+    """A table of results from elsewhere: a row a run, no run records behind it.
+
+    `score(method, u, l, seed, encoder)` gives accuracy and macro-F1 (u is 0 for the control, None for the baseline),
+    or None for a run that diverged.
+    """
+    settings = [("supervised", None)] * baseline + [("random", 0.0)] * (0 in us)
+    settings += [(method, u) for method in methods for u in us if u > 0]
+    rows = []
+    for encoder in encoders:
+        for method, u in settings:
+            for label in ls:
+                n_pool = n_train * (1 - label if pool == "rest" else 1)
+                for seed in seeds:
+                    found = score(method=method, u=u, l=label, seed=seed, encoder=encoder)
+                    rows.append(
+                        {"study": "made-up", "dataset": "photos", "method": method, "encoder": encoder}
+                        | {"u": float("nan") if u is None else u, "l": label, "seed": seed, "pool": pool}
+                        | {"n_unlabelled": round((u or 0) * n_pool), "n_labelled": round(label * n_train)}
+                        | {"status": "diverged" if found is None else "ok", "test_accuracy": found}
+                        | {"test_macro_f1": found, "n_test": 10000, "seconds_classify": 60 * label + 1}
+                        | {"seconds_pretrain": 300 * (u or 0)}
+                    )
+    return pd.DataFrame(rows).astype({"test_accuracy": float, "test_macro_f1": float})
+
+
+def noise(sd: float, *what) -> float:
+    """A normal deviate that belongs to `what` (a seed, a cell), the same whenever it is asked for."""
+    return sd * float(np.random.default_rng(list(repr(what).encode())).standard_normal())
 
 
 def realistic(*, method, u, l, seed, encoder="original") -> float:  # noqa: E741

@@ -20,7 +20,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from sslfast import figures
-from sslfast.analysis import summaries
+from sslfast.analysis.contrasts import contrasts
+from sslfast.analysis.data_needed import data_needed
+from sslfast.analysis.scores import scores
+from sslfast.analysis.times import time_to_threshold
 from sslfast.report import FIGURES, findings, write_report
 
 LOST = "a loss was not finite in epoch 2"
@@ -232,7 +235,7 @@ def test_pretraining_is_counted_once_an_encoder(name, pretraining, n_runs, repor
 
 def sentences(records) -> list[str]:
     cells, _ = tables(records)
-    return findings(cells, summaries.differences(cells))
+    return findings(cells, contrasts(cells))
 
 
 @pytest.mark.parametrize(
@@ -298,7 +301,7 @@ def drawn(figure):
 
 def time_figure(records):
     cells, history = tables(records)
-    times = summaries.time_to_threshold(cells, history, "macro_f1", 0.4)
+    times = time_to_threshold(cells, history, "macro_f1", 0.4)
     return figures.time_to_threshold(times, cells, "macro_f1", 0.4), times
 
 
@@ -336,7 +339,7 @@ def test_data_needed_has_a_bar_where_reached_and_says_so_where_not():
     cells, _ = tables(
         grid(lambda method, l, **_: 0.3 + l / 2 + (0.2 if method == "autoencoder" else 0), us=["0", "1"])  # noqa: E741
     )
-    figure = figures.data_needed(summaries.data_needed(cells, [0.5, 0.7]), cells)
+    figure = figures.data_needed(data_needed(cells, [0.5, 0.7]), cells)
     first, second, below, _ = figure.axes
     assert bars(first) == {0: 500, 1: 50, 2: 500}
     assert bars(second) == {1: 500}
@@ -348,13 +351,13 @@ def test_data_needed_has_a_bar_where_reached_and_says_so_where_not():
 
 def test_without_targets_the_figure_of_data_needed_says_so():
     cells, _ = tables(grid(lambda **_: LOST))
-    figure = figures.data_needed(summaries.data_needed(cells, []), cells)
+    figure = figures.data_needed(data_needed(cells, []), cells)
     assert [text.get_text() for text in figure.texts] == ["no target accuracy within what the study reached"]
 
 
 def test_pretraining_stands_under_the_classifier():
     cells, _ = tables(grid(realistic, seconds_pretrain=30, **SMALL))
-    (axes,) = figures.wall_clock(summaries.scores(cells), cells).axes
+    (axes,) = figures.wall_clock(scores(cells), cells).axes
     stacked = [(round(bar.get_x() + 0.4), bar.get_y(), bar.get_height()) for bar in axes.patches]
     assert stacked == [(0, 0, 0), (0, 0, 6), (1, 0, 30), (1, 30, 6), (2, 0, 0), (2, 0, 6)]
 
@@ -373,7 +376,7 @@ def test_a_run_that_stopped_does_not_bend_the_curve_of_the_others():
 @pytest.mark.parametrize("n_seeds", [1, 2, 3])
 def test_a_difference_has_an_error_bar_only_where_it_has_an_interval(n_seeds):
     cells, _ = tables(grid(realistic, seeds=range(n_seeds), **SMALL))
-    compared = summaries.differences(cells)
+    compared = contrasts(cells)
     (axes,) = figures.self_supervised_against_supervised(compared, cells, "macro_f1").axes
     ends = [segment for points in axes.containers for segment in points.lines[2][0].get_segments()]
     lengths = [float(segment[-1][1] - segment[0][1]) for segment in ends if len(segment)]
@@ -386,20 +389,20 @@ def test_a_difference_has_an_error_bar_only_where_it_has_an_interval(n_seeds):
 
 def test_the_mean_and_every_seed_are_drawn_against_unlabelled_data():
     cells, _ = tables(grid(realistic, us=["0", "0.1", "1"], ls=["0.5"]))
-    scores = summaries.scores(cells)
-    (axes,) = figures.against_unlabelled(scores, cells, "macro_f1").axes
+    scored = scores(cells)
+    (axes,) = figures.against_unlabelled(scored, cells, "macro_f1").axes
     baseline, means, seeds = axes.lines
-    ours = scores[scores.method != "supervised"].sort_values("u")
+    ours = scored[scored.method != "supervised"].sort_values("u")
     assert means.get_ydata() == pytest.approx(ours["mean"].tolist())
     assert np.diff(means.get_xdata()).tolist() == pytest.approx([0.6, 1.0])  # u = 0 stands beside a log axis
     assert len(seeds.get_ydata()) == 9
-    assert baseline.get_ydata()[0] == pytest.approx(scores[scores.method == "supervised"]["mean"].item())
+    assert baseline.get_ydata()[0] == pytest.approx(scored[scored.method == "supervised"]["mean"].item())
 
 
 @pytest.mark.parametrize("us", [TWELVE, TWELVE[1:], ["0", "0.001", "0.01", "0.1", "1"], ["0.5", "0.9", "1"], ["0"]])
 def test_names_of_fractions_do_not_overlap_on_the_axis(us):
     cells, _ = tables(grid(realistic, us=us, ls=["0.5"], seeds=[0]))
-    figure = drawn(figures.against_unlabelled(summaries.scores(cells), cells, "macro_f1"))
+    figure = drawn(figures.against_unlabelled(scores(cells), cells, "macro_f1"))
     labels = [label for label in figure.axes[0].get_xticklabels() if label.get_text()]
     shown = [label.get_text() for label in labels]
     assert (shown[0], shown[-1]) == (us[0], us[-1])
@@ -409,7 +412,7 @@ def test_names_of_fractions_do_not_overlap_on_the_axis(us):
 
 def test_no_legend_covers_the_differences():
     cells, _ = tables(grid(realistic, us=TWELVE, ls=["0.1", "0.5"]))
-    figure = drawn(figures.self_supervised_against_supervised(summaries.differences(cells), cells, "macro_f1"))
+    figure = drawn(figures.self_supervised_against_supervised(contrasts(cells), cells, "macro_f1"))
     (axes,), (legend,) = figure.axes, figure.legends
     assert axes.get_legend() is None
     assert not legend.get_window_extent().overlaps(axes.get_window_extent())
@@ -424,7 +427,7 @@ def test_every_series_has_its_own_colour():
 
 def test_a_figure_that_cannot_be_drawn_leaves_no_file(tmp_path):
     cells, _ = tables(grid(realistic, **SMALL))
-    figure = figures.wall_clock(summaries.scores(cells), cells)
+    figure = figures.wall_clock(scores(cells), cells)
     figure.savefig = lambda path, **_: (Path(path).write_bytes(b"half"), 1 / 0)
     with pytest.raises(ZeroDivisionError):
         figures.write_figure(figure, tmp_path / "wall_clock")
@@ -435,7 +438,7 @@ def test_a_figure_that_cannot_be_drawn_leaves_no_file(tmp_path):
 
 
 def test_reading_results_takes_no_gpu_stack():
-    modules = ["records", "config", "analysis", "analysis.tables", "analysis.summaries", "figures", "report"]
+    modules = ["records", "config", "analysis", "analysis.tables", "analysis.results", "figures", "report"]
     lines = [f"import sslfast.{module}" for module in modules]
     heavy = ("torch", "torchvision", "fastai", "snakemake")
     lines.append(f"import sys; print(sorted(m for m in {heavy} if m in sys.modules))")
@@ -447,5 +450,5 @@ def test_drawing_needs_no_screen(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     cells, _ = tables(grid(realistic, **SMALL))
     target = io.BytesIO()
-    figures.wall_clock(summaries.scores(cells), cells).savefig(target, format="png")
+    figures.wall_clock(scores(cells), cells).savefig(target, format="png")
     assert target.getvalue().startswith(b"\x89PNG")

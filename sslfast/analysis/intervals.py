@@ -1,14 +1,27 @@
 """Means over seeds, with intervals."""
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, special  # not stats, which takes half a second to import
 
-__all__ = ["Estimate", "mean_interval"]
+__all__ = [
+    "MIN_SEEDS",
+    "Estimate",
+    "detectable",
+    "draw_means",
+    "holm",
+    "mean_interval",
+    "mean_intervals",
+    "p_values",
+    "quantile",
+]
 
 MIN_SEEDS = 3  # below, an interval would say more about the method than about the data
+N_DRAWS = 1000
+ROUNDING = 1e-9  # a standard error below this is the rounding of identical scores
 
 
 @dataclass(frozen=True)
@@ -35,9 +48,91 @@ def mean_interval(values: Iterable[float], level: float = 0.95) -> Estimate:
     A percentile bootstrap over so few seeds would cover far less than `level`.
     """
     values = np.asarray([v for v in values if np.isfinite(v)], dtype=float)
-    n = len(values)
-    mean = float(values.mean()) if n else float("nan")
-    if n < MIN_SEEDS:
-        return Estimate(mean, float("nan"), float("nan"), n)
-    half = float(stats.t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
-    return Estimate(mean, mean - half, mean + half, n)
+    mean, se = _mean_and_error(values)
+    low, high = mean_intervals(mean, se, len(values), level)
+    return Estimate(float(mean), float(low), float(high), len(values))
+
+
+def mean_intervals(mean: np.ndarray, se: np.ndarray, n: np.ndarray, level: float = 0.95) -> tuple:
+    """`(low, high)` of Student's t intervals, for arrays of means, standard errors and numbers of seeds."""
+    n = np.asarray(n)
+    half = special.stdtrit(np.maximum(n - 1, 1), (1 + level) / 2) * se
+    half = np.where(n >= MIN_SEEDS, half, np.nan)
+    return mean - half, mean + half
+
+
+def p_values(mean: np.ndarray, se: np.ndarray, n: np.ndarray, than: float = 0.0) -> np.ndarray:
+    """One-sided p-values of 'the true mean is not above `than`' (t test); NaN below three seeds.
+
+    Two-sided: `2 * min(p, 1 - p)`. A standard error of 0 (identical scores) is taken as rounding.
+    """
+    n = np.asarray(n)
+    t = (np.asarray(mean) - than) / np.maximum(se, ROUNDING)
+    return np.where(n >= MIN_SEEDS, special.stdtr(np.maximum(n - 1, 1), -t), np.nan)
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """p-values `[n]` of a family corrected by Holm's step-down method: the family errs at most at the level tested.
+
+    As statsmodels' `multipletests(p, method="holm")`, whose garbage collection at every call takes longer than all
+    else that the analysis does.
+    """
+    p = np.asarray(p, dtype=float)
+    order = np.argsort(p)
+    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return np.minimum(steps, 1)[np.argsort(order)]
+
+
+def draw_means(scores: np.ndarray, n_draws: int = N_DRAWS, seed: int = 0) -> np.ndarray:
+    """Draws of what the true means may be, `[n_draws, ...]`, from scores `[seeds, ...]` without NaN.
+
+    Y* = ȳ + τ Σ z_s (y_s − ȳ) / √(S(S−1)) with z standard normal and τ = √((S−1)/χ²): whole seeds share a z, so
+    what seeds have in common stays in common, and a quantile interval of any one mean (or linear function of means)
+    is Student's t interval. For functions that are not linear, apply them to each draw. Below three seeds there
+    are no draws: `[0, ...]`.
+    """
+    n_seeds = len(scores)
+    if n_seeds < MIN_SEEDS:
+        return np.empty((0, *scores.shape[1:]))
+    rng = np.random.default_rng(seed)
+    mean = scores.mean(axis=0)
+    z = rng.standard_normal((n_draws, n_seeds))
+    tau = np.sqrt((n_seeds - 1) / rng.chisquare(n_seeds - 1, (n_draws, 1)))
+    return mean + np.tensordot(tau * z / np.sqrt(n_seeds * (n_seeds - 1)), scores - mean, axes=1)
+
+
+def quantile(draws: np.ndarray, level: float) -> np.ndarray:
+    """The `level` quantile over draws `[n_draws, ...]`, which may be infinite; NaN without draws."""
+    if not len(draws):
+        return np.full(draws.shape[1:], np.nan)
+    # between −inf and inf there is no middle: take a value that was drawn
+    return np.quantile(draws, level, axis=0, method="inverted_cdf")
+
+
+def detectable(sd: np.ndarray, n: np.ndarray, alpha: float = 0.05, power: float = 0.8) -> np.ndarray:
+    """The smallest true difference that a paired t test at `alpha` finds with chance `power`; NaN below three seeds.
+
+    `sd`: standard deviation over seeds of the differences, taken as known.
+    """
+    n = np.asarray(n)
+    effects = {k: _effect(int(k), alpha, power) for k in np.unique(n[n >= MIN_SEEDS])}
+    return np.asarray(sd) * np.array([effects.get(k, np.nan) for k in n.ravel()]).reshape(n.shape)
+
+
+@functools.lru_cache
+def _effect(n: int, alpha: float, power: float) -> float:
+    """That difference in standard deviations (noncentral t)."""
+    limit = special.stdtrit(n - 1, 1 - alpha / 2)
+
+    def missing(d: float) -> float:  # scipy has no value (NaN) far out, where power is 1
+        return np.nan_to_num(1 - special.nctdtr(n - 1, d * np.sqrt(n), limit), nan=1.0) - power
+
+    return optimize.brentq(missing, 1e-3, 1e3)
+
+
+def _mean_and_error(values: np.ndarray) -> tuple[float, float]:
+    if not len(values):
+        return np.nan, np.nan
+    if np.ptp(values) == 0:  # the mean of identical numbers may differ from them in the last digit
+        return values[0], 0.0 if len(values) > 1 else np.nan
+    return values.mean(), values.std(ddof=1) / np.sqrt(len(values))

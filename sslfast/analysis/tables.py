@@ -7,10 +7,9 @@ import pandas as pd
 
 from ..files import replacing
 from ..records import RunRecord, read_record
+from .checks import CELL_KEY
 
 __all__ = ["CELL_KEY", "collect", "write_tables"]
-
-CELL_KEY = ["dataset", "method", "encoder", "u", "l", "seed"]
 
 
 def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -1,0 +1,59 @@
+"""`python -m sslfast.analysis cells.csv --out DIR`: conclusions from a table of results, wherever it comes from."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import ResultsError, SslfastError
+from .decision import Prices
+from .results import Settings, analyse, verdict, write_results
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write all tables and `summary.md`, print the verdict; 0, or 1 after one line on what was wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        o = options
+        prices = Prices(o.price_per_label, o.price_per_unlabelled_image, o.price_per_gpu_hour, o.budget)
+        settings = Settings(o.metric, o.delta, o.alpha, o.threshold, o.threshold_metric, o.target, prices)
+        cells = _read(options.cells)
+        history = _read(options.history) if options.history else None
+        results = analyse(cells, history, settings)
+        write_results(results, options.out)
+    except (SslfastError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(verdict(results)))
+    print(f"\nThe summary and the tables are in {options.out}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sslfast.analysis", description=__doc__.split(": ")[1])
+    columns = "method, u, l, seed, n_unlabelled, n_labelled, and test_macro_f1, test_accuracy or both"
+    parser.add_argument("cells", type=Path, help=f"table with a row a run, CSV or Parquet: {columns}")
+    epochs = "method, u, l, seed, epoch, seconds, macro_f1"
+    parser.add_argument("--history", type=Path, help=f"table with a row a run and epoch: {epochs}")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the tables and summary.md")
+    parser.add_argument("--metric", default="test_macro_f1", help="score to judge by (%(default)s)")
+    parser.add_argument("--delta", type=float, default=0.015, help="smallest gain worth having (%(default)s)")
+    parser.add_argument("--alpha", type=float, default=0.05, help="error rate of each family of tests (%(default)s)")
+    parser.add_argument("--threshold", type=float, default=0.4, help="validation score to reach (%(default)s)")
+    parser.add_argument("--threshold-metric", default="macro_f1", help="its column in the history (%(default)s)")
+    parser.add_argument("--target", type=float, action="append", help="test accuracy to ask data for (may be repeated)")
+    for name in ("price-per-label", "price-per-unlabelled-image", "price-per-gpu-hour", "budget"):
+        parser.add_argument(f"--{name}", type=float)
+    return parser
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except (ValueError, UnicodeDecodeError) as error:  # pandas' own errors are ValueErrors
+        raise ResultsError(f"{path}: not a readable table ({error}); expected CSV with a header, or Parquet") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""Tables of results from anywhere: what they must hold, and one line on what is wrong if they do not."""
+
+import difflib
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from ..errors import ConfigError, ResultsError
+
+__all__ = ["CELL_KEY", "RANDOM", "SUPERVISED", "check_cells", "check_history", "check_metric", "check_number"]
+
+CELL_KEY = ["dataset", "method", "encoder", "u", "l", "seed"]
+SUPERVISED, RANDOM = "supervised", "random"
+
+METRICS = ["test_macro_f1", "test_accuracy"]
+REQUIRED = ["method", "u", "l", "seed", "n_unlabelled", "n_labelled"]
+ONE_OF_EACH = ["study", "dataset", "schema_version", "budget", "pool"]  # a table that mixes them compares unlike things
+COUNT_SLACK = 0.01  # classes are rounded one by one, so counts of one fraction may differ a little
+
+
+def check_cells(cells: pd.DataFrame, where: str = "cells") -> pd.DataFrame:
+    """A copy of `cells`, a row a run, fit for every function of `sslfast.analysis`; its columns:
+
+    `method` (`supervised` is the baseline, `random` the control at u = 0, any other a way of pre-training),
+    `u` and `l` (fractions, 0 to 1; u empty for the baseline), `seed` (a whole number), `n_unlabelled` and
+    `n_labelled` (images), and `test_macro_f1`, `test_accuracy` or both (0 to 1, empty for a run without result).
+    Optional: `study`, `dataset`, `encoder`, `status` (`ok` or why there is no result), `pool`, `budget`,
+    `schema_version` (one value each, but for encoder and status), `seconds_pretrain`, `seconds_classify`,
+    `n_test`, `n_classes`. Other columns pass through. Scores of runs that are not `ok` are emptied: they never count.
+
+    Raises `ResultsError`, one line naming `where` and the column, for what is missing or cannot be.
+    """
+    if cells.empty:
+        raise ResultsError(f"{where}: no rows, expected a row for each run")
+    _require(cells, REQUIRED, where)
+    metrics = [name for name in METRICS if name in cells]
+    if not metrics:
+        _require(cells, METRICS[:1], where)
+    cells = cells.copy()
+    numbers = [*REQUIRED[1:], *metrics, "n_test", "n_classes", "seconds_pretrain", "seconds_classify"]
+    for name in numbers:
+        if name in cells:
+            cells[name] = _numbers(cells[name], f"{where}: column {name}")
+    for name, default in {"study": "study", "dataset": "data", "encoder": "encoder", "status": None}.items():
+        if name not in cells:
+            cells[name] = default if default else np.where(cells[metrics].notna().all(axis=1), "ok", "no result")
+    for name in ("method", "encoder", "status"):
+        if cells[name].isna().any():
+            raise ResultsError(f"{where}: column {name} is empty in row {_first(cells[name].isna())}; fill it in")
+    cells.loc[cells.method == SUPERVISED, "u"] = np.nan
+    _check_values(cells, metrics, where)
+    _check_one_study(cells, where)
+    _check_unique(cells, CELL_KEY, where)
+    _check_counts(cells, where)
+    return cells.assign(seed=cells.seed.astype(int))
+
+
+def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where: str = "history") -> pd.DataFrame:
+    """A copy of `history`, a row a run and epoch: method, u, l, seed, epoch, seconds, `metric` (validation, 0 to 1).
+
+    `seconds` count from the start of the classifier's training. Optional: `dataset`, `encoder` (as in `cells`, which
+    `check_cells` returned), `images`. Raises `ResultsError` for a column that is missing, a score outside 0 to 1,
+    an epoch that stands twice, or runs that `cells` does not hold.
+    """
+    _require(history, ["method", "u", "l", "seed", "epoch", "seconds", metric], where)
+    history = history.copy()
+    for name in ("u", "l", "seed", "epoch", "seconds", metric):
+        history[name] = _numbers(history[name], f"{where}: column {name}")
+    for name in ("dataset", "encoder"):
+        if name not in history:
+            if cells[name].nunique() > 1:
+                raise ResultsError(f"{where}: no column {name}, but {cells[name].nunique()} of them in cells; add it")
+            history[name] = cells[name].iloc[0]
+    if "images" not in history:
+        history["images"] = np.nan
+    history.loc[history.method == SUPERVISED, "u"] = np.nan
+    outside = ~history[metric].between(0, 1) & history[metric].notna()
+    if outside.any():
+        found = f"found {history[metric][outside].iloc[0]:g} in row {_first(outside)}"
+        raise ResultsError(f"{where}: column {metric}: {found}, expected 0 to 1")
+    _check_unique(history, [*CELL_KEY, "epoch"], where)
+    known = history[CELL_KEY].drop_duplicates().merge(cells[CELL_KEY], on=CELL_KEY, how="left", indicator=True)
+    strange = known[known["_merge"] == "left_only"]
+    if len(strange):
+        raise ResultsError(
+            f"{where}: holds a run that cells does not ({_cell(strange.iloc[0])}); give both tables of one study"
+        )
+    return history
+
+
+def check_metric(cells: pd.DataFrame, metric: str, where: str = "cells") -> None:
+    """`ResultsError` if `cells` has no column `metric`."""
+    _require(cells, [metric], where)
+
+
+def check_number(name: str, value: float, low: float, high: float = np.inf, *, above: bool = False) -> float:
+    """`value`; `ConfigError` naming it unless it is a number from `low` (with `above`, more than that) to `high`."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
+    if not number or not low <= value <= high or (above and value == low):
+        bounds = f"{'more than' if above else 'at least'} {low:g}" + (f" and at most {high:g}" if high < np.inf else "")
+        raise ConfigError(f"{name}: found {value!r}, expected a number of {bounds}")
+    return float(value)
+
+
+def _require(table: pd.DataFrame, names: Sequence[str], where: str) -> None:
+    for name in names:
+        if name not in table:
+            close = difflib.get_close_matches(name, [str(c) for c in table if c not in names], n=1)
+            hint = f"did you mean column {close[0]}? rename it" if close else f"expected {', '.join(names)}"
+            raise ResultsError(f"{where}: no column {name}; {hint}")
+
+
+def _numbers(column: pd.Series, what: str) -> pd.Series:
+    numbers = pd.to_numeric(column, errors="coerce")
+    broken = numbers.isna() & column.notna()
+    if broken.any() or types.is_bool_dtype(column):
+        raise ResultsError(f"{what}: found {column[broken].iloc[0] if broken.any() else 'true or false'!r}"
+                           f" in row {_first(broken)}, expected a number (decimals with a point)")  # fmt: skip
+    return numbers.astype(float)
+
+
+def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
+    learned = ~cells.method.isin([SUPERVISED, RANDOM])
+    finished = cells.status == "ok"
+    for name in metrics:
+        cells.loc[~finished, name] = np.nan
+    problems = [  # column, which rows are wrong, what was expected
+        ("l", ~((cells.l > 0) & (cells.l <= 1)), "a fraction above 0 and up to 1"),
+        ("u", ~cells.u.between(0, 1) & (cells.method != SUPERVISED), "a fraction from 0 to 1"),
+        ("u", (cells.method == RANDOM) & (cells.u != 0), "0, since method random is an encoder without pre-training"),
+        ("u", learned & (cells.u == 0), "more than 0; an encoder without pre-training is method random"),
+        ("seed", ~(cells.seed.notna() & (cells.seed % 1 == 0)), "a whole number"),
+        *((name, finished & cells[name].isna(), "a score, since the status is ok") for name in metrics),
+        *(
+            (name, ~cells[name].between(0, 1) & cells[name].notna(), "a score from 0 to 1 (divide percentages by 100)")
+            for name in metrics
+        ),
+        *(
+            (name, ~(cells[name] >= 0) & (cells[name].notna() | required), "0 or more")
+            for name, required in {
+                "n_labelled": True,
+                "n_unlabelled": True,
+                "seconds_pretrain": False,
+                "seconds_classify": False,
+                "n_test": False,
+            }.items()
+            if name in cells
+        ),
+    ]
+    for name, wrong, expected in problems:
+        if wrong.any():
+            found = cells[name][wrong].iloc[0]
+            found = "nothing" if pd.isna(found) else f"{found:g}"
+            raise ResultsError(f"{where}: column {name}: found {found} in row {_first(wrong)}, expected {expected}")
+
+
+def _check_one_study(cells: pd.DataFrame, where: str) -> None:
+    for name in ONE_OF_EACH:
+        # the baseline uses no unlabelled images: its pool says nothing
+        rows = cells[cells.method != SUPERVISED] if name == "pool" else cells
+        found = sorted(map(str, rows[name].dropna().unique())) if name in cells else []
+        if len(found) > 1:
+            shown = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
+            raise ResultsError(
+                f"{where}: column {name}: found {len(found)} values ({shown}), expected one; analyse each on its own"
+            )
+
+
+def _check_unique(table: pd.DataFrame, key: list[str], where: str) -> None:
+    twice = table.duplicated(key, keep=False)
+    if twice.any():
+        rows = table[twice]
+        number = (table[key].astype(object).fillna(-1) == rows[key].astype(object).fillna(-1).iloc[0]).all(axis=1).sum()
+        epoch = f", epoch {rows.epoch.iloc[0]:g}" if "epoch" in key else ""
+        raise ResultsError(
+            f"{where}: {_cell(rows.iloc[0])}{epoch} stands in {number} rows, expected one; remove the others"
+        )
+
+
+def _check_counts(cells: pd.DataFrame, where: str) -> None:
+    """A larger fraction is no fewer images, and one fraction one number of them (in pool rest, of each l its own)."""
+    unlabelled = cells[cells.method != SUPERVISED]
+    wrong = (unlabelled.u == 0) != (unlabelled.n_unlabelled == 0)
+    if wrong.any():
+        row = unlabelled[wrong].iloc[0]
+        raise ResultsError(
+            f"{where}: column n_unlabelled: found {row.n_unlabelled:g} where u is {row.u:g}; mend either"
+        )
+    for rows, name, given in ((cells, "l", []), (unlabelled, "u", ["l"] if _draws_from_rest(cells) else [])):
+        counts = rows.groupby([*given, name])[f"n_{'' if name == 'l' else 'un'}labelled"].agg(["min", "max"])
+        spread = counts[counts["max"] > (1 + COUNT_SLACK) * counts["min"] + 1]
+        what = "n_labelled" if name == "l" else "n_unlabelled"
+        if len(spread):
+            at, (low, high) = spread.index[0], spread.iloc[0]
+            at = at[-1] if isinstance(at, tuple) else at
+            raise ResultsError(
+                f"{where}: column {what}: found {low:g} and {high:g} where {name} is {at:g}, expected one number of"
+                " images a fraction; is this more than one data set?"
+            )
+        before = counts["max"].groupby(level=given).shift() if given else counts["max"].shift()
+        if (counts["max"] < before).any():
+            at = counts.index[counts["max"] < before][0]
+            at = at[-1] if isinstance(at, tuple) else at
+            raise ResultsError(
+                f"{where}: column {what}: fewer images where {name} is {at:g} than at a smaller fraction; mend either"
+            )
+
+
+def _draws_from_rest(cells: pd.DataFrame) -> bool:
+    return "pool" in cells and bool((cells.pool == "rest").any())
+
+
+def _cell(row: pd.Series) -> str:
+    u = "" if pd.isna(row.u) else f", u {row.u:g}"
+    return f"{row.method} ({row.encoder}){u}, l {row.l:g}, seed {row.seed:g}"
+
+
+def _first(rows: pd.Series) -> int:
+    """The number of the first row that is True, as a person counts who does not count the header."""
+    return int(np.argmax(rows.to_numpy())) + 1

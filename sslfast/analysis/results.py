@@ -1,0 +1,251 @@
+"""Everything at once: all tables of conclusions from a table of cells, and the summary that a person reads first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..files import replacing
+from .checks import RANDOM, SUPERVISED, check_cells, check_history, check_metric, check_number
+from .claims import claims
+from .contrasts import contrasts
+from .data_needed import data_needed
+from .decision import Prices, what_next
+from .equivalence import label_equivalence
+from .plateau import plateaus
+from .scores import accuracy_targets, scores
+from .surface import surfaces
+from .times import time_to_threshold
+from .words import EXPLORATORY_BELOW, count, points, range_of_points, seeds
+
+__all__ = ["Results", "Settings", "analyse", "summary", "verdict", "write_results"]
+
+
+CARD = 10  # comparisons, above which a verdict tells only the most important
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the analysis is asked.
+
+    `metric` to judge by; `delta`, the smallest gain worth having (score, 0 to 1); `alpha`, the error rate of a family
+    of tests; the validation `threshold` of `threshold_metric`; accuracy `targets` (None: round ones); `prices`.
+    Raises `ConfigError` for what cannot be.
+    """
+
+    metric: str = "test_macro_f1"
+    delta: float = 0.015
+    alpha: float = 0.05
+    threshold: float = 0.4
+    threshold_metric: str = "macro_f1"
+    targets: Sequence[float] | None = None
+    prices: Prices = field(default_factory=Prices)
+
+    def __post_init__(self):
+        check_number("delta", self.delta, 0, 1, above=True)
+        check_number("alpha", self.alpha, 0, 0.5, above=True)
+        check_number("threshold", self.threshold, 0, 1)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of conclusions by name (see `analyse`), the checked `cells`, and the `settings` they answer."""
+
+    cells: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
+    settings: Settings
+
+
+def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: Settings | None = None) -> Results:
+    """All conclusions from `cells` (columns: `sslfast.analysis.checks.check_cells`) and `history`, if there is one.
+
+    Tables: scores, contrasts (against the baseline, then the control), plateau, label_equivalence, surface, what_next,
+    cells_to_run, claims; data_needed where there are accuracies, time_to_threshold where there is a history. Raises
+    `ResultsError` for tables that cannot be used.
+    """
+    s = settings or Settings()
+    cells = check_cells(cells)
+    check_metric(cells, s.metric)
+    if history is not None:
+        history = check_history(history, cells, s.threshold_metric)
+    both = [contrasts(cells, s.metric, other, delta=s.delta, alpha=s.alpha) for other in (SUPERVISED, RANDOM)]
+    flat = plateaus(cells, s.metric, delta=s.delta, alpha=s.alpha)
+    fits = surfaces(cells, s.metric, delta=s.delta)
+    decisions = what_next(cells, s.prices, s.metric, delta=s.delta)
+    tables = {
+        "scores": scores(cells, s.metric),
+        "contrasts": pd.concat([both[0].assign(against=SUPERVISED), both[1].assign(against=RANDOM)], ignore_index=True),
+        "plateau": flat,
+        "label_equivalence": label_equivalence(cells, s.metric),
+        "surface": fits,
+        "what_next": _options(decisions),
+        "cells_to_run": pd.concat([d.run for d in decisions], ignore_index=True) if decisions else pd.DataFrame(),
+        "claims": claims(
+            cells, history, s.metric, threshold=s.threshold, threshold_metric=s.threshold_metric,
+            delta=s.delta, alpha=s.alpha, against=both[0], flat=flat,
+        ),
+    }  # fmt: skip
+    if "test_accuracy" in cells:
+        trusted = len(fits) > 0 and bool(fits[fits.chosen].extrapolate.all())
+        tables["data_needed"] = data_needed(cells, accuracy_targets(cells, s.targets), extrapolate=trusted)
+    if history is not None:
+        tables["time_to_threshold"] = time_to_threshold(cells, history, s.threshold_metric, s.threshold)
+    return Results(cells, tables, s)
+
+
+def verdict(results: Results) -> list[str]:
+    """What a study says, a sentence each, most important first: for the card on top of a report.
+
+    Each number of labels has its sentences; in a study too large for that, only the largest of each encoder and method.
+    """
+    tables = results.tables
+    primary, flat = tables["contrasts"][tables["contrasts"].primary], tables["plateau"]
+    sentences = [_headline(primary, flat)]
+    for table in (primary, flat):
+        shown = (
+            table if len(table) <= CARD else table[table.l == table.groupby(["encoder", "method"]).l.transform("max")]
+        )
+        sentences += shown.sentence.tolist()
+    sentences += tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist()
+    return sentences
+
+
+def summary(results: Results) -> str:
+    """The verdict, the main table, the claims and what was dropped, as Markdown."""
+    cells, tables, s = results.cells, results.tables, results.settings
+    n_seeds, lost = cells.seed.nunique(), int((cells.status != "ok").sum())
+    lines = [f"# {cells.study.iloc[0]}: what the unlabelled data is worth", ""]
+    if n_seeds < EXPLORATORY_BELOW:
+        lines += [f"**Exploratory**: {seeds(n_seeds)}; a conclusion takes {EXPLORATORY_BELOW}.", ""]
+    lines += [f"- {sentence}" for sentence in verdict(results)]
+    lines += ["", "## Main table", "", *_main_table(results), ""]
+    metric = {"test_macro_f1": "macro-F1", "test_accuracy": "accuracy"}.get(s.metric, s.metric)
+    lines += [
+        f"Test {metric} as mean over seeds with 95 % interval. Each pre-trained row uses the most unlabelled images.",
+        f"Differences are paired by seed, in percentage points; p is Holm's. A gain below {points(s.delta)} counts as"
+        " none. 'Worth' is how many labels the supervised baseline needs for the same score.",
+        "", "## The claims of the original study", "", "| claim | outcome | evidence |", "| --- | --- | --- |",
+    ]  # fmt: skip
+    several = len(tables["claims"].drop_duplicates(["encoder", "method"])) > 1
+    for row in tables["claims"].itertuples():
+        who = f"{row.method} ({row.encoder}): " if several else ""
+        lines.append(f"| {who}{row.claim} | **{row.outcome}** | {row.evidence} |")
+    if "data_needed" in tables:
+        lines += ["", "## Data needed", "", *[f"- {text}" for text in _for_most(tables["data_needed"])]]
+    lines += ["", "## Trust", ""]
+    lines.append(f"- {count(len(cells))} runs, {count(len(cells) - lost)} finished, {count(lost)} without result"
+                 " (left out, and their seeds left out of paired comparisons).")  # fmt: skip
+    lines += [f"- {sentence}" for sentence in tables["surface"].sentence]
+    sd = tables["scores"].sd.median()
+    if np.isfinite(sd):
+        lines.append(f"- From seed to seed a score varies by {points(sd)} (standard deviation, median over settings).")
+    error = tables["scores"].test_error.max()
+    if np.isfinite(error):
+        uncertain = f"- The test images alone leave a score uncertain by {points(error)} (one standard error)"
+        lines.append(f"{uncertain}, in every seed alike.")
+    return "\n".join(lines) + "\n"
+
+
+def write_results(results: Results, folder: str | Path) -> None:
+    """Write each table as `<folder>/<name>.csv`, and `summary.md`, each whole or not at all."""
+    for name, table in results.tables.items():
+        with replacing(Path(folder) / f"{name}.csv") as scratch:
+            table.to_csv(scratch, index=False)
+    with replacing(Path(folder) / "summary.md") as scratch:
+        scratch.write_text(summary(results), encoding="utf-8")
+
+
+def _headline(primary: pd.DataFrame, flat: pd.DataFrame) -> str:
+    """How often pre-training won and lost against the supervised baseline, and how often a plateau was shown."""
+    if primary.empty or not primary.n_seeds.any():
+        return "Pre-training cannot be compared with a supervised baseline: no seed has both runs."
+    n, won = len(primary), int((primary.outcome == "better").sum())
+    lost, same = int((primary.outcome == "worse").sum()), int((primary.outcome == "equal").sum())
+    one = len(primary.drop_duplicates(["encoder", "method"])) == 1
+    settings = ("numbers of labels" if n > 1 else "number of labels") if one else "settings"
+    parts = [f"{k} {what}" for k, what in ((won, "won"), (lost, "lost"), (same, "drawn")) if k]
+    unsettled = n - won - lost - same
+    parts += [f"{unsettled} not settled"] if unsettled else []
+    return (
+        f"Frozen pre-trained encoder against the supervised baseline, at {n} {settings}:"
+        f" {', '.join(parts)}. More unlabelled images stop helping within what was tried at {int(flat.shown.sum())}"
+        f" of {len(flat)}."
+    )
+
+
+def _options(decisions: list) -> pd.DataFrame:
+    """A row an option of each decision, at least one each, with the action and the sentence."""
+    parts = []
+    for d in decisions:
+        head = {"encoder": d.encoder, "method": d.method, "action": d.action}
+        tail = {"n_seeds": d.n_seeds, "n_dropped": d.n_dropped, "sentence": d.sentence}
+        rows = d.options.to_dict("records") or [dict.fromkeys(d.options.columns)]
+        parts += [{**head, **row, **tail} for row in rows]
+    columns = [
+        "encoder",
+        "method",
+        "action",
+        "option",
+        "factor",
+        "amount",
+        "cost",
+        "gain",
+        "low",
+        "high",
+        "upper",
+        "share",
+    ]
+    return pd.DataFrame(parts, columns=[*columns, "reason", "n_seeds", "n_dropped", "sentence"])
+
+
+def _main_table(results: Results) -> list[str]:
+    tables = results.tables
+    against = tables["contrasts"]
+    if not against.primary.any():
+        return ["There is no pre-trained encoder to compare with a supervised baseline."]
+    primary = against[against.primary].merge(
+        tables["label_equivalence"][["encoder", "method", "l", "u", "text"]],
+        on=["encoder", "method", "l", "u"],
+        how="left",
+    )
+    table = tables["scores"].set_index(["encoder", "method", "l", "u"])
+    base = tables["scores"][tables["scores"].method == SUPERVISED].set_index(["encoder", "l"])
+    flat = tables["plateau"].set_index(["encoder", "method", "l"])
+    several = len(primary.drop_duplicates(["encoder", "method"])) > 1
+    head = ["labels", "unlabelled", "pre-trained", "supervised", "difference", "p", "worth in labels", "plateau from"]
+    lines = [_line((["encoder, method"] if several else []) + head), _line(["---"] * (len(head) + several))]
+    for row in primary.itertuples():
+        ours = table.loc[(row.encoder, row.method, row.l, row.u)]
+        theirs = base.loc[(row.encoder, row.l)] if (row.encoder, row.l) in base.index else None
+        start = flat.loc[(row.encoder, row.method, row.l)]
+        line = [f"{row.encoder}, {row.method}"] if several else []
+        line += [
+            count(row.n_labelled),
+            count(row.n_unlabelled),
+            _score(ours),
+            "–" if theirs is None else _score(theirs),
+        ]
+        line.append(f"{100 * row.difference:+z.1f}{range_of_points(row.low, row.high)}" if row.n_seeds else "–")
+        line.append(f"{row.p_holm:.2g}" if np.isfinite(row.p_holm) else "–")
+        line += [row.text, count(start.n_unlabelled) if start.shown else "not shown"]
+        lines.append(_line(line))
+    return lines
+
+
+def _score(row) -> str:
+    if not row.n_seeds:
+        return "–"
+    return f"{row['mean']:.3f}" + (f" [{row.low:.3f}, {row.high:.3f}]" if np.isfinite(row.low) else "")
+
+
+def _line(parts: list[str]) -> str:
+    return f"| {' | '.join(parts)} |"
+
+
+def _for_most(needed: pd.DataFrame) -> list[str]:
+    """The sentences about labels: with the baseline, and with each method's largest u."""
+    about = needed[(needed.given == "u") & (needed.method != RANDOM)]
+    largest = about.groupby(["encoder", "method"]).value.transform("max")
+    return about[about.value.isna() | (about.value == largest)].sentence.tolist()

@@ -1,0 +1,79 @@
+"""Scores by setting: the mean over seeds of each (encoder, l, method, u), and round accuracies within their range."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from .checks import check_metric, check_number
+from .intervals import mean_intervals
+
+__all__ = ["SETTING", "accuracy_targets", "by_setting", "scores"]
+
+SETTING = ["encoder", "l", "method", "u"]
+
+
+def scores(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
+    """One row a (encoder, l, method, u): mean, sd, low, high of `metric`, n_seeds, n_missing, counts, seconds.
+
+    `test_error` is the standard error of an accuracy that the number of test images alone causes: all seeds share the
+    test images, so no number of seeds makes it smaller (NaN without a column `n_test`). Seconds are means over the
+    runs that finished; a run that stopped early was not faster.
+    """
+    check_metric(cells, metric)
+    table = by_setting(cells, metric)
+    finished = cells[cells.status == "ok"]
+    names = [name for name in ("seconds_pretrain", "seconds_classify") if name in cells]
+    seconds = finished.groupby(SETTING, dropna=False)[names].mean().reset_index()
+    n_test = cells["n_test"].max() if "n_test" in cells else np.nan
+    test_error = np.sqrt(table["mean"] * (1 - table["mean"]) / (n_test if n_test else np.nan))
+    table = table.drop(columns="se").assign(test_error=test_error)
+    return table.merge(seconds, on=SETTING, how="left").reindex(
+        columns=[*table, "seconds_pretrain", "seconds_classify"]
+    )
+
+
+def by_setting(table: pd.DataFrame, value: str) -> pd.DataFrame:
+    """One row a setting of `table`: counts, mean, sd, se, low, high of `value` over seeds, n_seeds, n_missing.
+
+    `table`: a row a run, `value` NaN where there is none. The intervals are 95 % t intervals, NaN below three seeds.
+    """
+    groups = table.groupby(SETTING, dropna=False, sort=True)
+    found = groups.agg(
+        n_unlabelled=("n_unlabelled", "first"),
+        n_labelled=("n_labelled", "first"),
+        mean=(value, "mean"),
+        sd=(value, "std"),
+        least=(value, "min"),
+        most=(value, "max"),
+        n_seeds=(value, "count"),
+        n_runs=(value, "size"),
+    ).reset_index()
+    identical = found.least == found.most  # their mean may differ from them in the last digit
+    found.loc[identical, "mean"] = found.most[identical]
+    found.loc[identical & (found.n_seeds > 1), "sd"] = 0.0
+    se = found.sd / np.sqrt(found.n_seeds)
+    low, high = mean_intervals(found["mean"], se, found.n_seeds)
+    found = found.assign(se=se, low=low, high=high, n_missing=found.n_runs - found.n_seeds)
+    found = found.astype({"n_unlabelled": int, "n_labelled": int})
+    order = ["n_unlabelled", "n_labelled", "mean", "sd", "se", "low", "high", "n_seeds", "n_missing"]
+    return found[[*SETTING, *order]]
+
+
+def accuracy_targets(cells: pd.DataFrame, targets: Sequence[float] | None = None) -> list[float]:
+    """`targets` if given, else up to three round accuracies within the range of the mean test accuracies.
+
+    Raises `ConfigError` for a target that is no accuracy between 0 and 1.
+    """
+    if targets:
+        return [check_number("accuracy target", target, 0, 1, above=True) for target in targets]
+    means = scores(cells, "test_accuracy")["mean"].dropna()
+    if means.empty:
+        return []
+    low, high = means.quantile(0.25), means.max()
+    step = next((s for s in (0.1, 0.05, 0.02, 0.01, 0.005) if round((high - low) / s, 6) >= 3), 0.002)
+    # 0.6 / 0.1 is 5.999…: round before looking for whole steps
+    grid = np.arange(math.ceil(round(low / step, 6)), math.floor(round(high / step, 6)) + 1) * step
+    chosen = grid[np.unique(np.linspace(0, len(grid) - 1, 3).round().astype(int))] if len(grid) else []
+    return [round(float(target), 4) for target in chosen]

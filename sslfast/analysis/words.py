@@ -1,0 +1,47 @@
+"""How results are said: points, counts and seeds in words that need no statistics."""
+
+import math
+
+__all__ = ["about", "badge", "count", "evidence", "fraction", "points", "range_of_points", "seeds"]
+
+EXPLORATORY_BELOW = 5  # seeds
+
+
+def points(score: float, sign: bool = False) -> str:
+    """A score or difference (0 to 1) in percentage points: `3.2 points`, with `sign` `+3.2 points`."""
+    return f"{100 * score:{'+' if sign else ''}z.1f} points"
+
+
+def range_of_points(low: float, high: float) -> str:
+    """` [+1.1, +3.0]` in points, with a blank before it; nothing where there is no interval."""
+    return f" [{100 * low:+z.1f}, {100 * high:+z.1f}]" if math.isfinite(low) and math.isfinite(high) else ""
+
+
+def count(number: float) -> str:
+    """A number of images, with commas."""
+    return f"{round(number):,}"
+
+
+def about(number: float) -> str:
+    """An estimated number of images, to three figures, with commas."""
+    return f"{float(f'{number:.3g}'):,.0f}"
+
+
+def fraction(value: float) -> str:
+    """A fraction as people say it: `10 %`, `0.5 %`."""
+    return f"{100 * value:.4g} %"
+
+
+def evidence(n: int) -> str:
+    """The seeds that a result rests on, and the badge where they are too few: `3 seeds; exploratory`."""
+    return "; ".join(filter(None, [seeds(n), badge(n)]))
+
+
+def seeds(n: int) -> str:
+    """`1 seed`, `5 seeds`."""
+    return f"{n} seed{'s' if n != 1 else ''}"
+
+
+def badge(n: int) -> str:
+    """`exploratory` where there are fewer seeds than a conclusion needs, else nothing."""
+    return "exploratory" if n < EXPLORATORY_BELOW else ""

@@ -1,0 +1,232 @@
+"""From a table of cells to conclusions, whatever shape the study has, in Python and from the command line."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from builders import LOST, cells_of, grid, noise, realistic, results_table, tables
+
+from sslfast.analysis.__main__ import main
+from sslfast.analysis.contrasts import contrasts
+from sslfast.analysis.data_needed import data_needed
+from sslfast.analysis.decision import Prices
+from sslfast.analysis.results import Settings, analyse, summary, verdict, write_results
+from sslfast.analysis.scores import scores
+from sslfast.analysis.times import time_to_threshold
+from sslfast.errors import ConfigError, ResultsError
+
+SAMPLE = Path(__file__).parents[2] / "reports" / "cifar10-quick" / "tables"
+WITH_HISTORY = {
+    "scores", "contrasts", "plateau", "label_equivalence", "surface", "what_next", "cells_to_run", "claims",
+    "data_needed", "time_to_threshold",
+}  # fmt: skip
+PRICES = Prices(price_per_label=0.1, price_per_unlabelled_image=0.01, price_per_gpu_hour=1, budget=50)
+
+
+def diverged(**run):
+    return LOST if (run["seed"], run["u"]) == (1, 1) else realistic(**run)
+
+
+EDGES = {
+    "five seeds": grid(realistic, seeds=range(5)),
+    "one seed": grid(realistic, seeds=[0]),
+    "two seeds": grid(realistic, seeds=[0, 1]),
+    "a missing cell": grid(realistic)[1:],
+    "a diverged run": grid(diverged),
+    "a setting that always diverged": grid(lambda u, **k: LOST if u == 1 else realistic(u=u, **k)),
+    "a curve that is not monotone": grid(lambda **run: 0.6 - 0.2 * (run["u"] == 0.1) + 0.1 * (run["l"] == 0.05)),
+    "identical scores": grid(lambda **_: 0.8),
+    "a single unlabelled fraction": grid(realistic, us=["1"]),
+    "only the control": grid(realistic, us=["0"]),
+    "only the baseline": grid(realistic, us=[]),
+    "a single labelled fraction": grid(realistic, ls=["0.5"]),
+    "no control": grid(realistic, us=["0.1", "1"]),
+    "no baseline": grid(realistic, baseline=False),
+    "several encoders": grid(realistic, encoders=["original", "conv"]),
+    "pool rest": grid(realistic, pool="rest"),
+    "nothing reaches the threshold": grid(lambda **_: 0.2),
+    "all reach it in the first epoch": grid(lambda **_: 0.8, epochs=1),
+    "nothing finished": grid(lambda **_: LOST),
+    "nothing lasted an epoch": grid(lambda **_: LOST, curve=[]),
+    "five levels": grid(realistic, us=["0", "0.05", "0.1", "0.5", "1"], ls=["0.05", "0.1", "0.2", "0.5"]),
+}
+
+
+@pytest.mark.parametrize("records", EDGES.values(), ids=EDGES)
+def test_every_study_gets_an_answer_that_accounts_for_every_run(records):
+    cells, history = tables(records)
+    results = analyse(cells, history, Settings(prices=PRICES))
+    assert set(results.tables) == WITH_HISTORY
+    for name, table in results.tables.items():
+        if "sentence" in table and len(table):
+            assert table.sentence.str.endswith(".").all(), name
+            assert not table.sentence.str.contains(r"\bnan\b|\binf\b|None").any(), name
+    found, compared = results.tables["scores"], results.tables["contrasts"].query("against == 'supervised'")
+    assert (found.n_seeds + found.n_missing).sum() == len(cells)
+    assert (compared.n_seeds + compared.n_dropped).sum() == (cells.method != "supervised").sum()
+    assert results.tables["time_to_threshold"].n_seeds.sum() == len(cells)
+    for table in (found, compared):
+        assert (table.low.notna() == (table.n_seeds >= 3)).all()
+    text = summary(results)
+    assert not re.search(r"\b(nan|inf|None)\b", text)
+    assert ("**Exploratory**" in text) == (cells.seed.nunique() < 5)
+
+
+@pytest.mark.parametrize("name", ["one seed", "two seeds"])
+def test_below_three_seeds_nothing_is_concluded(name):
+    results = analyse(*tables(EDGES[name]), Settings(prices=PRICES))
+    t = results.tables
+    assert (t["contrasts"].outcome == "unknown").all()
+    assert not t["plateau"].shown.any()
+    assert set(t["what_next"].action) == {"not settled"}
+    assert set(t["claims"].outcome) == {"not settled"}
+
+
+def test_a_budget_of_steps_several_methods_and_pool_rest_work_together():
+    def score(method, u, l, seed, encoder):  # noqa: E741
+        return 0.3 + 0.1 * l + 0.02 * (u or 0) + 0.03 * (method == "simclr") + noise(0.002, method, u, l, seed, encoder)
+
+    table = results_table(score, methods=["autoencoder", "simclr"], encoders=["small", "large"], pool="rest")
+    results = analyse(table.assign(budget="steps"))
+    for name in ("plateau", "surface", "claims", "what_next", "label_equivalence"):
+        pairs = results.tables[name][["encoder", "method"]].drop_duplicates()
+        assert set(map(tuple, pairs.values)) >= {(e, m) for e in ("small", "large") for m in ("autoencoder", "simclr")}
+    assert "simclr (small)" in summary(results) and "autoencoder, large" in summary(results)
+
+
+def test_the_order_of_rows_and_further_columns_change_nothing():
+    cells = cells_of(seeds=range(4))
+    shuffled = cells.sample(frac=1, random_state=0).assign(note="x")
+    assert summary(analyse(cells)) == summary(analyse(shuffled))
+
+
+def test_beyond_the_grid_nothing_is_read_off_unless_the_surface_passes_its_check():
+    def score(method, u, l, seed, **_):  # noqa: E741
+        return 0.7 - 0.1 * (l / 0.5) ** -0.3 - 0.02 * (u or 0.005) ** -0.2 + noise(0.001, method, u, l, seed)
+
+    cells = results_table(score)
+    ask = Settings(targets=[0.585])
+    assert analyse(cells, settings=ask).tables["data_needed"].query("given == 'u'").beyond.any()
+    few = cells[cells.l.isin([0.05, 0.1, 0.5])]
+    assert not analyse(few, settings=ask).tables["data_needed"].beyond.any()
+
+
+def test_another_score_column_can_be_the_judge():
+    cells = cells_of().assign(test_accuracy=0.5)
+    assert (analyse(cells, settings=Settings(metric="test_accuracy")).tables["scores"]["mean"] == 0.5).all()
+    with pytest.raises(ResultsError, match="no column auc"):
+        analyse(cells, settings=Settings(metric="auc"))
+
+
+def test_a_table_without_accuracies_is_analysed_without_targets():
+    cells = cells_of().drop(columns="test_accuracy")
+    assert "data_needed" not in analyse(cells).tables
+
+
+@pytest.mark.parametrize("key, value", [("delta", 0), ("delta", -0.01), ("alpha", 0.7), ("threshold", 40)])
+def test_settings_that_cannot_be_are_refused_by_name(key, value):
+    with pytest.raises(ConfigError, match=rf"{key}: found {value}, expected a number"):
+        Settings(**{key: value})
+
+
+def test_tables_of_the_report_are_those_of_the_analysis():
+    cells, history = tables(EDGES["five seeds"])
+    t = analyse(cells, history, Settings(targets=[0.5])).tables
+    pd.testing.assert_frame_equal(t["scores"], scores(cells))
+    pd.testing.assert_frame_equal(t["data_needed"], data_needed(cells, [0.5]))
+    pd.testing.assert_frame_equal(t["time_to_threshold"], time_to_threshold(cells, history), check_dtype=False)
+    ours = t["contrasts"].query("against == 'supervised'").drop(columns="against")
+    pd.testing.assert_frame_equal(ours, contrasts(cells))
+
+
+def test_the_verdict_begins_with_who_won():
+    first = verdict(analyse(cells_of(lambda method, seed, **_: (0.7 if method == "supervised" else 0.5) + seed / 500)))[
+        0
+    ]
+    assert first == (
+        "Frozen pre-trained encoder against the supervised baseline, at 2 numbers of labels: 2 lost."
+        " More unlabelled images stop helping within what was tried at 2 of 2."
+    )
+
+
+def test_the_verdict_of_a_large_study_tells_the_most_labels_only():
+    def score(**run):
+        return 0.5 + noise(0.002, *run.values())
+
+    large = verdict(analyse(results_table(score, methods=["autoencoder", "simclr", "byol"], seeds=range(3))))
+    assert len(large) == 1 + 3 * 3
+    assert all("With 22,500 labels" in sentence for sentence in large[1:7])
+    small = verdict(analyse(results_table(score, seeds=range(3))))
+    assert len(small) == 1 + 5 + 5 + 1
+
+
+# the command line
+
+
+def test_the_sample_report_is_analysed_from_the_command_line(tmp_path, capsys):
+    arguments = [str(SAMPLE / "cells.csv"), "--history", str(SAMPLE / "history.csv"), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    assert {path.stem for path in (tmp_path / "out").glob("*.csv")} == WITH_HISTORY
+    text = (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
+    assert text.startswith("# cifar10-quick: what the unlabelled data is worth\n\n**Exploratory**: 3 seeds")
+    assert "| 22,500 | 45,000 | 0.447 [0.421, 0.473] | 0.526 [0.493, 0.560] | -8.0 [-13.2, -2.7] |" in text
+    assert "against the supervised baseline" in capsys.readouterr().out
+
+
+def test_tables_written_read_back_as_they_were(tmp_path):
+    results = analyse(*tables(EDGES["five levels"]))
+    write_results(results, tmp_path)
+    for name, table in results.tables.items():
+        read = pd.read_csv(tmp_path / f"{name}.csv")
+        assert list(read) == list(table) and len(read) == len(table)
+        numbers = table.select_dtypes("number")
+        assert np.allclose(read[list(numbers)].astype(float), numbers.astype(float), equal_nan=True)
+
+
+def test_parquet_is_read_too(tmp_path):
+    cells_of().to_parquet(tmp_path / "cells.parquet")
+    assert main([str(tmp_path / "cells.parquet"), "--out", str(tmp_path / "out")]) == 0
+
+
+@pytest.mark.parametrize(
+    "content, options, expected",
+    [
+        (None, [], "No such file"),
+        ("", [], "not a readable table"),
+        ("a,b\n1,2\n", [], "no column method"),
+        (
+            cells_of().assign(test_accuracy=48.0).to_csv(index=False),
+            [],
+            "found 48 in row 1, expected a score from 0 to 1",
+        ),
+        (cells_of().to_csv(index=False), ["--price-per-label", "-1"], "price_per_label: found -1.0, expected"),
+        (cells_of().to_csv(index=False), ["--target", "1.5"], "accuracy target: found 1.5, expected"),
+        (cells_of().to_csv(index=False), ["--metric", "auc"], "no column auc"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(tmp_path, capsys, content, options, expected):
+    path = tmp_path / "cells.csv"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    assert main([str(path), "--out", str(tmp_path / "out"), *options]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("error: ") and message.count("\n") == 1
+    assert expected in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_it_runs_as_a_module_without_torch_and_without_what_the_workflow_needs(tmp_path):
+    code = (
+        f"import sys; sys.argv = ['analysis', {str(SAMPLE / 'cells.csv')!r}, '--out', {str(tmp_path)!r}]\n"
+        "import runpy\n"
+        "try: runpy.run_module('sslfast.analysis', run_name='__main__')\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "assert not {'torch', 'torchvision', 'fastai', 'snakemake', 'matplotlib', 'sslfast.records'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "summary.md").exists()

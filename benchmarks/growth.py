@@ -21,6 +21,7 @@ import torch
 from timing import TrainingClock, quiet
 
 from sslfast import autoencoder_learner, classifier_learner, image_dls
+from sslfast.fractions import canonical
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -71,7 +72,7 @@ def cell_times(sizes: list[int]) -> dict[str, list[float]]:
             times["dry run"].append(time.perf_counter() - start)
             paths = [Path(folder) / f"{i}.json" for i in range(n)]
             for i, path in enumerate(paths):
-                place = {"u": str(round((i % 97 + 1) / 100, 2)), "l": str(round((i // 97 % 20 + 1) / 20, 2))}
+                place = {"u": canonical((i % 97 + 1) / 100), "l": canonical((i // 97 % 20 + 1) / 20)}
                 write_record(run_record(**place, seed=i // 1940, epochs=20), path)
             start = time.perf_counter()
             cells, history = collect(paths)

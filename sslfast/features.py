@@ -99,12 +99,16 @@ class FeatureRows:
     def views(self) -> int:
         return len(self.features) // len(self.y)
 
+    @property
+    def device(self) -> torch.device:
+        return self.y.device
+
     def on(self, device: torch.device) -> "FeatureRows":
+        """These: features lie where they were computed."""
         return self
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Feature maps `[B, C, h, w]` (stored channels-last) and labels of `rows`; view v has v·N to v·N + N − 1."""
-        rows = rows.to(self.y.device)
         return self.features.index_select(0, rows).permute(0, 3, 1, 2), self.y[rows % len(self)]
 
 

@@ -42,7 +42,7 @@ def fit(learn: Learner, dls, epochs: int = 2) -> Learner:
     return learn
 
 
-class Log(Callback):
+class Witness(Callback):
     """Notes every event, with what is seen of the learner at that moment."""
 
     def __init__(self):
@@ -50,13 +50,13 @@ class Log(Callback):
 
 
 for _name in EVENTS:
-    setattr(Log, _name, lambda self, name=_name: self.seen.append((name, self.learn.training)))
+    setattr(Witness, _name, lambda self, name=_name: self.seen.append((name, self.learn.training)))
 
 
 def test_same_events_in_the_same_order(dls):
     logs = []
     for kind in (Learner, LeanLearner):
-        learn = learner(kind, dls, opt_func=Adam, cbs=[events := Log()])
+        learn = learner(kind, dls, opt_func=Adam, cbs=[events := Witness()])
         fit(learn, dls).validate()
         logs.append(events.seen)
     assert logs[0] == logs[1]

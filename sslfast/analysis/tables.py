@@ -16,9 +16,10 @@ def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`(cells, history)` of the run records at `paths`.
 
     `cells`: the spec (`u` and `l` as numbers, beside the counts; `u` is NaN for the baseline),
-    status and reason, test_accuracy and test_macro_f1 (NaN unless `ok`), n_test, seconds by phase,
-    device, threads, versions, notes. `history`: the cell's key, epoch, images, seconds, train_loss,
-    valid_loss, accuracy, macro_f1 (validation). Raises `RecordError` for a damaged record.
+    status and reason, test_accuracy and test_macro_f1 (NaN unless `ok`), n_test and n_classes (0
+    unless `ok`), seconds by phase, device, threads, versions, notes. `history`: the cell's key, epoch,
+    images, seconds, train_loss, valid_loss, accuracy, macro_f1 (validation). Raises `RecordError`
+    for a damaged record.
     """
     records = [read_record(path) for path in paths]
     cells = pd.DataFrame([_cell(record) for record in records])
@@ -68,6 +69,7 @@ def _cell(record: RunRecord) -> dict:
         "test_accuracy": test.get("accuracy", float("nan")),
         "test_macro_f1": test.get("macro_f1", float("nan")),
         "n_test": sum(map(sum, test.get("confusion", []))),
+        "n_classes": len(test.get("classes", [])),
         **{f"seconds_{phase}": seconds for phase, seconds in record.seconds.items()},
         "epochs": len(record.history),
         "budget": record.settings.get("budget"),

@@ -55,13 +55,17 @@ class ImageRows:
         there.images, there.rows = images, self.rows.to(images.x.device)
         return there
 
+    @property
+    def device(self) -> torch.device:
+        return self.rows.device
+
     def labels_of_rows(self) -> torch.Tensor:
         """int64 `[N]`, −1 where unlabelled."""
         return self.images.y[self.rows]
 
     def batch(self, positions: torch.Tensor) -> tuple:
         """`(images,)` or `(images, labels)` at `positions`: uint8 `[B, C, H, W]` and int64 `[B]`."""
-        rows = self.rows.index_select(0, positions.to(self.rows.device))
+        rows = self.rows.index_select(0, positions)
         # channels-last, and not by x[rows], which copies byte by byte
         x = TensorImage(self.images.x.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2))
         return (x, TensorCategory(self.images.y.index_select(0, rows))) if self.labels else (x,)
@@ -126,7 +130,7 @@ class BatchDL(TfmdDL):
                 if isinstance(getattr(tfm, "stream", None), Stream):
                     tfm.stream.restart(self.seed, epoch)
         source = self.dataset.on(self.device)
-        for part in positions.split(self.bs):
+        for part in positions.to(source.device).split(self.bs):
             batch = source.batch(part)
             if self.device is not None:
                 batch = to_device(batch, self.device)

@@ -24,11 +24,13 @@ from sslfast.analysis.contrasts import contrasts
 from sslfast.analysis.data_needed import data_needed
 from sslfast.analysis.scores import scores
 from sslfast.analysis.times import time_to_threshold
-from sslfast.report import FIGURES, findings, write_report
+from sslfast.errors import ConfigError
+from sslfast.report import FIGURES, write_report
 
 LOST = "a loss was not finite in epoch 2"
 CONFIG = {"title": "Digits", "threshold": {"metric": "macro_f1", "value": 0.4}, "accuracy_targets": None}
-TABLES = {"scores", "differences", "time_to_threshold", "data_needed", "cells", "history"}
+TABLES = {"scores", "contrasts", "plateau", "label_equivalence", "surface", "what_next", "cells_to_run", "claims"}
+TABLES |= {"time_to_threshold", "data_needed", "cells", "history"}
 SMALL = {"us": ["0", "1"], "ls": ["0.5"]}
 TWELVE = ["0", "0.01", "0.03", "0.05", "0.07", "0.09", "0.1", "0.3", "0.5", "0.7", "0.9", "1"]
 
@@ -184,7 +186,43 @@ def test_fewer_than_five_seeds_are_called_exploratory(report):
     assert ("exploratory" in report.page.text) == (report.cells.seed.nunique() < 5)
 
 
+def test_the_card_on_top_gives_the_verdict_before_any_figure(report):
+    card = next(i for i, (_, attrs) in enumerate(report.page.tags) if attrs.get("class") == "card")
+    first = next(i for i, (_, attrs) in enumerate(report.page.tags) if attrs.get("class") == "drawing")
+    assert card < first
+    text = (report.folder / "summary.md").read_text(encoding="utf-8")
+    (headline,) = re.findall(r"^\*\*(.*\.)\*\*$", text, re.MULTILINE)
+    assert headline in report.page.text
+    for question in ("More unlabelled images?", "What to get next?", "How sure is this?"):
+        assert question in text
+        assert question in report.page.text
+
+
+def test_every_header_of_a_table_says_what_it_heads(report):
+    headers = [attrs for tag, attrs in report.page.tags if tag == "th"]
+    assert headers
+    assert {attrs.get("scope") for attrs in headers} <= {"row", "col"}
+
+
 # what holds for one
+
+
+def test_prices_change_the_advice_and_nothing_else(tmp_path):
+    records = grid(realistic, us=["0", "0.1", "0.3", "1"], ls=["0.05", "0.2", "0.5"], seeds=range(5))
+    cheap = reported(records, tmp_path / "a", prices={"price_per_label": 0.001, "budget": 1})
+    without = reported(records, tmp_path / "b")
+    assert "Without prices nothing is recommended" in without.page.text
+    assert "Without prices" not in cheap.page.text
+    for name in TABLES - {"what_next", "cells_to_run"}:
+        assert (cheap.folder / f"tables/{name}.csv").read_bytes() == (
+            without.folder / f"tables/{name}.csv"
+        ).read_bytes()
+
+
+def test_a_price_that_cannot_be_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="price_per_label: found -1"):
+        reported(grid(realistic, **SMALL), tmp_path, prices={"price_per_label": -1})
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +251,7 @@ def test_what_people_and_errors_wrote_is_shown_as_text(tmp_path):
 def test_the_same_tables_give_the_same_files(report_of, tmp_path):
     first, second = report_of("one seed").folder, reported(EDGES["one seed"], tmp_path).folder
     written = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
-    assert len(written) == 1 + 2 * len(FIGURES) + len(TABLES)
+    assert len(written) == 2 + 2 * len(FIGURES) + len(TABLES)
     for path in written:
         assert (first / path).read_bytes() == (second / path).read_bytes(), path
 
@@ -228,57 +266,6 @@ def test_the_same_tables_give_the_same_files(report_of, tmp_path):
 def test_pretraining_is_counted_once_an_encoder(name, pretraining, n_runs, report_of):
     minutes = (pretraining + n_runs * 6) / 60  # every classifier took 6 seconds
     assert f"{minutes:.0f} minutes of job time" in report_of(name).page.text
-
-
-# findings
-
-
-def sentences(records) -> list[str]:
-    cells, _ = tables(records)
-    return findings(cells, contrasts(cells))
-
-
-@pytest.mark.parametrize(
-    "gain, verdict",
-    [
-        ([0.10, 0.11, 0.12], "500 labels (original): pre-training (autoencoder) helped"),
-        ([-0.10, -0.11, -0.12], "the supervised baseline was better"),
-        ([0.10, -0.11, 0.02], "no difference shown"),
-        ([0.10, 0.11], "no difference shown"),
-    ],
-)
-def test_a_finding_claims_no_more_than_its_interval(gain, verdict):
-    records = grid(
-        lambda method, seed, **_: 0.5 + (gain[seed] if method == "autoencoder" else 0),
-        us=["1"], ls=["0.5"], seeds=range(len(gain)),
-    )  # fmt: skip
-    (sentence,) = sentences(records)
-    assert verdict in sentence
-    assert f"difference {np.mean(gain):+.3f}" in sentence
-    assert sentence.endswith(f"{len(gain)} seeds.")
-    assert ("no interval below 3 seeds" in sentence) == (len(gain) < 3)
-
-
-def test_a_finding_is_about_the_most_unlabelled_images():
-    found = sentences(grid(lambda u, **_: 0.9 if u == 0.1 else 0.6, us=["0", "0.1", "1"], ls=["0.05", "0.5"]))
-    assert len(found) == 2
-    assert all("with 1,000 unlabelled images" in sentence and "0.600" in sentence for sentence in found)
-
-
-def test_a_difference_of_nothing_has_no_minus():
-    (sentence,) = sentences(grid(lambda method, **_: 0.8, seeds=[0], us=["1"], ls=["0.5"]))
-    assert "difference +0.000" in sentence
-    assert sentence.endswith("1 seed.")
-
-
-def test_without_a_baseline_nothing_is_claimed():
-    assert sentences(grid(realistic, baseline=False, us=["1"], ls=["0.5"])) == [
-        "500 labels (original): not known, no seed has both runs."
-    ]
-
-
-def test_the_control_alone_gives_no_finding():
-    assert sentences(grid(realistic, us=["0"])) == []
 
 
 # figures

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .analysis.checks import CELL_KEY, SUPERVISED
-from .files import replacing
+from ..analysis.checks import CELL_KEY, SUPERVISED
+from ..files import replacing
 
 __all__ = [
     "against_epochs",

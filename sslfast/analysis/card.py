@@ -8,7 +8,7 @@ import pandas as pd
 
 from .words import EXPLORATORY_BELOW, count, points, seeds
 
-__all__ = ["Card", "card"]
+__all__ = ["Card", "card", "plateau_answer"]
 
 FEW = 4  # numbers that a sentence lists before it only counts them
 
@@ -31,7 +31,7 @@ def card(cells: pd.DataFrame, tables: Mapping[str, pd.DataFrame], delta: float) 
         head, answers = headline(primary, delta), []
     else:
         head, answers = _headline_of_many(primary), [(f"{m}, {e}", headline(rows, delta)) for (e, m), rows in groups]
-    answers += [("More unlabelled images?", _plateau(tables["plateau"], delta))]
+    answers += [("More unlabelled images?", plateau_answer(tables["plateau"], delta))]
     answers += [("What to get next?", text) for text in _next(tables["what_next"], delta)]
     answers += [("How sure is this?", _certainty(cells, primary, n_seeds))]
     return Card(head, answers, n_seeds < EXPLORATORY_BELOW)
@@ -83,7 +83,8 @@ def _headline_of_many(primary: pd.DataFrame) -> str:
     )
 
 
-def _plateau(flat: pd.DataFrame, delta: float) -> str:
+def plateau_answer(flat: pd.DataFrame, delta: float) -> str:
+    """Whether more unlabelled images are worth having, from the table of plateaus."""
     if flat.empty or flat.n_seeds.max() == 0 or flat.last_gain.isna().all():
         return "Not known: it takes a seed with runs at two amounts."
     shown = flat[flat.shown.astype(bool)]
@@ -91,10 +92,11 @@ def _plateau(flat: pd.DataFrame, delta: float) -> str:
         most = flat.last_gain_high.max()
         still = f": the last step may still have gained up to {points(most)}" if np.isfinite(most) else ""
         return f"They may still help; no point beyond which they stop is shown{still}."
-    start = f"from {count(shown.n_unlabelled.max())} on" if shown.n_unlabelled.max() else "at any amount"
-    where = "at every number of labels" if len(shown) == len(flat) else f"with {_labels(shown)}"
+    where = "At every number of labels" if len(shown) == len(flat) else f"With {_labels(shown)}"
+    most = shown.n_unlabelled.max()
+    beyond = f"more than {count(most)} of them gain" if most else "they gain"
     rest = "" if len(shown) == len(flat) else "; elsewhere they may still help"
-    return f"Not worth it {where}: {start}, more of them gain less than {points(delta)}{rest}."
+    return f"{where}, {beyond} less than {points(delta)}{rest}."
 
 
 def _next(options: pd.DataFrame, delta: float) -> list[str]:
@@ -110,7 +112,7 @@ def _decision(rows: pd.DataFrame, delta: float) -> str:
     gains = ", ".join(f"{row.option} {points(row.gain, sign=True)}" for row in known.itertuples())
     if action == "not asked":
         doubling = f" Doubling each would gain about: {gains}." if gains else ""
-        return f"Say what things cost (`prices` in the config) to be told.{doubling}"
+        return f"Say what things cost ('prices' in the config) to be told.{doubling}"
     if action == "buy nothing":
         return f"Nothing: no option is likely to gain {points(delta)} or more for the budget."
     if action == "not settled":

@@ -7,39 +7,35 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from .. import figures
 from ..analysis.card import card
-from ..analysis.checks import SUPERVISED
 from ..analysis.decision import Prices
 from ..analysis.results import Results, Settings, analyse, main_table, summary
 from ..analysis.tables import write_tables
+from ..figures import write_figure
 from ..files import replacing
 from .captions import captions
-from .html import inline_svg, table_html
+from .html import csv_uri, inline_svg, png_uri, table_html
+from .next import options_table, runs_table
+from .parts import FIGURES, PARTS, behind, draw
 from .trust import facts, missing
 
-__all__ = ["FIGURES", "write_report"]
+__all__ = ["settings_of", "write_report"]
 
-FIGURES = {  # name: heading
-    "f1_against_unlabelled": "F1 against unlabelled data",
-    "self_supervised_against_supervised": "Self-supervised against supervised",
-    "f1_against_epochs": "F1 against epochs",
-    "accuracy_against_epochs": "Accuracy against epochs",
-    "time_to_threshold": "Time to the threshold",
-    "wall_clock": "Wall-clock",
-    "data_needed": "Data needed for a given accuracy",
-}
+LONGEST = 100  # rows of a table that stands in the page; longer ones are for taking along
 
 
 @dataclass(frozen=True)
-class Section:
-    """A figure of the page: `svg` to stand inline, `caption` (claim first), and the `table` behind it (HTML)."""
+class Shown:
+    """A figure of the page: `svg` to stand inline, `caption` (claim first), its numbers as `table` (HTML), and the
+    addresses of its `data` and `picture`, which hold them."""
 
     name: str
     heading: str
     caption: str
     svg: str
     table: str
+    data: str
+    picture: str
 
 
 def write_report(
@@ -53,29 +49,22 @@ def write_report(
     """
     folder = Path(folder)
     results = analyse(cells, history, settings_of(config))
-    drawn = draw(results, history)
-    for name, figure in drawn.items():
-        figures.write_figure(figure, folder / "figures" / name)
+    for name, figure in draw(results, history).items():
+        write_figure(figure, folder / "figures" / name)
     write_tables({**results.tables, "cells": cells, "history": history}, [folder / "tables"], kinds=["csv"])
     with replacing(folder / "summary.md") as scratch:
         scratch.write_text(summary(results), encoding="utf-8")
-    texts, shown = captions(results), _behind(results)
-    sections = [
-        Section(name, heading, texts[name], inline_svg(folder / f"figures/{name}.svg"), table_html(shown.get(name)))
-        for name, heading in FIGURES.items()
-    ]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("sslfast"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    page = environment.get_template("report.html.j2").render(
+    page = _template().render(
         title=config["title"],
         card=card(results.cells, results.tables, results.settings.delta),
         main_table=table_html(main_table(results), row_header=True),
         delta=100 * results.settings.delta,
-        sections=sections,
-        next_sentences=results.tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist(),
+        parts=_parts(results, history, folder),
+        advice=results.tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist(),
+        options=table_html(options_table(results.tables["what_next"])),
+        runs=table_html(runs_table(results)),
         claims=results.tables["claims"].to_dict("records"),
-        facts=facts(cells, config, images or {}),
+        facts=facts(results, config, images or {}),
         missing=missing(cells),
     )
     with replacing(folder / "report.html") as scratch:
@@ -93,28 +82,27 @@ def settings_of(config: Mapping) -> Settings:
     )
 
 
-def draw(results: Results, history: pd.DataFrame) -> dict[str, figures.Figure]:
-    """Each of `FIGURES` by its name."""
-    cells, tables, s = results.cells, results.tables, results.settings
-    against = tables["contrasts"][tables["contrasts"].against == SUPERVISED]
-    times = tables["time_to_threshold"]
-    return {
-        "f1_against_unlabelled": figures.against_unlabelled(tables["scores"], cells, "macro_f1"),
-        "self_supervised_against_supervised": figures.self_supervised_against_supervised(against, cells, "macro_f1"),
-        "f1_against_epochs": figures.against_epochs(history, cells, "macro_f1"),
-        "accuracy_against_epochs": figures.against_epochs(history, cells, "accuracy"),
-        "time_to_threshold": figures.time_to_threshold(times, cells, s.threshold_metric, s.threshold),
-        "wall_clock": figures.wall_clock(tables["scores"], cells),
-        "data_needed": figures.data_needed(tables["data_needed"], cells),
+def _parts(results: Results, history: pd.DataFrame, folder: Path) -> list[dict]:
+    texts, numbers = captions(results), behind(results, history)
+    shown = {
+        name: Shown(
+            name=name,
+            heading=heading,
+            caption=texts[name],
+            svg=inline_svg(folder / f"figures/{name}.svg", heading, f"caption-{name}"),
+            table=table_html(numbers[name]) if len(numbers[name]) <= LONGEST else "",
+            data=csv_uri(numbers[name]),
+            picture=png_uri(folder / f"figures/{name}.png"),
+        )
+        for name, heading in FIGURES.items()
     }
+    return [
+        {"id": name, "heading": heading, "figures": [shown[figure] for figure in own]}
+        for name, (heading, own) in PARTS.items()
+    ]
 
 
-def _behind(results: Results) -> dict[str, pd.DataFrame]:
-    tables = results.tables
-    return {
-        "f1_against_unlabelled": tables["scores"],
-        "self_supervised_against_supervised": tables["contrasts"],
-        "time_to_threshold": tables["time_to_threshold"],
-        "wall_clock": tables["scores"],
-        "data_needed": tables["data_needed"],
-    }
+def _template() -> jinja2.Template:
+    loader = jinja2.PackageLoader("sslfast")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("report.html.j2")

@@ -70,7 +70,7 @@ def test_several_ways_of_pretraining_each_get_their_line():
 def test_what_to_get_next_asks_for_prices_or_answers():
     cells = cells_of(us=["0.1", "0.3", "1"], ls=["0.05", "0.2", "0.5"], seeds=range(5))
     answer = dict(card_of(cells).answers)["What to get next?"]
-    assert answer.startswith("Say what things cost (`prices` in the config) to be told.")
+    assert answer.startswith("Say what things cost ('prices' in the config) to be told.")
     answer = dict(card_of(cells, prices=Prices(price_per_label=0.001, budget=1)).answers)["What to get next?"]
     assert answer.startswith(("Get more labels (1,000): about +", "Not settled", "Nothing: "))
 

@@ -129,7 +129,7 @@ def test_snakemakes_own_report_holds_every_figure_with_its_caption(finished):
             archive.read(n).decode("utf-8", "ignore") for n in names if n.endswith((".html", ".js", ".json"))
         )
     figures = {path.stem for path in (finished.folder / "reports/tiny/figures").glob("*.svg")}
-    assert len(figures) == 7
+    assert len(figures) == 8
     for name in figures:
         assert any(entry.endswith(f"{name}.svg") for entry in names), name
     for category in ("Accuracy", "Time", "Data needed", "Verdict"):

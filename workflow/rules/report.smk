@@ -1,11 +1,12 @@
 # Every figure also goes into Snakemake's own report, with its caption.
 CATEGORIES = {
     "f1_against_unlabelled": "Accuracy",
-    "self_supervised_against_supervised": "Accuracy",
-    "f1_against_epochs": "Accuracy",
+    "self_supervised_against_supervised": "Verdict",
     "accuracy_against_epochs": "Accuracy",
+    "f1_against_epochs": "Accuracy",
     "time_to_threshold": "Time",
     "wall_clock": "Time",
+    "score_map": "Data needed",
     "data_needed": "Data needed",
 }
 TABLES = [

@@ -11,12 +11,12 @@ from pathlib import Path
 __all__ = ["code_version", "report_version", "versions"]
 
 # a change in these rooms cannot change a training result
-_REPORTING = ("analysis", "templates", "figures.py", "report.py")
+_REPORTING = ("analysis", "templates", "figures", "report")
 _NOT_TRAINING = (
     "analysis",
     "templates",
-    "figures.py",
-    "report.py",
+    "figures",
+    "report",
     "config.py",
     "show.py",
     "errors.py",

@@ -1,5 +1,6 @@
 """The report is one page that needs nothing else, tells what is missing, and shows no more than was found."""
 
+import base64
 import functools
 import io
 import math
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import numpy as np
@@ -20,15 +22,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from sslfast import figures
-from sslfast.analysis.contrasts import contrasts
 from sslfast.analysis.data_needed import data_needed
+from sslfast.analysis.results import Settings, analyse
 from sslfast.analysis.scores import scores
 from sslfast.analysis.times import time_to_threshold
-from sslfast.report import FIGURES, findings, write_report
+from sslfast.errors import ConfigError
+from sslfast.report import FIGURES, write_report
 
 LOST = "a loss was not finite in epoch 2"
 CONFIG = {"title": "Digits", "threshold": {"metric": "macro_f1", "value": 0.4}, "accuracy_targets": None}
-TABLES = {"scores", "differences", "time_to_threshold", "data_needed", "cells", "history"}
+TABLES = {"scores", "contrasts", "plateau", "label_equivalence", "surface", "what_next", "cells_to_run", "claims"}
+TABLES |= {"time_to_threshold", "data_needed", "cells", "history"}
 SMALL = {"us": ["0", "1"], "ls": ["0.5"]}
 TWELVE = ["0", "0.01", "0.03", "0.05", "0.07", "0.09", "0.1", "0.3", "0.5", "0.7", "0.9", "1"]
 
@@ -79,7 +83,7 @@ class Page(HTMLParser):
             self.mismatched.append(tag)
 
     def handle_data(self, data):
-        if not {"style", "svg"} & set(self.open):
+        if not {"style", "svg", "script"} & set(self.open):
             self.texts.append(data)
 
     @property
@@ -124,9 +128,12 @@ def test_the_page_is_well_formed(report):
 
 
 def test_the_page_loads_nothing_from_elsewhere(report):
-    assert not {tag for tag, _ in report.page.tags} & {"script", "link", "iframe", "object", "embed", "base", "img"}
+    assert not {tag for tag, _ in report.page.tags} & {"link", "iframe", "object", "embed", "base", "img"}
+    assert [attrs for tag, attrs in report.page.tags if tag == "script"] == [{}]  # its own, inline
+    (policy,) = (attrs["content"] for _, attrs in report.page.tags if "http-equiv" in attrs)
+    assert policy.startswith("default-src 'none'; ")
     for address in report.page.attributes("src", "href", "xlink:href", "data", "srcset", "action"):
-        assert address.startswith("#")
+        assert address.startswith(("#", "data:"))
     styles = re.findall(r"url\(\s*['\"]?([^)]*)\)", report.page.source)
     assert all(address.startswith("#") for address in styles)
     assert "@import" not in report.page.source
@@ -134,21 +141,49 @@ def test_the_page_loads_nothing_from_elsewhere(report):
 
 
 def test_every_reference_within_the_page_leads_to_one_place(report):
-    used = {address[1:] for address in report.page.attributes("href", "xlink:href")}
+    links = report.page.attributes("href", "xlink:href", "aria-describedby", "aria-labelledby")
+    used = {address.removeprefix("#") for address in links if not address.startswith("data:")}
     used |= set(re.findall(r"url\(#([^)]*)\)", report.page.source))
     ids = report.page.attributes("id")
     assert used
     assert {name: ids.count(name) for name in used} == dict.fromkeys(used, 1)
+    assert len(ids) == len(set(ids))
 
 
 def test_every_figure_says_in_words_what_it_shows(report):
-    drawings = [attrs for _, attrs in report.page.tags if attrs.get("class") == "drawing"]
-    assert len(drawings) == len(FIGURES)
-    for attrs, heading in zip(drawings, FIGURES.values(), strict=True):
-        assert attrs["role"] == "img"
-        assert attrs["aria-label"].startswith(f"{heading}. ")
-        assert len(attrs["aria-label"]) > len(heading) + 40
-        assert attrs["aria-label"].removeprefix(f"{heading}. ") in report.page.text  # the caption
+    drawings = [attrs for tag, attrs in report.page.tags if tag == "svg"]
+    assert [attrs["aria-label"] for attrs in drawings] == list(FIGURES.values())
+    assert [attrs["aria-describedby"] for attrs in drawings] == [f"caption-{name}" for name in FIGURES]
+    captions = re.findall(r"<figcaption[^>]*>(.*?)</figcaption>", report.page.source)
+    assert len(captions) == len(FIGURES)
+    assert all((len(text) > 40 and text[0].isupper()) or text[0].isdigit() for text in captions)
+
+
+def test_every_figure_can_be_taken_along_from_the_page_alone(report):
+    links = {attrs["download"]: attrs["href"] for tag, attrs in report.page.tags if "download" in attrs}
+    assert set(links) == {f"{name}.{kind}" for name in FIGURES for kind in ("csv", "png")}
+    for name in FIGURES:
+        kind, data = links[f"{name}.csv"].split(",", 1)
+        assert kind == "data:text/csv;charset=utf-8"
+        assert pd.read_csv(io.StringIO(unquote(data))).columns[0] in ("encoder", "target")
+        kind, data = links[f"{name}.png"].split(",", 1)
+        assert kind == "data:image/png;base64"
+        with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
+            assert min(picture.size) > 300
+
+
+def test_who_points_at_a_point_reads_its_numbers(report):
+    points = [attrs for _, attrs in report.page.tags if attrs.get("class") == "point"]
+    assert all(attrs["tabindex"] == "0" and attrs["aria-label"] for attrs in points)
+    told = {attrs["aria-label"] for attrs in points}
+    scores = pd.read_csv(report.folder / "tables/scores.csv")
+    for row in scores[scores.n_seeds > 0].to_dict("records"):
+        score = f"macro-F1 {row['mean']:.3f}"
+        labels = f"l = {100 * row['l']:g} % ({row['n_labelled']:,} labels)"
+        images = f"{row['n_unlabelled']:,} unlabelled images" if row["u"] > 0 else ""
+        n = row["n_seeds"]
+        seeds = "1 seed" if n == 1 else f"{n} seeds"
+        assert any(all(part in text for part in (score, labels, images, seeds)) for text in told), row
 
 
 def test_no_number_of_the_page_is_a_nan_or_infinite(report):
@@ -184,7 +219,43 @@ def test_fewer_than_five_seeds_are_called_exploratory(report):
     assert ("exploratory" in report.page.text) == (report.cells.seed.nunique() < 5)
 
 
+def test_the_card_on_top_gives_the_verdict_before_any_figure(report):
+    card = next(i for i, (_, attrs) in enumerate(report.page.tags) if attrs.get("class") == "card")
+    first = next(i for i, (_, attrs) in enumerate(report.page.tags) if attrs.get("class") == "drawing")
+    assert card < first
+    text = (report.folder / "summary.md").read_text(encoding="utf-8")
+    (headline,) = re.findall(r"^\*\*(.*\.)\*\*$", text, re.MULTILINE)
+    assert headline in report.page.text
+    for question in ("More unlabelled images?", "What to get next?", "How sure is this?"):
+        assert question in text
+        assert question in report.page.text
+
+
+def test_every_header_of_a_table_says_what_it_heads(report):
+    headers = [attrs for tag, attrs in report.page.tags if tag == "th"]
+    assert headers
+    assert {attrs.get("scope") for attrs in headers} <= {"row", "col"}
+
+
 # what holds for one
+
+
+def test_prices_change_the_advice_and_nothing_else(tmp_path):
+    records = grid(realistic, us=["0", "0.1", "0.3", "1"], ls=["0.05", "0.2", "0.5"], seeds=range(5))
+    cheap = reported(records, tmp_path / "a", prices={"price_per_label": 0.001, "budget": 1})
+    without = reported(records, tmp_path / "b")
+    assert "Without prices nothing is recommended" in without.page.text
+    assert "Without prices" not in cheap.page.text
+    for name in TABLES - {"what_next", "cells_to_run"}:
+        assert (cheap.folder / f"tables/{name}.csv").read_bytes() == (
+            without.folder / f"tables/{name}.csv"
+        ).read_bytes()
+
+
+def test_a_price_that_cannot_be_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="price_per_label: found -1"):
+        reported(grid(realistic, **SMALL), tmp_path, prices={"price_per_label": -1})
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +274,7 @@ def test_what_people_and_errors_wrote_is_shown_as_text(tmp_path):
     hostile = "</title><script>alert(1)</script> & \"'"
     records = grid(lambda seed, **_: f"<img src=x onerror={hostile}>" if seed == 1 else 0.8, **SMALL)
     page = reported(records, tmp_path, title=hostile).page
-    assert "script" not in {tag for tag, _ in page.tags}
+    assert [tag for tag, _ in page.tags].count("script") == 1  # the page's own
     assert "img" not in {tag for tag, _ in page.tags}
     assert page.mismatched == page.open == []
     assert f"{hostile}: what is unlabelled data worth?" in page.text
@@ -213,7 +284,7 @@ def test_what_people_and_errors_wrote_is_shown_as_text(tmp_path):
 def test_the_same_tables_give_the_same_files(report_of, tmp_path):
     first, second = report_of("one seed").folder, reported(EDGES["one seed"], tmp_path).folder
     written = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
-    assert len(written) == 1 + 2 * len(FIGURES) + len(TABLES)
+    assert len(written) == 2 + 2 * len(FIGURES) + len(TABLES)
     for path in written:
         assert (first / path).read_bytes() == (second / path).read_bytes(), path
 
@@ -228,57 +299,6 @@ def test_the_same_tables_give_the_same_files(report_of, tmp_path):
 def test_pretraining_is_counted_once_an_encoder(name, pretraining, n_runs, report_of):
     minutes = (pretraining + n_runs * 6) / 60  # every classifier took 6 seconds
     assert f"{minutes:.0f} minutes of job time" in report_of(name).page.text
-
-
-# findings
-
-
-def sentences(records) -> list[str]:
-    cells, _ = tables(records)
-    return findings(cells, contrasts(cells))
-
-
-@pytest.mark.parametrize(
-    "gain, verdict",
-    [
-        ([0.10, 0.11, 0.12], "500 labels (original): pre-training (autoencoder) helped"),
-        ([-0.10, -0.11, -0.12], "the supervised baseline was better"),
-        ([0.10, -0.11, 0.02], "no difference shown"),
-        ([0.10, 0.11], "no difference shown"),
-    ],
-)
-def test_a_finding_claims_no_more_than_its_interval(gain, verdict):
-    records = grid(
-        lambda method, seed, **_: 0.5 + (gain[seed] if method == "autoencoder" else 0),
-        us=["1"], ls=["0.5"], seeds=range(len(gain)),
-    )  # fmt: skip
-    (sentence,) = sentences(records)
-    assert verdict in sentence
-    assert f"difference {np.mean(gain):+.3f}" in sentence
-    assert sentence.endswith(f"{len(gain)} seeds.")
-    assert ("no interval below 3 seeds" in sentence) == (len(gain) < 3)
-
-
-def test_a_finding_is_about_the_most_unlabelled_images():
-    found = sentences(grid(lambda u, **_: 0.9 if u == 0.1 else 0.6, us=["0", "0.1", "1"], ls=["0.05", "0.5"]))
-    assert len(found) == 2
-    assert all("with 1,000 unlabelled images" in sentence and "0.600" in sentence for sentence in found)
-
-
-def test_a_difference_of_nothing_has_no_minus():
-    (sentence,) = sentences(grid(lambda method, **_: 0.8, seeds=[0], us=["1"], ls=["0.5"]))
-    assert "difference +0.000" in sentence
-    assert sentence.endswith("1 seed.")
-
-
-def test_without_a_baseline_nothing_is_claimed():
-    assert sentences(grid(realistic, baseline=False, us=["1"], ls=["0.5"])) == [
-        "500 labels (original): not known, no seed has both runs."
-    ]
-
-
-def test_the_control_alone_gives_no_finding():
-    assert sentences(grid(realistic, us=["0"])) == []
 
 
 # figures
@@ -375,23 +395,51 @@ def test_a_run_that_stopped_does_not_bend_the_curve_of_the_others():
 
 @pytest.mark.parametrize("n_seeds", [1, 2, 3])
 def test_a_difference_has_an_error_bar_only_where_it_has_an_interval(n_seeds):
-    cells, _ = tables(grid(realistic, seeds=range(n_seeds), **SMALL))
-    compared = contrasts(cells)
-    (axes,) = figures.self_supervised_against_supervised(compared, cells, "macro_f1").axes
-    ends = [segment for points in axes.containers for segment in points.lines[2][0].get_segments()]
-    lengths = [float(segment[-1][1] - segment[0][1]) for segment in ends if len(segment)]
-    expected = compared.sort_values("u")
+    axes, tables_ = forest(grid(realistic, seeds=range(n_seeds), us=["0", "1"], ls=["0.05", "0.5"]))
+    (container,) = axes.containers
+    lengths = [
+        float(segment[-1][0] - segment[0][0]) for segment in container.lines[2][0].get_segments() if len(segment)
+    ]
+    expected = tables_["contrasts"][tables_["contrasts"].primary]
+    assert container.lines[0].get_xdata() == pytest.approx((100 * expected.difference).tolist())
     if n_seeds < 3:
         assert all(math.isnan(length) for length in lengths)
     else:
-        assert lengths == pytest.approx((expected.high - expected.low).tolist())
+        assert lengths == pytest.approx((100 * (expected.high - expected.low)).tolist())
+
+
+def test_each_difference_says_what_it_is_worth_in_labels():
+    axes, tables_ = forest(grid(realistic, us=["0", "1"], ls=["0.05", "0.2", "0.5"]))
+    worth = tables_["label_equivalence"]
+    worth = worth[worth.u == 1].sort_values("l")
+    expected = [
+        f"{row.ratio:.2g}×" if row.ratio == row.ratio else row.text.split(" [")[0] for row in worth.itertuples()
+    ]
+    assert [text for text in texts(axes) if text.endswith("×") or text[0] in "<>"] == expected
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["50 labels", "200 labels", "500 labels"]
+
+
+def forest(records):
+    """The axes of the forest plot, and the tables behind it."""
+    cells, _ = tables(records)
+    found = analyse(cells).tables
+    figure = figures.self_supervised_against_supervised(
+        found["contrasts"], found["label_equivalence"], "macro_f1", 0.015
+    )
+    return figure.axes[0], found
+
+
+def curve_figure(records, **settings):
+    cells, _ = tables(records)
+    found = analyse(cells, settings=Settings(**settings)).tables
+    return figures.against_unlabelled(found["scores"], found["plateau"], cells, "macro_f1"), found
 
 
 def test_the_mean_and_every_seed_are_drawn_against_unlabelled_data():
-    cells, _ = tables(grid(realistic, us=["0", "0.1", "1"], ls=["0.5"]))
-    scored = scores(cells)
-    (axes,) = figures.against_unlabelled(scored, cells, "macro_f1").axes
-    baseline, means, seeds = axes.lines
+    figure, found = curve_figure(grid(realistic, us=["0", "0.1", "1"], ls=["0.5"]))
+    baseline, means, seeds, *_ = figure.axes[0].lines
+    scored = found["scores"]
     ours = scored[scored.method != "supervised"].sort_values("u")
     assert means.get_ydata() == pytest.approx(ours["mean"].tolist())
     assert np.diff(means.get_xdata()).tolist() == pytest.approx([0.6, 1.0])  # u = 0 stands beside a log axis
@@ -399,10 +447,19 @@ def test_the_mean_and_every_seed_are_drawn_against_unlabelled_data():
     assert baseline.get_ydata()[0] == pytest.approx(scored[scored.method == "supervised"]["mean"].item())
 
 
+def test_a_plateau_is_marked_where_it_is_shown_and_only_there():
+    flat = grid(lambda u, seed, **_: 0.8 - (0.2 if u == 0 else 0) + seed / 1000, us=["0", "0.1", "1"], ls=["0.5"])
+    figure, found = curve_figure(flat)
+    assert found["plateau"].u.tolist() == [0.1]
+    assert "plateau from 100" in texts(figure.axes[0])
+    figure, _ = curve_figure(grid(realistic, us=["0", "0.1", "1"], ls=["0.5"]))
+    assert texts(figure.axes[0]) == ["plateau not shown"]
+
+
 @pytest.mark.parametrize("us", [TWELVE, TWELVE[1:], ["0", "0.001", "0.01", "0.1", "1"], ["0.5", "0.9", "1"], ["0"]])
 def test_names_of_fractions_do_not_overlap_on_the_axis(us):
-    cells, _ = tables(grid(realistic, us=us, ls=["0.5"], seeds=[0]))
-    figure = drawn(figures.against_unlabelled(scores(cells), cells, "macro_f1"))
+    figure, _ = curve_figure(grid(realistic, us=us, ls=["0.5"], seeds=[0]))
+    drawn(figure)
     labels = [label for label in figure.axes[0].get_xticklabels() if label.get_text()]
     shown = [label.get_text() for label in labels]
     assert (shown[0], shown[-1]) == (us[0], us[-1])
@@ -410,13 +467,30 @@ def test_names_of_fractions_do_not_overlap_on_the_axis(us):
     assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
-def test_no_legend_covers_the_differences():
-    cells, _ = tables(grid(realistic, us=TWELVE, ls=["0.1", "0.5"]))
-    figure = drawn(figures.self_supervised_against_supervised(contrasts(cells), cells, "macro_f1"))
-    (axes,), (legend,) = figure.axes, figure.legends
-    assert axes.get_legend() is None
-    assert not legend.get_window_extent().overlaps(axes.get_window_extent())
-    assert len(legend.get_texts()) == len(TWELVE)
+def test_lines_of_equal_score_are_drawn_only_from_a_surface_that_may_be_trusted():
+    def smooth(method, u, l, **_):  # noqa: E741
+        return 0.5 if method == "supervised" else round(0.75 - 0.1 * l**-0.2 - 0.02 * max(u, 0.01) ** -0.2, 3)
+
+    us, ls = ["0.05", "0.1", "0.3", "1"], ["0.1", "0.2", "0.5", "1"]
+    cells, _ = tables(grid(smooth, us=us, ls=ls))
+    found = analyse(cells).tables
+    fitted = found["surface"]
+    figure = figures.score_map(cells, found["scores"], fitted, "macro_f1")
+    assert fitted[fitted.chosen].extrapolate.item()
+    assert len(figure.axes) == 2  # a map and its bar of colours
+    dots = figure.axes[0].lines[0]
+    assert len(dots.get_xdata()) == 16
+    untrusted = figures.score_map(cells, found["scores"], fitted.assign(extrapolate=False), "macro_f1")
+    (axes,) = untrusted.axes
+    assert not axes.collections
+    assert len(texts(axes)) == 4 * (4 + 1)
+
+
+def test_a_setting_without_a_result_is_an_empty_square_that_says_so():
+    cells, _ = tables(grid(lambda u, **run: LOST if u == 1 else realistic(u=u, **run), **SMALL))
+    found = analyse(cells).tables
+    (axes,) = figures.score_map(cells, found["scores"], found["surface"], "macro_f1").axes
+    assert [text for text in texts(axes) if not text.startswith("0.")] == ["none"]
 
 
 def test_every_series_has_its_own_colour():

@@ -31,7 +31,8 @@ def package(tmp_path):
     (root / "analysis").mkdir(parents=True)
     shutil.copy(sslfast.version.__file__, root / "version.py")
     (root / "circle.py").write_text(SOURCE)
-    (root / "report.py").write_text("TITLE = 'a'\n")
+    (root / "report").mkdir()
+    (root / "report" / "page.py").write_text("TITLE = 'a'\n")
     (root / "analysis" / "tables.py").write_text("ROWS = 3\n")
     return root
 
@@ -108,7 +109,7 @@ def test_a_new_or_renamed_file_changes_it(package):
     assert len({before, renamed, code_version(package)}) == 3
 
 
-@pytest.mark.parametrize("name, old, new", [("report.py", "'a'", "'b'"), ("analysis/tables.py", "3", "4")])
+@pytest.mark.parametrize("name, old, new", [("report/page.py", "'a'", "'b'"), ("analysis/tables.py", "3", "4")])
 def test_code_that_only_reads_results_does_not_change_it(package, name, old, new):
     before = code_version(package)
     assert edited(package, name, old, new) == before

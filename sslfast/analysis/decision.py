@@ -15,6 +15,7 @@ from .words import count, evidence, fraction, points, range_of_points
 __all__ = ["Decision", "Prices", "decide", "what_next"]
 
 COLUMNS = ["option", "factor", "amount", "cost", "gain", "low", "high", "upper", "share", "reason"]
+RUN_COLUMNS = ["encoder", "method", "l", "u", "n_more_seeds"]
 
 N_DRAWS = 300
 MAX_FACTOR = 4.0  # more of a kind of data than this times what was measured is not predicted
@@ -222,14 +223,13 @@ def _bigger(grid: Grid, rival: Grid, hours: dict, prices: Prices, i, j, points_o
 
 def _cells_to_run(grid: Grid, used) -> pd.DataFrame:
     """Which cells would help most: the ends of both last doublings with more seeds, and levels that are missing."""
-    columns = ["encoder", "method", "l", "u", "n_more_seeds"]
     if used == ():
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=RUN_COLUMNS)
     if used is None:
         asked = np.isfinite(grid.n_unlabelled) & (grid.unlabelled > 0)
         missing = np.argwhere(asked & ~np.isfinite(grid.scores).all(axis=0))
         rows = [(grid.encoder, grid.method, grid.labelled[a], grid.unlabelled[b], 1) for a, b in missing]
-        return pd.DataFrame(rows, columns=columns)
+        return pd.DataFrame(rows, columns=RUN_COLUMNS)
     i, j = used
     levels_l, levels_u = grid.labelled[np.unique(i)], grid.unlabelled[np.unique(j)]
     ends = {(levels_l[-1], levels_u[-1])}
@@ -242,7 +242,7 @@ def _cells_to_run(grid: Grid, used) -> pd.DataFrame:
         rows.append((grid.encoder, grid.method, _between(levels_l), levels_u[-1], everything))
     if len(levels_u) < 4:
         rows.append((grid.encoder, grid.method, levels_l[-1], _between(levels_u), everything))
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=RUN_COLUMNS)
 
 
 def _between(levels: np.ndarray) -> float:

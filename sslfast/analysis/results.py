@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from ..files import replacing
+from .card import card
 from .checks import RANDOM, SUPERVISED, check_cells, check_history, check_metric, check_number
 from .claims import claims
 from .contrasts import contrasts
 from .data_needed import data_needed
-from .decision import Prices, what_next
+from .decision import RUN_COLUMNS, Prices, what_next
 from .equivalence import label_equivalence
 from .plateau import plateaus
 from .scores import accuracy_targets, scores
@@ -20,7 +21,7 @@ from .surface import surfaces
 from .times import time_to_threshold
 from .words import EXPLORATORY_BELOW, count, points, range_of_points, seeds
 
-__all__ = ["Results", "Settings", "analyse", "summary", "verdict", "write_results"]
+__all__ = ["Results", "Settings", "analyse", "main_table", "summary", "verdict", "write_results"]
 
 
 CARD = 10  # comparisons, above which a verdict tells only the most important
@@ -81,7 +82,7 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
         "label_equivalence": label_equivalence(cells, s.metric),
         "surface": fits,
         "what_next": _options(decisions),
-        "cells_to_run": pd.concat([d.run for d in decisions], ignore_index=True) if decisions else pd.DataFrame(),
+        "cells_to_run": _runs(decisions),
         "claims": claims(
             cells, history, s.metric, threshold=s.threshold, threshold_metric=s.threshold_metric,
             delta=s.delta, alpha=s.alpha, against=both[0], flat=flat,
@@ -119,13 +120,15 @@ def summary(results: Results) -> str:
     lines = [f"# {cells.study.iloc[0]}: what the unlabelled data is worth", ""]
     if n_seeds < EXPLORATORY_BELOW:
         lines += [f"**Exploratory**: {seeds(n_seeds)}; a conclusion takes {EXPLORATORY_BELOW}.", ""]
-    lines += [f"- {sentence}" for sentence in verdict(results)]
-    lines += ["", "## Main table", "", *_main_table(results), ""]
+    short = card(cells, tables, s.delta)
+    lines += [f"**{short.headline}**", "", *[f"- *{question}* {answer}" for question, answer in short.answers]]
+    lines += ["", "## Main table", "", *_markdown(main_table(results)), ""]
     metric = {"test_macro_f1": "macro-F1", "test_accuracy": "accuracy"}.get(s.metric, s.metric)
     lines += [
         f"Test {metric} as mean over seeds with 95 % interval. Each pre-trained row uses the most unlabelled images.",
         f"Differences are paired by seed, in percentage points; p is Holm's. A gain below {points(s.delta)} counts as"
         " none. 'Worth' is how many labels the supervised baseline needs for the same score.",
+        "", "## In detail", "", *[f"- {sentence}" for sentence in verdict(results)],
         "", "## The claims of the original study", "", "| claim | outcome | evidence |", "| --- | --- | --- |",
     ]  # fmt: skip
     several = len(tables["claims"].drop_duplicates(["encoder", "method"])) > 1
@@ -200,11 +203,12 @@ def _options(decisions: list) -> pd.DataFrame:
     return pd.DataFrame(parts, columns=[*columns, "reason", "n_seeds", "n_dropped", "sentence"])
 
 
-def _main_table(results: Results) -> list[str]:
+def main_table(results: Results) -> pd.DataFrame:
+    """The verdict by number of labels, as text: a row a primary comparison; empty where there is none."""
     tables = results.tables
     against = tables["contrasts"]
     if not against.primary.any():
-        return ["There is no pre-trained encoder to compare with a supervised baseline."]
+        return pd.DataFrame()
     primary = against[against.primary].merge(
         tables["label_equivalence"][["encoder", "method", "l", "u", "text"]],
         on=["encoder", "method", "l", "u"],
@@ -214,24 +218,38 @@ def _main_table(results: Results) -> list[str]:
     base = tables["scores"][tables["scores"].method == SUPERVISED].set_index(["encoder", "l"])
     flat = tables["plateau"].set_index(["encoder", "method", "l"])
     several = len(primary.drop_duplicates(["encoder", "method"])) > 1
-    head = ["labels", "unlabelled", "pre-trained", "supervised", "difference", "p", "worth in labels", "plateau from"]
-    lines = [_line((["encoder, method"] if several else []) + head), _line(["---"] * (len(head) + several))]
+    rows = []
     for row in primary.itertuples():
         ours = table.loc[(row.encoder, row.method, row.l, row.u)]
         theirs = base.loc[(row.encoder, row.l)] if (row.encoder, row.l) in base.index else None
         start = flat.loc[(row.encoder, row.method, row.l)]
-        line = [f"{row.encoder}, {row.method}"] if several else []
-        line += [
-            count(row.n_labelled),
-            count(row.n_unlabelled),
-            _score(ours),
-            "–" if theirs is None else _score(theirs),
-        ]
-        line.append(f"{100 * row.difference:+z.1f}{range_of_points(row.low, row.high)}" if row.n_seeds else "–")
-        line.append(f"{row.p_holm:.2g}" if np.isfinite(row.p_holm) else "–")
-        line += [row.text, count(start.n_unlabelled) if start.shown else "not shown"]
-        lines.append(_line(line))
-    return lines
+        rows.append(
+            ({"encoder, method": f"{row.encoder}, {row.method}"} if several else {})
+            | {
+                "labels": count(row.n_labelled),
+                "unlabelled": count(row.n_unlabelled),
+                "pre-trained": _score(ours),
+                "supervised": "–" if theirs is None else _score(theirs),
+                "difference": f"{100 * row.difference:+z.1f}{range_of_points(row.low, row.high)}"
+                if row.n_seeds
+                else "–",
+                "p": f"{row.p_holm:.2g}" if np.isfinite(row.p_holm) else "–",
+                "worth in labels": row.text,
+                "plateau from": count(start.n_unlabelled) if start.shown else "not shown",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _markdown(table: pd.DataFrame) -> list[str]:
+    if table.empty:
+        return ["There is no pre-trained encoder to compare with a supervised baseline."]
+    return [_line(list(table)), _line(["---"] * len(table.columns)), *[_line(row) for row in table.to_numpy()]]
+
+
+def _runs(decisions: list) -> pd.DataFrame:
+    found = [d.run for d in decisions]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=RUN_COLUMNS)
 
 
 def _score(row) -> str:

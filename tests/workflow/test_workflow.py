@@ -91,6 +91,7 @@ def test_plain_snakemake_goes_from_images_to_report(finished):
         assert predicted.tolist() == np.sum(record.test["confusion"], axis=0).tolist()
     report = finished.folder / "reports/tiny"
     assert "what is unlabelled data worth?" in (report / "report.html").read_text()
+    assert "what the unlabelled data is worth" in (report / "summary.md").read_text()
     assert {p.suffix for p in (report / "figures").iterdir()} == {".png", ".svg"}
 
 
@@ -128,7 +129,7 @@ def test_snakemakes_own_report_holds_every_figure_with_its_caption(finished):
             archive.read(n).decode("utf-8", "ignore") for n in names if n.endswith((".html", ".js", ".json"))
         )
     figures = {path.stem for path in (finished.folder / "reports/tiny/figures").glob("*.svg")}
-    assert len(figures) == 7
+    assert len(figures) == 8
     for name in figures:
         assert any(entry.endswith(f"{name}.svg") for entry in names), name
     for category in ("Accuracy", "Time", "Data needed", "Verdict"):
@@ -146,7 +147,8 @@ def test_a_larger_grid_runs_only_what_is_new(finished):
 
 def test_a_change_of_the_config_reruns_what_depends_on_it(finished):
     downstream = {"collect": 1, "report": 1}
-    assert finished.planned(config={**TINY, "threshold": {"value": 0.9}}) == {"report": 1}
+    for change in ({"threshold": {"value": 0.9}}, {"delta": 0.01}, {"prices": {"price_per_label": 0.1, "budget": 100}}):
+        assert finished.planned(config={**TINY, **change}) == {"report": 1}
     assert finished.planned(config={**TINY, "supervised": {"epochs": 3}}) == {"supervised": 2, **downstream}
     changed = finished.planned(config={**TINY, "pretrain": {"epochs": 2}})
     assert changed == {"pretrain": 2, "classify": 4, **downstream}
@@ -181,6 +183,8 @@ def test_shipped_configs_plan_a_whole_study(workflow, name):
 
 BAD_CONFIGS = {
     "misspelt key": ({"labeled": [0.1]}, "labeled: unknown key; did you mean labelled?"),
+    "a negative price": ({"prices": {"price_per_label": -1}}, "prices.price_per_label: found -1, expected 0 or more"),
+    "no gain at all": ({"delta": 0}, "delta: found 0, expected more than 0"),
     "misspelt inner key": ({"pretrain": {"epoch": 3}}, "pretrain.epoch: unknown key; did you mean epochs?"),
     "outside 0 to 1": ({"unlabelled": [0, 1.5]}, "unlabelled: found 1.5, expected a fraction from 0 to 1"),
     "a word": ({"labelled": ["half"]}, "labelled: found 'half', expected a number from 0 to 1"),

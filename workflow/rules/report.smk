@@ -1,21 +1,30 @@
 # Every figure also goes into Snakemake's own report, with its caption.
 CATEGORIES = {
     "f1_against_unlabelled": "Accuracy",
-    "self_supervised_against_supervised": "Accuracy",
-    "f1_against_epochs": "Accuracy",
+    "self_supervised_against_supervised": "Verdict",
     "accuracy_against_epochs": "Accuracy",
+    "f1_against_epochs": "Accuracy",
     "time_to_threshold": "Time",
     "wall_clock": "Time",
+    "score_map": "Data needed",
     "data_needed": "Data needed",
 }
 TABLES = [
     "cells",
+    "cells_to_run",
+    "claims",
+    "contrasts",
     "data_needed",
-    "differences",
     "history",
+    "label_equivalence",
+    "plateau",
     "scores",
+    "surface",
     "time_to_threshold",
+    "what_next",
 ]
+# What the report depends on beside the results: another price makes another report, and trains nothing.
+ABOUT = ["title", "threshold", "accuracy_targets", "delta", "prices"]
 
 
 def captioned(name):
@@ -41,6 +50,7 @@ rule report:
             category="Verdict",
             labels={"figure": "the whole report"},
         ),
+        summary=f"{REPORTS}/summary.md",
         figures=[captioned(name) for name in CATEGORIES],
         pictures=expand(f"{REPORTS}/figures/{{name}}.png", name=CATEGORIES),
         tables=expand(f"{REPORTS}/tables/{{table}}.csv", table=TABLES),
@@ -48,7 +58,7 @@ rule report:
         f"{RESULTS}/logs/report.log",
     params:
         code=REPORT_CODE,
-        about={key: config[key] for key in ("title", "threshold", "accuracy_targets")},
+        about={key: config[key] for key in ABOUT},
     message:
         "report on {config[study]}"
     script:

@@ -1,0 +1,154 @@
+"""The verdict for somebody who has half a minute: one headline, then what to do, in words that need no statistics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from .words import EXPLORATORY_BELOW, count, points, seeds
+
+__all__ = ["Card", "card", "plateau_answer"]
+
+FEW = 4  # numbers that a sentence lists before it only counts them
+
+
+@dataclass(frozen=True)
+class Card:
+    """`headline`: one sentence. `answers`: (question, answer) pairs. `exploratory`: too few seeds for a conclusion."""
+
+    headline: str
+    answers: list[tuple[str, str]]
+    exploratory: bool
+
+
+def card(cells: pd.DataFrame, tables: Mapping[str, pd.DataFrame], delta: float) -> Card:
+    """The card of a study from the tables of `analyse`; `delta` is the smallest gain worth having."""
+    n_seeds = cells.seed.nunique()
+    primary = tables["contrasts"][tables["contrasts"].primary]
+    groups = list(primary.groupby(["encoder", "method"]))
+    if len(groups) == 1:
+        head, answers = headline(primary, delta), []
+    else:
+        head, answers = _headline_of_many(primary), [(f"{m}, {e}", headline(rows, delta)) for (e, m), rows in groups]
+    answers += [("More unlabelled images?", plateau_answer(tables["plateau"], delta))]
+    answers += [("What to get next?", text) for text in _next(tables["what_next"], delta)]
+    answers += [("How sure is this?", _certainty(cells, primary, n_seeds))]
+    return Card(head, answers, n_seeds < EXPLORATORY_BELOW)
+
+
+def headline(primary: pd.DataFrame, delta: float) -> str:
+    """Whether one way of pre-training beats training on the labels alone: `primary` rows of one (encoder, method)."""
+    rows = primary[primary.n_seeds > 0].sort_values("n_labelled")
+    if rows.empty:
+        return "Not known: no seed has both a pre-trained and a supervised run."
+    better, worse, equal = (rows[rows.outcome == name] for name in ("better", "worse", "equal"))
+    everywhere = f"at all {len(rows)} numbers of labels" if len(rows) > 1 else f"with {_labels(rows)}"
+    small = " (less than is worth having)" if _small(rows, delta) else ""
+    if len(better) == len(rows):
+        beats = "Yes: pre-training on unlabelled images beats training on the labels alone"
+        return f"{beats} {everywhere}, {_by(rows)}{small}."
+    if len(worse) == len(rows):
+        return (
+            f"No: training on the labels alone beats the frozen pre-trained encoder {everywhere}, {_by(rows)}{small}."
+        )
+    if len(equal) == len(rows):
+        return f"It makes no difference: pre-training or not, scores agree within {points(delta)} {everywhere}."
+    if better.empty and worse.empty and equal.empty:
+        return (
+            f"Not settled: {seeds(int(rows.n_seeds.max()))} do not show whether pre-training on unlabelled images beats"
+            " training on the labels alone."
+        )
+    parts = [f"pre-training on unlabelled images wins with {_labels(better)} ({_by(better)})"] if len(better) else []
+    parts += [f"training on the labels alone wins with {_labels(worse)} ({_by(worse)})"] if len(worse) else []
+    parts += [f"it makes no difference with {_labels(equal)}"] if len(equal) else []
+    settled = pd.concat([better, worse, equal]).index
+    rest = rows.drop(index=settled)
+    parts += [f"not settled with {_labels(rest)}"] if len(rest) else []
+    start = "It depends on the number of labels" if len(better) and len(worse) else "Partly settled"
+    return f"{start}: {'; '.join(parts)}."
+
+
+def _headline_of_many(primary: pd.DataFrame) -> str:
+    rows = primary[primary.n_seeds > 0]
+    if rows.empty:
+        return "Not known: no pre-trained encoder can be compared with a supervised baseline."
+    won, lost = int((rows.outcome == "better").sum()), int((rows.outcome == "worse").sum())
+    rest = len(rows) - won - lost
+    ways = len(rows.groupby(["encoder", "method"]))
+    return (
+        f"Over {ways} ways of pre-training and {rows.l.nunique()} numbers of labels,"
+        f" pre-training wins in {won} of {len(rows)} cases, training on the labels alone in {lost};"
+        f" {rest} are equal or not settled."
+    )
+
+
+def plateau_answer(flat: pd.DataFrame, delta: float) -> str:
+    """Whether more unlabelled images are worth having, from the table of plateaus."""
+    if flat.empty or flat.n_seeds.max() == 0 or flat.last_gain.isna().all():
+        return "Not known: it takes a seed with runs at two amounts."
+    shown = flat[flat.shown.astype(bool)]
+    if shown.empty:
+        most = flat.last_gain_high.max()
+        still = f": the last step may still have gained up to {points(most)}" if np.isfinite(most) else ""
+        return f"They may still help; no point beyond which they stop is shown{still}."
+    where = "At every number of labels" if len(shown) == len(flat) else f"With {_labels(shown)}"
+    most = shown.n_unlabelled.max()
+    beyond = f"more than {count(most)} of them gain" if most else "they gain"
+    rest = "" if len(shown) == len(flat) else "; elsewhere they may still help"
+    return f"{where}, {beyond} less than {points(delta)}{rest}."
+
+
+def _next(options: pd.DataFrame, delta: float) -> list[str]:
+    groups = list(options.groupby(["encoder", "method"], sort=False))
+    return [
+        (f"{method}, {encoder}: " if len(groups) > 1 else "") + _decision(rows, delta)
+        for (encoder, method), rows in groups
+    ] or ["Nothing was pre-trained, so there is nothing to compare."]
+
+
+def _decision(rows: pd.DataFrame, delta: float) -> str:
+    action, known = rows.action.iloc[0], rows[rows.gain.notna()]
+    gains = ", ".join(f"{row.option} {points(row.gain, sign=True)}" for row in known.itertuples())
+    if action == "not asked":
+        doubling = f" Doubling each would gain about: {gains}." if gains else ""
+        return f"Say what things cost ('prices' in the config) to be told.{doubling}"
+    if action == "buy nothing":
+        return f"Nothing: no option is likely to gain {points(delta)} or more for the budget."
+    if action == "not settled":
+        return "Not settled; the runs listed below would help most." + (f" Expected: {gains}." if gains else "")
+    row = known[known.option == action].iloc[0]
+    amount = f" ({count(row.amount)})" if np.isfinite(row.amount) else ""
+    return f"Get {action}{amount}: about {points(row.gain, sign=True)} for the budget."
+
+
+def _certainty(cells: pd.DataFrame, primary: pd.DataFrame, n_seeds: int) -> str:
+    lost = int((cells.status != "ok").sum())
+    parts = [
+        f"{seeds(n_seeds)}" + (f", where a conclusion takes {EXPLORATORY_BELOW}" if n_seeds < EXPLORATORY_BELOW else "")
+    ]
+    unseen = primary.detectable.max()
+    if np.isfinite(unseen):
+        parts += [f"a true difference below {points(unseen)} may go unseen"]
+    parts += [f"{count(lost)} of {count(len(cells))} runs have no result" if lost else "every run finished"]
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _labels(rows: pd.DataFrame) -> str:
+    """`900, 4,500 and 22,500 labels`; of many, only how many."""
+    numbers = [count(n) for n in sorted(rows.n_labelled.unique())]
+    if len(numbers) > FEW:
+        return f"{len(numbers)} numbers of labels ({numbers[0]} to {numbers[-1]})"
+    return " and ".join(filter(None, [", ".join(numbers[:-1]), numbers[-1]])) + " labels"
+
+
+def _by(rows: pd.DataFrame) -> str:
+    """`by 3.1 points` or `by 3.1 to 8.2 points`."""
+    sizes = rows.difference.abs()
+    low, high = f"{100 * sizes.min():.1f}", f"{100 * sizes.max():.1f}"
+    return f"by {low} points" if low == high else f"by {low} to {high} points"
+
+
+def _small(rows: pd.DataFrame, delta: float) -> bool:
+    return bool((rows[["low", "high"]].abs().max(axis=1) < delta).all())

@@ -1,0 +1,55 @@
+"""The least data that reaches a target accuracy."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from .series import all_series, methods, name_bars, write_above
+from .style import STYLE, Drawing
+
+__all__ = ["data_needed"]
+
+
+def data_needed(needed: pd.DataFrame, cells: pd.DataFrame) -> Drawing:
+    """Labelled images needed for each target accuracy by u, and unlabelled ones by l; no bar where not reached."""
+    encoders, targets = sorted(cells.encoder.unique()), sorted(needed.target.unique())
+    kinds = [(encoder, given) for encoder in encoders for given in ("u", "l")]
+    with matplotlib.rc_context(STYLE):
+        width, height = max(4.5, 3.1 * len(targets)), 2.6 * len(kinds) if targets else 2.6
+        figure = Drawing(figsize=(width, height))
+        if not targets:
+            figure.text(0.5, 0.5, "no target accuracy within what the study reached", ha="center")
+            return figure
+        axes = figure.subplots(len(kinds), len(targets), sharey="row", squeeze=False)
+        for i, (encoder, given) in enumerate(kinds):
+            for j, target in enumerate(targets):
+                part = needed[(needed.encoder == encoder) & (needed.target == target) & (needed.given == given)]
+                _needed_bars(axes[i, j], part.rename(columns={"value": given}), given, cells)
+                if given == "u":
+                    name = f"accuracy {target:g}" + (f", {encoder}" if len(encoders) > 1 else "")
+                    axes[i, j].set_title(name, fontsize=9)
+            axes[i, 0].set_ylabel(("labelled" if given == "u" else "unlabelled") + " images needed")
+    return figure
+
+
+def _needed_bars(axes, part: pd.DataFrame, given: str, cells: pd.DataFrame) -> None:
+    if given == "u":
+        bars = [(series.of(part), series.colour, series.hatch) for series in all_series(cells)]
+        name_bars(axes, cells, last=True)
+    else:
+        labels = sorted(cells.l.unique())
+        bars = [(part[(part.l == v) & (part.method == m)], "#0072B2", "") for m in methods(cells) for v in labels]
+        axes.set_xticks(range(len(bars)), [f"{v:g}" for _ in methods(cells) for v in labels], fontsize=8)
+        axes.set_xlim(-0.6, len(bars) - 0.4)
+        axes.set_xlabel("labelled fraction l")
+    for x, (row, colour, hatch) in enumerate(bars):
+        count = row.n_needed.iloc[0] if len(row) else float("nan")
+        if np.isfinite(count):
+            (bar,) = axes.bar(x, count, color=colour, hatch=hatch, edgecolor="white", width=0.8)
+            axes.figure.note(bar, [row.sentence.iloc[0]])
+            write_above(axes, f"{count:,.0f}", x, count, cells)
+        else:
+            axes.annotate(
+                "not reached", (x, 0), (0, 4), textcoords="offset points", rotation=90, ha="center", va="bottom",
+                fontsize=7, color="#555555", annotation_clip=False,
+            )  # fmt: skip

@@ -1,0 +1,65 @@
+"""Time: until a score was reached, and of training altogether."""
+
+import numpy as np
+import pandas as pd
+
+from .series import all_series, finish, name_bars, panels, setting, write_above
+from .style import METRIC_NAMES, Drawing
+
+__all__ = ["time_to_threshold", "wall_clock"]
+
+
+def time_to_threshold(times: pd.DataFrame, cells: pd.DataFrame, metric: str, threshold: float) -> Drawing:
+    """Epochs and seconds to the threshold as bars, labelled by how many seeds got there; no bar where too few did."""
+    figure, made = panels(cells, height=2.6, rows=("epochs", "seconds_with_pretrain"))
+    for panel in made:
+        rows = panel.of(times)
+        for x, series in enumerate(all_series(cells)):
+            row = series.of(rows)
+            if row.empty:
+                continue
+            row = row.iloc[0]
+            value = row[panel.row]
+            if np.isfinite(value):
+                (bar,) = panel.axes.bar(x, value, color=series.colour, hatch=series.hatch, edgecolor="white", width=0.8)
+                figure.note(bar, [_text(row.sentence, panel.row, value)])
+            height = value if np.isfinite(value) else 0
+            write_above(panel.axes, f"{row.n_reached:.0f}/{row.n_seeds:.0f}", x, height, cells)
+        name_bars(panel.axes, cells, panel.last)
+    label = f"to {METRIC_NAMES[metric]} {threshold:g}"
+    names = {"epochs": f"epochs {label}", "seconds_with_pretrain": f"seconds {label},\npre-training included"}
+    for panel in made:
+        if panel.first:
+            panel.axes.set_ylabel(names[panel.row])
+    finish(figure, made, None, None)
+    return figure
+
+
+def wall_clock(scores: pd.DataFrame, cells: pd.DataFrame) -> Drawing:
+    """Seconds of training a cell: pre-training stacked under the classifier."""
+    figure, made = panels(cells, height=2.6)
+    handles = {}
+    for panel in made:
+        rows = panel.of(scores)
+        for x, series in enumerate(all_series(cells)):
+            row = series.of(rows)
+            if row.empty:
+                continue
+            below = row.seconds_pretrain.iloc[0]
+            if not np.isfinite(below):
+                continue
+            spent = row.seconds_classify.iloc[0]
+            handles["pre-training"] = panel.axes.bar(x, below, color="#0072B2", width=0.8)
+            bar = panel.axes.bar(x, spent, bottom=below, color="#E69F00", hatch="//", edgecolor="white", width=0.8)
+            handles["classifier, or supervised training"] = bar
+            text = f"{setting(row.iloc[0])}: {below:.3g} s of pre-training, {spent:.3g} s of the classifier"
+            for drawn in (handles["pre-training"], bar):
+                figure.note(drawn[0], [text])
+        name_bars(panel.axes, cells, panel.last)
+    finish(figure, made, "seconds of training", (list(handles.values()), list(handles)))
+    return figure
+
+
+def _text(sentence: str, unit: str, value: float) -> str:
+    shown = f"{value:g} epochs" if unit == "epochs" else f"{value:.3g} s with pre-training"
+    return f"{shown}. {sentence}"

@@ -1,0 +1,108 @@
+"""The caption of each figure: the claim first, then seeds, interval and test images, and what it does not show."""
+
+import numpy as np
+import pandas as pd
+
+from ..analysis.card import card, plateau_answer
+from ..analysis.checks import SUPERVISED
+from ..analysis.intervals import MIN_SEEDS
+from ..analysis.results import Results
+from ..analysis.words import count, points, seeds
+from ..figures import METRIC_NAMES
+from .trust import devices
+
+__all__ = ["captions"]
+
+
+def captions(results: Results) -> dict[str, str]:
+    """The caption of each figure by its name."""
+    cells, tables, s = results.cells, results.tables, results.settings
+    n, n_test = cells.seed.nunique(), int(cells.n_test.max())
+    base = f"{seeds(n)}; {n_test:,} test images"
+    interval = "95 % t intervals over seeds" if n >= MIN_SEEDS else "too few seeds for intervals"
+    machine = f"{devices(cells)}, {int(cells.threads.max())} thread(s) a job"
+    headline = card(cells, tables, s.delta).headline
+    epochs = (
+        "{claim} Means over seeds on validation images, shaded from the lowest to the highest seed (if there are few"
+        f" lines), without runs that did not finish; {seeds(n)}. Test scores are in the figures above, not here."
+    )
+    alike = "Macro-F1 counts every class alike, so it lies below accuracy where some classes are learned late."
+    return {
+        "f1_against_unlabelled": (
+            f"More unlabelled images? {plateau_answer(tables['plateau'], s.delta)} Dots are seeds, lines means,"
+            f" shading and the dashed supervised band {interval}; {base}. It does not show what more data than was"
+            " tried would give."
+        ),
+        "self_supervised_against_supervised": (
+            f"{headline} Each method with the most unlabelled images, paired by seed, {interval} (the verdict is also"
+            f" corrected for the number of comparisons); {base}. Grey: less than {points(s.delta)}, not worth"
+            " having. It does not show that another way of pre-training would do the same."
+        ),
+        "accuracy_against_epochs": epochs.format(claim=_rising(cells, tables)),
+        "f1_against_epochs": epochs.format(claim=alike),
+        "time_to_threshold": _times(results, machine),
+        "wall_clock": (
+            f"{_seconds(tables['scores'])} Mean seconds of training a cell, pre-training (shared by all labelled"
+            f" fractions, unless the pool is 'rest') under the classifier; {seeds(n)}, {machine}. Jobs may run side by"
+            " side: it does not show how long the study took."
+        ),
+        "score_map": _map(tables["surface"], base),
+        "data_needed": _needed(tables["data_needed"], base),
+    }  # fmt: skip
+
+
+def _rising(cells: pd.DataFrame, tables: dict) -> str:
+    best = tables["scores"].dropna(subset=["mean"]).sort_values("mean")
+    if best.empty:
+        return "No run finished."
+    top = best.iloc[-1]
+    who = "the supervised baseline" if top.method == SUPERVISED else top.method
+    return f"The best of the grid, {who} with {count(top.n_labelled)} labels, ends at test macro-F1 {top['mean']:.3f}."
+
+
+def _times(results: Results, machine: str) -> str:
+    times, s = results.tables["time_to_threshold"], results.settings
+    name = f"{METRIC_NAMES[s.threshold_metric]} {s.threshold:g}"
+    never = int((times.n_reached == 0).sum())
+    claim = f"{never} of {len(times)} settings never reached {name}." if never else f"Every setting reached {name}."
+    return (
+        f"{claim} Epochs and seconds on validation images: bars are medians over seeds, labelled by how many got there;"
+        f" no bar where half or fewer did. Seconds are wall-clock on {machine}; other machines differ."
+    )
+
+
+def _seconds(scores: pd.DataFrame) -> str:
+    learned = scores[(scores.seconds_pretrain > 0)]
+    if learned.empty:
+        return "Nothing was pre-trained."
+    share = (learned.seconds_pretrain / (learned.seconds_pretrain + learned.seconds_classify)).max()
+    return f"Pre-training is up to {100 * share:.0f} % of the time of a cell that has its encoder to itself."
+
+
+def _map(surface: pd.DataFrame, base: str) -> str:
+    chosen = surface[surface.chosen.astype(bool)]
+    trusted = chosen[chosen.extrapolate.astype(bool)]
+    if chosen.empty:
+        return "Nothing was pre-trained, so there is nothing to map."
+    if len(trusted) < len(chosen):
+        why = chosen[~chosen.extrapolate.astype(bool)].sentence.iloc[0]
+        text = f"Only measured cells are shown. {why}"
+        return f"{text} Squares are means of test macro-F1; {base}."
+    error = np.nanmax(trusted[["held_out_l", "held_out_u"]].to_numpy())
+    return (
+        f"Along a line the score is the same. A fitted surface, which predicted held-out cells within {points(error)};"
+        f" dots were measured, hatched is beyond them; {base}. It does not show how seeds differ."
+    )
+
+
+def _needed(needed: pd.DataFrame, base: str) -> str:
+    if needed.empty:
+        return "No target accuracy lies within what the study reached."
+    reached = needed[needed.n_needed.notna()].target
+    top = f"{reached.max():g} is the highest target that was reached" if len(reached) else "No target was reached"
+    targets = ", ".join(f"{target:g}" for target in sorted(needed.target.unique()))
+    return (
+        f"{top} (of {targets}). Above, the fewest labels of the grid whose mean test accuracy gets there, by unlabelled"
+        f" fraction; below, the fewest unlabelled images, by labelled fraction (0: a random encoder is enough). {base}."
+        " Nothing is interpolated: less than the grid's next amount may be enough."
+    )

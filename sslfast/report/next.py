@@ -1,0 +1,32 @@
+"""What to get next, as tables that a person reads: the options and their gains, and the runs that would settle it."""
+
+import numpy as np
+import pandas as pd
+
+from ..analysis.results import Results
+from ..analysis.words import count, fraction, range_of_points
+
+__all__ = ["options_table", "runs_table"]
+
+
+def options_table(options: pd.DataFrame) -> pd.DataFrame:
+    """A row an option: how much of it the budget buys (without a budget: twice as much), and the gain in points."""
+    known = options[options.option.notna()]
+    several = len(known.drop_duplicates(["encoder", "method"])) > 1
+    rows = []
+    for row in known.itertuples():
+        gain = f"{100 * row.gain:+z.1f}{range_of_points(row.low, row.high)}" if np.isfinite(row.gain) else "–"
+        rows.append(
+            ({"for": f"{row.method}, {row.encoder}"} if several else {})
+            | {"option": row.option, "amount": count(row.amount) if np.isfinite(row.amount) else "–"}
+            | {"cost": f"{row.cost:,.4g}" if np.isfinite(row.cost) else "–", "gain in points": gain}
+            | {"best in": fraction(round(row.share, 2)) if np.isfinite(row.share) else "–", "note": row.reason or ""}
+        )
+    return pd.DataFrame(rows)
+
+
+def runs_table(results: Results) -> pd.DataFrame:
+    """The cells that would help most, for the config's keys."""
+    runs = results.tables["cells_to_run"]
+    names = {"l": "labelled", "u": "unlabelled", "n_more_seeds": "seeds more"}
+    return runs.rename(columns=names).astype(object)

@@ -1,0 +1,108 @@
+"""Write a study's report: the analysis once, then figures, tables, summary and one self-contained page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from ..analysis.card import card
+from ..analysis.decision import Prices
+from ..analysis.results import Results, Settings, analyse, main_table, summary
+from ..analysis.tables import write_tables
+from ..figures import write_figure
+from ..files import replacing
+from .captions import captions
+from .html import csv_uri, inline_svg, png_uri, table_html
+from .next import options_table, runs_table
+from .parts import FIGURES, PARTS, behind, draw
+from .trust import facts, missing
+
+__all__ = ["settings_of", "write_report"]
+
+LONGEST = 100  # rows of a table that stands in the page; longer ones are for taking along
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure of the page: `svg` to stand inline, `caption` (claim first), its numbers as `table` (HTML), and the
+    addresses of its `data` and `picture`, which hold them."""
+
+    name: str
+    heading: str
+    caption: str
+    svg: str
+    table: str
+    data: str
+    picture: str
+
+
+def write_report(
+    cells: pd.DataFrame, history: pd.DataFrame, config: Mapping, folder: str | Path, images: Mapping | None = None
+) -> None:
+    """Write `report.html`, `summary.md`, `figures/*.png|svg` and `tables/*.csv` under `folder`.
+
+    `config`: the study's checked config (title, threshold, accuracy_targets, delta, prices). `images`: what the data
+    set holds (`ImageData.summary`), for the table of how it was made. Runs that failed are
+    counted and shown as missing, never a reason to stop.
+    """
+    folder = Path(folder)
+    results = analyse(cells, history, settings_of(config))
+    for name, figure in draw(results, history).items():
+        write_figure(figure, folder / "figures" / name)
+    write_tables({**results.tables, "cells": cells, "history": history}, [folder / "tables"], kinds=["csv"])
+    with replacing(folder / "summary.md") as scratch:
+        scratch.write_text(summary(results), encoding="utf-8")
+    page = _template().render(
+        title=config["title"],
+        card=card(results.cells, results.tables, results.settings.delta),
+        main_table=table_html(main_table(results), row_header=True),
+        delta=100 * results.settings.delta,
+        parts=_parts(results, history, folder),
+        advice=results.tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist(),
+        options=table_html(options_table(results.tables["what_next"])),
+        runs=table_html(runs_table(results)),
+        claims=results.tables["claims"].to_dict("records"),
+        facts=facts(results, config, images or {}),
+        missing=missing(cells),
+    )
+    with replacing(folder / "report.html") as scratch:
+        scratch.write_text(page, encoding="utf-8")
+
+
+def settings_of(config: Mapping) -> Settings:
+    """What the analysis is asked by a study's config."""
+    return Settings(
+        delta=config.get("delta", Settings.delta),
+        threshold=config["threshold"]["value"],
+        threshold_metric=config["threshold"]["metric"],
+        targets=config.get("accuracy_targets"),
+        prices=Prices(**(config.get("prices") or {})),
+    )
+
+
+def _parts(results: Results, history: pd.DataFrame, folder: Path) -> list[dict]:
+    texts, numbers = captions(results), behind(results, history)
+    shown = {
+        name: Shown(
+            name=name,
+            heading=heading,
+            caption=texts[name],
+            svg=inline_svg(folder / f"figures/{name}.svg", heading, f"caption-{name}"),
+            table=table_html(numbers[name]) if len(numbers[name]) <= LONGEST else "",
+            data=csv_uri(numbers[name]),
+            picture=png_uri(folder / f"figures/{name}.png"),
+        )
+        for name, heading in FIGURES.items()
+    }
+    return [
+        {"id": name, "heading": heading, "figures": [shown[figure] for figure in own]}
+        for name, (heading, own) in PARTS.items()
+    ]
+
+
+def _template() -> jinja2.Template:
+    loader = jinja2.PackageLoader("sslfast")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("report.html.j2")

@@ -1,0 +1,62 @@
+"""The parts of the page in their order, and for each figure how it is drawn and what numbers stand behind it."""
+
+import pandas as pd
+
+from .. import figures
+from ..analysis.checks import SUPERVISED
+from ..analysis.results import Results
+
+__all__ = ["FIGURES", "PARTS", "behind", "draw"]
+
+FIGURES = {  # name: heading
+    "f1_against_unlabelled": "F1 against unlabelled data",
+    "self_supervised_against_supervised": "Self-supervised against supervised",
+    "accuracy_against_epochs": "Accuracy against epochs",
+    "f1_against_epochs": "F1 against epochs",
+    "time_to_threshold": "Time to the threshold",
+    "wall_clock": "Wall-clock",
+    "score_map": "Score by both amounts of data",
+    "data_needed": "Data needed for a given accuracy",
+}
+PARTS = {  # id: heading, figures
+    "unlabelled": ("What unlabelled images add", ["f1_against_unlabelled"]),
+    "against": ("Is it better than training on the labels alone?", ["self_supervised_against_supervised"]),
+    "epochs": ("How training goes", ["accuracy_against_epochs", "f1_against_epochs"]),
+    "time": ("What it costs in time", ["time_to_threshold", "wall_clock"]),
+    "amounts": ("How much data a score takes", ["score_map", "data_needed"]),
+}
+
+
+def draw(results: Results, history: pd.DataFrame) -> dict[str, figures.Drawing]:
+    """Each of `FIGURES` by its name."""
+    cells, tables, s = results.cells, results.tables, results.settings
+    metric = s.metric.removeprefix("test_")
+    scores, times = tables["scores"], tables["time_to_threshold"]
+    return {
+        "f1_against_unlabelled": figures.against_unlabelled(scores, tables["plateau"], cells, metric),
+        "self_supervised_against_supervised": figures.self_supervised_against_supervised(
+            tables["contrasts"], tables["label_equivalence"], metric, s.delta
+        ),
+        "accuracy_against_epochs": figures.against_epochs(history, cells, "accuracy"),
+        "f1_against_epochs": figures.against_epochs(history, cells, "macro_f1"),
+        "time_to_threshold": figures.time_to_threshold(times, cells, s.threshold_metric, s.threshold),
+        "wall_clock": figures.wall_clock(scores, cells),
+        "score_map": figures.score_map(cells, scores, tables["surface"], metric),
+        "data_needed": figures.data_needed(tables["data_needed"], cells),
+    }
+
+
+def behind(results: Results, history: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The numbers that each figure shows, to take along."""
+    cells, tables = results.cells, results.tables
+    contrasts, scores = tables["contrasts"], tables["scores"]
+    return {
+        "f1_against_unlabelled": scores.drop(columns=["seconds_pretrain", "seconds_classify"]),
+        "self_supervised_against_supervised": contrasts[contrasts.against == SUPERVISED],
+        "accuracy_against_epochs": figures.epoch_curves(history, cells, "accuracy"),
+        "f1_against_epochs": figures.epoch_curves(history, cells, "macro_f1"),
+        "time_to_threshold": tables["time_to_threshold"],
+        "wall_clock": scores[["encoder", "l", "method", "u", "n_seeds", "seconds_pretrain", "seconds_classify"]],
+        "score_map": scores[["encoder", "l", "method", "u", "n_labelled", "n_unlabelled", "mean", "low", "high"]],
+        "data_needed": tables["data_needed"],
+    }

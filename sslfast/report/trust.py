@@ -1,0 +1,96 @@
+"""What a reader needs to trust a study, or not: how it was made, and which runs have no result and why."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ..analysis.checks import SUPERVISED
+from ..analysis.results import Results
+from ..analysis.words import points
+
+__all__ = ["devices", "facts", "missing"]
+
+
+def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
+    """How the study was made, and how far its numbers reach: name and text, most telling first."""
+    cells = results.cells
+    ok = int((cells.status == "ok").sum())
+    rounded_up = int(cells.classes_rounded_up.max()) if "classes_rounded_up" in cells else 0
+    notes = images.get("notes", {})
+    found = {
+        "data set": f"{config['title']} ({cells.dataset.iloc[0]})",
+        "runs": f"{len(cells)}, of which {ok} ok, {len(cells) - ok} failed or diverged",
+        "seeds": ", ".join(str(s) for s in sorted(cells.seed.unique())),
+        **_reach(results),
+        "pool": ", ".join(sorted(cells[cells.method != SUPERVISED].pool.unique())),
+        "budget": ", ".join(sorted(cells.budget.dropna().unique())),
+        "test images": f"{int(cells.n_test.max()):,}, used once a cell, at the end",
+        "device": f"{devices(cells)}, {int(cells.threads.max())} thread(s) a job",
+        "precision": " and ".join(sorted(cells.precision.dropna().unique())),
+        "training time": f"{(cells.seconds_classify.sum() + _pretrain_seconds(cells)) / 60:.0f} minutes of job time",
+        "code": ", ".join(sorted(cells.code_version.unique())),
+        "versions": ", ".join(
+            f"{c.removeprefix('version_')} {' and '.join(sorted(map(str, cells[c].dropna().unique())))}"
+            for c in cells
+            if c.startswith("version_")
+        ),
+    }
+    if images:
+        found["images"] = (
+            f"{images['n_labelled']:,} with labels, for training and validation, {images['n_unlabelled_only']:,}"
+            f" without; {len(images['classes'])} classes; {images['image_size']} × {images['image_size']} pixels,"
+            f" {images['channels']} channel(s)"
+        )
+    if notes.get("images_skipped"):
+        some = ", ".join(notes.get("skipped", [])[:5])
+        found["images skipped"] = f"{notes['images_skipped']:,} could not be read and were left out ({some}, …)"
+    if notes.get("files_ignored"):
+        found["files passed over"] = f"{notes['files_ignored']:,} that are no images in a class folder"
+    if rounded_up:
+        found["rounded up"] = f"up to {rounded_up} classes got one labelled image more than their share"
+    return found
+
+
+def _reach(results: Results) -> dict[str, str]:
+    """What chance alone does to the numbers, where it is known."""
+    tables = results.tables
+    contrasts, fits = tables["contrasts"], tables["surface"]
+    primary = contrasts[contrasts.primary]
+    found = {}
+    if len(primary):
+        dropped = int(primary.n_dropped.sum())
+        found["seeds dropped"] = (
+            f"{dropped or 'none'} from the {len(primary)} main comparisons, for a run without result"
+        )
+    if np.isfinite(sd := tables["scores"].sd.median()):
+        found["seed to seed"] = f"a score varies by {points(sd)} (standard deviation, median over settings)"
+    if np.isfinite(least := primary.detectable.min()):
+        most = primary.detectable.max()
+        span = points(least) if least == most else f"{100 * least:.1f} to {points(most)}"
+        found["smallest detectable difference"] = f"{span}, found in 80 % of studies with so many seeds"
+    if np.isfinite(error := tables["scores"].test_error.max()):
+        found["test images alone"] = (
+            f"leave a score uncertain by {points(error)} (one standard error), in all seeds alike"
+        )
+    chosen = fits[fits.chosen.astype(bool)]
+    for row in chosen.itertuples():
+        name = "held-out error" if len(chosen) == 1 else f"held-out error ({row.method}, {row.encoder})"
+        found[name] = row.sentence
+    return found
+
+
+def devices(cells: pd.DataFrame) -> str:
+    """The kinds of machine that the runs used."""
+    return ", ".join(sorted(cells.device.unique()))
+
+
+def missing(cells: pd.DataFrame) -> list[dict]:
+    """The runs without a result, each with its reason."""
+    rows = cells[cells.status != "ok"][["method", "encoder", "u", "l", "seed", "status", "reason"]]
+    return rows.assign(u=rows.u.map("{:g}".format).replace("nan", "–"), l=rows.l.map("{:g}".format)).to_dict("records")
+
+
+def _pretrain_seconds(cells: pd.DataFrame) -> float:
+    key = ["encoder", "method", "u", "seed"] + (["l"] if (cells.pool == "rest").any() else [])
+    return float(cells.drop_duplicates(key).seconds_pretrain.sum())

@@ -1,0 +1,83 @@
+"""The card on top claims no more than the tests behind it."""
+
+import pandas as pd
+import pytest
+from builders import cells_of, realistic, results_table
+
+from sslfast.analysis.card import card
+from sslfast.analysis.decision import Prices
+from sslfast.analysis.results import Settings, analyse
+
+
+def card_of(cells: pd.DataFrame, **settings):
+    results = analyse(cells, settings=Settings(**settings))
+    return card(results.cells, results.tables, results.settings.delta)
+
+
+def with_gain(gains: dict[float, list[float]]) -> pd.DataFrame:
+    """Cells at one u where pre-training gains this much at each labelled fraction, a number a seed."""
+    n_seeds = len(next(iter(gains.values())))
+
+    def score(method, l, seed, **_):  # noqa: E741
+        return 0.5 + 0.001 * seed + (gains[l][seed] if method == "autoencoder" else 0)
+
+    return results_table(score, us=(1,), ls=list(gains), seeds=range(n_seeds))
+
+
+@pytest.mark.parametrize(
+    "gains, start, part",
+    [
+        ({0.1: [0.10, 0.11, 0.12, 0.11, 0.1]}, "Yes: ", "with 4,500 labels, by 10.8 points."),
+        ({0.1: [-0.10, -0.11, -0.12, -0.11, -0.1]}, "No: training on the labels alone", "by 10.8 points"),
+        ({0.1: [0.10, -0.11, 0.02, 0.05, -0.04]}, "Not settled: 5 seeds do not show", ""),
+        ({0.1: [0.10, 0.11]}, "Not settled: 2 seeds do not show", ""),
+        ({0.1: [0.001, -0.001, 0.0, 0.001, 0.0]}, "It makes no difference", "within 1.5 points"),
+        ({0.1: [0.008, 0.009, 0.008, 0.009, 0.008]}, "Yes: ", "less than is worth having"),
+        (
+            {0.1: [0.10, 0.11, 0.12, 0.11, 0.1], 0.5: [-0.10, -0.11, -0.12, -0.11, -0.1]},
+            "It depends on the number of labels",
+            "pre-training on unlabelled images wins with 4,500 labels (by 10.8 points); training on the labels alone"
+            " wins with 22,500 labels",
+        ),
+        (
+            {0.1: [0.10, 0.11, 0.12, 0.11, 0.1], 0.5: [0.1, -0.1, 0.1, -0.1, 0.0]},
+            "Partly settled",
+            "not settled with 22,500 labels",
+        ),
+    ],
+)
+def test_the_headline_says_who_wins_and_by_how_much(gains, start, part):
+    head = card_of(with_gain(gains)).headline
+    assert head.startswith(start)
+    assert part in head
+
+
+def test_without_a_baseline_or_pretraining_the_headline_says_what_is_missing():
+    assert card_of(cells_of(baseline=False)).headline == (
+        "Not known: no seed has both a pre-trained and a supervised run."
+    )
+    alone = card_of(cells_of(us=["0"]))
+    assert alone.headline.startswith("Not known")
+    assert ("What to get next?", "Nothing was pre-trained, so there is nothing to compare.") in alone.answers
+
+
+def test_several_ways_of_pretraining_each_get_their_line():
+    made = card_of(cells_of(encoders=["original", "conv"]))
+    assert made.headline.startswith("Over 2 ways of pre-training")
+    assert {"autoencoder, original", "autoencoder, conv"} <= {question for question, _ in made.answers}
+
+
+def test_what_to_get_next_asks_for_prices_or_answers():
+    cells = cells_of(us=["0.1", "0.3", "1"], ls=["0.05", "0.2", "0.5"], seeds=range(5))
+    answer = dict(card_of(cells).answers)["What to get next?"]
+    assert answer.startswith("Say what things cost ('prices' in the config) to be told.")
+    answer = dict(card_of(cells, prices=Prices(price_per_label=0.001, budget=1)).answers)["What to get next?"]
+    assert answer.startswith(("Get more labels (1,000): about +", "Not settled", "Nothing: "))
+
+
+def test_lost_runs_and_few_seeds_are_told():
+    made = card_of(cells_of(lambda seed, **run: "diverged" if seed == 2 else realistic(seed=seed, **run)))
+    sure = dict(made.answers)["How sure is this?"]
+    assert made.exploratory
+    assert sure.startswith("3 seeds, where a conclusion takes 5")
+    assert "8 of 24 runs have no result" in sure

@@ -211,7 +211,11 @@ def test_every_table_is_there_to_take_along(report):
 def test_every_run_without_a_result_is_listed_with_its_reason(report):
     n_lost = int((report.cells.status != "ok").sum())
     assert f"{len(report.cells)}, of which {len(report.cells) - n_lost} ok, {n_lost} failed" in report.page.text
-    assert ("Runs without a result" in report.page.text) == (n_lost > 0)
+    encoders = report.cells[["method", "encoder", "u"]].drop_duplicates()
+    n_absent = len(encoders) * report.cells.l.nunique() * report.cells.seed.nunique() - len(report.cells)
+    assert ("Runs without a result" in report.page.text) == (n_lost + n_absent > 0)
+    assert report.page.text.count("no record of this run") == n_absent
+    assert (f"{n_absent} more of the grid have no record" in report.page.text) == (n_absent > 0)
     assert report.page.text.count(LOST) == n_lost
 
 

@@ -27,7 +27,7 @@ from sslfast.analysis.results import Settings, analyse
 from sslfast.analysis.scores import scores
 from sslfast.analysis.times import time_to_threshold
 from sslfast.errors import ConfigError
-from sslfast.report import FIGURES, write_report
+from sslfast.report import FIGURES, PAGES, write_report
 
 LOST = "a loss was not finite in epoch 2"
 CONFIG = {"title": "Digits", "threshold": {"metric": "macro_f1", "value": 0.4}, "accuracy_targets": None}
@@ -202,10 +202,21 @@ def test_every_figure_is_there_to_take_along(report):
 
 def test_every_table_is_there_to_take_along(report):
     folder = report.folder / "tables"
-    assert {path.name for path in folder.iterdir()} == {f"{name}.csv" for name in TABLES}
+    assert {path.name for path in folder.glob("*.csv")} == {f"{name}.csv" for name in TABLES}
     assert len(pd.read_csv(folder / "cells.csv")) == len(report.cells)
     scores = pd.read_csv(folder / "scores.csv")
     assert (scores.n_seeds + scores.n_missing).sum() == len(report.cells)
+
+
+def test_tables_for_snakemakes_report_are_pages_that_need_nothing_else(report):
+    folder = report.folder / "tables"
+    assert {path.stem for path in folder.glob("*.html")} == set(PAGES)
+    for name, title in PAGES.items():
+        page = Page(folder / f"{name}.html")
+        assert page.mismatched == page.open == []
+        assert page.attributes("src", "href") == []
+        assert title in page.text
+        assert not re.search(r"\b(nan|inf|None|NaT)\b", page.text)
 
 
 def test_every_run_without_a_result_is_listed_with_its_reason(report):
@@ -288,7 +299,7 @@ def test_what_people_and_errors_wrote_is_shown_as_text(tmp_path):
 def test_the_same_tables_give_the_same_files(report_of, tmp_path):
     first, second = report_of("one seed").folder, reported(EDGES["one seed"], tmp_path).folder
     written = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
-    assert len(written) == 2 + 2 * len(FIGURES) + len(TABLES)
+    assert len(written) == 2 + 2 * len(FIGURES) + len(TABLES) + len(PAGES)
     for path in written:
         assert (first / path).read_bytes() == (second / path).read_bytes(), path
 

@@ -275,14 +275,33 @@ def test_a_price_that_cannot_be_is_named(tmp_path):
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory) -> Report:
-    """The largest grid of the project's configs, with three seeds."""
+    """The original study's grid, with five seeds."""
     ls = ["0.1", "0.3", "0.5", "0.7", "0.9"]
-    return reported(grid(realistic, us=TWELVE, ls=ls, epochs=100), tmp_path_factory.mktemp("large"))
+    return reported(grid(realistic, us=TWELVE, ls=ls, epochs=100, seeds=range(5)), tmp_path_factory.mktemp("large"))
 
 
 def test_the_page_of_a_large_grid_stays_small(large):
-    assert len(large.cells) == (12 + 1) * 5 * 3
+    assert len(large.cells) == (12 + 1) * 5 * 5
     assert (large.folder / "report.html").stat().st_size < 3_000_000
+
+
+def test_several_ways_of_pretraining_are_named_and_told_apart(tmp_path):
+    cells, history = tables(grid(realistic, us=["0", "0.1", "1"], ls=["0.05", "0.5"], encoders=["original", "conv"]))
+    other = {"method": "contrast"}
+    learned = cells[cells.method == "autoencoder"].assign(**other, test_macro_f1=lambda rows: rows.test_macro_f1 + 0.05)
+    cells = pd.concat([cells, learned], ignore_index=True)
+    history = pd.concat([history, history[history.method == "autoencoder"].assign(**other)], ignore_index=True)
+    write_report(cells, history, CONFIG, tmp_path)
+    page = Page(tmp_path / "report.html")
+    ways = [f"{method}, {encoder}" for method in ("autoencoder", "contrast") for encoder in ("original", "conv")]
+    assert all(way in page.text for way in ways)
+    found = analyse(cells, history).tables
+    curves = figures.against_unlabelled(found["scores"], found["plateau"], cells, "macro_f1")
+    names = [text.get_text() for text in curves.legends[0].get_texts()]
+    assert names == ["supervised", "autoencoder", "contrast"]
+    _, first, _, second, _ = curves.axes[0].lines
+    for look in ("color", "marker", "linestyle"):
+        assert getattr(first, f"get_{look}")() != getattr(second, f"get_{look}")()
 
 
 def test_what_people_and_errors_wrote_is_shown_as_text(tmp_path):

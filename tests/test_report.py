@@ -27,7 +27,7 @@ from sslfast.analysis.results import Settings, analyse
 from sslfast.analysis.scores import scores
 from sslfast.analysis.times import time_to_threshold
 from sslfast.errors import ConfigError
-from sslfast.report import FIGURES, write_report
+from sslfast.report import FIGURES, PAGES, write_report
 
 LOST = "a loss was not finite in epoch 2"
 CONFIG = {"title": "Digits", "threshold": {"metric": "macro_f1", "value": 0.4}, "accuracy_targets": None}
@@ -202,16 +202,31 @@ def test_every_figure_is_there_to_take_along(report):
 
 def test_every_table_is_there_to_take_along(report):
     folder = report.folder / "tables"
-    assert {path.name for path in folder.iterdir()} == {f"{name}.csv" for name in TABLES}
+    assert {path.name for path in folder.glob("*.csv")} == {f"{name}.csv" for name in TABLES}
     assert len(pd.read_csv(folder / "cells.csv")) == len(report.cells)
     scores = pd.read_csv(folder / "scores.csv")
     assert (scores.n_seeds + scores.n_missing).sum() == len(report.cells)
 
 
+def test_tables_for_snakemakes_report_are_pages_that_need_nothing_else(report):
+    folder = report.folder / "tables"
+    assert {path.stem for path in folder.glob("*.html")} == set(PAGES)
+    for name, title in PAGES.items():
+        page = Page(folder / f"{name}.html")
+        assert page.mismatched == page.open == []
+        assert page.attributes("src", "href") == []
+        assert title in page.text
+        assert not re.search(r"\b(nan|inf|None|NaT)\b", page.text)
+
+
 def test_every_run_without_a_result_is_listed_with_its_reason(report):
     n_lost = int((report.cells.status != "ok").sum())
     assert f"{len(report.cells)}, of which {len(report.cells) - n_lost} ok, {n_lost} failed" in report.page.text
-    assert ("Runs without a result" in report.page.text) == (n_lost > 0)
+    encoders = report.cells[["method", "encoder", "u"]].drop_duplicates()
+    n_absent = len(encoders) * report.cells.l.nunique() * report.cells.seed.nunique() - len(report.cells)
+    assert ("Runs without a result" in report.page.text) == (n_lost + n_absent > 0)
+    assert report.page.text.count("no record of this run") == n_absent
+    assert (f"{n_absent} more of the grid have no record" in report.page.text) == (n_absent > 0)
     assert report.page.text.count(LOST) == n_lost
 
 
@@ -260,14 +275,33 @@ def test_a_price_that_cannot_be_is_named(tmp_path):
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory) -> Report:
-    """The largest grid of the project's configs, with three seeds."""
+    """The original study's grid, with five seeds."""
     ls = ["0.1", "0.3", "0.5", "0.7", "0.9"]
-    return reported(grid(realistic, us=TWELVE, ls=ls, epochs=100), tmp_path_factory.mktemp("large"))
+    return reported(grid(realistic, us=TWELVE, ls=ls, epochs=100, seeds=range(5)), tmp_path_factory.mktemp("large"))
 
 
 def test_the_page_of_a_large_grid_stays_small(large):
-    assert len(large.cells) == (12 + 1) * 5 * 3
+    assert len(large.cells) == (12 + 1) * 5 * 5
     assert (large.folder / "report.html").stat().st_size < 3_000_000
+
+
+def test_several_ways_of_pretraining_are_named_and_told_apart(tmp_path):
+    cells, history = tables(grid(realistic, us=["0", "0.1", "1"], ls=["0.05", "0.5"], encoders=["original", "conv"]))
+    other = {"method": "contrast"}
+    learned = cells[cells.method == "autoencoder"].assign(**other, test_macro_f1=lambda rows: rows.test_macro_f1 + 0.05)
+    cells = pd.concat([cells, learned], ignore_index=True)
+    history = pd.concat([history, history[history.method == "autoencoder"].assign(**other)], ignore_index=True)
+    write_report(cells, history, CONFIG, tmp_path)
+    page = Page(tmp_path / "report.html")
+    ways = [f"{method}, {encoder}" for method in ("autoencoder", "contrast") for encoder in ("original", "conv")]
+    assert all(way in page.text for way in ways)
+    found = analyse(cells, history).tables
+    curves = figures.against_unlabelled(found["scores"], found["plateau"], cells, "macro_f1")
+    names = [text.get_text() for text in curves.legends[0].get_texts()]
+    assert names == ["supervised", "autoencoder", "contrast"]
+    _, first, _, second, _ = curves.axes[0].lines
+    for look in ("color", "marker", "linestyle"):
+        assert getattr(first, f"get_{look}")() != getattr(second, f"get_{look}")()
 
 
 def test_what_people_and_errors_wrote_is_shown_as_text(tmp_path):
@@ -284,7 +318,7 @@ def test_what_people_and_errors_wrote_is_shown_as_text(tmp_path):
 def test_the_same_tables_give_the_same_files(report_of, tmp_path):
     first, second = report_of("one seed").folder, reported(EDGES["one seed"], tmp_path).folder
     written = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
-    assert len(written) == 2 + 2 * len(FIGURES) + len(TABLES)
+    assert len(written) == 2 + 2 * len(FIGURES) + len(TABLES) + len(PAGES)
     for path in written:
         assert (first / path).read_bytes() == (second / path).read_bytes(), path
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pandas as pd
 from PIL import Image
 
-__all__ = ["csv_uri", "inline_svg", "png_uri", "table_html"]
+__all__ = ["csv_uri", "inline_svg", "png_uri", "table_html", "table_page"]
 
 COLOURS = 128  # enough for a chart, at a third of the bytes
 
@@ -48,3 +48,12 @@ def table_html(table: pd.DataFrame | None, row_header: bool = False) -> str:
         html = html.replace("<th></th>", f"<th>{escape(str(table.index.name))}</th>", 1)
     head, body = html.split("</thead>")
     return head.replace("<th>", '<th scope="col">') + "</thead>" + body.replace("<th>", '<th scope="row">')
+
+
+def table_page(title: str, table: pd.DataFrame) -> str:
+    """`table` as a small page of its own, for Snakemake's report, which shows HTML but no CSV."""
+    style = "body{font:1rem/1.5 sans-serif;margin:1rem}table{border-collapse:collapse}"
+    style += "th,td{padding:.25rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid #ccc}"
+    head = f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+    body = table_html(table, row_header=True) or "<p>Nothing to show.</p>"
+    return f"{head}<style>{style}</style></head><body><h1>{escape(title)}</h1>\n{body}</body></html>\n"

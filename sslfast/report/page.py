@@ -14,12 +14,20 @@ from ..analysis.tables import write_tables
 from ..figures import write_figure
 from ..files import replacing
 from .captions import captions
-from .html import csv_uri, inline_svg, png_uri, table_html
+from .html import csv_uri, inline_svg, png_uri, table_html, table_page
 from .next import options_table, runs_table
 from .parts import FIGURES, PARTS, behind, draw
 from .trust import facts, missing
 
-__all__ = ["settings_of", "write_report"]
+__all__ = ["PAGES", "settings_of", "write_report"]
+
+PAGES = {  # name: title of a table that Snakemake's report shows
+    "verdict": "The verdict by number of labels",
+    "what_next": "What to get next",
+    "trust": "How far to trust it",
+    "missing": "Runs without a result",
+    "claims": "The claims of the original study",
+}
 
 LONGEST = 100  # rows of a table that stands in the page; longer ones are for taking along
 
@@ -41,7 +49,7 @@ class Shown:
 def write_report(
     cells: pd.DataFrame, history: pd.DataFrame, config: Mapping, folder: str | Path, images: Mapping | None = None
 ) -> None:
-    """Write `report.html`, `summary.md`, `figures/*.png|svg` and `tables/*.csv` under `folder`.
+    """Write `report.html`, `summary.md`, `figures/*.png|svg`, `tables/*.csv` and `*.html` (`PAGES`) under `folder`.
 
     `config`: the study's checked config (title, threshold, accuracy_targets, delta, prices). `images`: what the data
     set holds (`ImageData.summary`), for the table of how it was made. Runs that failed are
@@ -54,6 +62,8 @@ def write_report(
     write_tables({**results.tables, "cells": cells, "history": history}, [folder / "tables"], kinds=["csv"])
     with replacing(folder / "summary.md") as scratch:
         scratch.write_text(summary(results), encoding="utf-8")
+    made = facts(results, config, images or {})
+    _write_pages(results, made, folder / "tables")
     page = _template().render(
         title=config["title"],
         card=card(results.cells, results.tables, results.settings.delta),
@@ -64,7 +74,7 @@ def write_report(
         options=table_html(options_table(results.tables["what_next"])),
         runs=table_html(runs_table(results)),
         claims=results.tables["claims"].to_dict("records"),
-        facts=facts(results, config, images or {}),
+        facts=made,
         missing=missing(cells),
     )
     with replacing(folder / "report.html") as scratch:
@@ -100,6 +110,21 @@ def _parts(results: Results, history: pd.DataFrame, folder: Path) -> list[dict]:
         {"id": name, "heading": heading, "figures": [shown[figure] for figure in own]}
         for name, (heading, own) in PARTS.items()
     ]
+
+
+def _write_pages(results: Results, made: Mapping[str, str], folder: Path) -> None:
+    claims = results.tables["claims"]
+    several = len(claims.drop_duplicates(["encoder", "method"])) > 1
+    tables = {
+        "verdict": main_table(results),
+        "what_next": options_table(results.tables["what_next"]),
+        "trust": pd.DataFrame(made.items(), columns=["what", "is"]),
+        "missing": pd.DataFrame(missing(results.cells)),
+        "claims": claims[["claim", "outcome", "evidence"] + ["encoder", "method"] * several],
+    }
+    for name, table in tables.items():
+        with replacing(folder / f"{name}.html") as scratch:
+            scratch.write_text(table_page(PAGES[name], table), encoding="utf-8")
 
 
 def _template() -> jinja2.Template:

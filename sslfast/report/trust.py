@@ -20,7 +20,8 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
     notes = images.get("notes", {})
     found = {
         "data set": f"{config['title']} ({cells.dataset.iloc[0]})",
-        "runs": f"{len(cells)}, of which {ok} ok, {len(cells) - ok} failed or diverged",
+        "runs": f"{len(cells)}, of which {ok} ok, {len(cells) - ok} failed or diverged"
+        + (f"; {n_absent} more of the grid have no record" if (n_absent := len(_absent(cells))) else ""),
         "seeds": ", ".join(str(s) for s in sorted(cells.seed.unique())),
         **_reach(results),
         "pool": ", ".join(sorted(cells[cells.method != SUPERVISED].pool.unique())),
@@ -86,9 +87,22 @@ def devices(cells: pd.DataFrame) -> str:
 
 
 def missing(cells: pd.DataFrame) -> list[dict]:
-    """The runs without a result, each with its reason."""
-    rows = cells[cells.status != "ok"][["method", "encoder", "u", "l", "seed", "status", "reason"]]
-    return rows.assign(u=rows.u.map("{:g}".format).replace("nan", "–"), l=rows.l.map("{:g}".format)).to_dict("records")
+    """The runs without a result, each with its reason: those that failed, then those that the table does not hold."""
+    columns = ["method", "encoder", "u", "l", "seed", "status", "reason"]
+    rows = pd.concat([cells[cells.status != "ok"], _absent(cells)]).reindex(columns=columns)
+    rows = rows.assign(u=rows.u.map("{:g}".format).replace("nan", "–"), l=rows.l.map("{:g}".format))
+    return rows.fillna("unknown").to_dict("records")
+
+
+def _absent(cells: pd.DataFrame) -> pd.DataFrame:
+    """Runs of the grid (each way of making an encoder, with each l and seed) that have no row."""
+    encoders = cells[["method", "encoder", "u"]].drop_duplicates()
+    whole = encoders.merge(cells[["l"]].drop_duplicates(), how="cross").merge(
+        cells[["seed"]].drop_duplicates(), how="cross"
+    )
+    found = whole.merge(cells[["method", "encoder", "u", "l", "seed"]], how="left", indicator=True)
+    absent = found[found["_merge"] == "left_only"].drop(columns="_merge")
+    return absent.assign(status="missing", reason="no record of this run")
 
 
 def _pretrain_seconds(cells: pd.DataFrame) -> float:

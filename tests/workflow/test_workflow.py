@@ -132,7 +132,9 @@ def test_snakemakes_own_report_holds_every_figure_with_its_caption(finished):
     assert len(figures) == 8
     for name in figures:
         assert any(entry.endswith(f"{name}.svg") for entry in names), name
-    for category in ("Accuracy", "Time", "Data needed", "Verdict"):
+    for name in ("verdict", "what_next", "trust", "missing", "claims"):
+        assert any(entry.endswith(f"{name}.html") for entry in names), name
+    for category in ("Verdict", "Accuracy", "Time", "Data needed", "Trust"):
         assert category in text
     assert "beats the supervised baseline" in text
 

@@ -23,18 +23,25 @@ TABLES = [
     "time_to_threshold",
     "what_next",
 ]
+# Snakemake's report shows tables as HTML only.
+PAGES = {
+    "verdict": "Verdict",
+    "what_next": "Data needed",
+    "trust": "Trust",
+    "missing": "Trust",
+    "claims": "Trust",
+}
 # What the report depends on beside the results: another price makes another report, and trains nothing.
 ABOUT = ["title", "threshold", "accuracy_targets", "delta", "prices"]
 
 
-def captioned(name):
-    """The figure, marked for Snakemake's report."""
-    labels = {"figure": name.replace("_", " ")}
+def captioned(name, categories, path):
+    """A file, marked for Snakemake's report."""
     return report(
-        f"{REPORTS}/figures/{name}.svg",
+        path,
         caption=f"../report/{name}.rst",
-        category=CATEGORIES[name],
-        labels=labels,
+        category=categories[name],
+        labels={"figure": name.replace("_", " ")},
     )
 
 
@@ -51,7 +58,8 @@ rule report:
             labels={"figure": "the whole report"},
         ),
         summary=f"{REPORTS}/summary.md",
-        figures=[captioned(name) for name in CATEGORIES],
+        figures=[captioned(n, CATEGORIES, f"{REPORTS}/figures/{n}.svg") for n in CATEGORIES],
+        pages=[captioned(n, PAGES, f"{REPORTS}/tables/{n}.html") for n in PAGES],
         pictures=expand(f"{REPORTS}/figures/{{name}}.png", name=CATEGORIES),
         tables=expand(f"{REPORTS}/tables/{{table}}.csv", table=TABLES),
     log:

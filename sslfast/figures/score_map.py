@@ -14,6 +14,7 @@ from .style import METRIC_NAMES, STYLE, Drawing
 
 __all__ = ["score_map"]
 
+LIGHT = 0.55  # of cividis, above which black is easier to read than white
 REACH = 2.0  # times the largest amounts, to which a trusted surface is drawn
 
 
@@ -57,7 +58,9 @@ def _contours(figure: Drawing, axes, grid: Grid, scores: pd.DataFrame, row: pd.S
     l = np.geomspace(0.85 * n_l.min(), REACH * n_l.max(), 60)  # noqa: E741
     height = np.array([[fit.scores(b, a)[0] for a in u] for b in l])
     shown = axes.contourf(u, l, height, levels=12, cmap="cividis")
-    lines = axes.contour(u, l, height, levels=shown.levels[::2], colors="white", linewidths=0.8)
+    levels = shown.levels[::2]
+    ink = ["white" if shown.norm(level) < LIGHT else "black" for level in levels]
+    lines = axes.contour(u, l, height, levels=levels, colors=ink, linewidths=0.8)
     axes.clabel(lines, fontsize=8, fmt="%.2f")
     for corner, width, tall in (
         ((n_u.max(), l[0]), n_u.max() * (REACH - 1), l[-1] - l[0]),
@@ -68,7 +71,8 @@ def _contours(figure: Drawing, axes, grid: Grid, scores: pd.DataFrame, row: pd.S
     (dots,) = axes.plot(cells.n_unlabelled, cells.n_labelled, "o", ms=5, mfc="white", mec="black", ls="none")
     figure.note(dots, [score_text(Row(cell), METRIC_NAMES[metric]) for _, cell in cells.iterrows()])
     axes.set(xscale="log", yscale="log", xlabel="unlabelled images", ylabel="labels")
-    axes.margins(0.02)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:,.0f}")
     bar = figure.colorbar(shown, ax=axes, pad=0.01)
     bar.set_label(f"test {METRIC_NAMES[metric]}, fitted")
 
@@ -89,7 +93,7 @@ def _table(figure: Drawing, axes, grid: Grid, scores: pd.DataFrame, _, metric: s
             box = axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=face, ec="white", hatch="" if known else "xx"))
             if known:
                 figure.note(box, [score_text(Row(rows.iloc[0]), METRIC_NAMES[metric])])
-            ink = "black" if not known or scale(value) > 0.55 else "white"
+            ink = "black" if not known or scale(value) > LIGHT else "white"
             text = f"{value:.{2 if crowded else 3}f}" if known else "none"
             axes.text(x, y, text, ha="center", va="center", fontsize=7 if crowded else 9, color=ink)
     names = {SUPERVISED: "super-\nvised", RANDOM: "0\n(random)"}

@@ -22,7 +22,8 @@ def options_table(options: pd.DataFrame) -> pd.DataFrame:
             | {"cost": f"{row.cost:,.4g}" if np.isfinite(row.cost) else "–", "gain in points": gain}
             | {"best in": fraction(round(row.share, 2)) if np.isfinite(row.share) else "–", "note": row.reason or ""}
         )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.drop(columns="note") if len(table) and not table.note.any() else table
 
 
 def runs_table(results: Results) -> pd.DataFrame:

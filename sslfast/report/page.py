@@ -73,7 +73,7 @@ def write_report(
         advice=results.tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist(),
         options=table_html(options_table(results.tables["what_next"])),
         runs=table_html(runs_table(results)),
-        claims=results.tables["claims"].to_dict("records"),
+        claims=table_html(_claims(results), row_header=True),
         facts=made,
         missing=missing(cells),
     )
@@ -113,18 +113,22 @@ def _parts(results: Results, history: pd.DataFrame, folder: Path) -> list[dict]:
 
 
 def _write_pages(results: Results, made: Mapping[str, str], folder: Path) -> None:
-    claims = results.tables["claims"]
-    several = len(claims.drop_duplicates(["encoder", "method"])) > 1
     tables = {
         "verdict": main_table(results),
         "what_next": options_table(results.tables["what_next"]),
         "trust": pd.DataFrame(made.items(), columns=["what", "is"]),
         "missing": pd.DataFrame(missing(results.cells)),
-        "claims": claims[["claim", "outcome", "evidence"] + ["encoder", "method"] * several],
+        "claims": _claims(results),
     }
     for name, table in tables.items():
         with replacing(folder / f"{name}.html") as scratch:
             scratch.write_text(table_page(PAGES[name], table), encoding="utf-8")
+
+
+def _claims(results: Results) -> pd.DataFrame:
+    claims = results.tables["claims"].rename(columns={"outcome": "here"})
+    several = len(claims.drop_duplicates(["encoder", "method"])) > 1
+    return claims[["claim", *["encoder", "method"] * several, "here", "evidence"]]
 
 
 def _template() -> jinja2.Template:

@@ -68,7 +68,7 @@ def _reach(results: Results) -> dict[str, str]:
         found["seed to seed"] = f"a score varies by {points(sd)} (standard deviation, median over settings)"
     if np.isfinite(least := primary.detectable.min()):
         most = primary.detectable.max()
-        span = points(least) if least == most else f"{100 * least:.1f} to {points(most)}"
+        span = points(least) if points(least) == points(most) else f"{100 * least:.1f} to {points(most)}"
         found["smallest detectable difference"] = f"{span}, found in 80 % of studies with so many seeds"
     if np.isfinite(error := tables["scores"].test_error.max()):
         found["test images alone"] = (

@@ -99,7 +99,8 @@ def ordinary_learner(folder: Path, encoder: nn.Module, workers: int, device):
     from sslfast import RMSE, RMSELoss
     from sslfast.callbacks import ReconstructInput
 
-    files = sorted(get_image_files(folder / "train"))[:: max(1, 50000 // 8000)]
+    files = sorted(get_image_files(folder / "train"))
+    files = files[:: max(1, len(files) // 8000)]  # an epoch of some seconds
     block = DataBlock(
         blocks=(ImageBlock,),
         splitter=RandomSplitter(0.05, seed=0),
@@ -126,7 +127,8 @@ def main() -> None:
     print(f"{device}, {precision}, {options.threads} thread(s), batch 128")
     data = image_dls(options.data, device=device).data
     for encoder in ("original", "conv"):
-        share = options.batches * 128 / 45000
+        n_train = len(image_dls(data, device=device).classify.train_ds)
+        share = min(1.0, options.batches * 128 / n_train)
         dls = image_dls(data, unlabelled=share, labelled=0.5, device=device)
         learn = autoencoder_learner(dls.pretrain, encoder, seed=0, precision=precision)
         if "a" in options.parts:

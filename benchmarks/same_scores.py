@@ -11,24 +11,17 @@ Prints test macro-F1 of each and the paired difference with its 95 % interval. E
 
 import argparse
 import csv
-import time
 from pathlib import Path
 
 import pandas as pd
 import torch
-from timing import quiet
+from timing import fitted
 
 from sslfast import autoencoder_learner, classifier_learner, image_dls, supervised_learner
 from sslfast.analysis.intervals import mean_interval
 from sslfast.precision import resolve_precision
 
 COLUMNS = ["part", "encoder", "seed", "stage", "variant", "macro_f1", "seconds"]
-
-
-def fitted(learn, epochs: int):
-    start = time.perf_counter()
-    quiet(learn).fit(epochs, 1e-3, wd=0)
-    return learn, time.perf_counter() - start
 
 
 def views_runs(data, encoder: str, seed: int, options):

@@ -15,7 +15,6 @@ Runs the study from scratch in a folder of its own, and prints
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -40,7 +39,7 @@ def main() -> None:
     parser.add_argument("--share", action="store_true", help="run a share, compute the whole")
     options = parser.parse_args()
     given = yaml.safe_load(options.configfile.read_text(encoding="utf-8"))
-    given |= dict(re.split("=", pair, maxsplit=1) for pair in options.config)
+    given |= dict(pair.split("=", 1) for pair in options.config)
     whole = check_config(given, read_schema(ROOT / "workflow/schemas/config.schema.yaml"))
     shortened = {k: {**given.get(k, {}), **v} if isinstance(v, dict) else v for k, v in SHORT.items()}
     with tempfile.TemporaryDirectory() as folder:

@@ -11,7 +11,7 @@ from sslfast.memory import keep_freed_memory
 
 keep_freed_memory()  # as the scripts of the workflow do, for all that is compared
 
-__all__ = ["TrainingClock", "quiet", "side_by_side", "table"]
+__all__ = ["TrainingClock", "fitted", "quiet", "ratio_text", "side_by_side", "table"]
 
 
 class TrainingClock(Callback):
@@ -43,6 +43,13 @@ def quiet(learn):
     learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
     learn.logger = lambda row: None
     return learn
+
+
+def fitted(learn, epochs: int):
+    """`(learner, seconds)` after a quiet fit of `epochs` at the learning rate of the studies."""
+    start = time.perf_counter()
+    quiet(learn).fit(epochs, 1e-3, wd=0)
+    return learn, time.perf_counter() - start
 
 
 def side_by_side(contestants: dict[str, Callable[[], float]], rounds: int) -> dict[str, np.ndarray]:

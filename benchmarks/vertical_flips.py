@@ -9,17 +9,10 @@ Prints test macro-F1 of the frozen autoencoder and of the supervised baseline wi
 import argparse
 
 import torch
-from fastai.callback.progress import ProgressCallback
+from timing import fitted
 
 from sslfast import autoencoder_learner, classifier_learner, image_dls, supervised_learner
 from sslfast.analysis.intervals import mean_interval
-
-
-def fit(learn, epochs: int):
-    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-    learn.logger = lambda row: None
-    learn.fit(epochs, 1e-3, wd=0)
-    return learn
 
 
 def main() -> None:
@@ -38,12 +31,12 @@ def main() -> None:
                 data, unlabelled=options.unlabelled, labelled=options.labelled, seed=seed, device="cpu",
                 augment={"flip_horizontal": 0.5, "flip_vertical": flips, "noise": 0.1},
             )  # fmt: skip
-            pretrained = fit(autoencoder_learner(dls.pretrain, seed=seed), 10)
+            pretrained, _ = fitted(autoencoder_learner(dls.pretrain, seed=seed), 10)
             for name, learn in (
                 ("frozen autoencoder", classifier_learner(dls.classify, pretrained, seed=seed)),
                 ("supervised", supervised_learner(dls.classify, seed=seed)),
             ):
-                score = fit(learn, 20).validate(dl=dls.test)[-1]
+                score = fitted(learn, 20)[0].validate(dl=dls.test)[-1]
                 scores.setdefault((name, flips), []).append(score)
                 print(f"seed {seed}, vertical flips {flips}: {name} {score:.4f}", flush=True)
     for name in ("frozen autoencoder", "supervised"):

@@ -17,15 +17,16 @@ class LeanLearner(Learner):
 
     It remembers which callbacks listen to which event (fastai asks every callback at every event),
     steps with `fused_adam` unless `opt_func` is given, and keeps the running loss on the device (fastai
-    fetches it every batch, and a GPU waits for that). `benchmarks/overhead.py` shows what each saves.
+    fetches it every batch, and a GPU waits for that). `benchmarks/learners.py` compares it with a bare
+    torch loop.
     """
 
     def __init__(self, dls, model, loss_func=None, opt_func: Callable = fused_adam, **kwargs):
         self._listeners: dict[str, tuple[list[Callback], list[Callback]]] = {}
         super().__init__(dls, model, loss_func=loss_func, opt_func=opt_func, **kwargs)
-        for recorder in self._grab_cbs(Recorder):
+        for recorder in self.cbs.filter(lambda cb: type(cb) is Recorder):  # a user's own kind stays
             self.remove_cb(recorder)
-            self.add_cb(_LeanRecorder())
+            self.add_cb(_LeanRecorder(recorder))
 
     def __call__(self, event_name: str | Iterable[str]) -> None:
         for name in (event_name,) if isinstance(event_name, str) else event_name:
@@ -58,9 +59,9 @@ class _LeanRecorder(Recorder):
 
     name = "recorder"
 
-    def __init__(self):
-        super().__init__()
-        self.smooth_loss = _SmoothLoss()
+    def __init__(self, stock: Recorder):
+        super().__init__(stock.add_time, stock.train_metrics, stock.valid_metrics)
+        self.smooth_loss = _SmoothLoss(stock.smooth_loss.beta)
 
     def after_batch(self):
         learn = self.learn
@@ -74,8 +75,9 @@ class _LeanRecorder(Recorder):
 
     def after_train(self):
         super().after_train()
-        if self.losses and self.losses[-1].device.type != "cpu":
-            self.losses = list(torch.stack([loss.to(self.losses[-1].device) for loss in self.losses]).cpu())
+        fresh = [loss for loss in self.losses if loss.device.type != "cpu"]
+        if fresh:
+            self.losses[-len(fresh) :] = torch.stack(fresh).cpu()
 
 
 class _SmoothLoss(AvgSmoothLoss):

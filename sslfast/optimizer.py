@@ -13,9 +13,12 @@ _KERNEL: Callable | None = getattr(torch, "_fused_adamw_", None)
 
 
 def fused_adam(params, lr: float, **hypers: float) -> Optimizer:
-    """fastai's `Adam(params, lr, mom, sqr_mom, eps, wd)`, fused where this torch can."""
+    """fastai's `Adam(params, lr, mom, sqr_mom, eps, wd)`, fused where this torch can.
+
+    With `decouple_wd=False` (L2 regularisation instead of weight decay) it is fastai's own.
+    """
     stock = Adam(params, lr, **hypers)
-    return stock if _KERNEL is None else FusedAdam(stock)
+    return FusedAdam(stock) if _KERNEL and hypers.get("decouple_wd", True) else stock
 
 
 class FusedAdam(Optimizer):
@@ -38,7 +41,7 @@ class FusedAdam(Optimizer):
 
     def step(self, closure=None) -> None:
         if closure is not None:
-            raise NotImplementedError("fastai optimizers do not support closures")
+            super().step(closure)  # fastai says that it takes none
         for group, hyper in zip(self.param_lists, self.hypers, strict=True):
             decayed: list[Tensor] = []
             spared: list[Tensor] = []  # biases and normalisation, unless the learner says otherwise

@@ -14,7 +14,7 @@ def resolve_precision(precision: str, device: str | torch.device) -> str:
 
     `auto` takes bfloat16 where the processor has instructions for it (on x86 CPUs AMX or AVX512-BF16, on
     NVIDIA GPUs from Ampere on). That torch accepts bfloat16 says nothing: elsewhere it emulates it, slowly.
-    `benchmarks/precision.py` measures what it gains.
+    `benchmarks/limits.py` with `--precision` measures what it gains.
     """
     if precision not in PRECISIONS:
         raise ConfigError(f"precision: found {precision!r}, expected one of {', '.join(PRECISIONS)}")

@@ -4,11 +4,11 @@ import cloudpickle
 import fastai.callback.schedule  # noqa: F401 - gives Learners fit_one_cycle
 import pytest
 import torch
-from fastai.callback.core import Callback, event
+from fastai.callback.core import Callback, TrainEvalCallback, event
 from fastai.callback.progress import ProgressCallback
 from fastai.callback.tracker import EarlyStoppingCallback
 from fastai.callback.training import GradientClip
-from fastai.learner import Learner
+from fastai.learner import Learner, Recorder
 from fastai.optimizer import Adam
 
 from sslfast import image_dls
@@ -129,3 +129,14 @@ def test_goes_on_bit_by_bit_from_a_saved_model_and_optimizer(dls, tmp_path):
         learn.fit(1, 1e-2)
     assert again.recorder.values[-1][1:] == whole.recorder.values[-1][1:]  # the first is a smoothed training loss
     assert all(torch.equal(a, b) for a, b in zip(again.model.parameters(), whole.model.parameters(), strict=True))
+
+
+def test_a_recorder_of_ones_own_stays_and_settings_are_kept(dls):
+    class Own(Recorder):
+        name = "recorder"
+
+    learn = learner(LeanLearner, dls, default_cbs=False, cbs=[TrainEvalCallback(), own := Own(train_metrics=True)])
+    assert learn.recorder is own
+    learn = learner(LeanLearner, dls, default_cbs=False, cbs=[TrainEvalCallback(), Recorder(train_metrics=True)])
+    fit(learn, dls)
+    assert list(learn.recorder.metric_names)[1:3] == ["train_loss", "train_macro_f1"]

@@ -75,3 +75,12 @@ def test_is_fastais_adam_where_torch_has_no_fused_kernel(monkeypatch):
     assert not isinstance(stock, FusedAdam)
     net = model()
     take_steps(net, fused_adam(list(net.parameters()), 1e-3), 2)
+
+
+def test_l2_regularisation_and_closures_are_as_in_fastai():
+    ours, theirs = model(), model()
+    for net, make in ((ours, fused_adam), (theirs, Adam)):
+        take_steps(net, optimizer(make, net, wd=0.3, decouple_wd=False), 10)
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+    with pytest.raises(NotImplementedError, match="closure"):
+        fused_adam(list(model().parameters()), 1e-3).step(lambda: None)

@@ -48,6 +48,15 @@ def test_autocast_ends_with_the_forward_pass_even_if_it_fails():
     assert not torch.is_autocast_enabled("cpu")
 
 
+def test_float32_leaves_an_autocast_around_it_alone():
+    encoder = create_encoder("original", 3, 32)
+    inside = []
+    encoder[0].register_forward_hook(lambda module, x, out: inside.append(out.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        AutoEncoder(encoder, create_decoder(encoder), "float32")(torch.rand(2, 3, 32, 32))
+    assert inside == [torch.bfloat16]
+
+
 @pytest.mark.parametrize("amx", [True, False])
 @pytest.mark.parametrize("avx512", [True, False])
 def test_auto_takes_bfloat16_only_where_a_cpu_has_instructions_for_it(monkeypatch, amx, avx512):

@@ -1,5 +1,7 @@
 """Heads, and the two-part models that learners train: `model[0]` the encoder, `model[1]` the head."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
 
@@ -46,9 +48,12 @@ class _TwoParts(nn.Sequential):
     def head(self) -> nn.Module:
         return self[1]
 
-    def autocast(self, device: torch.device) -> torch.autocast:
-        """The context in which `precision` holds. (fastai's `to_bf16` is for CUDA only.)"""
-        return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+    def autocast(self, device: torch.device) -> AbstractContextManager:
+        """The context in which `precision` holds. (fastai's `to_bf16` is for CUDA only.)
+
+        For float32 it changes nothing, so that a user's own autocast or `to_fp16` goes on around it.
+        """
+        return torch.autocast(device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
 
 
 class AutoEncoder(_TwoParts):

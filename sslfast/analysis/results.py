@@ -16,6 +16,7 @@ from .data_needed import data_needed
 from .decision import RUN_COLUMNS, Prices, what_next
 from .equivalence import label_equivalence
 from .plateau import plateaus
+from .reach import reach
 from .scores import accuracy_targets, scores
 from .surface import surfaces
 from .times import time_to_threshold
@@ -97,13 +98,13 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
 
 
 def verdict(results: Results) -> list[str]:
-    """What a study says, a sentence each, most important first: for the card on top of a report.
+    """What a study says, a sentence each, most important first: the headline of its card, then the evidence.
 
     Each number of labels has its sentences; in a study too large for that, only the largest of each encoder and method.
     """
     tables = results.tables
     primary, flat = tables["contrasts"][tables["contrasts"].primary], tables["plateau"]
-    sentences = [_headline(primary, flat)]
+    sentences = [card(results.cells, tables, results.settings.delta).headline]
     for table in (primary, flat):
         shown = (
             table if len(table) <= CARD else table[table.l == table.groupby(["encoder", "method"]).l.transform("max")]
@@ -128,7 +129,7 @@ def summary(results: Results) -> str:
         f"Test {metric} as mean over seeds with 95 % interval. Each pre-trained row uses the most unlabelled images.",
         f"Differences are paired by seed, in percentage points; p is Holm's. A gain below {points(s.delta)} counts as"
         " none. 'Worth' is how many labels the supervised baseline needs for the same score.",
-        "", "## In detail", "", *[f"- {sentence}" for sentence in verdict(results)],
+        "", "## In detail", "", *[f"- {sentence}" for sentence in verdict(results)[1:]],
         "", "## The claims of the original study", "", "| claim | outcome | evidence |", "| --- | --- | --- |",
     ]  # fmt: skip
     several = len(tables["claims"].drop_duplicates(["encoder", "method"])) > 1
@@ -140,14 +141,7 @@ def summary(results: Results) -> str:
     lines += ["", "## Trust", ""]
     lines.append(f"- {count(len(cells))} runs, {count(len(cells) - lost)} finished, {count(lost)} without result"
                  " (left out, and their seeds left out of paired comparisons).")  # fmt: skip
-    lines += [f"- {sentence}" for sentence in tables["surface"].sentence]
-    sd = tables["scores"].sd.median()
-    if np.isfinite(sd):
-        lines.append(f"- From seed to seed a score varies by {points(sd)} (standard deviation, median over settings).")
-    error = tables["scores"].test_error.max()
-    if np.isfinite(error):
-        uncertain = f"- The test images alone leave a score uncertain by {points(error)} (one standard error)"
-        lines.append(f"{uncertain}, in every seed alike.")
+    lines += [f"- {name}: {text}" for name, text in reach(tables).items()]
     return "\n".join(lines) + "\n"
 
 
@@ -158,24 +152,6 @@ def write_results(results: Results, folder: str | Path) -> None:
             table.to_csv(scratch, index=False)
     with replacing(Path(folder) / "summary.md") as scratch:
         scratch.write_text(summary(results), encoding="utf-8")
-
-
-def _headline(primary: pd.DataFrame, flat: pd.DataFrame) -> str:
-    """How often pre-training won and lost against the supervised baseline, and how often a plateau was shown."""
-    if primary.empty or not primary.n_seeds.any():
-        return "Pre-training cannot be compared with a supervised baseline: no seed has both runs."
-    n, won = len(primary), int((primary.outcome == "better").sum())
-    lost, same = int((primary.outcome == "worse").sum()), int((primary.outcome == "equal").sum())
-    one = len(primary.drop_duplicates(["encoder", "method"])) == 1
-    settings = ("numbers of labels" if n > 1 else "number of labels") if one else "settings"
-    parts = [f"{k} {what}" for k, what in ((won, "won"), (lost, "lost"), (same, "drawn")) if k]
-    unsettled = n - won - lost - same
-    parts += [f"{unsettled} not settled"] if unsettled else []
-    return (
-        f"Frozen pre-trained encoder against the supervised baseline, at {n} {settings}:"
-        f" {', '.join(parts)}. More unlabelled images stop helping within what was tried at {int(flat.shown.sum())}"
-        f" of {len(flat)}."
-    )
 
 
 def _options(decisions: list) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import ConfigError, DataError
 from .folder import FolderOptions, folder_key, read_folder
 from .images import Arrays, ImageData, cached, default_data_root
+from .listing import content_digest, scan
 from .splits import split_off
 
 __all__ = ["DATASETS", "load_dataset"]
@@ -29,6 +30,7 @@ def load_dataset(
     test_fraction: float = 0.2,
     test_seed: int = 0,
     on_bad_image: str = "error",
+    content: str | None = None,
     progress: TextIO | None = None,
 ) -> ImageData:
     """The data set called `dataset` (one of `DATASETS`), or a user's own images under `folder`.
@@ -36,7 +38,8 @@ def load_dataset(
     `digits` ships with scikit-learn; `mnist`, `fashion_mnist` and `cifar10` come through
     torchvision, downloaded once into `data_root`; `folder` reads image files (see
     `sslfast.data.folder`) at `image_size` (default 32) with `channels` 3 (default) or 1, and
-    splits `test_fraction` off as test images, by `test_seed`, where there is no `test/` folder.
+    splits `test_fraction` off as test images, by `test_seed`, where there is no `test/` folder. `content`,
+    the folder's `content_digest` where it is known already, spares looking at every file once more.
     The bar of decoding goes to `progress` (default, stderr) if that is a terminal.
 
     Raises `ConfigError` for an unknown name, `DataError` for images that are missing or bad.
@@ -53,7 +56,10 @@ def load_dataset(
             on_bad_image=on_bad_image,
         )
         path = Path(folder).expanduser()
-        return cached("folder", folder_key(path, options), root, lambda: read_folder(path, options, progress))
+        content = content or content_digest(path, scan(path))
+        return cached(
+            "folder", folder_key(content, options), root, lambda: read_folder(path, options, content, progress)
+        )
     if dataset == "digits":
         return cached("digits", f"t{test_fraction}-s{test_seed}", root, lambda: _digits(test_fraction, test_seed))
     if dataset in _TORCHVISION:

@@ -46,17 +46,20 @@ class FolderOptions:
                 raise ConfigError(f"{key}: found {getattr(self, key)!r}, expected {expected}")
 
 
-def folder_key(root: Path, options: FolderOptions) -> str:
-    """Changes when any image's name, size or date does, or the way in which images are prepared."""
-    return hashlib.sha256(f"{astuple(options)} {content_digest(root, scan(root))}".encode()).hexdigest()[:16]
+def folder_key(content: str, options: FolderOptions) -> str:
+    """Changes when any image's name, size or date does (`content_digest`), or how images are prepared."""
+    return hashlib.sha256(f"{astuple(options)} {content}".encode()).hexdigest()[:16]
 
 
-def read_folder(root: Path, options: FolderOptions, progress: TextIO | None = None) -> Arrays:
+def read_folder(root: Path, options: FolderOptions, content: str, progress: TextIO | None = None) -> Arrays:
     """Decode every image under `root` (in parallel) and split test images off where there are none.
 
-    Raises `DataError` naming the first unreadable image, unless `on_bad_image` is `skip`.
+    Raises `DataError` naming the first unreadable image, unless `on_bad_image` is `skip`, and where the
+    folder holds something else by now than `content` (its `content_digest`) says.
     """
     listing = scan(root)
+    if content_digest(root, listing) != content:
+        raise DataError(f"folder: the images under {root} changed since the study looked; run it again")
     label = {name: i for i, name in enumerate(listing.classes)}
     train = [(file[0], label[name]) for name, files in listing.train for file in files]
     train += [(file[0], UNLABELLED) for file in listing.unlabelled]

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from ..analysis.checks import SUPERVISED
+from ..analysis.reach import reach
 from ..analysis.results import Results
-from ..analysis.words import points
 
 __all__ = ["devices", "facts", "missing"]
 
@@ -23,7 +22,7 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
         "runs": f"{len(cells)}, of which {ok} ok, {len(cells) - ok} failed or diverged"
         + (f"; {n_absent} more of the grid have no record" if (n_absent := len(_absent(cells))) else ""),
         "seeds": ", ".join(str(s) for s in sorted(cells.seed.unique())),
-        **_reach(results),
+        **reach(results.tables),
         "pool": ", ".join(sorted(cells[cells.method != SUPERVISED].pool.unique())),
         "budget": ", ".join(sorted(cells.budget.dropna().unique())),
         "test images": f"{int(cells.n_test.max()):,}, used once a cell, at the end",
@@ -50,34 +49,6 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
         found["files passed over"] = f"{notes['files_ignored']:,} that are no images in a class folder"
     if rounded_up:
         found["rounded up"] = f"up to {rounded_up} classes got one labelled image more than their share"
-    return found
-
-
-def _reach(results: Results) -> dict[str, str]:
-    """What chance alone does to the numbers, where it is known."""
-    tables = results.tables
-    contrasts, fits = tables["contrasts"], tables["surface"]
-    primary = contrasts[contrasts.primary]
-    found = {}
-    if len(primary):
-        dropped = int(primary.n_dropped.sum())
-        found["seeds dropped"] = (
-            f"{dropped or 'none'} from the {len(primary)} main comparisons, for a run without result"
-        )
-    if np.isfinite(sd := tables["scores"].sd.median()):
-        found["seed to seed"] = f"a score varies by {points(sd)} (standard deviation, median over settings)"
-    if np.isfinite(least := primary.detectable.min()):
-        most = primary.detectable.max()
-        span = points(least) if points(least) == points(most) else f"{100 * least:.1f} to {points(most)}"
-        found["smallest detectable difference"] = f"{span}, found in 80 % of studies with so many seeds"
-    if np.isfinite(error := tables["scores"].test_error.max()):
-        found["test images alone"] = (
-            f"leave a score uncertain by {points(error)} (one standard error), in all seeds alike"
-        )
-    chosen = fits[fits.chosen.astype(bool)]
-    for row in chosen.itertuples():
-        name = "held-out error" if len(chosen) == 1 else f"held-out error ({row.method}, {row.encoder})"
-        found[name] = row.sentence
     return found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -14,6 +15,7 @@ from PIL import Image
 from sslfast import load_dataset, make_split
 from sslfast.data.folder import decode
 from sslfast.data.images import ImageData
+from sslfast.data.listing import content_digest, scan
 from sslfast.errors import ConfigError, DataError
 
 ORIENTATION = 0x0112  # the EXIF tag
@@ -584,3 +586,16 @@ def test_a_dataset_folder_without_a_path_is_an_error_that_names_the_key():
 def test_an_option_that_cannot_work_is_named(load, image_folder, changes, key):
     with pytest.raises(ConfigError, match=f"{key}: found"):
         load(image_folder(), **changes)
+
+
+def test_a_digest_known_already_spares_looking_and_is_not_believed_where_images_are_read(image_folder, tmp_path):
+    root = image_folder()
+    content = content_digest(root, scan(root))
+    first = load_dataset("folder", folder=root, content=content, data_root=tmp_path / "a")
+    assert first.fingerprint == load_dataset("folder", folder=root, data_root=tmp_path / "a").fingerprint
+    next(root.rglob("train/*/*.png")).unlink()
+    # what was stored under the digest is what it was
+    again = load_dataset("folder", folder=root, content=content, data_root=tmp_path / "a")
+    assert torch.equal(again.train.x, first.train.x)
+    with pytest.raises(DataError, match=r"^folder: the images under .* changed since the study looked; run it again$"):
+        load_dataset("folder", folder=root, content=content, data_root=tmp_path / "b")

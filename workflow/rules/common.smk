@@ -12,7 +12,7 @@ from sslfast.version import code_version, report_version
 
 try:
     config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")))
-    CONTENT = None  # changes with the images of a folder, so that a study follows them
+    CONTENT = None  # changes with the images of a folder, so that a study follows them; looked up once for all jobs
     if config["dataset"] == "folder":
         folder = Path(config["folder"]).expanduser()
         listing = scan(folder)
@@ -33,7 +33,7 @@ GPU = int(gpu_here(config["device"]))
 # What a job's result depends on, by key of the config: a change of these reruns it, no other does.
 DATA = {key: config[key] for key in ("dataset", "folder")}
 if config["dataset"] == "folder":
-    DATA |= {k: config[k] for k in ("image_size", "channels", "on_bad_image")}
+    DATA |= {k: config[k] for k in ("image_size", "channels", "on_bad_image")} | {"content": CONTENT}
 if config["dataset"] in ("folder", "digits"):
     DATA |= {key: config[key] for key in ("test_fraction", "test_seed")}
 RUN = {key: config[key] for key in ("batch_size", "augment", "budget", "precision")}

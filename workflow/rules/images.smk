@@ -6,7 +6,6 @@ rule images:
         f"{RESULTS}/logs/images.log",
     params:
         data=DATA,
-        content=CONTENT,
     message:
         "read the images of {config[dataset]}"
     script:

@@ -1,5 +1,5 @@
 # How much is unlabelled data worth? The whole study, from images to report:
-#   images -> split -> pretrain -> classify -> collect -> report
+#   images -> split -> pretrain -> classify -> collect -> examples -> report
 #                  `-> supervised ------------^
 # Run `snakemake --cores all`; the config's keys are explained in config/README.md.
 
@@ -17,6 +17,7 @@ include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/classify.smk"
 include: "workflow/rules/supervised.smk"
 include: "workflow/rules/collect.smk"
+include: "workflow/rules/examples.smk"
 include: "workflow/rules/report.smk"
 
 

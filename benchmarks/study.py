@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("config", nargs="*", help="key=value, as for snakemake --config")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--share", action="store_true", help="run a share, compute the whole")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()  # key=value may stand after a flag
     given = yaml.safe_load(options.configfile.read_text(encoding="utf-8"))
     given |= dict(pair.split("=", 1) for pair in options.config)
     whole = check_config(given, read_schema(ROOT / "workflow/schemas/config.schema.yaml"))
@@ -57,11 +57,16 @@ def main() -> None:
         snakemake("all")
         wall = time.perf_counter() - start
         records = [json.loads(path.read_text()) for path in sorted(Path(folder).glob("results/*/records/*/*.json"))]
+        training, others = job_seconds(Path(folder))
     fits = sum(record["seconds"][PHASE[record["stage"]]] for record in records)
     spent = options.cores * wall
     print(
         f"(e) {len(records)} training jobs on {options.cores} cores: {wall / 60:.1f} min, of which"
         f" {1 - fits / spent:.1%} of the cores' time outside fits ({(spent - fits) / len(records):.1f} s a job)"
+    )
+    print(
+        f"    outside fits: {training - fits:.0f} core seconds starting, loading and recording training jobs,"
+        f" {others:.0f} in other jobs, {spent - training - others:.0f} waiting or in Snakemake"
     )
     if options.share:
         seconds = whole_fits(records, whole)
@@ -73,6 +78,17 @@ def main() -> None:
             f"(f) the whole study on {options.cores} cores, computed: {total / 60:.0f} min"
             f" (core minutes: {parts}, outside {outside / 60:.0f})"
         )
+
+
+def job_seconds(folder: Path) -> tuple[float, float]:
+    """How long training jobs took, and all others, by what Snakemake notes about each output."""
+    jobs = {}
+    for path in (folder / ".snakemake/metadata").rglob("*"):
+        if path.is_file():
+            job = json.loads(path.read_text())
+            jobs[job["rule"], job["starttime"]] = job["endtime"] - job["starttime"]
+    training = sum(seconds for (rule, _), seconds in jobs.items() if rule in PHASE)
+    return training, sum(jobs.values()) - training
 
 
 def whole_fits(records: list[dict], config: dict) -> dict[str, tuple[int, float]]:

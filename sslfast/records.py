@@ -12,13 +12,14 @@ from .errors import ConfigError, RecordError
 from .files import replacing
 from .fractions import canonical
 
-__all__ = ["SCHEMA_VERSION", "RunRecord", "Spec", "read_record", "write_predictions", "write_record"]
+__all__ = ["SCHEMA_VERSION", "RunRecord", "Spec", "read_record", "write_array", "write_predictions", "write_record"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 STAGES = ("pretrain", "classify", "supervised")
 STATUSES = ("ok", "diverged", "failed")
 PHASES = ("data", "pretrain", "classify", "evaluate")
-TEST = {"accuracy", "macro_f1", "f1_by_class", "confusion", "classes"}
+TEST = {"accuracy", "macro_f1", "f1_by_class", "confusion", "classes", "mistakes"}
+MISTAKE = {"image", "true", "predicted", "confidence"}
 HISTORY = {  # what a row of the history holds, by stage, beside epoch, seconds and images
     "pretrain": ("train_loss", "valid_loss", "rmse"),
     "classify": ("train_loss", "valid_loss", "accuracy", "macro_f1"),
@@ -50,9 +51,11 @@ class RunRecord:
     """What one training job did.
 
     `history`: a dict an epoch (see `HISTORY`), seconds cumulative, validation included. `test`:
-    accuracy, macro_f1, f1_by_class, confusion (rows true, columns predicted) and classes; None for
-    encoders and for runs that are not `ok`. `seconds`: wall-clock by phase. `settings`: what the
-    training depended on beside the spec. `notes`: counts of what was rounded up or skipped.
+    accuracy, macro_f1, f1_by_class, confusion (rows true, columns predicted), classes, and the
+    `mistakes` made with most confidence (row among the test images, true and predicted class,
+    softmax probability); None for encoders and for runs that are not `ok`. `seconds`: wall-clock by
+    phase. `settings`: what the training depended on beside the spec. `notes`: counts of what was
+    rounded up or skipped.
     """
 
     stage: str
@@ -138,6 +141,10 @@ def _check_test(test: dict, require: Callable[[bool, str], None]) -> None:
     hits, total = sum(confusion[i][i] for i in range(n_classes)), sum(map(sum, confusion))
     good = total > 0 and math.isclose(hits / total, test["accuracy"], abs_tol=1e-6)
     require(good, "an accuracy that is not its confusion matrix's")
+    mistakes = test["mistakes"]
+    require(all(set(m) == MISTAKE and m["true"] != m["predicted"] for m in mistakes), "a mistake that is none")
+    possible = all(0 <= m[k] < n for m in mistakes for k, n in (("image", total), ("predicted", n_classes)))
+    require(possible and len(mistakes) <= total - hits, "mistakes that were not made")
 
 
 def _is_canonical(value: object) -> bool:
@@ -149,8 +156,13 @@ def _is_canonical(value: object) -> bool:
 
 def write_predictions(predictions: np.ndarray | None, path: str | Path) -> None:
     """Store the predicted class of every test image, `[N]` uint8 or uint16; an empty array for a run without."""
+    write_array(np.empty(0, dtype=np.uint8) if predictions is None else predictions, path)
+
+
+def write_array(array: np.ndarray, path: str | Path) -> None:
+    """Store `array` as .npy, whole or not at all."""
     with replacing(path) as scratch:
-        np.save(scratch, np.empty(0, dtype=np.uint8) if predictions is None else predictions)
+        np.save(scratch, array)
 
 
 def _finite(value):

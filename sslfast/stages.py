@@ -28,7 +28,7 @@ from .features import resolve_views
 from .fractions import canonical
 from .learners import classifier_learner, supervised_learner
 from .methods import METHODS
-from .models import create_encoder, initialised_with, load_encoder
+from .models import AutoEncoder, create_encoder, initialised_with, load_encoder
 from .precision import resolve_precision
 from .records import PHASES, RunRecord, Spec, read_record
 from .version import code_version, versions
@@ -43,6 +43,10 @@ __all__ = [
     "settings_of",
     "supervised",
 ]
+
+N_PICTURES = 8  # validation images of which an encoder's reconstructions are kept, the same for every u of a seed
+N_MISTAKES = 8
+_NO_PICTURES = np.empty((0, 0, 0, 0), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,12 @@ def pretrain(
     u: object = 1,
     pool: str = "all",
     l: object = None,  # noqa: E741
-) -> tuple[nn.Module, RunRecord]:
-    """An encoder pre-trained by `method` on fraction `u` of the pool, and its record.
+) -> tuple[nn.Module, RunRecord, np.ndarray]:
+    """An encoder pre-trained by `method` on fraction `u` of the pool, its record, and pictures.
 
-    Method `random` (the control, u = 0) trains nothing. `l` is for pool `rest`, and needed there.
-    Raises `ConfigError` for an unknown method or encoder.
+    Pictures, uint8 `[K, H, W, C]`: what the network rebuilds of the first validation images; none (K = 0)
+    from a network that rebuilds nothing. Method `random` (the control, u = 0) trains nothing. `l` is for
+    pool `rest`, and needed there. Raises `ConfigError` for an unknown method or encoder.
     """
     if pool == "rest" and l is None and method != "random":
         raise ConfigError("l: missing; with pool: rest an encoder belongs to one labelled fraction")
@@ -98,7 +103,7 @@ def pretrain(
     if method == "random":
         with initialised_with(split.seed, "encoder"):
             control = create_encoder(encoder, data.train.channels, data.train.image_size)
-        return control, _record("pretrain", spec, run, fit, clock, history=[])
+        return control, _record("pretrain", spec, run, fit, clock, history=[]), _NO_PICTURES
     if method not in METHODS:
         raise ConfigError(f"methods: found {method!r}, expected one of {', '.join(METHODS)}")
     n_batches = _n_batches(run, len(split.pool("all")))
@@ -107,7 +112,9 @@ def pretrain(
         learn = METHODS[method](dls, encoder, seed=split.seed, precision=run.precision)
     with clock.phase("pretrain"):
         history, diverged = _fit(learn, fit, split.seed, run)
-    return learn.encoder.cpu(), _record("pretrain", spec, run, fit, clock, history=history, diverged=diverged)
+    record = _record("pretrain", spec, run, fit, clock, history=history, diverged=diverged)
+    pictures = _NO_PICTURES if diverged else _reconstructions(learn)
+    return learn.encoder.cpu(), record, pictures
 
 
 def classify(
@@ -247,6 +254,17 @@ def _fit(learn: Learner, fit: FitSettings, seed: int, run: RunSettings) -> tuple
     return history.rows, diverged.epoch_diverged
 
 
+def _reconstructions(learn: Learner) -> np.ndarray:
+    if not isinstance(learn.model, AutoEncoder):
+        return _NO_PICTURES
+    valid = learn.dls.valid
+    batch = next(valid.batches(torch.arange(min(N_PICTURES, len(valid.dataset)))))
+    learn.model.eval()
+    with torch.no_grad():
+        rebuilt = learn.model(batch[0]).as_subclass(torch.Tensor)
+    return (rebuilt.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
 def _train_and_test(stage, learn, data, split, spec, run, fit, clock, notes):
     with clock.phase("classify"):
         history, diverged = _fit(learn, fit, split.seed, run)
@@ -254,8 +272,9 @@ def _train_and_test(stage, learn, data, split, spec, run, fit, clock, notes):
         return None, _record(stage, spec, run, fit, clock, history=history, diverged=diverged, notes=notes)
     with clock.phase("evaluate"):
         scores, _ = learn.get_preds(dl=test_dl(data, split, run.device), reorder=False)
-        predicted, true = scores.argmax(1).cpu().numpy(), data.test.y.numpy()
-        test = _test_results(true, predicted, data.classes)
+        confidence, predicted = (t.cpu().numpy() for t in scores.float().max(1))
+        true = data.test.y.numpy()
+        test = _test_results(true, predicted, data.classes) | {"mistakes": _mistakes(true, predicted, confidence)}
     predictions = predicted.astype(np.uint8 if len(data.classes) <= 256 else np.uint16)
     return predictions, _record(stage, spec, run, fit, clock, history=history, test=test, notes=notes)
 
@@ -270,6 +289,14 @@ def _test_results(true: np.ndarray, predicted: np.ndarray, classes: tuple[str, .
         "confusion": confusion_matrix(true, predicted, labels=labels).tolist(),
         "classes": list(classes),
     }
+
+
+def _mistakes(true: np.ndarray, predicted: np.ndarray, confidence: np.ndarray) -> list[dict]:
+    """The wrong predictions of highest softmax probability."""
+    wrong = np.flatnonzero(true != predicted)
+    first = wrong[np.argsort(-confidence[wrong], kind="stable")][:N_MISTAKES]
+    columns = {"image": first, "true": true[first], "predicted": predicted[first], "confidence": confidence[first]}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*(c.tolist() for c in columns.values()), strict=True)]
 
 
 def _record(stage, spec, run, fit, clock, *, history, test=None, diverged=None, failed=None, notes=None) -> RunRecord:

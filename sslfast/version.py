@@ -11,12 +11,9 @@ from pathlib import Path
 __all__ = ["code_version", "report_version", "versions"]
 
 # a change in these rooms cannot change a training result
-_REPORTING = ("analysis", "templates", "figures", "report")
+_REPORTING = ("analysis", "templates", "figures", "report", "examples.py")
 _NOT_TRAINING = (
-    "analysis",
-    "templates",
-    "figures",
-    "report",
+    *_REPORTING,
     "config.py",
     "show.py",
     "errors.py",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sslfast.analysis.tables import collect
+from sslfast.examples import Examples, Outcome, Rebuilt
 from sslfast.records import RunRecord, Spec, write_record
 
 N_TRAIN = 1000  # training images left after validation
@@ -114,6 +115,7 @@ def test_results(accuracy: float, macro_f1: float | None = None) -> dict:
         "f1_by_class": [score, score],
         "confusion": [[cats, half - cats], [half - dogs, dogs]],
         "classes": ["cat", "dog"],
+        "mistakes": [{"image": 3, "true": 0, "predicted": 1, "confidence": 0.9}][: N_TEST - hits],
     }
 
 
@@ -227,3 +229,20 @@ def column(table: pd.DataFrame, name: str, **where) -> list:
     for key, wanted in where.items():
         table = table[table[key].isna() if wanted is None else table[key] == wanted]
     return table[name].tolist()
+
+
+def examples_of(records: Sequence[RunRecord], images: np.ndarray, classes: Sequence[str] = ("cat", "dog")) -> Examples:
+    """Examples of a grid over `images` `[N, H, W, C]`: encoders rebuild them the brighter, the fewer they saw."""
+    rebuilt = {}
+    for record in records:
+        if record.stage == "classify" and record.spec.u not in (None, "0") and record.spec.seed == 0:
+            key = (record.spec.encoder, record.spec.method, float(record.spec.u))
+            rebuilt[key] = Rebuilt(record.spec, images[:4] // 2 + round(60 * (1 - key[2])))
+    done = sorted((r for r in records if r.stage == "classify" and r.test), key=lambda r: r.test["macro_f1"])
+    outcomes = {
+        name: Outcome(
+            r.spec, r.test["macro_f1"], r.test["confusion"], r.test["mistakes"], images[: len(r.test["mistakes"])]
+        )
+        for name, r in (zip(("best", "worst"), (done[-1], done[0]), strict=True) if done else ())
+    }
+    return Examples(tuple(classes), images[:4], [rebuilt[key] for key in sorted(rebuilt)], outcomes)

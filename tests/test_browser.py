@@ -6,11 +6,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
-from builders import grid, realistic, tables
+from builders import examples_of, grid, realistic, tables
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from sslfast.report import FIGURES, write_report
+from sslfast.report.parts import OF_IMAGES
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(
@@ -52,9 +55,11 @@ def page(tmp_path_factory) -> Path:
         return "a loss was not finite in epoch 2" if (run["seed"], run["u"]) == (1, 1) else realistic(**run)
 
     folder = tmp_path_factory.mktemp("report")
-    cells, history = tables(grid(score, us=["0", "0.1", "0.3", "1"], ls=["0.05", "0.2", "0.5"]))
+    records = grid(score, us=["0", "0.1", "0.3", "1"], ls=["0.05", "0.2", "0.5"])
+    cells, history = tables(records)
+    digits = np.rint(load_digits().images[:4, ..., None] * (255 / 16)).astype(np.uint8)
     config = {"title": "Digits", "threshold": {"metric": "macro_f1", "value": 0.4}, "accuracy_targets": None}
-    write_report(cells, history, config, folder)
+    write_report(cells, history, config, folder, examples=examples_of(records, digits))
     return folder / "report.html"
 
 
@@ -82,7 +87,7 @@ def test_every_figure_is_drawn_and_nothing_juts_out_of_the_window(page, tmp_path
 
 def test_a_figure_is_one_tab_stop_and_what_is_pointed_at_is_written_under_it(page, tmp_path):
     found = measured(page, tmp_path)
-    assert found["stops"] == len(FIGURES)
+    assert found["stops"] == len(FIGURES) - len(OF_IMAGES)  # those have no points
     assert found["said"] == found["told"]
     assert "macro-F1" in found["said"]
 

@@ -17,9 +17,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from builders import grid, realistic, run_record, tables
+from builders import examples_of, grid, realistic, run_record, tables
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from sslfast import figures
 from sslfast.analysis.data_needed import data_needed
@@ -101,9 +102,14 @@ class Report:
     page: Page
 
 
+def pictures() -> np.ndarray:
+    """Handwritten digits, uint8 `[4, 8, 8, 1]`."""
+    return np.rint(load_digits().images[:4, ..., None] * (255 / 16)).astype(np.uint8)
+
+
 def reported(records, folder: Path, **config) -> Report:
     cells, history = tables(records)
-    write_report(cells, history, {**CONFIG, **config}, folder)
+    write_report(cells, history, {**CONFIG, **config}, folder, examples=examples_of(records, pictures()))
     return Report(cells, folder, Page(folder / "report.html"))
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from sslfast import stages
 from sslfast.data.splits import make_split
 from sslfast.errors import ConfigError, RecordError
 from sslfast.models import save_encoder
@@ -24,7 +25,7 @@ def split(digits):
 
 def train(digits, split, folder, run=RUN, l="0.1", **kwargs):  # noqa: E741
     """Pre-train, store, classify: `(predictions, record, pre-training record)`."""
-    encoder, made = pretrain(digits, split, run, FIT, l=l if kwargs.get("pool") == "rest" else None, **kwargs)
+    encoder, made, _ = pretrain(digits, split, run, FIT, l=l if kwargs.get("pool") == "rest" else None, **kwargs)
     save_encoder(encoder, folder / "e.safetensors", **encoder_header(made))
     write_record(made, folder / "e.json")
     files = {"encoder_file": folder / "e.safetensors", "pretrain_record": folder / "e.json"}
@@ -62,6 +63,28 @@ def test_record_says_what_was_trained_on_and_adds_up(digits, split, tmp_path):
     assert record.seconds["evaluate"] > 0
 
 
+def test_mistakes_are_the_wrong_predictions_of_highest_confidence(digits, split):
+    predictions, record = supervised(digits, split, RUN, FIT, l="0.1")
+    mistakes, true = record.test["mistakes"], digits.test.y.numpy()
+    assert len(mistakes) == stages.N_MISTAKES
+    for m in mistakes:
+        assert predictions[m["image"]] == m["predicted"] != m["true"] == true[m["image"]]
+    sure = [m["confidence"] for m in mistakes]
+    assert sure == sorted(sure, reverse=True)
+    assert sure[0] > 1 / len(digits.classes)
+
+
+def test_an_encoder_comes_with_what_it_rebuilds_of_the_first_validation_images(digits, split):
+    originals = digits.train.pixels(split.valid[: stages.N_PICTURES]).astype(float)
+    errors = []
+    for epochs in (1, 12):
+        _, record, pictures = pretrain(digits, split, RUN, FitSettings(epochs=epochs, lr=5e-3), encoder="conv", u="1")
+        assert pictures.shape == originals.shape
+        errors.append(float(np.sqrt(((pictures - originals) ** 2).mean()) / 255))
+    assert errors[1] < errors[0]
+    assert errors[1] == pytest.approx(record.history[-1]["rmse"], rel=0.3)  # of eight of the validation images
+
+
 def test_test_images_are_used_once_a_cell_at_the_end(digits, split, tmp_path, monkeypatch):
     from sslfast.data import loaders
 
@@ -81,12 +104,13 @@ def test_test_images_are_used_once_a_cell_at_the_end(digits, split, tmp_path, mo
 
 
 def test_random_control_is_the_untrained_start_of_the_autoencoder(digits, split, tmp_path):
-    control, record = pretrain(digits, split, RUN, FIT, method="random", u="0")
-    started, _ = pretrain(digits, split, RUN, FitSettings(epochs=1, lr=1e-12), u="0.1")
+    control, record, pictures = pretrain(digits, split, RUN, FIT, method="random", u="0")
+    started, _, _ = pretrain(digits, split, RUN, FitSettings(epochs=1, lr=1e-12), u="0.1")
     weights, other = control.state_dict(), started.state_dict()
     assert all(torch.allclose(weights[k], other[k], atol=1e-6) for k in weights)
     assert record.history == []
     assert record.spec.n_unlabelled == 0
+    assert len(pictures) == 0  # nothing to rebuild images with
 
 
 def test_budget_of_steps_gives_every_fraction_the_same_number_of_updates(digits, split):
@@ -124,8 +148,9 @@ def test_divergence_is_a_record_and_so_is_a_classifier_over_a_diverged_encoder(d
     predictions, record = supervised(digits, split, RUN, broken, l="0.1")
     assert (predictions, record.status) == (None, "diverged")
     assert "not finite in epoch 1" in record.reason
-    encoder, made = pretrain(digits, split, RUN, broken, u="0.1")
+    encoder, made, pictures = pretrain(digits, split, RUN, broken, u="0.1")
     assert made.status == "diverged"
+    assert len(pictures) == 0
     save_encoder(encoder, tmp_path / "e.safetensors", **encoder_header(made))
     write_record(made, tmp_path / "e.json")
     files = {"encoder_file": tmp_path / "e.safetensors", "pretrain_record": tmp_path / "e.json"}
@@ -137,8 +162,6 @@ def test_divergence_is_a_record_and_so_is_a_classifier_over_a_diverged_encoder(d
 
 
 def test_stored_encoder_is_what_the_classifier_used_bit_for_bit(digits, split, tmp_path, monkeypatch):
-    from sslfast import stages
-
     kept = []
     learner = stages.classifier_learner
     monkeypatch.setattr(stages, "classifier_learner", lambda *a, **k: kept.append(learner(*a, **k)) or kept[0])

@@ -37,6 +37,11 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.y)
 
+    def pixels(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """The images, or those at `rows`, as numpy shows them: uint8 `[N, H, W, C]`."""
+        whole = self.x.permute(0, 2, 3, 1).numpy()
+        return whole if rows is None else whole[rows]
+
     def on(self, device: torch.device | None) -> "ImageSet":
         """The same images on `device`, copied there once; these if they would fill over half of its free memory."""
         if device is None or device == self.x.device:

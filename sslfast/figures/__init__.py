@@ -1,8 +1,10 @@
 """The report's figures, from the analysis' tables. Each returns a `Drawing`."""
 
 from .amounts import data_needed
+from .confusion import confusion
 from .curves import against_epochs, against_unlabelled, epoch_curves
 from .forest import self_supervised_against_supervised
+from .pictures import mistakes, reconstructions
 from .score_map import score_map
 from .style import METRIC_NAMES, Drawing, write_figure
 from .times import time_to_threshold, wall_clock
@@ -12,8 +14,11 @@ __all__ = [
     "Drawing",
     "against_epochs",
     "against_unlabelled",
+    "confusion",
     "data_needed",
     "epoch_curves",
+    "mistakes",
+    "reconstructions",
     "score_map",
     "self_supervised_against_supervised",
     "time_to_threshold",

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from ..files import replacing
 
-__all__ = ["METHOD_STYLES", "METRIC_NAMES", "STYLE", "Drawing", "write_figure"]
+__all__ = ["METHOD_STYLES", "METRIC_NAMES", "STYLE", "Drawing", "short", "write_figure"]
 
 STYLE = {
     "font.size": 9,
@@ -54,6 +54,12 @@ class Drawing(Figure):
         name = f"note-{len(self.notes)}"
         artist.set_gid(name)
         self.notes[name] = list(texts)
+
+
+def short(name: str, length: int = 14) -> str:
+    """A class name that fits beside a picture, and that matplotlib does not take for a formula."""
+    name = "".join(c if c.isprintable() else " " for c in name)
+    return (name if len(name) <= length else name[: length - 1] + "…").replace("$", r"\$")
 
 
 def write_figure(figure: Figure, stem: str | Path) -> None:

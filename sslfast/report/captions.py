@@ -8,14 +8,15 @@ from ..analysis.checks import SUPERVISED
 from ..analysis.intervals import MIN_SEEDS
 from ..analysis.results import Results
 from ..analysis.words import count, points, seeds
+from ..examples import Examples, rmse
 from ..figures import METRIC_NAMES
 from .trust import devices
 
 __all__ = ["captions"]
 
 
-def captions(results: Results) -> dict[str, str]:
-    """The caption of each figure by its name."""
+def captions(results: Results, examples: Examples | None = None) -> dict[str, str]:
+    """The caption of each figure by its name; those of images need the `examples`."""
     cells, tables, s = results.cells, results.tables, results.settings
     n, n_test = cells.seed.nunique(), int(cells.n_test.max())
     base = f"{seeds(n)}; {n_test:,} test images"
@@ -48,7 +49,57 @@ def captions(results: Results) -> dict[str, str]:
         ),
         "score_map": _map(tables["surface"], base),
         "data_needed": _needed(tables["data_needed"], base),
+        **(_of_images(examples) if examples else {}),
     }  # fmt: skip
+
+
+def _of_images(examples: Examples) -> dict[str, str]:
+    cells = "One run each, the best and the worst of those over a frozen encoder by test macro-F1; it does not show"
+    cells += " what other runs do."
+    return {
+        "reconstructions": (
+            f"{_sharper(examples)} The same {len(examples.originals)} validation images in every row, without"
+            " augmentation, of one seed. A better likeness need not make a better classifier."
+        ),
+        "confusion": f"{_confused(examples)} Percent of the test images of the true class (the row). {cells}",
+        "mistakes": (
+            f"{_surest(examples)} Under each image the answer, how sure the classifier was (softmax), and the truth."
+            f" Mistakes that look right may be wrong labels. {cells}"
+        ),
+    }
+
+
+def _sharper(examples: Examples) -> str:
+    if not examples.rebuilt:
+        return "No encoder of this study rebuilds images."
+    spec = examples.rebuilt[0].spec
+    alike = [r for r in examples.rebuilt if (r.spec.encoder, r.spec.method) == (spec.encoder, spec.method)]
+    few, many = (f"{count(r.spec.n_unlabelled)} unlabelled images" for r in (alike[0], alike[-1]))
+    first, last = (rmse(r.images, examples.originals) for r in (alike[0], alike[-1]))
+    if len(alike) == 1:
+        return f"With {few}, these images are rebuilt to an RMSE of {first:.3f}."
+    return f"From {few} to {many}, the error on these images goes from RMSE {first:.3f} to {last:.3f}."
+
+
+def _confused(examples: Examples) -> str:
+    if not examples.outcomes:
+        return "No cell has a result."
+    counts = np.array(examples.outcomes["best"].confusion, float)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(share, 0)
+    true, predicted = np.unravel_index(share.argmax(), share.shape)
+    names = examples.classes
+    if not share.any():
+        return "The best cell takes no class for another."
+    what = f"{share.max():.0%} of {names[true]} for {names[predicted]}"
+    return f"What the best cell takes for another most often: {what}."
+
+
+def _surest(examples: Examples) -> str:
+    wrong = [m for outcome in examples.outcomes.values() for m in outcome.mistakes]
+    if not wrong:
+        return "No cell that is shown made a mistake."
+    return f"Classifiers can be sure and wrong: up to {max(m['confidence'] for m in wrong):.0%} here."
 
 
 def _rising(cells: pd.DataFrame, tables: dict) -> str:

@@ -11,6 +11,7 @@ from ..analysis.card import card
 from ..analysis.decision import Prices
 from ..analysis.results import Results, Settings, analyse, main_table, summary
 from ..analysis.tables import write_tables
+from ..examples import Examples
 from ..figures import write_figure
 from ..files import replacing
 from .captions import captions
@@ -47,17 +48,22 @@ class Shown:
 
 
 def write_report(
-    cells: pd.DataFrame, history: pd.DataFrame, config: Mapping, folder: str | Path, images: Mapping | None = None
+    cells: pd.DataFrame,
+    history: pd.DataFrame,
+    config: Mapping,
+    folder: str | Path,
+    images: Mapping | None = None,
+    examples: Examples | None = None,
 ) -> None:
     """Write `report.html`, `summary.md`, `figures/*.png|svg`, `tables/*.csv` and `*.html` (`PAGES`) under `folder`.
 
     `config`: the study's checked config (title, threshold, accuracy_targets, delta, prices). `images`: what the data
-    set holds (`ImageData.summary`), for the table of how it was made. Runs that failed are
-    counted and shown as missing, never a reason to stop.
+    set holds (`ImageData.summary`), for the table of how it was made. `examples`: images to show (without them, the
+    page has no figures of images). Runs that failed are counted and shown as missing, never a reason to stop.
     """
     folder = Path(folder)
     results = analyse(cells, history, settings_of(config))
-    for name, figure in draw(results, history).items():
+    for name, figure in draw(results, history, examples).items():
         write_figure(figure, folder / "figures" / name)
     write_tables({**results.tables, "cells": cells, "history": history}, [folder / "tables"], kinds=["csv"])
     with replacing(folder / "summary.md") as scratch:
@@ -69,7 +75,7 @@ def write_report(
         card=card(results.cells, results.tables, results.settings.delta),
         main_table=table_html(main_table(results), row_header=True),
         delta=100 * results.settings.delta,
-        parts=_parts(results, history, folder),
+        parts=_parts(results, history, examples, folder),
         advice=results.tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist(),
         options=table_html(options_table(results.tables["what_next"])),
         runs=table_html(runs_table(results)),
@@ -92,8 +98,8 @@ def settings_of(config: Mapping) -> Settings:
     )
 
 
-def _parts(results: Results, history: pd.DataFrame, folder: Path) -> list[dict]:
-    texts, numbers = captions(results), behind(results, history)
+def _parts(results: Results, history: pd.DataFrame, examples: Examples | None, folder: Path) -> list[dict]:
+    texts, numbers = captions(results, examples), behind(results, history, examples)
     shown = {
         name: Shown(
             name=name,
@@ -105,11 +111,10 @@ def _parts(results: Results, history: pd.DataFrame, folder: Path) -> list[dict]:
             picture=png_uri(folder / f"figures/{name}.png"),
         )
         for name, heading in FIGURES.items()
+        if name in numbers
     }
-    return [
-        {"id": name, "heading": heading, "figures": [shown[figure] for figure in own]}
-        for name, (heading, own) in PARTS.items()
-    ]
+    parts = [(name, heading, [shown[f] for f in own if f in shown]) for name, (heading, own) in PARTS.items()]
+    return [{"id": name, "heading": heading, "figures": own} for name, heading, own in parts if own]
 
 
 def _write_pages(results: Results, made: Mapping[str, str], folder: Path) -> None:

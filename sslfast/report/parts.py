@@ -5,6 +5,7 @@ import pandas as pd
 from .. import figures
 from ..analysis.checks import SUPERVISED
 from ..analysis.results import Results
+from ..examples import Examples, rmse
 
 __all__ = ["FIGURES", "PARTS", "behind", "draw"]
 
@@ -17,21 +18,27 @@ FIGURES = {  # name: heading
     "wall_clock": "Wall-clock",
     "score_map": "Score by both amounts of data",
     "data_needed": "Data needed for a given accuracy",
+    "reconstructions": "What encoders rebuild",
+    "confusion": "Which classes are taken for which",
+    "mistakes": "The most confident mistakes",
 }
+OF_IMAGES = ("reconstructions", "confusion", "mistakes")  # drawn only where the images are at hand
 PARTS = {  # id: heading, figures
     "unlabelled": ("What unlabelled images add", ["f1_against_unlabelled"]),
     "against": ("Is it better than training on the labels alone?", ["self_supervised_against_supervised"]),
     "epochs": ("How training goes", ["accuracy_against_epochs", "f1_against_epochs"]),
     "time": ("What it costs in time", ["time_to_threshold", "wall_clock"]),
     "amounts": ("How much data a score takes", ["score_map", "data_needed"]),
+    "images": ("What it looks like", [*OF_IMAGES]),
 }
 
 
-def draw(results: Results, history: pd.DataFrame) -> dict[str, figures.Drawing]:
-    """Each of `FIGURES` by its name."""
+def draw(results: Results, history: pd.DataFrame, examples: Examples | None) -> dict[str, figures.Drawing]:
+    """Each of `FIGURES` by its name, without those `OF_IMAGES` where there are no examples."""
     cells, tables, s = results.cells, results.tables, results.settings
     metric = s.metric.removeprefix("test_")
     scores, times = tables["scores"], tables["time_to_threshold"]
+    of_images = {name: getattr(figures, name)(examples) for name in OF_IMAGES} if examples else {}
     return {
         "f1_against_unlabelled": figures.against_unlabelled(scores, tables["plateau"], cells, metric),
         "self_supervised_against_supervised": figures.self_supervised_against_supervised(
@@ -43,10 +50,11 @@ def draw(results: Results, history: pd.DataFrame) -> dict[str, figures.Drawing]:
         "wall_clock": figures.wall_clock(scores, cells),
         "score_map": figures.score_map(cells, scores, tables["surface"], metric),
         "data_needed": figures.data_needed(tables["data_needed"], cells),
+        **of_images,
     }
 
 
-def behind(results: Results, history: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def behind(results: Results, history: pd.DataFrame, examples: Examples | None) -> dict[str, pd.DataFrame]:
     """The numbers that each figure shows, to take along."""
     cells, tables = results.cells, results.tables
     contrasts, scores = tables["contrasts"], tables["scores"]
@@ -59,4 +67,27 @@ def behind(results: Results, history: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "wall_clock": scores[["encoder", "l", "method", "u", "n_seeds", "seconds_pretrain", "seconds_classify"]],
         "score_map": scores[["encoder", "l", "method", "u", "n_labelled", "n_unlabelled", "mean", "low", "high"]],
         "data_needed": tables["data_needed"],
+        **(_of_images(examples) if examples else {}),
     }
+
+
+def _of_images(examples: Examples) -> dict[str, pd.DataFrame]:
+    names = examples.classes
+    rebuilt = [
+        {"encoder": r.spec.encoder, "method": r.spec.method, "u": float(r.spec.u), "n_unlabelled": r.spec.n_unlabelled}
+        | {"rmse_of_these": rmse(r.images, examples.originals)}
+        for r in examples.rebuilt
+    ]
+    counts = [
+        {"cell": cell, "true": names[y], "predicted": names[x], "test_images": n}
+        for cell, outcome in examples.outcomes.items()
+        for y, row in enumerate(outcome.confusion)
+        for x, n in enumerate(row)
+    ]
+    wrong = [
+        {"cell": cell, "test_image": m["image"], "true": names[m["true"]], "predicted": names[m["predicted"]]}
+        | {"confidence": m["confidence"]}
+        for cell, outcome in examples.outcomes.items()
+        for m in outcome.mistakes
+    ]
+    return dict(zip(OF_IMAGES, map(pd.DataFrame, (rebuilt, counts, wrong)), strict=True))

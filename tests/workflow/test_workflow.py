@@ -96,7 +96,7 @@ def test_plain_snakemake_goes_from_images_to_report(finished):
 
 
 def test_progress_on_the_terminal_counts_steps(finished):
-    assert "13 of 13 steps (100%) done" in finished.output
+    assert "14 of 14 steps (100%) done" in finished.output
 
 
 def test_names_on_disk_carry_canonical_fractions(finished):
@@ -129,7 +129,7 @@ def test_snakemakes_own_report_holds_every_figure_with_its_caption(finished):
             archive.read(n).decode("utf-8", "ignore") for n in names if n.endswith((".html", ".js", ".json"))
         )
     figures = {path.stem for path in (finished.folder / "reports/tiny/figures").glob("*.svg")}
-    assert len(figures) == 8
+    assert len(figures) == 11
     for name in figures:
         assert any(entry.endswith(f"{name}.svg") for entry in names), name
     for name in ("verdict", "what_next", "trust", "missing", "claims"):
@@ -141,14 +141,14 @@ def test_snakemakes_own_report_holds_every_figure_with_its_caption(finished):
 
 def test_a_larger_grid_runs_only_what_is_new(finished):
     grown = {**TINY, "labelled": [0.1, 0.3, "0.50"]}
-    assert finished.planned(config=grown) == {"classify": 2, "supervised": 1, "collect": 1, "report": 1}
+    assert finished.planned(config=grown) == {"classify": 2, "supervised": 1, "collect": 1, "examples": 1, "report": 1}
     more_seeds = {**TINY, "seeds": 2}
-    counts = {"split": 1, "pretrain": 2, "classify": 4, "supervised": 2, "collect": 1, "report": 1}
+    counts = {"split": 1, "pretrain": 2, "classify": 4, "supervised": 2, "collect": 1, "examples": 1, "report": 1}
     assert finished.planned(config=more_seeds) == counts
 
 
 def test_a_change_of_the_config_reruns_what_depends_on_it(finished):
-    downstream = {"collect": 1, "report": 1}
+    downstream = {"collect": 1, "examples": 1, "report": 1}
     for change in ({"threshold": {"value": 0.9}}, {"delta": 0.01}, {"prices": {"price_per_label": 0.1, "budget": 100}}):
         assert finished.planned(config={**TINY, **change}) == {"report": 1}
     assert finished.planned(config={**TINY, "supervised": {"epochs": 3}}) == {"supervised": 2, **downstream}
@@ -174,7 +174,7 @@ def test_configfile_replaces_the_default_whole(workflow):
     assert planned["split"] == 3
 
 
-@pytest.mark.parametrize("name", ["config", "mnist", "cifar10", "cifar10-quick"])
+@pytest.mark.parametrize("name", ["config", "mnist", "cifar10", "cifar10-quick", "cifar10-5seeds"])
 def test_shipped_configs_plan_a_whole_study(workflow, name):
     config = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
     planned = workflow.planned(config=config)

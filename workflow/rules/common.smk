@@ -50,6 +50,7 @@ IMAGES = f"{RESULTS}/images.json"
 SPLIT = f"{RESULTS}/splits/{config['dataset']}-s{{seed}}.parquet"
 ENCODER = f"{RESULTS}/encoders/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.safetensors"
 PRETRAIN_RECORD = f"{RESULTS}/records/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.json"
+PICTURES = f"{RESULTS}/pictures/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.npy"
 CELL = f"{RESULTS}/records/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}"
 BASELINE = f"{RESULTS}/records/supervised/{{encoder}}-l{{l}}-s{{seed}}"
 
@@ -78,6 +79,14 @@ def records_of_study(_):
         seed=seeds,
     )
     return cells + expand(f"{BASELINE}.json", encoder=config["encoders"], l=labelled, seed=seeds)
+
+
+def shown_encoders(pattern):
+    """The files of one encoder for each box with unlabelled images, of the first seed (and most labels)."""
+    of = f"-l{config['labelled'][-1]}" if config["pool"] == "rest" else ""
+    pattern = pattern.replace("{method}-{encoder}-u{u}", "{box}")
+    boxes = [box for box in ENCODERS if not box.startswith("random-")]
+    return expand(pattern, box=boxes, of=of, seed=config["seeds"][0])
 
 
 def percent(fraction):

@@ -4,6 +4,7 @@ rule pretrain:
     output:
         encoder=ENCODER,
         record=PRETRAIN_RECORD,
+        pictures=PICTURES,
     log:
         f"{RESULTS}/logs/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.log",
     threads: config["threads"]

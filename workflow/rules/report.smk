@@ -8,6 +8,9 @@ CATEGORIES = {
     "wall_clock": "Time",
     "score_map": "Data needed",
     "data_needed": "Data needed",
+    "reconstructions": "Accuracy",
+    "confusion": "Accuracy",
+    "mistakes": "Accuracy",
 }
 TABLES = [
     "cells",
@@ -50,6 +53,7 @@ rule report:
         cells=f"{RESULTS}/tables/cells.parquet",
         history=f"{RESULTS}/tables/history.parquet",
         images=IMAGES,
+        examples=rules.examples.output,
     output:
         page=report(
             f"{REPORTS}/report.html",

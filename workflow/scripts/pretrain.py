@@ -1,4 +1,4 @@
-"""Pre-train one encoder; write its weights and its record."""
+"""Pre-train one encoder; write its weights, what it rebuilds of some images, and its record."""
 
 from sslfast.jobs import job  # first, it makes the other imports faster
 
@@ -6,12 +6,12 @@ from sslfast.jobs import job  # first, it makes the other imports faster
 from sslfast.data.datasets import load_dataset
 from sslfast.data.splits import read_split
 from sslfast.models import save_encoder
-from sslfast.records import write_record
+from sslfast.records import write_array, write_record
 from sslfast.stages import FitSettings, encoder_header, pretrain, run_settings, settings_of
 
 with job(snakemake.log[0]):
     data = load_dataset(**snakemake.params.data, data_root=snakemake.config["data_root"])
-    encoder, record = pretrain(
+    encoder, record, pictures = pretrain(
         data,
         read_split(snakemake.input.split, data),
         run_settings(snakemake.config, threads=snakemake.threads),
@@ -22,5 +22,6 @@ with job(snakemake.log[0]):
         pool=snakemake.params.pool,
         l=snakemake.wildcards.of.removeprefix("-l") or None,
     )
+    write_array(pictures, snakemake.output.pictures)
     save_encoder(encoder, snakemake.output.encoder, **encoder_header(record))
     write_record(record, snakemake.output.record)

@@ -1,0 +1,19 @@
+# What the report shows as images: reconstructions of each encoder, and the mistakes of the best and the worst cell.
+rule examples:
+    input:
+        cells=f"{RESULTS}/tables/cells.parquet",
+        split=expand(SPLIT, seed=config["seeds"][0]),
+        pictures=shown_encoders(PICTURES),
+        pretrained=shown_encoders(PRETRAIN_RECORD),
+    output:
+        f"{RESULTS}/examples.npz",
+    log:
+        f"{RESULTS}/logs/examples.log",
+    params:
+        data=DATA,
+        record=lambda _: f"{CELL}.json",  # a pattern, whose cells the script chooses
+        code=REPORT_CODE,
+    message:
+        "gather the images that the report shows"
+    script:
+        "../scripts/examples.py"

@@ -171,7 +171,7 @@ def test_every_figure_can_be_taken_along_from_the_page_alone(report):
     for name in FIGURES:
         kind, data = links[f"{name}.csv"].split(",", 1)
         assert kind == "data:text/csv;charset=utf-8"
-        assert pd.read_csv(io.StringIO(unquote(data))).columns[0] in ("encoder", "target")
+        assert pd.read_csv(io.StringIO(unquote(data))).columns[0] in ("encoder", "target", "cell")
         kind, data = links[f"{name}.png"].split(",", 1)
         assert kind == "data:image/png;base64"
         with Image.open(io.BytesIO(base64.b64decode(data))) as picture:

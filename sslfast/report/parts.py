@@ -90,4 +90,8 @@ def _of_images(examples: Examples) -> dict[str, pd.DataFrame]:
         for cell, outcome in examples.outcomes.items()
         for m in outcome.mistakes
     ]
-    return dict(zip(OF_IMAGES, map(pd.DataFrame, (rebuilt, counts, wrong)), strict=True))
+    return {
+        "reconstructions": pd.DataFrame(rebuilt, columns=["encoder", "method", "u", "n_unlabelled", "rmse_of_these"]),
+        "confusion": pd.DataFrame(counts, columns=["cell", "true", "predicted", "test_images"]),
+        "mistakes": pd.DataFrame(wrong, columns=["cell", "test_image", "true", "predicted", "confidence"]),
+    }

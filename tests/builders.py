@@ -51,6 +51,8 @@ def run_record(
         spec=Spec(
             study="made-up",
             dataset="digits",
+            fingerprint="fedcba9876543210",
+            valid_fraction=0.1,
             method=method,
             encoder=encoder,
             u=u,
@@ -81,7 +83,7 @@ def run_record(
             "classify": seconds_an_epoch * len(curve),
             "evaluate": 0.2,
         },
-        settings={"batch_size": 32, "budget": "epochs", "epochs": epochs, "lr": 0.001},
+        settings=settings_of(stage, epochs),
         device="cpu",
         threads=1,
         precision="float32",
@@ -89,6 +91,14 @@ def run_record(
         code_version="0123456789ab",
         **{"notes": {"classes_rounded_up": 0}, **changes},
     )
+
+
+def settings_of(stage: str, epochs: int = 3) -> dict:
+    """What a record says that the training of `stage` depended on."""
+    shared = {"batch_size": 32, "budget": "epochs", "augment": {"flip_horizontal": 0, "flip_vertical": 0, "noise": 0.1}}
+    fit = {"epochs": epochs, "lr": 0.001, "wd": 0, "schedule": "constant", "dropout": 0.4}
+    made = {"pretrain": {**shared, **fit, "epochs": 2}, "views": 8} if stage == "classify" else {}
+    return {**shared, **fit, **made}
 
 
 def pretrain_record(seed: int = 0) -> RunRecord:
@@ -99,7 +109,8 @@ def pretrain_record(seed: int = 0) -> RunRecord:
     ]
     made = run_record(seed=seed)
     spec = replace(made.spec, l=None, n_labelled=0)
-    return replace(made, stage="pretrain", spec=spec, history=history, test=None)
+    settings = settings_of("pretrain", epochs=2)
+    return replace(made, stage="pretrain", spec=spec, history=history, test=None, settings=settings)
 
 
 def test_results(accuracy: float, macro_f1: float | None = None) -> dict:

@@ -393,8 +393,7 @@ def test_two_folders_of_the_same_images_are_the_same_data(load, image_folder, re
 def test_images_are_memory_mapped(load, image_folder, tmp_path):
     data = load(image_folder())
     mapped = Path("/proc/self/maps").read_text()
-    assert f"{tmp_path}/data-root/cache/folder-{data.fingerprint}" in mapped
-    assert re.search(rf"{re.escape(data.fingerprint)}\S*/train_x\.npy", mapped)
+    assert re.search(rf"{re.escape(str(tmp_path))}/data-root/cache/folder-\S+/train_x\.npy", mapped)
 
 
 def test_writing_to_images_in_memory_leaves_the_store_alone(load, image_folder):

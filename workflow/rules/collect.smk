@@ -1,6 +1,7 @@
 rule collect:
     input:
-        records_of_study,
+        records=records_of_study,
+        images=IMAGES,
     output:
         expand(
             f"{RESULTS}/tables/{{table}}.{{kind}}",

@@ -8,7 +8,7 @@ from sslfast.config import check_config, read_schema
 from sslfast.data.listing import content_digest, scan
 from sslfast.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
-from sslfast.version import code_version, report_version
+from sslfast.version import code_version, reading_version, report_version
 
 try:
     config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")))
@@ -30,13 +30,16 @@ REPORTS = f"reports/{STUDY}"
 # A GPU resource on a machine without a GPU would only make jobs wait for each other.
 GPU = int(gpu_here(config["device"]))
 
-# What a job's result depends on, by key of the config: a change of these reruns it, no other does.
-DATA = {key: config[key] for key in ("dataset", "folder")}
+# What a job's result depends on, by key of the config: a change of these reruns it, no other does. Where the
+# images lie is none of them: a folder that moved holds the same images. Each key's entry x-reruns in the schema
+# says what is to come of this.
+DATA = {"dataset": config["dataset"]}
 if config["dataset"] == "folder":
     DATA |= {k: config[k] for k in ("image_size", "channels", "on_bad_image")} | {"content": CONTENT}
-if config["dataset"] in ("folder", "digits"):
+if config["dataset"] == "digits" or (config["dataset"] == "folder" and not listing.test):
     DATA |= {key: config[key] for key in ("test_fraction", "test_seed")}
 RUN = {key: config[key] for key in ("batch_size", "augment", "budget", "precision")}
+READING_CODE = reading_version()
 CODE = code_version()
 REPORT_CODE = report_version()
 

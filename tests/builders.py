@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from sslfast.analysis.tables import collect
+from sslfast.config import read_schema
 from sslfast.records import RunRecord, Spec, write_record
 
+SCHEMA = read_schema(Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml")
 N_TRAIN = 1000  # training images left after validation
 LOST = "a loss was not finite in epoch 2"
 N_TEST = 1000  # so that any accuracy of three decimals has a confusion matrix
@@ -231,6 +233,15 @@ def realistic(*, method, u, l, seed, encoder="original") -> float:  # noqa: E741
     if method == "supervised":
         return round(0.30 + 0.45 * l**0.3 + bonus + noise, 3)
     return round(0.36 + 0.22 * l**0.3 + 0.10 * u**0.3 + bonus + noise, 3)
+
+
+def schema_keys() -> dict[str, dict]:
+    """Every key of a config that holds a value (`pretrain.epochs` for one below another), and its schema."""
+    found = {}
+    for key, entry in SCHEMA["properties"].items():
+        inner = entry.get("properties", {})
+        found |= {f"{key}.{name}": below for name, below in inner.items()} if inner else {key: entry}
+    return found
 
 
 def column(table: pd.DataFrame, name: str, **where) -> list:

@@ -1,19 +1,17 @@
 """Runs of another study, config, code or data set are named, whichever way they came into the study's folder."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from builders import grid, run_record, tables
+from builders import SCHEMA, grid, run_record, schema_keys, tables
 
 from sslfast.analysis.one_study import check_one_study
 from sslfast.analysis.tables import collect
-from sslfast.config import check_config, read_schema
+from sslfast.config import check_config
 from sslfast.errors import RecordError, ResultsError
 from sslfast.records import write_record
 from sslfast.version import code_version
 
-SCHEMA = read_schema(Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml")
 CONFIG = {
     "study": "made-up",
     "dataset": "digits",
@@ -75,17 +73,8 @@ IN_IMAGES = {"dataset", "folder", "image_size", "channels", "on_bad_image", "tes
 GRID = {"unlabelled", "labelled", "seeds", "methods", "encoders"}
 
 
-def keys() -> dict[str, dict]:
-    """Every key that holds a value, `pretrain.epochs` for one below another, and its entry."""
-    found = {}
-    for key, entry in SCHEMA["properties"].items():
-        inner = entry.get("properties", {})
-        found |= {f"{key}.{name}": below for name, below in inner.items()} if inner else {key: entry}
-    return found
-
-
 def test_every_key_that_training_depends_on_is_looked_at():
-    trains = {key for key, entry in keys().items() if {"classify", "supervised"} & set(entry["x-reruns"])}
+    trains = {key for key, entry in schema_keys().items() if {"classify", "supervised"} & set(entry["x-reruns"])}
     assert trains - IN_IMAGES - GRID == set(ANOTHER)
 
 

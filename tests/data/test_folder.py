@@ -394,6 +394,7 @@ def test_images_are_memory_mapped(load, image_folder, tmp_path):
     data = load(image_folder())
     mapped = Path("/proc/self/maps").read_text()
     assert re.search(rf"{re.escape(str(tmp_path))}/data-root/cache/folder-\S+/train_x\.npy", mapped)
+    assert len(data.train) == 18 + 4
 
 
 def test_writing_to_images_in_memory_leaves_the_store_alone(load, image_folder):

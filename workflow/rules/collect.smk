@@ -12,6 +12,7 @@ rule collect:
         f"{RESULTS}/logs/collect.log",
     params:
         code=REPORT_CODE,
+        before=BEFORE_TABLES,
     message:
         "collect the records of {config[study]}"
     script:

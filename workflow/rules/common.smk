@@ -42,6 +42,11 @@ RUN = {key: config[key] for key in ("batch_size", "augment", "budget", "precisio
 READING_CODE = reading_version()
 CODE = code_version()
 REPORT_CODE = report_version()
+# A job that fails leaves no output, and Snakemake compares params with those of outputs that exist. So a rule also
+# holds, as `before`, what the jobs before it depend on; else a change would be forgotten with the job that failed.
+BEFORE_TRAINING = {"valid_fraction": config["valid_fraction"]}
+BEFORE_CELL = BEFORE_TRAINING | {key: config[key] for key in ("pool", "pretrain")}
+BEFORE_TABLES = BEFORE_CELL | {key: config[key] for key in ("classify", "supervised")} | DATA | RUN | {"code": CODE}
 
 # Boxes of the grid. An encoder of pool `rest` belongs to one labelled fraction and says so in its name.
 ENCODERS = [
@@ -81,6 +86,21 @@ def records_of_study(_):
         seed=seeds,
     )
     return cells + expand(f"{BASELINE}.json", encoder=config["encoders"], l=labelled, seed=seeds)
+
+
+def files_of_study(_):
+    """What the jobs before `collect` make: the images' summary, splits, encoders and records."""
+    boxes = [
+        f"{box}{of}"
+        for box in ENCODERS
+        for of in ([f"-l{l}" for l in config["labelled"]] if config["pool"] == "rest" and box[-3:] != "-u0" else [""])
+    ]
+    patterns = [
+        f"{RESULTS}/encoders/{{box}}-s{{seed}}.safetensors",
+        f"{RESULTS}/records/pretrain/{{box}}-s{{seed}}.json",
+    ]
+    encoders = expand(patterns, box=boxes, seed=config["seeds"])
+    return [IMAGES, *expand(SPLIT, seed=config["seeds"]), *encoders, *records_of_study(_)]
 
 
 def percent(fraction):

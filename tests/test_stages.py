@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from sslfast.data.splits import make_split
 from sslfast.errors import ConfigError, RecordError
@@ -62,24 +61,6 @@ def test_record_says_what_was_trained_on_and_adds_up(digits, split, tmp_path):
     assert record.seconds["evaluate"] > 0
 
 
-def test_test_images_are_used_once_a_cell_at_the_end(digits, split, tmp_path, monkeypatch):
-    from sslfast.data import loaders
-
-    used = []
-    batch = loaders.ImageRows.batch
-
-    def watched(self, positions):
-        used.append(self.images is digits.test)
-        return batch(self, positions)
-
-    monkeypatch.setattr(loaders.ImageRows, "batch", watched)
-    supervised(digits, split, RUN, FIT, l="0.1")
-    first = used.index(True)
-    assert not any(used[:first])
-    assert all(used[first:])
-    assert sum(used) == -(-len(digits.test) // loaders.EVAL_BATCH)
-
-
 def test_random_control_is_the_untrained_start_of_the_autoencoder(digits, split, tmp_path):
     control, record = pretrain(digits, split, RUN, FIT, method="random", u="0")
     started, _ = pretrain(digits, split, RUN, FitSettings(epochs=1, lr=1e-12), u="0.1")
@@ -134,18 +115,6 @@ def test_divergence_is_a_record_and_so_is_a_classifier_over_a_diverged_encoder(d
     assert "encoder is not usable" in record.reason
     write_record(record, tmp_path / "c.json")
     assert read_record(tmp_path / "c.json").test is None
-
-
-def test_stored_encoder_is_what_the_classifier_used_bit_for_bit(digits, split, tmp_path, monkeypatch):
-    from sslfast import stages
-
-    kept = []
-    learner = stages.classifier_learner
-    monkeypatch.setattr(stages, "classifier_learner", lambda *a, **k: kept.append(learner(*a, **k)) or kept[0])
-    train(digits, split, tmp_path, encoder="conv", u="0.2")
-    stored, used = load_file(tmp_path / "e.safetensors"), kept[0].model.encoder.state_dict()
-    assert stored.keys() == used.keys()
-    assert all(torch.equal(stored[name], used[name]) for name in stored)
 
 
 def test_unknown_method_is_named(digits, split):

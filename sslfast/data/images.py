@@ -167,7 +167,9 @@ def _load(name: str, folder: Path, check: bool) -> ImageData:
             raise ValueError("its pixels are not those that were stored")
         return from_arrays(name, arrays, meta["fingerprint"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"data_root: the images stored in {folder} are damaged ({error}); delete that folder") from None
+        raise DataError(
+            f"data_root: the images stored in {folder} are damaged ({error}); delete that folder and run again"
+        ) from None
 
 
 def _content(arrays: Arrays) -> tuple[str, dict[str, int]]:

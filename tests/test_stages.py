@@ -1,10 +1,13 @@
 """Whole stages from Python, without Snakemake: what they promise about records."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from sslfast.data.splits import make_split
 from sslfast.errors import ConfigError, RecordError
@@ -98,6 +101,44 @@ def test_encoder_of_another_spec_is_refused_never_loaded(digits, split, tmp_path
         classify(
             digits, split, RUN, FIT, encoder_file=tmp_path / "e.safetensors", pretrain_record=tmp_path / "other.json"
         )
+
+
+def edited_header(path, **changes):
+    """The same weights under another header."""
+    with safe_open(path, framework="pt") as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        about = json.loads(file.metadata()["sslfast"])
+    save_file(weights, path, metadata={"sslfast": json.dumps({**about, **changes})})
+
+
+@pytest.mark.parametrize(
+    "entry, value, expected",
+    [
+        ("fingerprint", "0123456789abcdef", None),
+        ("code_version", "0123456789ab", None),
+        ("valid_fraction", 0.3, 0.1),
+        ("seed", 1, 0),
+        ("method", "random", "autoencoder"),
+        ("n_unlabelled", 7, None),
+        ("dataset", "mnist", "digits"),
+    ],
+)
+def test_encoder_made_of_or_by_something_else_is_refused_by_that(digits, split, tmp_path, entry, value, expected):
+    """With another validation share, say, it may have seen images that this cell validates on."""
+    train(digits, split, tmp_path, u="0.2")
+    edited_header(tmp_path / "e.safetensors", **{entry: value})
+    files = {"encoder_file": tmp_path / "e.safetensors", "pretrain_record": tmp_path / "e.json"}
+    with pytest.raises(RecordError) as caught:
+        classify(digits, split, RUN, FIT, **files)
+    assert f"{entry} is {value!r}, expected {expected!r}"[: None if expected is not None else -4] in str(caught.value)
+    assert "delete it and make it anew" in str(caught.value)
+
+
+def test_record_of_a_classifier_says_how_its_encoder_was_made(digits, split, tmp_path):
+    _, record, made = train(digits, split, tmp_path, u="0.2")
+    assert record.settings["pretrain"] == made.settings
+    assert (record.spec.fingerprint, record.spec.valid_fraction) == (digits.fingerprint, 0.1)
+    assert "pretrain" not in made.settings
 
 
 def test_divergence_is_a_record_and_so_is_a_classifier_over_a_diverged_encoder(digits, split, tmp_path):

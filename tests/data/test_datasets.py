@@ -124,6 +124,17 @@ def test_a_damaged_idx_file_is_an_error_that_says_where_the_files_belong(root, g
     assert str(folder) in str(caught.value)
 
 
+def test_other_files_under_the_same_names_are_other_data(root, grey, tmp_path):
+    write_idx(root / "MNIST" / "raw", grey)
+    x, y = grey["t10k"]
+    write_idx(tmp_path / "b" / "MNIST" / "raw", {**grey, "t10k": (x, y[::-1].copy())})
+    one, other = (load_dataset("mnist", data_root=place) for place in (root, tmp_path / "b"))
+    assert one.fingerprint != other.fingerprint
+    write_split(make_split(one, 0), tmp_path / "split.parquet")
+    with pytest.raises(RecordError, match="made for other images"):
+        read_split(tmp_path / "split.parquet", other)
+
+
 def test_a_split_of_one_data_set_is_refused_for_another(root, grey, tmp_path):
     for name in IDX_CLASSES.values():
         write_idx(root / name / "raw", grey)

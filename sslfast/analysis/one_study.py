@@ -26,6 +26,11 @@ def check_one_study(cells: pd.DataFrame, images: Mapping, config: Mapping, resul
     The message names the entry, what was found in which files, and what was expected. Devices and numbers of
     threads may differ (a cluster); the report shows them.
     """
+    if absent := [name for name in ("record", "fingerprint", "setting_batch_size") if name not in cells]:
+        raise ResultsError(
+            f"{Path(results) / 'tables'}: made by another version of sslfast (no column {absent[0]});"
+            " delete the folder and run again"
+        )
     for key, found in images.get("settings", {}).items():
         if found != config[key]:
             raise ResultsError(

@@ -182,6 +182,14 @@ def test_runs_of_other_images_than_the_studys_are_named():
     assert "of other images than results/made-up/images.json speaks of" in message
 
 
+def test_tables_of_an_older_version_are_named():
+    cells = tables(RECORDS)[0].drop(columns="fingerprint")
+    with pytest.raises(
+        ResultsError, match=r"results/mine/tables: made by another version .*no column fingerprint.*delete"
+    ):
+        check_one_study(cells, IMAGES, check_config(CONFIG, SCHEMA), "results/mine")
+
+
 def test_a_record_under_the_name_of_another_run_is_named(tmp_path):
     record = run_record(u="0.1", seed=0)
     for name in ("autoencoder-original-u0.1-l0.5-s0", "autoencoder-original-u0.1-l0.5-s1"):

@@ -283,6 +283,16 @@ def test_a_split_of_other_images_is_refused(stored, tmp_path):
         read_split(stored, others)
 
 
+@pytest.mark.parametrize(
+    "expected, said",
+    [({"seed": 1}, "seed is 0, expected 1"), ({"valid_fraction": 0.2}, "valid_fraction is 0.1, expected 0.2")],
+)
+def test_a_split_of_another_seed_or_validation_share_is_refused(stored, digits, expected, said):
+    assert read_split(stored, digits, seed=0, valid_fraction=0.1).seed == 0
+    with pytest.raises(RecordError, match=rf"digits-s0\.parquet: {said}; delete it and run again"):
+        read_split(stored, digits, **expected)
+
+
 def test_a_split_of_a_folder_is_refused_after_an_image_was_added(image_folder, digit_images, tmp_path):
     from PIL import Image
 

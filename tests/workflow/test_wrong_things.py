@@ -76,6 +76,7 @@ def test_doing_what_the_line_says_mends_the_study(study):
     assert named.exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed, valid_fraction", [(1, 0.1), (0, 0.2)])
 def test_a_split_of_another_seed_or_share_is_refused_by_its_name(study, digits, seed, valid_fraction):
     write_split(make_split(digits, seed, valid_fraction), study.folder / "results/tiny/splits/digits-s0.parquet")
@@ -84,6 +85,7 @@ def test_a_split_of_another_seed_or_share_is_refused_by_its_name(study, digits, 
     assert ("seed is 1, expected 0" if seed else "valid_fraction is 0.2, expected 0.1") in line
 
 
+@pytest.mark.long
 def test_a_split_of_another_data_set_is_refused_by_its_name(study, digits):
     write_split(make_split(digits, 0), study.folder / "results/tiny/splits/digits-s0.parquet")
     other = shutil.copytree(study.folder / "data", study.folder / "other data")
@@ -130,6 +132,7 @@ def test_results_of_another_config_copied_from_another_clone_are_not_reported_as
     assert not (study.folder / "reports").exists()
 
 
+@pytest.mark.long
 def test_results_copied_from_another_clone_of_the_same_config_are_welcome(study):
     for name in (".snakemake", "reports"):
         shutil.rmtree(study.folder / name)
@@ -138,6 +141,7 @@ def test_results_copied_from_another_clone_of_the_same_config_are_welcome(study)
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.long
 def test_files_that_were_marked_as_done_in_spite_of_a_change_are_named(study):
     changed = {**TINY, "classify": {"epochs": 3}}
     assert study.run("--touch", "--forceall", config=changed).returncode == 0
@@ -145,6 +149,7 @@ def test_files_that_were_marked_as_done_in_spite_of_a_change_are_named(study):
     assert "made with classify.epochs 2, the config says 3" in line
 
 
+@pytest.mark.long
 def test_cells_that_an_ignored_change_would_mix_are_named(study):
     """`--rerun-triggers mtime` keeps old cells, and adds new ones over encoders made another way."""
     changed = {**TINY, "pretrain": {"epochs": 2}, "labelled": [0.1, 0.3, 0.5]}
@@ -152,7 +157,9 @@ def test_cells_that_an_ignored_change_would_mix_are_named(study):
     assert "made with pretrain.epochs 1, the config says 2" in line
 
 
-@pytest.mark.parametrize("target", [[], ["report"]], ids=["snakemake", "snakemake report"])
+@pytest.mark.parametrize(
+    "target", [pytest.param([], marks=pytest.mark.long), ["report"]], ids=["snakemake", "snakemake report"]
+)
 def test_a_change_is_not_forgotten_if_a_job_that_it_reran_failed(workflow, target):
     """Snakemake deletes what a failed job had made before, and asks nothing of files that are not there."""
     workflow.pretend(TINY)

@@ -112,7 +112,7 @@ def _torchvision(dataset: str, root: Path, progress: TextIO | None) -> Arrays:
     except (OSError, RuntimeError, ValueError, AssertionError) as error:  # the last two for damaged files
         raise DataError(
             f"dataset: {dataset} is not in {root}, or damaged, and could not be downloaded ({_reason(error)});"
-            f" with a network, try again; without, put {files} into {root / folder}"
+            f" with a network, remove {root / folder} and try again; without, put {files} there"
         ) from None
     arrays = [np.asarray(part.data, dtype=np.uint8) for part in (train, test)]
     train_x, test_x = (a if a.ndim == 4 else a[..., None] for a in arrays)

@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: study test lint format docs bench bench-study bench-gpu clean
+.PHONY: study test test-long lint format docs bench bench-study bench-gpu clean
 
 study: $(READY)
 	$(BIN)/snakemake --cores all
@@ -13,6 +13,9 @@ study: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest
+
+test-long: $(READY)
+	$(BIN)/pytest -m long
 
 lint: $(READY)
 	$(BIN)/ruff check .

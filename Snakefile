@@ -21,7 +21,12 @@ include: "workflow/rules/examples.smk"
 include: "workflow/rules/report.smk"
 
 
+# Every file of the study, not the report alone: Snakemake does not miss a file in the middle (of a job that failed, or
+# deleted) while the report is there.
 rule all:
     default_target: True
     input:
         rules.report.output,
+        rules.collect.output,
+        rules.examples.output,
+        files_of_study,

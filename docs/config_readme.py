@@ -5,6 +5,7 @@ from pathlib import Path
 from sslfast.config import read_schema
 
 ROOT = Path(__file__).parents[1]
+RULES = ("images", "split", "pretrain", "classify", "supervised", "collect", "report")
 HEAD = """# The config
 
 `config.yaml` is the study that plain `snakemake` runs. Another one is chosen whole, not mixed with it:
@@ -37,12 +38,18 @@ PNG, JPEG, BMP and WebP. Images are scaled and cropped to `image_size`, once, an
 `data_root`; when a file is added, changed or removed they are read again.
 
 ## Keys
+
+The last column names what a change of the key runs again: the jobs of those rules, and no others; tables (`collect`)
+and report follow whatever runs. Where it says 'new',
+only boxes of the grid that were not there before; what is taken away stays on disk and leaves tables and report.
+A change of `classify` reruns the baseline too, unless `supervised` has its own value.
+
 """
 
 
 def readme(schema: dict) -> str:
     """The page's text."""
-    rows = [HEAD, "| key | values | default | meaning |", "| --- | --- | --- | --- |"]
+    rows = [HEAD + "| key | values | default | meaning | reruns |", "| --- | --- | --- | --- | --- |"]
     for key, entry in schema["properties"].items():
         required = key in schema["required"]
         rows.append(_row(key, entry, "**required**" if required else None))
@@ -54,7 +61,21 @@ def _row(key: str, entry: dict, default: str | None) -> str:
     if default is None:
         plain = "default" in entry and entry["default"] is not None and entry["default"] != {}
         default = f"`{_text(entry['default'])}`" if plain else ""
-    return f"| `{key}` | {_values(entry)} | {default} | {entry['description']} |"
+    return f"| `{key}` | {_values(entry)} | {default} | {entry['description']} | {_reruns(entry)} |"
+
+
+def _reruns(entry: dict) -> str:
+    """Which rules run again; nothing is said of a key that only holds others."""
+    if "x-reruns" not in entry:
+        return ""
+    rules = entry["x-reruns"]
+    text = "everything" if len(rules) == len(RULES) else ", ".join(_without_end(rules)) or "nothing"
+    return f"new: {text}" if entry.get("x-grid") else text
+
+
+def _without_end(rules: list[str]) -> list[str]:
+    """The tables and the report follow everything else: said once, above."""
+    return rules if rules == ["report"] else [rule for rule in rules if rule not in ("collect", "report")]
 
 
 def _values(entry: dict) -> str:

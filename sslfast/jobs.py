@@ -46,7 +46,7 @@ def job(log: str | Path) -> Iterator[None]:
 
 def _end(code: int, line: str = "") -> None:
     if line:
-        print(line, file=sys.stderr)
+        sys.stderr.write(f"{line}\n")  # in one piece: jobs that run side by side share it
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -32,10 +32,13 @@ class Spec:
     """Which box of the grid a run is. Fractions are canonical text; counts say how many images they were.
 
     `l` is None for an encoder that serves every labelled fraction; `u` is None for the baseline.
+    `fingerprint` is that of the images (`ImageData`); with `valid_fraction` and seed it decides the split.
     """
 
     study: str
     dataset: str
+    fingerprint: str
+    valid_fraction: float
     method: str
     encoder: str
     u: str | None
@@ -54,8 +57,8 @@ class RunRecord:
     accuracy, macro_f1, f1_by_class, confusion (rows true, columns predicted), classes, and the
     `mistakes` made with most confidence (row among the test images, true and predicted class,
     softmax probability); None for encoders and for runs that are not `ok`. `seconds`: wall-clock by
-    phase. `settings`: what the training depended on beside the spec. `notes`: counts of what was
-    rounded up or skipped.
+    phase. `settings`: what the training depended on beside the spec, for a classifier also its
+    encoder's (`pretrain`). `notes`: counts of what was rounded up or skipped.
     """
 
     stage: str
@@ -73,6 +76,13 @@ class RunRecord:
     code_version: str
     notes: dict = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def name(self) -> str:
+        """What the run is called in a study: `supervised/conv-l0.1-s0`, `classify/autoencoder-conv-u0.2-l0.1-s0`."""
+        s = self.spec
+        who = s.encoder if self.stage == "supervised" else f"{s.method}-{s.encoder}-u{s.u}"
+        return f"{self.stage}/{who}" + ("" if s.l is None else f"-l{s.l}") + f"-s{s.seed}"
 
     def check(self, where: str | Path = "record") -> "RunRecord":
         """This record; `RecordError` naming `where` and the first thing in it that cannot be."""
@@ -118,13 +128,22 @@ def write_record(record: RunRecord, path: str | Path) -> None:
 
 
 def read_record(path: str | Path) -> RunRecord:
-    """The record at `path`; `RecordError` if it is missing, damaged or of another version."""
+    """The record at `path`; `RecordError` if it is missing, damaged, of another version, or of another run.
+
+    In a folder called after a stage, as a study has them, a file is called after its run (`RunRecord.name`).
+    """
+    path = Path(path)
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if (version := content["schema_version"]) != SCHEMA_VERSION:  # first: its entries may be others, too
+            raise RecordError(f"{path}: schema_version {version}, not {SCHEMA_VERSION}; delete the file and run again")
         unknown = set(content) ^ {f.name for f in fields(RunRecord)}
         if unknown:
             raise ValueError(f"unknown or missing entry {sorted(unknown)[0]}")
-        return RunRecord(**{**content, "spec": Spec(**content["spec"])}).check(path)
+        record = RunRecord(**{**content, "spec": Spec(**content["spec"])}).check(path)
+        if path.parent.name in STAGES and record.name != f"{path.parent.name}/{path.stem}":
+            raise RecordError(f"{path}: holds {record.name}, so it was copied or renamed; delete it and run again")
+        return record
     except RecordError:
         raise
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -53,7 +53,8 @@ _NO_PICTURES = np.empty((0, 0, 0, 0), np.uint8)
 class FitSettings:
     """How long and how fast to train. `schedule`: `constant` or `one_cycle` (then `lr` is its peak).
 
-    `views` is for classifiers over a frozen encoder (see `resolve_views`).
+    `views` is for classifiers over a frozen encoder (see `resolve_views`), and so is `pretrain`: the
+    settings that the encoder was made with.
     """
 
     epochs: int = 10
@@ -62,6 +63,7 @@ class FitSettings:
     schedule: str = "constant"
     dropout: float = 0.4
     views: str | int = "auto"
+    pretrain: Mapping | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def classify(
     encoder diverged, the record is `failed` and there are no predictions.
     """
     made = read_record(pretrain_record)
-    stored = made.spec
+    stored, fit = made.spec, replace(fit, pretrain=made.settings)
     if stored.pool == "rest" and stored.method != "random" and stored.l != canonical(l, "l"):
         raise ConfigError(
             f"l: {l}, but with pool: rest this encoder belongs to {stored.l}: it may have seen labelled images"
@@ -141,6 +143,9 @@ def classify(
     expected = {"method": stored.method, "encoder": stored.encoder, "u": stored.u, "seed": split.seed}
     expected |= {"l": stored.l, "pool": stored.pool, "n_unlabelled": stored.n_unlabelled}
     expected |= {"dataset": data.name, "image_size": data.train.image_size, "channels": data.train.channels}
+    # with another validation set it may have seen the images that this cell validates on
+    expected |= {"fingerprint": data.fingerprint, "valid_fraction": split.valid_fraction}
+    expected |= {"code_version": code_version()}
     rows = split.labelled(l)
     spec = _spec(
         data, split, run, stored.method, stored.encoder, u=stored.u, n_unlabelled=stored.n_unlabelled, l=l,
@@ -186,7 +191,7 @@ def supervised(
 
 def encoder_header(record: RunRecord) -> dict:
     """What `save_encoder` should store with an encoder, so that `classify` can tell it from any other."""
-    keep = ("dataset", "method", "encoder", "u", "l", "pool", "seed", "n_unlabelled")
+    keep = ("dataset", "fingerprint", "valid_fraction", "method", "encoder", "u", "l", "pool", "seed", "n_unlabelled")
     return {name: getattr(record.spec, name) for name in keep} | {"code_version": record.code_version}
 
 
@@ -217,6 +222,8 @@ def _spec(data, split, run, method, encoder, *, u, n_unlabelled, l, pool, n_labe
     return Spec(
         study=run.study,
         dataset=data.name,
+        fingerprint=data.fingerprint,
+        valid_fraction=split.valid_fraction,
         method=method,
         encoder=encoder,
         u=None if u is None else canonical(u, "u"),
@@ -304,7 +311,7 @@ def _record(stage, spec, run, fit, clock, *, history, test=None, diverged=None, 
     reason = f"a loss was not finite in epoch {diverged}" if diverged else failed
     settings = {"batch_size": run.batch_size, "budget": run.budget, **asdict(fit)}
     if stage != "classify":
-        del settings["views"]
+        del settings["views"], settings["pretrain"]
     settings["augment"] = asdict(Augment.of(spec.dataset, run.augment))
     return RunRecord(
         stage=stage,

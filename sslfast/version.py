@@ -8,10 +8,11 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["code_version", "report_version", "versions"]
+__all__ = ["code_version", "reading_version", "report_version", "versions"]
 
 # a change in these rooms cannot change a training result
 _REPORTING = ("analysis", "templates", "figures", "report", "examples.py")
+_READING = ("datasets.py", "folder.py", "images.py", "listing.py", "splits.py")
 _NOT_TRAINING = (
     *_REPORTING,
     "config.py",
@@ -32,6 +33,12 @@ def code_version() -> str:
 def report_version() -> str:
     """The same for the code that makes tables and reports of the results."""
     return _digest(lambda parts: bool(parts & set(_REPORTING)))
+
+
+@functools.cache
+def reading_version() -> str:
+    """The same for the code that makes arrays of image files: what older code stored is not taken for what it makes."""
+    return _digest(lambda parts: bool(parts & set(_READING)))
 
 
 def versions() -> dict[str, str]:

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from sslfast.analysis.tables import collect
+from sslfast.config import read_schema
 from sslfast.examples import Examples, Outcome, Rebuilt
 from sslfast.records import RunRecord, Spec, write_record
 
+SCHEMA = read_schema(Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml")
 N_TRAIN = 1000  # training images left after validation
 LOST = "a loss was not finite in epoch 2"
 N_TEST = 1000  # so that any accuracy of three decimals has a confusion matrix
@@ -52,6 +54,8 @@ def run_record(
         spec=Spec(
             study="made-up",
             dataset="digits",
+            fingerprint="fedcba9876543210",
+            valid_fraction=0.1,
             method=method,
             encoder=encoder,
             u=u,
@@ -82,7 +86,7 @@ def run_record(
             "classify": seconds_an_epoch * len(curve),
             "evaluate": 0.2,
         },
-        settings={"batch_size": 32, "budget": "epochs", "epochs": epochs, "lr": 0.001},
+        settings=settings_of(stage, epochs),
         device="cpu",
         threads=1,
         precision="float32",
@@ -90,6 +94,14 @@ def run_record(
         code_version="0123456789ab",
         **{"notes": {"classes_rounded_up": 0}, **changes},
     )
+
+
+def settings_of(stage: str, epochs: int = 3) -> dict:
+    """What a record says that the training of `stage` depended on."""
+    shared = {"batch_size": 32, "budget": "epochs", "augment": {"flip_horizontal": 0, "flip_vertical": 0, "noise": 0.1}}
+    fit = {"epochs": epochs, "lr": 0.001, "wd": 0, "schedule": "constant", "dropout": 0.4}
+    made = {"pretrain": {**shared, **fit, "epochs": 2}, "views": 8} if stage == "classify" else {}
+    return {**shared, **fit, **made}
 
 
 def pretrain_record(seed: int = 0) -> RunRecord:
@@ -100,7 +112,8 @@ def pretrain_record(seed: int = 0) -> RunRecord:
     ]
     made = run_record(seed=seed)
     spec = replace(made.spec, l=None, n_labelled=0)
-    return replace(made, stage="pretrain", spec=spec, history=history, test=None)
+    settings = settings_of("pretrain", epochs=2)
+    return replace(made, stage="pretrain", spec=spec, history=history, test=None, settings=settings)
 
 
 def test_results(accuracy: float, macro_f1: float | None = None) -> dict:
@@ -222,6 +235,15 @@ def realistic(*, method, u, l, seed, encoder="original") -> float:  # noqa: E741
     if method == "supervised":
         return round(0.30 + 0.45 * l**0.3 + bonus + noise, 3)
     return round(0.36 + 0.22 * l**0.3 + 0.10 * u**0.3 + bonus + noise, 3)
+
+
+def schema_keys() -> dict[str, dict]:
+    """Every key of a config that holds a value (`pretrain.epochs` for one below another), and its schema."""
+    found = {}
+    for key, entry in SCHEMA["properties"].items():
+        inner = entry.get("properties", {})
+        found |= {f"{key}.{name}": below for name, below in inner.items()} if inner else {key: entry}
+    return found
 
 
 def column(table: pd.DataFrame, name: str, **where) -> list:

@@ -7,7 +7,7 @@ import math
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +29,7 @@ from sslfast.analysis.scores import scores
 from sslfast.analysis.times import time_to_threshold
 from sslfast.errors import ConfigError
 from sslfast.report import FIGURES, PAGES, write_report
+from sslfast.version import code_version
 
 LOST = "a loss was not finite in epoch 2"
 CONFIG = {"title": "Digits", "threshold": {"metric": "macro_f1", "value": 0.4}, "accuracy_targets": None}
@@ -234,6 +235,24 @@ def test_every_run_without_a_result_is_listed_with_its_reason(report):
     assert report.page.text.count("no record of this run") == n_absent
     assert (f"{n_absent} more of the grid have no record" in report.page.text) == (n_absent > 0)
     assert report.page.text.count(LOST) == n_lost
+
+
+def test_what_limits_trust_is_told(tmp_path):
+    """Machines that differed, code that is not that of the report, and copies among the images."""
+    records = grid(realistic, **SMALL)
+    records[0] = replace(records[0], device="cuda", threads=4)
+    cells, history = tables(records)
+    notes = {"test_images_also_in_training": 1234, "training_images_repeated": 56}
+    found = {"n_labelled": 9, "n_unlabelled_only": 0, "classes": ["a"], "image_size": 8, "channels": 1, "notes": notes}
+    write_report(cells, history, CONFIG, tmp_path, found)
+    text = Page(tmp_path / "report.html").text
+    assert "cpu, cuda; threads a job: 1, 4" in text
+    assert f"0123456789ab (the report was made by {code_version()})" in text
+    assert "1,234 test images are training images, too, pixel for pixel" in text
+    assert "56 training images are copies" in text
+    write_report(cells.assign(code_version=code_version()), history, CONFIG, tmp_path, {**found, "notes": {}})
+    text = Page(tmp_path / "report.html").text
+    assert "pixel for pixel" not in text and "copies" not in text and "was made by" not in text
 
 
 def test_fewer_than_five_seeds_are_called_exploratory(report):

@@ -16,7 +16,9 @@ SUPERVISED, RANDOM = "supervised", "random"
 
 METRICS = ["test_macro_f1", "test_accuracy"]
 REQUIRED = ["method", "u", "l", "seed", "n_unlabelled", "n_labelled"]
-ONE_OF_EACH = ["study", "dataset", "schema_version", "budget", "pool"]  # a table that mixes them compares unlike things
+# a table that mixes them compares unlike things
+ONE_OF_EACH = ["study", "dataset", "fingerprint", "valid_fraction", "schema_version", "budget", "pool"]
+ONE_OF_EACH += ["precision", "code_version"]
 COUNT_SLACK = 0.01  # classes are rounded one by one, so counts of one fraction may differ a little
 
 
@@ -27,8 +29,9 @@ def check_cells(cells: pd.DataFrame, where: str = "cells") -> pd.DataFrame:
     `u` and `l` (fractions, 0 to 1; u empty for the baseline), `seed` (a whole number), `n_unlabelled` and
     `n_labelled` (images), and `test_macro_f1`, `test_accuracy` or both (0 to 1, empty for a run without result).
     Optional: `study`, `dataset`, `encoder`, `status` (`ok` or why there is no result), `pool`, `budget`,
-    `schema_version` (one value each, but for encoder and status), `seconds_pretrain`, `seconds_classify`,
-    `n_test`, `n_classes`. Other columns pass through. Scores of runs that are not `ok` are emptied: they never count.
+    `schema_version`, `fingerprint`, `valid_fraction`, `precision`, `code_version` (one value each, but for encoder
+    and status), `seconds_pretrain`, `seconds_classify`, `n_test`, `n_classes`. Other columns pass through. Scores of
+    runs that are not `ok` are emptied: they never count.
 
     Raises `ResultsError`, one line naming `where` and the column, for what is missing or cannot be.
     """

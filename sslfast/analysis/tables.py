@@ -1,6 +1,6 @@
 """The two tables that everything else is computed from: `cells`, a row a run, and `history`, a row a run and epoch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,9 +15,10 @@ __all__ = ["CELL_KEY", "collect", "write_tables"]
 def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`(cells, history)` of the run records at `paths`.
 
-    `cells`: the spec (`u` and `l` as numbers, beside the counts; `u` is NaN for the baseline),
-    status and reason, test_accuracy and test_macro_f1 (NaN unless `ok`), n_test and n_classes (0
-    unless `ok`), seconds by phase, device, threads, versions, notes. `history`: the cell's key, epoch,
+    `cells`: record (the run's name), the spec (`u` and `l` as numbers, beside the counts; `u` is NaN for the
+    baseline), status and reason, test_accuracy and test_macro_f1 (NaN unless `ok`), n_test and n_classes (0
+    unless `ok`), seconds by phase, device, threads, versions, notes, settings (`setting_lr`, …; empty where a
+    stage has no such setting). `history`: the cell's key, epoch,
     images, seconds, train_loss, valid_loss, accuracy, macro_f1 (validation). Raises `RecordError`
     for a damaged record.
     """
@@ -59,7 +60,10 @@ def _key(record: RunRecord) -> dict:
 def _cell(record: RunRecord) -> dict:
     test, spec = record.test or {}, record.spec
     return {
+        "record": record.name,
         "study": spec.study,
+        "fingerprint": spec.fingerprint,
+        "valid_fraction": spec.valid_fraction,
         **_key(record),
         "n_unlabelled": spec.n_unlabelled,
         "n_labelled": spec.n_labelled,
@@ -80,4 +84,13 @@ def _cell(record: RunRecord) -> dict:
         **{f"version_{name}": found for name, found in record.versions.items()},
         "classes_rounded_up": record.notes.get("classes_rounded_up", 0),
         "images_skipped": record.notes.get("images_skipped", 0),
+        **{f"setting_{name}": value for name, value in _flat(record.settings) if name != "budget"},
     }
+
+
+def _flat(settings: dict, above: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{name}_")
+        else:
+            yield f"{above}{name}", value

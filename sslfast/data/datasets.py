@@ -32,6 +32,7 @@ def load_dataset(
     on_bad_image: str = "error",
     content: str | None = None,
     progress: TextIO | None = None,
+    check: bool = False,
 ) -> ImageData:
     """The data set called `dataset` (one of `DATASETS`), or a user's own images under `folder`.
 
@@ -40,7 +41,8 @@ def load_dataset(
     `sslfast.data.folder`) at `image_size` (default 32) with `channels` 3 (default) or 1, and
     splits `test_fraction` off as test images, by `test_seed`, where there is no `test/` folder. `content`,
     the folder's `content_digest` where it is known already, spares looking at every file once more.
-    The bar of decoding goes to `progress` (default, stderr) if that is a terminal.
+    The bar of decoding goes to `progress` (default, stderr) if that is a terminal. With `check`, stored
+    images are compared with their fingerprint, pixel by pixel.
 
     Raises `ConfigError` for an unknown name, `DataError` for images that are missing or bad.
     """
@@ -58,12 +60,14 @@ def load_dataset(
         path = Path(folder).expanduser()
         content = content or content_digest(path, scan(path))
         return cached(
-            "folder", folder_key(content, options), root, lambda: read_folder(path, options, content, progress)
+            "folder", folder_key(content, options), root, lambda: read_folder(path, options, content, progress), check
         )
     if dataset == "digits":
-        return cached("digits", f"t{test_fraction}-s{test_seed}", root, lambda: _digits(test_fraction, test_seed))
+        return cached(
+            "digits", f"t{test_fraction}-s{test_seed}", root, lambda: _digits(test_fraction, test_seed), check
+        )
     if dataset in _TORCHVISION:
-        return cached(dataset, "torchvision", root, lambda: _torchvision(dataset, root, progress))
+        return cached(dataset, "torchvision", root, lambda: _torchvision(dataset, root, progress), check)
     raise ConfigError(f"dataset: found {dataset!r}, expected one of {', '.join(DATASETS)}")
 
 
@@ -108,7 +112,7 @@ def _torchvision(dataset: str, root: Path, progress: TextIO | None) -> Arrays:
     except (OSError, RuntimeError, ValueError, AssertionError) as error:  # the last two for damaged files
         raise DataError(
             f"dataset: {dataset} is not in {root}, or damaged, and could not be downloaded ({_reason(error)});"
-            f" with a network, try again; without, put {files} into {root / folder}"
+            f" with a network, remove {root / folder} and try again; without, put {files} there"
         ) from None
     arrays = [np.asarray(part.data, dtype=np.uint8) for part in (train, test)]
     train_x, test_x = (a if a.ndim == 4 else a[..., None] for a in arrays)

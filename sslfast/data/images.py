@@ -1,5 +1,6 @@
 """Image sets: every image of a data set in one uint8 array, kept on disk and memory-mapped."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,10 +15,9 @@ from filelock import FileLock
 from torch import Tensor
 
 from ..errors import DataError
+from ..version import reading_version
 
 __all__ = ["ImageData", "ImageSet", "cached", "default_data_root", "from_arrays"]
-
-CACHE_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class ImageSet:
 class ImageData:
     """A data set: training images (labelled or not), test images, and what identifies it.
 
-    `fingerprint` changes whenever any image, label or the way of preparing them changes;
-    `notes` say what was done while reading (images skipped, test images split off).
+    `fingerprint` is a digest of all pixels, labels and names of classes, in their order; `notes` say
+    what was done while reading (images skipped, test images split off) and how many images are copies.
     """
 
     name: str
@@ -120,13 +120,15 @@ def from_arrays(name: str, arrays: Arrays, fingerprint: str) -> ImageData:
     return ImageData(name, train, test, fingerprint, arrays.notes)
 
 
-def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays]) -> ImageData:
+def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays], check: bool = False) -> ImageData:
     """The data set stored under `key`, read with `read()` and stored first if it is not there.
 
-    Several processes may ask at once: one reads, the others wait for it. The store is complete
-    or absent, never partial. Raises `DataError` if `data_root` cannot be written.
+    What another version of the reading code stored is read anew. Several processes may ask at once:
+    one reads, the others wait for it. The store is complete or absent, never partial. Raises
+    `DataError` if `data_root` cannot be written, or if the store is damaged; with `check`, every
+    stored pixel is compared with the fingerprint, too.
     """
-    folder = data_root / "cache" / f"{name}-{key}-v{CACHE_VERSION}"
+    folder = data_root / "cache" / f"{name}-{key}-{reading_version()}"
     if not (folder / "meta.json").exists():
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +140,7 @@ def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays]) -> 
                 f"data_root: cannot write to {data_root} ({error.strerror or error}); set data_root in the config"
                 " or SSLFAST_DATA to a folder that you may write to"
             ) from None
-    return _load(name, key, folder)
+    return _load(name, folder, check)
 
 
 def _free_memory(device: torch.device) -> int:
@@ -149,7 +151,8 @@ def _free_memory(device: torch.device) -> int:
 def _store(folder: Path, arrays: Arrays) -> None:
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        meta = dict(vars(arrays))
+        fingerprint, copies = _content(arrays)
+        meta = {**vars(arrays), "fingerprint": fingerprint, "notes": {**arrays.notes, **copies}}
         for part in ("train_x", "train_y", "test_x", "test_y"):
             np.save(scratch / f"{part}.npy", np.ascontiguousarray(meta.pop(part)))
         (scratch / "meta.json").write_text(json.dumps(meta))
@@ -159,9 +162,33 @@ def _store(folder: Path, arrays: Arrays) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _load(name: str, key: str, folder: Path) -> ImageData:
-    meta = json.loads((folder / "meta.json").read_text())
-    # 'c' (copy on write) gives torch the writable array it wants without ever touching the file
-    parts = {p: np.load(folder / f"{p}.npy", mmap_mode="c") for p in ("train_x", "train_y", "test_x", "test_y")}
-    arrays = Arrays(**parts, classes=tuple(meta["classes"]), notes=meta["notes"])
-    return from_arrays(name, arrays, key)
+def _load(name: str, folder: Path, check: bool) -> ImageData:
+    try:
+        meta = json.loads((folder / "meta.json").read_text())
+        # 'c' (copy on write) gives torch the writable array it wants without ever touching the file
+        parts = {p: np.load(folder / f"{p}.npy", mmap_mode="c") for p in ("train_x", "train_y", "test_x", "test_y")}
+        arrays = Arrays(**parts, classes=tuple(meta["classes"]), notes=meta["notes"])
+        if check and _content(arrays)[0] != meta["fingerprint"]:
+            raise ValueError("its pixels are not those that were stored")
+        return from_arrays(name, arrays, meta["fingerprint"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"data_root: the images stored in {folder} are damaged ({error}); delete that folder and run again"
+        ) from None
+
+
+def _content(arrays: Arrays) -> tuple[str, dict[str, int]]:
+    """The fingerprint, and how many images are copies of others, pixel by pixel."""
+    train, test = (
+        [hashlib.blake2b(image, digest_size=16).digest() for image in np.ascontiguousarray(x).reshape(len(x), -1)]
+        for x in (arrays.train_x, arrays.test_x)
+    )
+    about = [list(arrays.classes), arrays.train_x.shape, arrays.test_x.shape]
+    labels = (np.ascontiguousarray(y, dtype=np.int64).tobytes() for y in (arrays.train_y, arrays.test_y))
+    whole = b"".join((json.dumps(about).encode(), *train, *test, *labels))
+    known = set(train)
+    copies = {
+        "test_images_also_in_training": sum(image in known for image in test),
+        "training_images_repeated": len(train) - len(known),
+    }
+    return hashlib.sha256(whole).hexdigest()[:16], copies

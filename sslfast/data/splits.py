@@ -37,6 +37,7 @@ class Split:
     dataset: str
     fingerprint: str
     seed: int
+    valid_fraction: float
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -124,7 +125,7 @@ def make_split(data, seed: int, valid_fraction: float = 0.1) -> Split:
         }
     )
     mean, std = _statistics(data.train.x, np.flatnonzero(~is_valid))
-    return Split(data.name, data.fingerprint, seed, data.classes, mean, std, table)
+    return Split(data.name, data.fingerprint, seed, valid_fraction, data.classes, mean, std, table)
 
 
 def split_off(y: np.ndarray, fraction: float, seed: int, name: str = "test") -> np.ndarray:
@@ -159,8 +160,11 @@ def write_split(split: Split, path: str | Path) -> None:
         pq.write_table(table.replace_schema_metadata({"sslfast": json.dumps(about)}), scratch)
 
 
-def read_split(path: str | Path, data=None) -> Split:
-    """Load a split; `RecordError` if it is damaged or does not belong to `data`."""
+def read_split(path: str | Path, data=None, /, **expected: object) -> Split:
+    """Load a split; `RecordError` if it is damaged, or made for other images than `data`, or not as `expected`.
+
+    Example: `read_split("digits-s0.parquet", data, seed=0, valid_fraction=0.1)`.
+    """
     try:
         table = pq.read_table(path)
         about = json.loads(table.schema.metadata[b"sslfast"])
@@ -172,10 +176,13 @@ def read_split(path: str | Path, data=None) -> Split:
             f"{path}: made for other images (of {about['dataset']}) than {data.name} has now;"
             " delete the study's folder under results/ and run again, or use another study name"
         )
+    for key, value in expected.items():
+        if about[key] != value:
+            raise RecordError(f"{path}: {key} is {about[key]!r}, expected {value!r}; delete it and run again")
     return Split(**about, table=table.to_pandas())
 
 
-_ABOUT = ("dataset", "fingerprint", "seed", "classes", "mean", "std")
+_ABOUT = ("dataset", "fingerprint", "seed", "valid_fraction", "classes", "mean", "std")
 
 
 def _check_share(value: float, key: str) -> None:

@@ -54,7 +54,7 @@ def load_encoder(path: str | Path, /, **expected: object) -> Encoder:
     spec = read_spec(path)
     for key, value in expected.items():
         if spec.get(key) != value:
-            raise RecordError(f"{path}: {key} is {spec.get(key)!r}, expected {value!r}; it belongs to something else")
+            raise RecordError(f"{path}: {key} is {spec.get(key)!r}, expected {value!r}; delete it and make it anew")
     try:
         encoder = create_encoder(spec["encoder"], spec["channels"], spec["image_size"])
     except (KeyError, TypeError, ConfigError) as error:

@@ -7,6 +7,7 @@ import pandas as pd
 from ..analysis.checks import SUPERVISED
 from ..analysis.reach import reach
 from ..analysis.results import Results
+from ..version import code_version
 
 __all__ = ["devices", "facts", "missing"]
 
@@ -26,10 +27,10 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
         "pool": ", ".join(sorted(cells[cells.method != SUPERVISED].pool.unique())),
         "budget": ", ".join(sorted(cells.budget.dropna().unique())),
         "test images": f"{int(cells.n_test.max()):,}, used once a cell, at the end",
-        "device": f"{devices(cells)}, {int(cells.threads.max())} thread(s) a job",
+        "device": f"{devices(cells)}; threads a job: {', '.join(map(str, sorted(cells.threads.unique())))}",
         "precision": " and ".join(sorted(cells.precision.dropna().unique())),
         "training time": f"{(cells.seconds_classify.sum() + _pretrain_seconds(cells)) / 60:.0f} minutes of job time",
-        "code": ", ".join(sorted(cells.code_version.unique())),
+        "code": _code(cells),
         "versions": ", ".join(
             f"{c.removeprefix('version_')} {' and '.join(sorted(map(str, cells[c].dropna().unique())))}"
             for c in cells
@@ -45,11 +46,20 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
     if notes.get("images_skipped"):
         some = ", ".join(notes.get("skipped", [])[:5])
         found["images skipped"] = f"{notes['images_skipped']:,} could not be read and were left out ({some}, …)"
+    if n := notes.get("test_images_also_in_training"):
+        found["test images seen"] = f"{n:,} test images are training images, too, pixel for pixel: scores flatter"
+    if n := notes.get("training_images_repeated"):
+        found["repeated images"] = f"{n:,} training images are copies; a copy may be validation, its original training"
     if notes.get("files_ignored"):
         found["files passed over"] = f"{notes['files_ignored']:,} that are no images in a class folder"
     if rounded_up:
         found["rounded up"] = f"up to {rounded_up} classes got one labelled image more than their share"
     return found
+
+
+def _code(cells: pd.DataFrame) -> str:
+    found = sorted(cells.code_version.unique())
+    return ", ".join(found) + ("" if found == [code_version()] else f" (the report was made by {code_version()})")
 
 
 def devices(cells: pd.DataFrame) -> str:

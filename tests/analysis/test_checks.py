@@ -88,6 +88,15 @@ BAD = {
     "two studies": (GOOD.assign(study=["a"] * 5 + ["b"] * (len(GOOD) - 5)), "column study: found 2 values (a, b)"),
     "two data sets": (at("dataset", "faces"), "column dataset: found 2 values (faces, photos), expected one"),
     "two schema versions": (GOOD.assign(schema_version=[1, *[2] * (len(GOOD) - 1)]), "column schema_version: found 2"),
+    "two precisions": (
+        GOOD.assign(precision=["bfloat16"] + ["float32"] * (len(GOOD) - 1)),
+        "column precision: found 2",
+    ),
+    "two codes": (
+        GOOD.assign(code_version=["a"] * 9 + ["b"] * (len(GOOD) - 9)),
+        "column code_version: found 2 values (a",
+    ),
+    "two kinds of images": (GOOD.assign(fingerprint=range(len(GOOD))), f"column fingerprint: found {len(GOOD)} values"),
     "two pools": (at("pool", "rest"), "column pool: found 2 values (all, rest)"),
     "two counts of one fraction": (at("n_labelled", 9000), "n_labelled: found 9000 and 22500 where l is 0.5"),
     "images where u is 0": (GOOD.assign(n_unlabelled=7), "column n_unlabelled: found 7 where u is 0"),

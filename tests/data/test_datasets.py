@@ -1,9 +1,6 @@
 """Data sets by name: what is read, from which files, and what is said where they are missing."""
 
-import gzip
 import hashlib
-import pickle
-import struct
 import urllib.request
 from pathlib import Path
 from urllib.error import URLError
@@ -11,14 +8,12 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+from layouts import CIFAR_CLASSES, DIGITS, IDX_CLASSES, grey_parts, write_cifar, write_idx
 
 from sslfast import image_dls, load_dataset, make_split
 from sslfast.data.datasets import DATASETS
 from sslfast.data.splits import read_split, write_split
 from sslfast.errors import ConfigError, DataError, RecordError
-
-DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-IDX_CLASSES = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}  # their names in torchvision, and of their folders
 
 
 @pytest.fixture(autouse=True)
@@ -37,27 +32,13 @@ def root(tmp_path) -> Path:
 
 
 @pytest.fixture
-def grey(digit_images) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Part → (images `[N, 28, 28]`, labels): digits, three times as large, with a border."""
-    parts = {}
-    for part, rows in (("train", slice(0, 8)), ("t10k", slice(8, 11))):
-        small = np.concatenate([digit_images(name)[rows] for name in DIGITS])
-        large = np.kron(small, np.ones((1, 3, 3), dtype=np.uint8))
-        labels = np.repeat(np.arange(10, dtype=np.uint8), len(small) // 10)
-        parts[part] = np.pad(large, ((0, 0), (2, 2), (2, 2))), labels
-    return parts
+def grey(digit_images):
+    return grey_parts(digit_images)
 
 
-def write_idx(folder: Path, parts: dict, zipped: bool = False) -> None:
-    """The four files of MNIST, in its format: a magic number, the shape, the bytes."""
-    folder.mkdir(parents=True)
-    for part, (x, y) in parts.items():
-        for name, array in ((f"{part}-images-idx3-ubyte", x), (f"{part}-labels-idx1-ubyte", y)):
-            head = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
-            if zipped:
-                (folder / f"{name}.gz").write_bytes(gzip.compress(head + array.tobytes()))
-            else:
-                (folder / name).write_bytes(head + array.tobytes())
+@pytest.fixture
+def cifar(root, digit_images, monkeypatch):
+    return write_cifar(root, digit_images, monkeypatch)
 
 
 # ── digits ──────────────────────────────────────────────────────────────────────────────────────
@@ -143,6 +124,17 @@ def test_a_damaged_idx_file_is_an_error_that_says_where_the_files_belong(root, g
     assert str(folder) in str(caught.value)
 
 
+def test_other_files_under_the_same_names_are_other_data(root, grey, tmp_path):
+    write_idx(root / "MNIST" / "raw", grey)
+    x, y = grey["t10k"]
+    write_idx(tmp_path / "b" / "MNIST" / "raw", {**grey, "t10k": (x, y[::-1].copy())})
+    one, other = (load_dataset("mnist", data_root=place) for place in (root, tmp_path / "b"))
+    assert one.fingerprint != other.fingerprint
+    write_split(make_split(one, 0), tmp_path / "split.parquet")
+    with pytest.raises(RecordError, match="made for other images"):
+        read_split(tmp_path / "split.parquet", other)
+
+
 def test_a_split_of_one_data_set_is_refused_for_another(root, grey, tmp_path):
     for name in IDX_CLASSES.values():
         write_idx(root / name / "raw", grey)
@@ -154,34 +146,6 @@ def test_a_split_of_one_data_set_is_refused_for_another(root, grey, tmp_path):
 
 
 # ── CIFAR-10 ────────────────────────────────────────────────────────────────────────────────────
-
-CIFAR_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-
-
-@pytest.fixture
-def cifar(root, digit_images, monkeypatch) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """CIFAR-10 as its authors' Python version lays it out, of digits in colours; part → (`[N, 3, 32, 32]`, labels)."""
-    import torchvision.datasets as tv
-
-    folder = root / "cifar-10-batches-py"
-    folder.mkdir(parents=True)
-    sums, parts = {}, {"train": [], "test": []}
-
-    def write(name: str, content: dict) -> None:
-        (folder / name).write_bytes(pickle.dumps(content))
-        sums[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
-
-    for i, name in enumerate([*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]):
-        small = np.stack([digit_images(digit)[i] for digit in DIGITS])
-        red = np.kron(small, np.ones((1, 4, 4), dtype=np.uint8))
-        x = np.stack([red, 255 - red, red // 3], axis=1)  # planes of red, green and blue, as in the files
-        write(name, {"data": x.reshape(len(x), 3072), "labels": list(range(10))})
-        parts["test" if name == "test_batch" else "train"].append(x)
-    write("batches.meta", {"label_names": CIFAR_CLASSES})
-    monkeypatch.setattr(tv.CIFAR10, "train_list", [[f"data_batch_{n}", sums[f"data_batch_{n}"]] for n in range(1, 6)])
-    monkeypatch.setattr(tv.CIFAR10, "test_list", [["test_batch", sums["test_batch"]]])
-    monkeypatch.setattr(tv.CIFAR10, "meta", {**tv.CIFAR10.meta, "md5": sums["batches.meta"]})
-    return {name: np.concatenate(found) for name, found in parts.items()}
 
 
 def test_cifar10_batches_in_the_data_root_are_read_without_a_network(root, cifar):

@@ -130,13 +130,6 @@ def test_training_images_are_the_labelled_and_the_unlabelled_ones(data):
             assert sorted_images(images) == sorted_images(raw(data, rows))
 
 
-def test_pretraining_sees_no_validation_and_no_test_image(digits):
-    dls = loaders(digits, unlabelled=1, augment=NOTHING)
-    seen = set(sorted_images(unnormalised(all_of(dls.pretrain.train), dls.split)))
-    assert seen.isdisjoint(sorted_images(raw(digits, dls.split.valid)))
-    assert seen.isdisjoint(sorted_images(digits.test.x))
-
-
 def test_pretraining_batches_hold_no_label(digits):
     for dl in loaders(digits).pretrain:
         assert all(part.is_floating_point() for part in dl.one_batch())
@@ -283,26 +276,10 @@ def test_an_epoch_can_be_repeated_by_its_number(digits):
     assert torch.equal(all_of(train), passes[1])
 
 
-@pytest.mark.parametrize("part", ["pretrain", "classify"])
-def test_validation_images_come_in_order_and_are_never_augmented(data, part):
-    dls = loaders(data, augment=Augment(flip_horizontal=1, flip_vertical=1, noise=0.5))
-    valid = getattr(dls, part).valid
-    list(getattr(dls, part).train)  # which is augmented
-    for _ in range(2):
-        assert torch.equal(unnormalised(all_of(valid), dls.split), raw(data, dls.split.valid))
-
-
 def test_validation_targets_are_the_validation_images(digits):
     dls = loaders(digits, augment=STRONG)
     expected = raw(digits, dls.split.valid).float() / 255
     assert torch.equal(all_of(dls.pretrain.valid, 1), expected)
-
-
-def test_test_images_come_whole_in_order_and_are_never_augmented(data):
-    dls = loaders(data, augment=STRONG)
-    for _ in range(2):
-        assert torch.equal(unnormalised(all_of(dls.test), dls.split), data.test.x)
-    assert torch.equal(all_of(dls.test, 1), data.test.y)
 
 
 # ── how many batches ────────────────────────────────────────────────────────────────────────────

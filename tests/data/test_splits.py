@@ -185,32 +185,6 @@ def test_unknown_pool_is_an_error_that_names_the_known_ones(digits):
         make_split(digits, 0).pool("most")
 
 
-def pixels(data: ImageData, rows=None) -> set[bytes]:
-    """The images themselves, to find those that occur in two places."""
-    x = data.test.x if rows is None else data.train.x[rows.tolist()]
-    return {image.numpy().tobytes() for image in x}
-
-
-@pytest.fixture(params=["digits", "folder with a test folder", "folder without"])
-def real_images(request, digits, image_folder, tmp_path) -> ImageData:
-    if request.param == "digits":
-        return digits
-    folder = image_folder(train=12, test=0 if "without" in request.param else 4, unlabelled=9)
-    return load_dataset("folder", folder=folder, image_size=8, channels=1, data_root=tmp_path / "root")
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_on_real_images_no_picture_is_in_two_of_labelled_validation_and_test(real_images, seed):
-    split = make_split(real_images, seed)
-    test, valid = pixels(real_images), pixels(real_images, split.valid)
-    assert len(test) == len(real_images.test), "the images of this test differ from each other"
-    for rows in (split.labelled(1), split.unlabelled(1), split.pool("rest", 0.5)):
-        used = pixels(real_images, rows)
-        assert len(used) == len(rows)
-        assert used.isdisjoint(test | valid)
-    assert test.isdisjoint(valid)
-
-
 def test_unlabelled_images_of_a_folder_are_in_the_pool_at_any_labelled_fraction(image_folder, tmp_path):
     data = load_dataset("folder", folder=image_folder(unlabelled=5), data_root=tmp_path / "root")
     split = make_split(data, 0)
@@ -307,6 +281,16 @@ def test_a_split_of_other_images_is_refused(stored, tmp_path):
     others = load_dataset("digits", test_fraction=0.3, data_root=tmp_path)
     with pytest.raises(RecordError, match=r"digits-s0\.parquet: made for other images.*delete"):
         read_split(stored, others)
+
+
+@pytest.mark.parametrize(
+    "expected, said",
+    [({"seed": 1}, "seed is 0, expected 1"), ({"valid_fraction": 0.2}, "valid_fraction is 0.1, expected 0.2")],
+)
+def test_a_split_of_another_seed_or_validation_share_is_refused(stored, digits, expected, said):
+    assert read_split(stored, digits, seed=0, valid_fraction=0.1).seed == 0
+    with pytest.raises(RecordError, match=rf"digits-s0\.parquet: {said}; delete it and run again"):
+        read_split(stored, digits, **expected)
 
 
 def test_a_split_of_a_folder_is_refused_after_an_image_was_added(image_folder, digit_images, tmp_path):

@@ -1,81 +1,15 @@
 """The workflow, run by real Snakemake as a user would, in a copy of the repository's root."""
 
-import os
-import shutil
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from PIL import Image
+from studies import ROOT, TINY, error_line
 
 from sslfast.records import read_record
-
-ROOT = Path(__file__).parents[2]
-TINY = {
-    "study": "tiny",
-    "dataset": "digits",
-    "unlabelled": [0, 0.2],
-    "labelled": [0.1, 0.5],
-    "seeds": 1,
-    "encoders": ["conv"],
-    "batch_size": 64,
-    "pretrain": {"epochs": 1},
-    "classify": {"epochs": 2},
-    "device": "cpu",
-}
-
-
-class Workflow:
-    """A copy of the workflow in `folder`, and a way to call Snakemake there."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        shutil.copytree(ROOT / "workflow", folder / "workflow")
-        shutil.copytree(ROOT / "config", folder / "config")
-        shutil.copytree(ROOT / "profiles", folder / "profiles")
-        shutil.copy(ROOT / "Snakefile", folder)
-
-    def run(self, *arguments: str, config: dict | None = None, **environment: str) -> subprocess.CompletedProcess:
-        if config is not None:
-            (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config))
-        command = [Path(sys.executable).parent / "snakemake", *arguments]
-        env = {**os.environ, **environment}
-        return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
-
-    def planned(self, *arguments: str, config: dict) -> dict[str, int]:
-        """Jobs a rule that a call would run."""
-        result = self.run("-n", *arguments, config=config)
-        assert result.returncode == 0, result.stderr
-        lines = (result.stdout + result.stderr).splitlines()
-        if not any(line.startswith("job ") for line in lines):
-            return {}
-        start = next(i for i, line in enumerate(lines) if line.startswith("job ")) + 2
-        rows = []
-        for line in lines[start:]:
-            if not line.strip():
-                break
-            rows.append(line.split())
-        return {name: int(count) for name, count in rows if name not in ("total", "all")}
-
-
-@pytest.fixture
-def workflow(tmp_path):
-    return Workflow(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """The tiny study, run once by plain `snakemake`."""
-    workflow = Workflow(tmp_path_factory.mktemp("study"))
-    result = workflow.run(config=TINY)
-    assert result.returncode == 0, result.stderr
-    workflow.output = result.stdout + result.stderr
-    return workflow
 
 
 def test_plain_snakemake_goes_from_images_to_report(finished):
@@ -139,23 +73,6 @@ def test_snakemakes_own_report_holds_every_figure_with_its_caption(finished):
     assert "beats the supervised baseline" in text
 
 
-def test_a_larger_grid_runs_only_what_is_new(finished):
-    grown = {**TINY, "labelled": [0.1, 0.3, "0.50"]}
-    assert finished.planned(config=grown) == {"classify": 2, "supervised": 1, "collect": 1, "examples": 1, "report": 1}
-    more_seeds = {**TINY, "seeds": 2}
-    counts = {"split": 1, "pretrain": 2, "classify": 4, "supervised": 2, "collect": 1, "examples": 1, "report": 1}
-    assert finished.planned(config=more_seeds) == counts
-
-
-def test_a_change_of_the_config_reruns_what_depends_on_it(finished):
-    downstream = {"collect": 1, "examples": 1, "report": 1}
-    for change in ({"threshold": {"value": 0.9}}, {"delta": 0.01}, {"prices": {"price_per_label": 0.1, "budget": 100}}):
-        assert finished.planned(config={**TINY, **change}) == {"report": 1}
-    assert finished.planned(config={**TINY, "supervised": {"epochs": 3}}) == {"supervised": 2, **downstream}
-    changed = finished.planned(config={**TINY, "pretrain": {"epochs": 2}})
-    assert changed == {"pretrain": 2, "classify": 4, **downstream}
-
-
 def test_jobs_run_side_by_side_where_there_is_no_gpu(workflow):
     result = workflow.run("-n", "--resources", "gpu=1", config=TINY)
     assert result.returncode == 0, result.stderr
@@ -197,14 +114,6 @@ BAD_CONFIGS = {
     "option of another data set": ({"image_size": 64}, "image_size: given, but dataset is digits"),
     "folder not there": ({"dataset": "folder", "folder": "nowhere"}, "folder: found nothing at nowhere"),
 }
-
-
-def error_line(result: subprocess.CompletedProcess) -> str:
-    assert result.returncode != 0
-    lines = [line for line in result.stderr.splitlines() if line.startswith("error:")]
-    assert len(set(lines)) == 1, result.stderr
-    assert "Traceback" not in result.stderr
-    return lines[0]
 
 
 @pytest.mark.parametrize("case", BAD_CONFIGS)

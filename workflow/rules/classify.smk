@@ -16,6 +16,7 @@ rule classify:
         run=RUN,
         fit=config["classify"],
         code=CODE,
+        before=BEFORE_CELL,
     message:
         "classify over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}"
     script:

@@ -1,6 +1,7 @@
 rule collect:
     input:
-        records_of_study,
+        records=records_of_study,
+        images=IMAGES,
     output:
         expand(
             f"{RESULTS}/tables/{{table}}.{{kind}}",
@@ -11,6 +12,7 @@ rule collect:
         f"{RESULTS}/logs/collect.log",
     params:
         code=REPORT_CODE,
+        before=BEFORE_TABLES,
     message:
         "collect the records of {config[study]}"
     script:

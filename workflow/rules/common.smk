@@ -8,7 +8,7 @@ from sslfast.config import check_config, read_schema
 from sslfast.data.listing import content_digest, scan
 from sslfast.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
-from sslfast.version import code_version, report_version
+from sslfast.version import code_version, reading_version, report_version
 
 try:
     config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")))
@@ -30,15 +30,23 @@ REPORTS = f"reports/{STUDY}"
 # A GPU resource on a machine without a GPU would only make jobs wait for each other.
 GPU = int(gpu_here(config["device"]))
 
-# What a job's result depends on, by key of the config: a change of these reruns it, no other does.
-DATA = {key: config[key] for key in ("dataset", "folder")}
+# What a job's result depends on, by key of the config: a change of these reruns it, no other does. Where the
+# images lie is none of them: a folder that moved holds the same images. Each key's entry x-reruns in the schema
+# says what is to come of this.
+DATA = {"dataset": config["dataset"]}
 if config["dataset"] == "folder":
     DATA |= {k: config[k] for k in ("image_size", "channels", "on_bad_image")} | {"content": CONTENT}
-if config["dataset"] in ("folder", "digits"):
+if config["dataset"] == "digits" or (config["dataset"] == "folder" and not listing.test):
     DATA |= {key: config[key] for key in ("test_fraction", "test_seed")}
 RUN = {key: config[key] for key in ("batch_size", "augment", "budget", "precision")}
+READING_CODE = reading_version()
 CODE = code_version()
 REPORT_CODE = report_version()
+# A job that fails leaves no output, and Snakemake compares params with those of outputs that exist. So a rule also
+# holds, as `before`, what the jobs before it depend on; else a change would be forgotten with the job that failed.
+BEFORE_TRAINING = {"valid_fraction": config["valid_fraction"]}
+BEFORE_CELL = BEFORE_TRAINING | {key: config[key] for key in ("pool", "pretrain")}
+BEFORE_TABLES = BEFORE_CELL | {key: config[key] for key in ("classify", "supervised")} | DATA | RUN | {"code": CODE}
 
 # Boxes of the grid. An encoder of pool `rest` belongs to one labelled fraction and says so in its name.
 ENCODERS = [
@@ -87,6 +95,22 @@ def shown_encoders(pattern):
     pattern = pattern.replace("{method}-{encoder}-u{u}", "{box}")
     boxes = [box for box in ENCODERS if not box.startswith("random-")]
     return expand(pattern, box=boxes, of=of, seed=config["seeds"][0])
+
+
+def files_of_study(_):
+    """What the jobs before `collect` make: the images' summary, splits, encoders, pictures and records."""
+    boxes = [
+        f"{box}{of}"
+        for box in ENCODERS
+        for of in ([f"-l{l}" for l in config["labelled"]] if config["pool"] == "rest" and box[-3:] != "-u0" else [""])
+    ]
+    patterns = [
+        f"{RESULTS}/encoders/{{box}}-s{{seed}}.safetensors",
+        f"{RESULTS}/pictures/{{box}}-s{{seed}}.npy",
+        f"{RESULTS}/records/pretrain/{{box}}-s{{seed}}.json",
+    ]
+    encoders = expand(patterns, box=boxes, seed=config["seeds"])
+    return [IMAGES, *expand(SPLIT, seed=config["seeds"]), *encoders, *records_of_study(_)]
 
 
 def percent(fraction):

@@ -11,8 +11,9 @@ rule examples:
         f"{RESULTS}/logs/examples.log",
     params:
         data=DATA,
-        record=lambda _: f"{CELL}.json",  # a pattern, whose cells the script chooses
+        records=f"{RESULTS}/records",
         code=REPORT_CODE,
+        before=BEFORE_TABLES,
     message:
         "gather the images that the report shows"
     script:

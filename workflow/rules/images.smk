@@ -6,6 +6,7 @@ rule images:
         f"{RESULTS}/logs/images.log",
     params:
         data=DATA,
+        code=READING_CODE,
     message:
         "read the images of {config[dataset]}"
     script:

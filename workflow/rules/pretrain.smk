@@ -16,6 +16,7 @@ rule pretrain:
         fit=config["pretrain"],
         pool=config["pool"],
         code=CODE,
+        before=BEFORE_TRAINING,
     message:
         "pretrain {wildcards.encoder} ({wildcards.method}), u {wildcards.u}{wildcards.of}, seed {wildcards.seed}"
     script:

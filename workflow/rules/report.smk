@@ -70,6 +70,7 @@ rule report:
         f"{RESULTS}/logs/report.log",
     params:
         code=REPORT_CODE,
+        before=BEFORE_TABLES,
         about={key: config[key] for key in ABOUT},
     message:
         "report on {config[study]}"

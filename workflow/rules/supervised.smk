@@ -14,6 +14,7 @@ rule supervised:
         run=RUN,
         fit=config["supervised"],
         code=CODE,
+        before=BEFORE_TRAINING,
     message:
         "supervised {wildcards.encoder}, l {wildcards.l}, seed {wildcards.seed}"
     script:

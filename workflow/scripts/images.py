@@ -10,6 +10,9 @@ from sslfast.data.datasets import load_dataset
 from sslfast.files import replacing
 
 with job(snakemake.log[0]):
-    data = load_dataset(**snakemake.params.data, data_root=snakemake.config["data_root"], progress=sys.__stderr__)
+    settings = {key: value for key, value in snakemake.params.data.items() if key != "content"}
+    where = {key: snakemake.config[key] for key in ("folder", "data_root")}
+    data = load_dataset(**snakemake.params.data, **where, progress=sys.__stderr__, check=True)
     with replacing(snakemake.output[0]) as scratch:
-        scratch.write_text(json.dumps(data.summary(), indent=1) + "\n", encoding="utf-8")
+        found = {**data.summary(), "settings": settings}
+        scratch.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

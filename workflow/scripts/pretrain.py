@@ -10,10 +10,11 @@ from sslfast.records import write_array, write_record
 from sslfast.stages import FitSettings, encoder_header, pretrain, run_settings, settings_of
 
 with job(snakemake.log[0]):
-    data = load_dataset(**snakemake.params.data, data_root=snakemake.config["data_root"])
+    data = load_dataset(**snakemake.params.data, **{key: snakemake.config[key] for key in ("folder", "data_root")})
+    own = {"seed": int(snakemake.wildcards.seed), "valid_fraction": snakemake.config["valid_fraction"]}
     encoder, record, pictures = pretrain(
         data,
-        read_split(snakemake.input.split, data),
+        read_split(snakemake.input.split, data, **own),
         run_settings(snakemake.config, threads=snakemake.threads),
         settings_of(FitSettings, snakemake.params.fit),
         method=snakemake.wildcards.method,

@@ -7,6 +7,6 @@ from sslfast.data.datasets import load_dataset
 from sslfast.data.splits import make_split, write_split
 
 with job(snakemake.log[0]):
-    data = load_dataset(**snakemake.params.data, data_root=snakemake.config["data_root"])
+    data = load_dataset(**snakemake.params.data, **{key: snakemake.config[key] for key in ("folder", "data_root")})
     split = make_split(data, int(snakemake.wildcards.seed), snakemake.params.valid_fraction)
     write_split(split, snakemake.output[0])

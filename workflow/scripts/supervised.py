@@ -9,10 +9,11 @@ from sslfast.records import write_predictions, write_record
 from sslfast.stages import FitSettings, run_settings, settings_of, supervised
 
 with job(snakemake.log[0]):
-    data = load_dataset(**snakemake.params.data, data_root=snakemake.config["data_root"])
+    data = load_dataset(**snakemake.params.data, **{key: snakemake.config[key] for key in ("folder", "data_root")})
+    own = {"seed": int(snakemake.wildcards.seed), "valid_fraction": snakemake.config["valid_fraction"]}
     predictions, record = supervised(
         data,
-        read_split(snakemake.input.split, data),
+        read_split(snakemake.input.split, data, **own),
         run_settings(snakemake.config, threads=snakemake.threads),
         settings_of(FitSettings, snakemake.params.fit),
         encoder=snakemake.wildcards.encoder,

@@ -1,0 +1,130 @@
+"""Do all runs of a table belong to one study, and is it the one that the config describes?
+
+Snakemake reruns what a change affects. It cannot know of results that were copied from elsewhere, marked as done
+(`--touch`), or kept in spite of a change (`--rerun-triggers mtime`): their records tell.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import ResultsError
+from ..version import code_version
+from .checks import ONE_OF_EACH, RANDOM, SUPERVISED
+
+__all__ = ["check_one_study"]
+
+AMONG_BASELINES_TOO = [name for name in ONE_OF_EACH if name != "pool"]  # a baseline uses no unlabelled images
+SHOWN = 3  # files named in a message
+
+
+def check_one_study(cells: pd.DataFrame, images: Mapping, config: Mapping, results: str | Path) -> None:
+    """`ResultsError` if `cells`, the runs under `results`, are of several studies, or not of the checked `config`.
+
+    `images`: what the study's rule `images` noted (`ImageData.summary`, and the `settings` that it was read with).
+    The message names the entry, what was found in which files, and what was expected. Devices and numbers of
+    threads may differ (a cluster); the report shows them.
+    """
+    if absent := [name for name in ("record", "fingerprint", "setting_batch_size") if name not in cells]:
+        raise ResultsError(
+            f"{Path(results) / 'tables'}: made by another version of sslfast (no column {absent[0]});"
+            " delete the folder and run again"
+        )
+    for key, found in images.get("settings", {}).items():
+        if found != config[key]:
+            raise ResultsError(
+                f"{Path(results) / 'images.json'}: images were read with {key} {_text(found)}, the config says"
+                f" {_text(config[key])}; delete {results} and run again, or give this study another name"
+            )
+    for name, rows, expected in _from_config(cells, config):
+        wrong = rows[rows[name[1]] != expected]
+        if len(wrong):
+            raise ResultsError(
+                f"{_files(wrong, results)}: made with {name[0]} {_text(wrong[name[1]].iloc[0])}, the config says"
+                f" {_text(expected)}; delete the file(s) and run again, or give this study another name"
+            )
+    for key, found, expected in _grid(cells, config):
+        if found != expected:
+            raise ResultsError(
+                f"{Path(results) / 'tables'}: made for {key} {_list(found)}, the config says {_list(expected)};"
+                " delete the folder and run again"
+            )
+    for rows, names in _alike(cells):
+        for name in names:
+            _check_same(rows, name, results)
+    if len(other := cells[cells.fingerprint != images["fingerprint"]]):
+        raise ResultsError(
+            f"{_files(other, results)}: of other images than {Path(results) / 'images.json'} speaks of;"
+            " delete the file(s) and run again"
+        )
+
+
+def _from_config(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[tuple[str, str], pd.DataFrame, object]]:
+    """(key of the config, column), the runs that it is for, and what it says. `auto` says nothing."""
+    learned = cells.method != SUPERVISED
+    said = [((name, name), cells, config[name]) for name in ("study", "dataset", "valid_fraction", "budget")]
+    said += [
+        (("pool", "pool"), cells[learned], config["pool"]),
+        (("precision", "precision"), cells, config["precision"]),
+    ]
+    said += [(("batch_size", "setting_batch_size"), cells, config["batch_size"])]
+    said += [((f"augment.{k}", f"setting_augment_{k}"), cells, value) for k, value in config["augment"].items()]
+    for stage, rows, prefix in (
+        ("pretrain", cells[learned], "setting_pretrain_"),
+        ("classify", cells[learned], "setting_"),
+        ("supervised", cells[~learned], "setting_"),
+    ):
+        said += [((f"{stage}.{k}", prefix + k), rows, value) for k, value in config[stage].items()]
+    return (entry for entry in said if entry[2] != "auto" and len(entry[1]))
+
+
+def _grid(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[str, set, set]]:
+    """Key of the config, the values that the table has, and those that the config has."""
+    methods = set(cells.method) - {SUPERVISED, RANDOM}
+    yield "seeds", set(cells.seed), set(config["seeds"])
+    yield "encoders", set(cells.encoder), set(config["encoders"])
+    yield "labelled", set(cells.l), set(map(float, config["labelled"]))
+    yield "unlabelled", set(cells.u.dropna()), set(map(float, config["unlabelled"]))
+    yield "methods", methods, set(config["methods"]) if config["unlabelled"] != ["0"] else set()
+
+
+def _alike(cells: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, list[str]]]:
+    """Runs, and the columns that have one value among them."""
+    yield cells, AMONG_BASELINES_TOO
+    yield cells[cells.method != SUPERVISED], ["pool"]
+    settings = [name for name in cells if name.startswith("setting_")]
+    yield cells, [name for name in settings if name.startswith(("setting_batch_size", "setting_augment_"))]
+    # `views: auto` depends on the encoder, and was not looked up where that is of no use
+    for _, rows in cells[cells.status != "failed"].groupby(["method", "encoder"]):
+        yield rows, settings
+
+
+def _check_same(rows: pd.DataFrame, name: str, results: str | Path) -> None:
+    counts = rows[name].value_counts(dropna=False) if name in rows else []
+    if len(counts) < 2:
+        return
+    usual = code_version() if name == "code_version" and code_version() in counts.index else counts.index[0]
+    odd = rows[rows[name] != usual]
+    also = "set precision in the config, " if name == "precision" else ""
+    raise ResultsError(
+        f"{_files(odd, results)}: {_label(name)} {_text(odd[name].iloc[0])}, but {_text(usual)} in the other"
+        f" {len(rows) - len(odd)}, which cannot be compared; {also}delete the file(s) and run again"
+    )
+
+
+def _files(rows: pd.DataFrame, results: str | Path) -> str:
+    names = [f"{Path(results) / 'records' / name}.json" for name in rows.record]
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def _label(name: str) -> str:
+    return name.removeprefix("setting_")
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _list(values: set) -> str:
+    return ", ".join(_text(value) for value in sorted(values)) or "none"

@@ -1,0 +1,32 @@
+"""Many cells in one process take no more memory, files or threads than a few."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+N_CELLS = 200
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux to see what a process holds")
+def test_200_cells_in_one_process_hold_no_more_than_20(tmp_path, own_data_root):
+    (tmp_path / "tmp").mkdir()
+    script = Path(__file__).with_name("many_cells.py")
+    env = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "SSLFAST_DATA": str(own_data_root)}
+    done = subprocess.run(
+        [sys.executable, script, str(N_CELLS), tmp_path], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert found[-1]["cells"] == N_CELLS
+    warm, last = found[1], found[-1]
+    assert last["objects"] - warm["objects"] < N_CELLS - warm["cells"], "an object a cell stays"
+    assert last["files"] <= warm["files"]
+    assert last["threads"] <= warm["threads"]
+    assert last["left"] == 0
+    # memory between two cells goes up and down with what is kept to be used again: its floor must not rise
+    early, late = ([row["memory"] for row in part] for part in (found[1:10], found[10:]))
+    assert min(late) < min(early) + 5, found

@@ -1,0 +1,157 @@
+"""A change of the config reruns the jobs that it affects and no others: every key of the schema, as real plans."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from builders import schema_keys
+from studies import TINY, Workflow, jobs_of
+
+import sslfast
+
+ALL = {"images": 1, "split": 1, "pretrain": 2, "classify": 4, "supervised": 2, "collect": 1, "examples": 1, "report": 1}
+END = {"collect": 1, "examples": 1, "report": 1}
+
+CHANGES = {  # key: another value than that of the tiny study
+    "study": "other",
+    "title": "Other",
+    "dataset": "mnist",
+    "data_root": "elsewhere",
+    "test_fraction": 0.3,
+    "test_seed": 1,
+    "valid_fraction": 0.2,
+    "unlabelled": [0, 0.2, 1],
+    "labelled": [0.1, 0.3, "0.50"],
+    "seeds": 2,
+    "pool": "rest",
+    "encoders": ["conv", "original"],
+    "budget": "steps",
+    "batch_size": 32,
+    "augment.flip_horizontal": 0.5,
+    "augment.flip_vertical": 0.5,
+    "augment.noise": 0.2,
+    "pretrain.epochs": 2,
+    "classify.epochs": 3,
+    "supervised.epochs": 3,
+    **{f"{stage}.lr": 0.01 for stage in ("pretrain", "classify", "supervised")},
+    **{f"{stage}.schedule": "one_cycle" for stage in ("pretrain", "classify", "supervised")},
+    **{f"{stage}.wd": 0.1 for stage in ("pretrain", "classify", "supervised")},
+    "classify.dropout": 0.1,
+    "supervised.dropout": 0.1,
+    "classify.views": 2,
+    "threshold.metric": "accuracy",
+    "threshold.value": 0.9,
+    "accuracy_targets": [0.5],
+    "delta": 0.01,
+    "prices.price_per_label": 0.1,
+    "prices.price_per_unlabelled_image": 0.1,
+    "prices.price_per_gpu_hour": 1,
+    "prices.budget": 100,
+    "device": "auto",
+    "precision": "float32",
+    "threads": 2,
+}
+OF_FOLDERS = {  # the same for a folder of images without test/
+    "folder": "other images",
+    "image_size": 16,
+    "channels": 3,
+    "test_fraction": 0.3,
+    "test_seed": 1,
+    "on_bad_image": "skip",
+}
+NEW_BOXES = {  # what the larger grids above have more than the tiny one; the two pools have encoders of other names
+    "unlabelled": {"pretrain": 1, "classify": 2, **END},
+    "labelled": {"classify": 2, "supervised": 1, **END},
+    "seeds": {"split": 1, "pretrain": 2, "classify": 4, "supervised": 2, **END},
+    "encoders": {"pretrain": 2, "classify": 4, "supervised": 2, **END},
+    "pool": {"pretrain": 3, "classify": 4, **END},
+}
+
+
+def changed(config: dict, key: str, value: object) -> dict:
+    outer, _, inner = key.partition(".")
+    return {**config, outer: {**config.get(outer, {}), inner: value} if inner else value}
+
+
+def expected(key: str) -> dict[str, int]:
+    rules = schema_keys()[key]["x-reruns"]
+    jobs = NEW_BOXES.get(key, {rule: ALL[rule] for rule in rules})
+    assert set(jobs) == set(rules)
+    return jobs
+
+
+def test_every_key_is_tried():
+    one_value_only = {key for key, entry in schema_keys().items() if len(entry.get("items", {}).get("enum", "ab")) == 1}
+    assert set(CHANGES) | set(OF_FOLDERS) == set(schema_keys()) - one_value_only
+    assert one_value_only == {"methods"}
+
+
+def test_every_key_reruns_what_the_table_of_keys_says_and_nothing_else(pretended):
+    plans = pretended.plans([TINY, *(changed(TINY, key, value) for key, value in CHANGES.items())])
+    assert plans.pop(0) == {}
+    found = dict(zip(CHANGES, plans, strict=True))
+    assert found == {key: expected(key) for key in CHANGES}
+
+
+def test_keys_of_folders_rerun_what_the_table_of_keys_says_and_nothing_else(image_folder, tmp_path):
+    root = image_folder(train=8, test=0)
+    workflow = Workflow(tmp_path / "study")
+    base = {**TINY, "dataset": "folder", "folder": str(root), "image_size": 8, "channels": 1}
+    workflow.pretend(base)
+    other = {**OF_FOLDERS, "folder": str(image_folder(tmp_path / "others", train=9, test=0))}
+    moved = shutil.copytree(root, tmp_path / "moved", copy_function=shutil.copy2)
+    configs = [base, {**base, "folder": str(moved)}, *(changed(base, key, value) for key, value in other.items())]
+    same, same_elsewhere, *plans = workflow.plans(configs)
+    assert same == same_elsewhere == {}
+    assert dict(zip(other, plans, strict=True)) == {key: expected(key) for key in other}
+
+
+def test_how_test_images_are_split_off_matters_only_where_they_are(image_folder, tmp_path):
+    workflow = Workflow(tmp_path / "study")
+    base = {**TINY, "dataset": "folder", "folder": str(image_folder(train=8, test=3))}
+    workflow.pretend(base)
+    assert workflow.plans([{**base, "test_fraction": 0.3}, {**base, "test_seed": 1}]) == [{}, {}]
+
+
+def test_a_baseline_with_settings_of_its_own_does_not_follow_the_classifier(workflow):
+    base = {**TINY, "supervised": {"lr": 0.01}}
+    workflow.pretend(base)
+    plans = workflow.plans([changed(base, "classify.lr", 0.1), changed(base, "classify.wd", 0.1)])
+    assert plans == [{"classify": 4, **END}, {"classify": 4, "supervised": 2, **END}]
+
+
+EDITS = {  # file, what stands there, what is to stand there; which rules run again
+    "training": ("stages.py", "torch.set_num_threads(", "print(); torch.set_num_threads(", set(ALL) - {"images"}),
+    "reading": ("data/folder.py", "(257 if sixteen_bits", "(256 if sixteen_bits", set(ALL)),
+    "the report": ("report/page.py", "LONGEST = 100", "LONGEST = 200", {"collect", "examples", "report"}),
+    "a comment": ("stages.py", "# by all labelled", "# from all labelled", set()),
+}
+
+
+@pytest.mark.parametrize("what", EDITS)
+def test_a_change_of_the_code_reruns_what_depends_on_it(pretended, what, tmp_path):
+    name, old, new, rules = EDITS[what]
+    package = Path(shutil.copytree(Path(sslfast.__file__).parent, tmp_path / "sslfast"))
+    source = (package / name).read_text()
+    assert source.count(old) == 1
+    (package / name).write_text(source.replace(old, new))
+    result = pretended.run("-n", config=TINY, PYTHONPATH=str(tmp_path))
+    assert jobs_of(result.stdout + result.stderr) == {rule: ALL[rule] for rule in rules}
+
+
+def test_what_a_smaller_grid_leaves_out_stays_on_disk_and_leaves_the_tables(finished):
+    smaller = {**TINY, "labelled": [0.5]}
+    before = {p: p.stat().st_mtime_ns for p in (finished.folder / "results/tiny/records").rglob("*.*")}
+    assert finished.planned(config=smaller) == END
+    try:
+        result = finished.run(config=smaller)
+        assert result.returncode == 0, result.stderr
+        for table in ("results/tiny/tables/cells.csv", "reports/tiny/tables/cells.csv"):
+            assert pd.read_csv(finished.folder / table).l.unique().tolist() == [0.5]
+        assert before == {p: p.stat().st_mtime_ns for p in (finished.folder / "results/tiny/records").rglob("*.*")}
+        assert finished.planned(config=TINY) == END
+    finally:
+        result = finished.run(config=TINY)
+    assert result.returncode == 0, result.stderr
+    assert len(pd.read_csv(finished.folder / "results/tiny/tables/cells.csv")) == 6

@@ -1,13 +1,14 @@
 """Tables of results from anywhere: what they must hold, and one line on what is wrong if they do not."""
 
 import difflib
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from ..errors import ConfigError, ResultsError
+from ..errors import ConfigError, ResultsError, printable, shown
 
 __all__ = ["CELL_KEY", "RANDOM", "SUPERVISED", "check_cells", "check_history", "check_metric", "check_number"]
 
@@ -17,6 +18,9 @@ SUPERVISED, RANDOM = "supervised", "random"
 METRICS = ["test_macro_f1", "test_accuracy"]
 REQUIRED = ["method", "u", "l", "seed", "n_unlabelled", "n_labelled"]
 ONE_OF_EACH = ["study", "dataset", "schema_version", "budget", "pool"]  # a table that mixes them compares unlike things
+# Names stand in pages, Markdown and CSV: none may begin a formula there, or hold a tag, a link or a table's bar.
+NAMES = ["study", "dataset", "method", "encoder", "pool", "budget"]
+NAME = re.compile(r"[^\W_][^<>|`*\[\]$\\]{0,99}")
 COUNT_SLACK = 0.01  # classes are rounded one by one, so counts of one fraction may differ a little
 
 
@@ -30,6 +34,7 @@ def check_cells(cells: pd.DataFrame, where: str = "cells") -> pd.DataFrame:
     `schema_version` (one value each, but for encoder and status), `seconds_pretrain`, `seconds_classify`,
     `n_test`, `n_classes`. Other columns pass through. Scores of runs that are not `ok` are emptied: they never count.
 
+    Names (of methods, say) begin with a letter or digit and have at most 100 characters, none of < > | ` * [ ] $ \\.
     Raises `ResultsError`, one line naming `where` and the column, for what is missing or cannot be.
     """
     if cells.empty:
@@ -49,6 +54,7 @@ def check_cells(cells: pd.DataFrame, where: str = "cells") -> pd.DataFrame:
     for name in ("method", "encoder", "status"):
         if cells[name].isna().any():
             raise ResultsError(f"{where}: column {name} is empty in row {_first(cells[name].isna())}; fill it in")
+    _check_names(cells, where)
     cells.loc[cells.method == SUPERVISED, "u"] = np.nan
     _check_values(cells, metrics, where)
     _check_one_study(cells, where)
@@ -154,6 +160,17 @@ def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
             found = cells[name][wrong].iloc[0]
             found = "nothing" if pd.isna(found) else f"{found:g}"
             raise ResultsError(f"{where}: column {name}: found {found} in row {_first(wrong)}, expected {expected}")
+
+
+def _check_names(cells: pd.DataFrame, where: str) -> None:
+    for name in NAMES:
+        for found in cells[name].dropna().unique() if name in cells else []:
+            if not NAME.fullmatch(str(found)) or printable(str(found)) != str(found):
+                row = _first(cells[name] == found)
+                raise ResultsError(
+                    f"{where}: column {name}: found {shown(found)} in row {row}, expected at most 100 characters, the"
+                    " first a letter or digit, none of them < > | ` * [ ] $ \\"
+                )
 
 
 def _check_one_study(cells: pd.DataFrame, where: str) -> None:

@@ -162,20 +162,43 @@ def write_split(split: Split, path: str | Path) -> None:
 def read_split(path: str | Path, data=None) -> Split:
     """Load a split; `RecordError` if it is damaged or does not belong to `data`."""
     try:
-        table = pq.read_table(path)
-        about = json.loads(table.schema.metadata[b"sslfast"])
+        stored = pq.read_table(path)
+        about = json.loads(stored.schema.metadata[b"sslfast"])
         about = {name: tuple(v) if isinstance(v := about[name], list) else v for name in _ABOUT}
-    except (pa.ArrowException, KeyError, TypeError, ValueError, OSError) as error:
+        table = stored.cast(_SCHEMA).to_pandas(ignore_metadata=True)
+        _check_table(table, about)
+    except (pa.ArrowException, LookupError, TypeError, ValueError, OSError, RecursionError) as error:
         raise RecordError(f"{path}: not a readable split ({error}); delete it and run again") from None
     if data is not None and (about["dataset"], about["fingerprint"]) != (data.name, data.fingerprint):
         raise RecordError(
             f"{path}: made for other images (of {about['dataset']}) than {data.name} has now;"
             " delete the study's folder under results/ and run again, or use another study name"
         )
-    return Split(**about, table=table.to_pandas())
+    return Split(**about, table=table)
 
 
 _ABOUT = ("dataset", "fingerprint", "seed", "classes", "mean", "std")
+_NUMBERS = ("index", "class", "labelled_rank", "unlabelled_rank")
+_SCHEMA = pa.schema(
+    [(n, pa.int64() if n in _NUMBERS else pa.string()) for n in ("index", "class", "role", *_NUMBERS[2:])]
+)
+
+
+def _check_table(table: pd.DataFrame, about: dict) -> None:
+    """`ValueError` for what `make_split` never made: training must not meet it as an index that is not there."""
+    is_valid, labels = table.role == "valid", table["class"]
+    ranked = {"labelled_rank": ~is_valid & (labels >= 0), "unlabelled_rank": ~is_valid}
+    problems = {
+        "its index": not (table["index"] == np.arange(len(table))).all(),
+        "its roles": not (is_valid | (table.role == "train")).all(),
+        "its classes": not labels.between(-1, len(about["classes"]) - 1).all(),
+        **{f"its {n}": not np.array_equal(np.sort(table[n][m]), np.arange(m.sum())) for n, m in ranked.items()},
+        "its seed": not isinstance(about["seed"], int),
+        "its mean and std": not all(0 <= v <= 1 for v in (*about["mean"], *about["std"])),
+    }
+    for what, wrong in problems.items():
+        if wrong:
+            raise ValueError(f"{what} cannot be")
 
 
 def _check_share(value: float, key: str) -> None:

@@ -27,8 +27,11 @@ def save_encoder(encoder: Encoder, path: str | Path, /, **spec: object) -> None:
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
     with replacing(path) as scratch:
-        # one entry: safetensors writes several in an order that changes from run to run
-        save_file(weights, scratch, metadata={"sslfast": json.dumps(about)})
+        try:
+            # one entry: safetensors writes several in an order that changes from run to run
+            save_file(weights, scratch, metadata={"sslfast": json.dumps(about)})
+        except SafetensorError as error:  # it says so of a full disk, too
+            raise RecordError(f"{path}: cannot write the encoder ({error}); mend that and run again") from None
 
 
 def read_spec(path: str | Path) -> dict:
@@ -41,7 +44,7 @@ def read_spec(path: str | Path) -> dict:
         return spec
     except FileNotFoundError:
         raise RecordError(f"{path}: no such file; expected an encoder written by save_encoder") from None
-    except (SafetensorError, ValueError, KeyError, OSError) as error:
+    except (SafetensorError, ValueError, KeyError, OSError, RecursionError) as error:
         raise RecordError(f"{path}: not an encoder written by save_encoder ({error}); make it anew") from None
 
 
@@ -56,6 +59,8 @@ def load_encoder(path: str | Path, /, **expected: object) -> Encoder:
         if spec.get(key) != value:
             raise RecordError(f"{path}: {key} is {spec.get(key)!r}, expected {value!r}; it belongs to something else")
     try:
+        if not isinstance(spec["image_size"], int):
+            raise TypeError(f"image_size {spec['image_size']!r}")
         encoder = create_encoder(spec["encoder"], spec["channels"], spec["image_size"])
     except (KeyError, TypeError, ConfigError) as error:
         raise RecordError(f"{path}: its header describes no known encoder ({error}); make it anew") from None

@@ -3,14 +3,12 @@
 from sslfast.jobs import job  # first, it makes the other imports faster
 
 # isort: split
-import json
 from pathlib import Path
 
-import pandas as pd
-
-from sslfast.report import write_report
+from sslfast.analysis.tables import read_table
+from sslfast.report import read_summary, write_report
 
 with job(snakemake.log[0]):
-    tables = (pd.read_parquet(path) for path in (snakemake.input.cells, snakemake.input.history))
-    images = json.loads(Path(snakemake.input.images).read_text(encoding="utf-8"))
+    tables = (read_table(path) for path in (snakemake.input.cells, snakemake.input.history))
+    images = read_summary(snakemake.input.images)
     write_report(*tables, snakemake.params.about, Path(snakemake.output.page).parent, images)

@@ -34,7 +34,8 @@ my-images/unlabelled/…        (optional, at any depth)
 ```
 
 PNG, JPEG, BMP and WebP. Images are scaled and cropped to `image_size`, once, and kept under
-`data_root`; when a file is added, changed or removed they are read again.
+`data_root`; when a file is added, changed or removed they are read again. Nothing but the folder is read:
+a link that leads out of it, or to another folder, stops the study with its name.
 
 ## Keys
 """

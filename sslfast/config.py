@@ -95,7 +95,7 @@ def _check_size(value: object, key: str = "", depth: int = -1) -> None:
 
 
 def _name(key: object) -> str:
-    return key if isinstance(key, str) and len(key) <= LONGEST else shown(key)
+    return key if isinstance(key, str) and key.strip() and len(key) <= LONGEST else shown(key)
 
 
 def _numbers(value, schema: Mapping):

@@ -10,6 +10,7 @@ __all__ = [
     "ResultsError",
     "SslfastError",
     "explain",
+    "one_line",
     "printable",
     "shown",
 ]
@@ -72,6 +73,13 @@ def explain(error: BaseException) -> str | None:
             " or image_size, and run again"
         )
     return None
+
+
+def one_line(error: BaseException) -> str:
+    """Any error in one line that is safe to print: what to do where that is known, else what Python says."""
+    if isinstance(error, SslfastError):
+        return str(error)
+    return printable(explain(error) or f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
 _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from .errors import SslfastError, explain, printable
+from .errors import SslfastError, explain, one_line
 from .memory import keep_freed_memory
 
 __all__ = ["job"]
@@ -45,8 +45,7 @@ def job(log: str | Path) -> Iterator[None]:
     except SslfastError as error:
         _end(1, f"error: {error}")
     except Exception as error:
-        line = explain(error) or f"{type(error).__name__}: {' '.join(str(error).split())} (traceback in {log})"
-        _end(1, f"error: {printable(line)}")
+        _end(1, f"error: {one_line(error)}" + ("" if explain(error) else f" (traceback in {log})"))
     _end(0)
 
 

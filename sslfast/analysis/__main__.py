@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..errors import SslfastError, explain
+from ..errors import SslfastError, one_line
 from .decision import Prices
 from .results import Settings, analyse, verdict, write_results
-from .tables import read_table
+from .table_files import read_table
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         results = analyse(cells, history, settings)
         write_results(results, options.out)
     except (SslfastError, OSError, MemoryError) as error:
-        print(f"error: {explain(error) or error}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
     print("\n".join(verdict(results)))
     print(f"\nThe summary and the tables are in {options.out}")

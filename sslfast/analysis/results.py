@@ -19,7 +19,7 @@ from .plateau import plateaus
 from .reach import reach
 from .scores import accuracy_targets, scores
 from .surface import surfaces
-from .tables import to_csv
+from .table_files import to_csv
 from .times import time_to_threshold
 from .words import EXPLORATORY_BELOW, count, points, range_of_points, seeds
 

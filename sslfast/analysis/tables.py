@@ -4,14 +4,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 
-from ..errors import ResultsError, printable
 from ..files import replacing
 from ..records import RunRecord, read_record
 from .checks import CELL_KEY
+from .table_files import to_csv
 
-__all__ = ["CELL_KEY", "collect", "read_table", "to_csv", "write_tables"]
+__all__ = ["CELL_KEY", "collect", "write_tables"]
 
 
 def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -40,37 +39,6 @@ def write_tables(tables: dict[str, pd.DataFrame], folders: Sequence[str | Path],
             for kind in kinds:
                 with replacing(Path(folder) / f"{name}.{kind}") as scratch:
                     table.to_parquet(scratch) if kind == "parquet" else to_csv(table, scratch)
-
-
-def read_table(path: str | Path) -> pd.DataFrame:
-    """The table in a CSV or Parquet file. Raises `ResultsError` for a file that holds none."""
-    path = Path(path)
-    try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    # pandas' own errors are ValueErrors, those of pyarrow many things
-    except (ValueError, TypeError, LookupError, RuntimeError, EOFError, pa.ArrowException) as error:
-        raise ResultsError(f"{path}: not a readable table ({error}); expected CSV with a header, or Parquet") from None
-
-
-def to_csv(table: pd.DataFrame, path: str | Path | None = None, **options) -> str | None:
-    """`table` as CSV, in `path` or returned; no text in it is one that a spreadsheet takes for a formula.
-
-    Text that begins with =, +, − or @ gets an apostrophe before it (https://owasp.org/www-community/attacks/CSV_Injection);
-    characters that cannot be printed become escapes. Numbers stay numbers.
-    """
-    text = {name: table[name].map(_harmless) for name in table.select_dtypes(exclude=["number", "bool"])}
-    return table.assign(**text).to_csv(path, index=False, **options)
-
-
-def _harmless(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        float(value)  # -0.5 is no formula
-    except ValueError:
-        value = printable(value)
-        return f"'{value}" if value.startswith(("=", "+", "-", "@")) else value
-    return value
 
 
 def _number(fraction: str | None) -> float:

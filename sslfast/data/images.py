@@ -165,7 +165,7 @@ def _load(name: str, key: str, folder: Path) -> ImageData:
         parts = {p: np.load(folder / f"{p}.npy", mmap_mode="c", allow_pickle=False) for p in _PARTS}
         arrays = Arrays(**parts, classes=tuple(meta["classes"]), notes=dict(meta["notes"]))
         _check(arrays)
-    except (OSError, EOFError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except Exception as error:  # numpy raises nearly anything on damaged files
         raise DataError(f"data_root: the images stored in {folder} are damaged ({error}); delete it and run again"
                         ) from None  # fmt: skip
     return from_arrays(name, arrays, key)

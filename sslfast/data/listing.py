@@ -118,7 +118,7 @@ class _Look:
     def folders(self, folder: str | Path) -> dict[str, str]:
         """The folders in `folder`, name to path; what else lies there is counted."""
         entries = self._entries(folder)
-        found = {entry.name: entry.path for entry in entries if entry.is_dir()}
+        found = {entry.name: entry.path for entry in entries if _leads_to_folder(entry)}
         self.ignored += len(entries) - len(found)
         return found
 
@@ -127,7 +127,7 @@ class _Look:
         found, folders = [], [folder]
         while folders:
             for entry in self._entries(folders.pop()):
-                if entry.is_dir():
+                if _leads_to_folder(entry):
                     folders.append(entry.path)
                 elif os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
                     self.ignored += 1
@@ -160,6 +160,13 @@ class _Look:
             return entry.stat()
         except OSError as error:
             raise DataError(f"folder: cannot look at {entry.path} ({error.strerror}); replace or remove it") from None
+
+
+def _leads_to_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle; whoever wants to read it as a file is told
+        return False
 
 
 def _is_folder(path: Path) -> bool:

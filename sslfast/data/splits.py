@@ -156,13 +156,13 @@ def write_split(split: Split, path: str | Path) -> None:
     table = pa.Table.from_pandas(split.table, preserve_index=False)
     about = {name: getattr(split, name) for name in _ABOUT}
     with replacing(path) as scratch:
-        pq.write_table(table.replace_schema_metadata({"sslfast": json.dumps(about)}), scratch)
+        pq.write_table(table.replace_schema_metadata({"sslfast": json.dumps(about)}), scratch, write_page_checksum=True)
 
 
 def read_split(path: str | Path, data=None) -> Split:
     """Load a split; `RecordError` if it is damaged or does not belong to `data`."""
     try:
-        stored = pq.read_table(path)
+        stored = pq.read_table(path, page_checksum_verification=True)
         about = json.loads(stored.schema.metadata[b"sslfast"])
         about = {name: tuple(v) if isinstance(v := about[name], list) else v for name in _ABOUT}
         table = stored.cast(_SCHEMA).to_pandas(ignore_metadata=True)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pandas as pd
 from PIL import Image
 
-from ..analysis.tables import to_csv
+from ..analysis.table_files import to_csv
 
 __all__ = ["csv_uri", "inline_svg", "png_uri", "table_html", "table_page"]
 

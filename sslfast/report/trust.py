@@ -9,7 +9,7 @@ import pandas as pd
 from ..analysis.checks import SUPERVISED
 from ..analysis.reach import reach
 from ..analysis.results import Results
-from ..errors import ResultsError, printable
+from ..errors import ResultsError, printable, shown
 
 __all__ = ["devices", "facts", "missing", "read_summary"]
 
@@ -18,14 +18,27 @@ def read_summary(path: str | Path) -> dict:
     """What the data set holds (`ImageData.summary`, stored as JSON). Raises `ResultsError` for anything else."""
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
-        absent = {"n_labelled", "n_unlabelled_only", "classes", "image_size", "channels", "notes"} - set(found)
-        if absent:
-            raise ValueError(f"no {min(absent)}")
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+        for name, kind in _NOTED.items():
+            if not isinstance(found[name], kind):
+                raise ValueError(f"{name} is {shown(found[name])}")
+        if not isinstance(found["notes"].get("skipped", []), list):
+            raise ValueError(f"skipped is {shown(found['notes']['skipped'])}")
+        found["notes"] |= {n: int(found["notes"].get(n) or 0) for n in ("images_skipped", "files_ignored")}
+    except (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
         raise ResultsError(
             f"{path}: not what the study noted of its images ({error}); delete it and run again"
         ) from None
     return found
+
+
+_NOTED = {
+    "n_labelled": int,
+    "n_unlabelled_only": int,
+    "classes": list,
+    "image_size": int,
+    "channels": int,
+    "notes": dict,
+}
 
 
 def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
@@ -60,7 +73,7 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
             f" {images['channels']} channel(s)"
         )
     if notes.get("images_skipped"):
-        some = ", ".join(map(printable, notes.get("skipped", [])[:5]))
+        some = ", ".join(printable(str(name)) for name in notes.get("skipped", [])[:5])
         found["images skipped"] = f"{notes['images_skipped']:,} could not be read and were left out ({some}, …)"
     if notes.get("files_ignored"):
         found["files passed over"] = f"{notes['files_ignored']:,} that are no images in a class folder"

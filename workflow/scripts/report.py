@@ -5,7 +5,7 @@ from sslfast.jobs import job  # first, it makes the other imports faster
 # isort: split
 from pathlib import Path
 
-from sslfast.analysis.tables import read_table
+from sslfast.analysis.table_files import read_table
 from sslfast.report import read_summary, write_report
 
 with job(snakemake.log[0]):

@@ -9,7 +9,7 @@ from typing import get_origin
 
 import numpy as np
 
-from .errors import ConfigError, RecordError, shown
+from .errors import ConfigError, RecordError, printable, shown
 from .files import replacing
 from .fractions import canonical
 
@@ -82,7 +82,8 @@ class RunRecord:
         for part in (self, self.spec):
             for entry in fields(part):
                 value = getattr(part, entry.name)
-                require(_fits(value, entry.type), f"{entry.name} is {shown(value)}")
+                good = _fits(value, entry.type) and (entry.name == "reason" or _is_plain(value))
+                require(good, f"{entry.name} is {shown(value)}")
         require(self.schema_version == SCHEMA_VERSION, f"schema_version {self.schema_version}, not {SCHEMA_VERSION}")
         require(self.stage in STAGES, f"stage {self.stage!r} is none of {', '.join(STAGES)}")
         require(self.status in STATUSES, f"status {self.status!r} is none of {', '.join(STATUSES)}")
@@ -94,8 +95,8 @@ class RunRecord:
             isinstance(self.seconds, dict) and set(self.seconds) == set(PHASES), f"seconds not for {sorted(PHASES)}"
         )
         require(all(0 <= s < math.inf for s in self.seconds.values()), "a negative number of seconds")
-        require(all(isinstance(v, str) for v in self.versions.values()), "a version that is no text")
-        require(isinstance(self.settings.get("budget", ""), str), "a budget that is no text")
+        versions = [*self.versions, *self.versions.values(), self.settings.get("budget", "")]
+        require(all(isinstance(v, str) and _is_plain(v) for v in versions), "versions or budget that are no text")
         require(all(_fits(self.notes.get(note, 0), int) for note in _COUNTS), f"{_COUNTS} that are no counts")
         wanted = {"epoch", "seconds", "images", *HISTORY[self.stage]}
         for number, row in enumerate(self.history, 1):
@@ -155,6 +156,10 @@ _COUNTS = ("classes_rounded_up", "images_skipped")
 def _fits(value: object, kind: type) -> bool:
     """Whether `value` is of the type `kind`, as a dataclass names it; what a list or dict holds is not looked at."""
     return isinstance(value, get_origin(kind) if get_origin(kind) in (dict, list) else kind) and value is not True
+
+
+def _is_plain(value: object) -> bool:
+    return not isinstance(value, str) or printable(value) == value
 
 
 def _is_canonical(value: object) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..errors import printable
 from ..files import replacing
 from ..records import RunRecord, read_record
 from .checks import CELL_KEY
@@ -66,7 +67,7 @@ def _cell(record: RunRecord) -> dict:
         "n_labelled": spec.n_labelled,
         "pool": spec.pool,
         "status": record.status,
-        "reason": record.reason,
+        "reason": record.reason and printable(record.reason),
         "test_accuracy": test.get("accuracy", float("nan")),
         "test_macro_f1": test.get("macro_f1", float("nan")),
         "n_test": sum(map(sum, test.get("confusion", []))),

@@ -1,7 +1,6 @@
 """Data sets by name. Each is read once, stored as one array, and memory-mapped from then on."""
 
 import contextlib
-import http.client
 import io
 import sys
 from collections.abc import Callable
@@ -104,17 +103,12 @@ def _torchvision(dataset: str, root: Path, progress: TextIO | None) -> Arrays:
 
     try:
         train, test = read(True), read(False)
-    except (OSError, RuntimeError, http.client.HTTPException) as error:
+    except Exception as error:  # torchvision raises nearly anything on damaged files
         if explain(error):
             raise  # a full disk, say: `cached` tells what to do
         raise DataError(
             f"dataset: {dataset} is not in {root}, or damaged, and could not be downloaded ({_reason(error)});"
-            f" with a network, try again; without, put {files} into {root / folder}"
-        ) from None
-    except Exception as error:  # torchvision raises nearly anything on damaged files
-        raise DataError(
-            f"dataset: the files of {dataset} in {root / folder} are damaged ({_reason(error)});"
-            f" delete that folder and run again, or put {files} there"
+            f" with a network, delete {root / folder} and try again; without, put {files} there"
         ) from None
     arrays = [np.asarray(part.data, dtype=np.uint8) for part in (train, test)]
     train_x, test_x = (a if a.ndim == 4 else a[..., None] for a in arrays)

@@ -138,8 +138,9 @@ def build(root: Path, layout: tuple, odd: list[tuple]) -> None:
         try:
             folder = root / place
             folder.mkdir(parents=True, exist_ok=True)
-            put(folder / f"{name}{suffix}", content, root, outside)
-        except OSError:  # a file is there already, or the name too long
+            if not os.path.lexists(path := folder / f"{name}{suffix}"):  # to write to a pipe would never end
+                put(path, content, root, outside)
+        except OSError:  # a file is where a folder should be, or the name is too long
             continue
 
 

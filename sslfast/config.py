@@ -47,8 +47,9 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     for key in ("folder", "data_root"):
         if config.get(key):
             user_path(config[key], key)
-    if (title := config.get("title") or "") != printable(title):
-        raise ConfigError(f"title: found {shown(title)}, expected one line of text")
+    title = config.get("title") or ""
+    if title != printable(title) or {"<", ">"} & set(title):  # Snakemake's own report would take a tag for one
+        raise ConfigError(f"title: found {shown(title)}, expected one line of text without < and >")
     config = _defaults(config, schema)
     if config["dataset"] != "folder":
         config = {key: value for key, value in config.items() if key not in _FOLDER_ONLY} | {"folder": None}
@@ -95,7 +96,8 @@ def _check_size(value: object, key: str = "", depth: int = -1) -> None:
 
 
 def _name(key: object) -> str:
-    return key if isinstance(key, str) and key.strip() and len(key) <= LONGEST else shown(key)
+    plain = isinstance(key, str) and printable(" ".join(key.split())) == key and 0 < len(key) <= LONGEST
+    return key if plain else shown(key)
 
 
 def _numbers(value, schema: Mapping):

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import ConfigError, shown
+from .errors import ConfigError, DataError, shown
 
-__all__ = ["replacing", "user_path"]
+__all__ = ["check_room", "replacing", "user_path"]
+
+ROOM = 2**20  # bytes, less than which no study has ever taken
 
 
 @contextmanager
@@ -40,3 +42,13 @@ def user_path(text: str | Path, key: str) -> Path:
     if path is None or "\0" in str(path):
         raise ConfigError(f"{key}: found {shown(str(text))}, expected the path of a folder")
     return path
+
+
+def check_room(folder: str | Path) -> None:
+    """`DataError` where `folder` cannot be written or its disk is full: Snakemake itself would end in a traceback."""
+    folder = Path(folder).absolute()
+    disk = os.statvfs(folder)
+    if not os.access(folder, os.W_OK):
+        raise DataError(f"{folder}: not allowed to write here; change that, or copy the folder to where you may write")
+    if disk.f_bavail * disk.f_frsize < ROOM:
+        raise DataError(f"{folder}: no space left on the disk; make room and run again (what is finished is kept)")

@@ -119,12 +119,15 @@ def _require(table: pd.DataFrame, names: Sequence[str], where: str) -> None:
 
 
 def _numbers(column: pd.Series, what: str) -> pd.Series:
-    numbers = pd.to_numeric(column, errors="coerce")
-    broken = numbers.isna() & column.notna()
+    try:
+        numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    except OverflowError:  # whole numbers of hundreds of digits
+        numbers = pd.to_numeric(column.astype(str), errors="coerce").astype(float)
+    broken = (numbers.isna() & column.notna()) | np.isinf(numbers)
     if broken.any() or types.is_bool_dtype(column):
-        raise ResultsError(f"{what}: found {column[broken].iloc[0] if broken.any() else 'true or false'!r}"
+        raise ResultsError(f"{what}: found {shown(column[broken].iloc[0]) if broken.any() else 'true or false'}"
                            f" in row {_first(broken)}, expected a number (decimals with a point)")  # fmt: skip
-    return numbers.astype(float)
+    return numbers
 
 
 def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
@@ -137,7 +140,7 @@ def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
         ("u", ~cells.u.between(0, 1) & (cells.method != SUPERVISED), "a fraction from 0 to 1"),
         ("u", (cells.method == RANDOM) & (cells.u != 0), "0, since method random is an encoder without pre-training"),
         ("u", learned & (cells.u == 0), "more than 0; an encoder without pre-training is method random"),
-        ("seed", ~(cells.seed.notna() & (cells.seed % 1 == 0)), "a whole number"),
+        ("seed", ~(cells.seed.notna() & (cells.seed % 1 == 0) & (cells.seed.abs() < 2**53)), "a whole number"),
         *((name, finished & cells[name].isna(), "a score, since the status is ok") for name in metrics),
         *(
             (name, ~cells[name].between(0, 1) & cells[name].notna(), "a score from 0 to 1 (divide percentages by 100)")

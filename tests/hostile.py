@@ -1,8 +1,11 @@
 """What users were handed by others, or by an accident: names that are commands, files that are damaged."""
 
+import os
 import pickle
+import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,45 @@ def is_one_line(error: SslfastError | str) -> bool:
     """Whether a message is one line, not empty, that a terminal shows and does not obey."""
     text = str(error)
     return bool(text) and len(text.splitlines()) == 1 and text == printable(text) and "Traceback" not in text
+
+
+class Disk:
+    """A small file system of its own, which a file called ballast fills."""
+
+    def __init__(self, path: Path):
+        self.path, self.ballast = path, path / "ballast"
+
+    @classmethod
+    @contextmanager
+    def of(cls, path: Path, size: str) -> Iterator["Disk"]:
+        """A disk of `size` at `path` while the block runs; the test is skipped where none may be mounted."""
+        path.mkdir()
+        disk = cls(path)
+        try:
+            disk.mount("-t", "tmpfs", "-o", f"size={size}")
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("a small disk takes the right to mount one")
+        try:
+            yield disk
+        finally:
+            subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+    def fill(self, leaving: int = 0) -> None:
+        """Leave about so many bytes free."""
+        with pytest.raises(OSError, match="No space left"), self.ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        os.truncate(self.ballast, self.ballast.stat().st_size - leaving)
+
+    def empty(self) -> None:
+        self.ballast.unlink()
+
+    def mount(self, *options: str) -> None:
+        subprocess.run(["mount", *options, "tmpfs", str(self.path)], check=True, capture_output=True)
+
+    def content(self) -> dict[str, bytes]:
+        files = (path for path in self.path.rglob("*") if path.is_file() and path != self.ballast)
+        return {str(path.relative_to(self.path)): path.read_bytes() for path in files}
 
 
 class Trap:

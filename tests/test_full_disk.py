@@ -1,13 +1,12 @@
 """A disk that is full or read-only: one line, earlier files as they were, and it goes on once there is room."""
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import grid, realistic, run_record, tables
-from hostile import is_one_line
+from hostile import Disk, is_one_line
 
 from sslfast import load_dataset, make_split
 from sslfast.analysis.results import analyse, write_results
@@ -19,38 +18,10 @@ from sslfast.records import read_record, write_predictions, write_record
 from sslfast.report import write_report
 
 
-class Disk:
-    """A file system of two megabytes."""
-
-    def __init__(self, path: Path):
-        self.path, self.ballast = path, path / "ballast"
-
-    def fill(self) -> None:
-        with pytest.raises(OSError, match="No space left"), self.ballast.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
-
-    def empty(self) -> None:
-        self.ballast.unlink()
-
-    def mount(self, *options: str) -> None:
-        subprocess.run(["mount", *options, "tmpfs", str(self.path)], check=True, capture_output=True)
-
-    def content(self) -> dict[str, bytes]:
-        files = (path for path in self.path.rglob("*") if path.is_file() and path != self.ballast)
-        return {str(path.relative_to(self.path)): path.read_bytes() for path in files}
-
-
 @pytest.fixture
 def disk(tmp_path) -> Iterator[Disk]:
-    disk = Disk(tmp_path / "disk")
-    disk.path.mkdir()
-    try:
-        disk.mount("-t", "tmpfs", "-o", "size=2m")
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("a small disk takes the right to mount one")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk.path)], check=True)
+    with Disk.of(tmp_path / "disk", "2m") as disk:
+        yield disk
 
 
 CELLS, HISTORY = tables(grid(realistic, us=["0", "1"], ls=["0.5"]))
@@ -81,7 +52,10 @@ def refusal(write: Callable, folder: Path) -> str:
     return one_line(caught.value)
 
 
-@pytest.mark.parametrize("what", WRITERS)
+EACH = [pytest.param(what, marks=pytest.mark.long if what == "a report" else ()) for what in WRITERS]
+
+
+@pytest.mark.parametrize("what", EACH)
 def test_a_full_disk_is_one_line_that_names_the_file_and_leaves_what_was_there(disk, what):
     folder, write = disk.path / "results", WRITERS[what]
     folder.mkdir()
@@ -101,7 +75,7 @@ def test_a_full_disk_is_one_line_that_names_the_file_and_leaves_what_was_there(d
     assert set(disk.content()) == set(before) or what == "a store of images"
 
 
-@pytest.mark.parametrize("what", WRITERS)
+@pytest.mark.parametrize("what", EACH)
 def test_a_read_only_folder_is_one_line_that_names_the_file(disk, what):
     folder = disk.path / "results"
     folder.mkdir()

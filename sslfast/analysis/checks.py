@@ -72,15 +72,15 @@ def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where
     """
     _require(history, ["method", "u", "l", "seed", "epoch", "seconds", metric], where)
     history = history.copy()
-    for name in ("u", "l", "seed", "epoch", "seconds", metric):
+    if "images" not in history:
+        history["images"] = np.nan
+    for name in ("u", "l", "seed", "epoch", "seconds", "images", metric):
         history[name] = _numbers(history[name], f"{where}: column {name}")
     for name in ("dataset", "encoder"):
         if name not in history:
             if cells[name].nunique() > 1:
                 raise ResultsError(f"{where}: no column {name}, but {cells[name].nunique()} of them in cells; add it")
             history[name] = cells[name].iloc[0]
-    if "images" not in history:
-        history["images"] = np.nan
     history.loc[history.method == SUPERVISED, "u"] = np.nan
     outside = ~history[metric].between(0, 1) & history[metric].notna()
     if outside.any():

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..errors import ConfigError, RecordError
@@ -27,11 +27,9 @@ def save_encoder(encoder: Encoder, path: str | Path, /, **spec: object) -> None:
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
     with replacing(path) as scratch:
-        try:
-            # one entry: safetensors writes several in an order that changes from run to run
-            save_file(weights, scratch, metadata={"sslfast": json.dumps(about)})
-        except SafetensorError as error:  # it says so of a full disk, too
-            raise RecordError(f"{path}: cannot write the encoder ({error}); mend that and run again") from None
+        # one entry: safetensors writes several in an order that changes from run to run; and written here rather than by
+        # safetensors, whose files only their owner may read
+        scratch.write_bytes(save(weights, metadata={"sslfast": json.dumps(about)}))
 
 
 def read_spec(path: str | Path) -> dict:

@@ -76,10 +76,13 @@ def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where
         history["images"] = np.nan
     for name in ("u", "l", "seed", "epoch", "seconds", "images", metric):
         history[name] = _numbers(history[name], f"{where}: column {name}")
+    history["method"] = _text(history.method)
     for name in ("dataset", "encoder"):
-        if name not in history:
-            if cells[name].nunique() > 1:
-                raise ResultsError(f"{where}: no column {name}, but {cells[name].nunique()} of them in cells; add it")
+        if name in history:
+            history[name] = _text(history[name])
+        elif cells[name].nunique() > 1:
+            raise ResultsError(f"{where}: no column {name}, but {cells[name].nunique()} of them in cells; add it")
+        else:
             history[name] = cells[name].iloc[0]
     history.loc[history.method == SUPERVISED, "u"] = np.nan
     outside = ~history[metric].between(0, 1) & history[metric].notna()
@@ -165,8 +168,15 @@ def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
             raise ResultsError(f"{where}: column {name}: found {found} in row {_first(wrong)}, expected {expected}")
 
 
+def _text(column: pd.Series) -> pd.Series:
+    known = column.dropna()
+    return column if known.map(type).eq(str).all() else column.where(column.isna(), column.astype(str))
+
+
 def _check_names(cells: pd.DataFrame, where: str) -> None:
     for name in NAMES:
+        if name in cells:  # a data set may be called 2012, and then it is a number in a CSV file
+            cells[name] = _text(cells[name])
         for found in cells[name].dropna().unique() if name in cells else []:
             if not NAME.fullmatch(str(found)) or printable(str(found)) != str(found):
                 row = _first(cells[name] == found)

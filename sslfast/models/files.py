@@ -27,8 +27,8 @@ def save_encoder(encoder: Encoder, path: str | Path, /, **spec: object) -> None:
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
     with replacing(path) as scratch:
-        # one entry: safetensors writes several in an order that changes from run to run; and written here rather than by
-        # safetensors, whose files only their owner may read
+        # one entry: safetensors writes several in an order that changes from run to run; and written here,
+        # since files that safetensors writes are their owner's only
         scratch.write_bytes(save(weights, metadata={"sslfast": json.dumps(about)}))
 
 

@@ -138,3 +138,10 @@ def test_a_history_that_cannot_belong_to_the_cells_is_refused(history, expected)
     with pytest.raises(ResultsError) as found:
         check_history(history, CELLS, "macro_f1")
     assert expected in str(found.value)
+
+
+@pytest.mark.parametrize("column", ["dataset", "encoder"])
+def test_names_that_are_numbers_are_the_same_in_both_tables(column):
+    cells, history = tables(grid(realistic, us=["0", "1"], ls=["0.5"]))
+    found = check_history(history.assign(**{column: 2012}), check_cells(cells.assign(**{column: 2012})), "macro_f1")
+    assert found[column].unique().tolist() == ["2012"]

@@ -4,7 +4,7 @@ import contextlib
 import csv
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -300,3 +300,29 @@ def test_a_pickle_in_place_of_any_file_of_a_study_is_never_opened(tmp_path, read
         read(tmp_path / "file")
     assert is_one_line(caught.value)
     assert not (tmp_path / "sprung").exists()
+
+
+SPOILT = {  # a well-formed split that `make_split` never makes: (column, another content)
+    "an index that is not there": ("index", lambda column: column + 1),
+    "another role": ("role", lambda column: column.replace("valid", "test")),
+    "a class too many": ("class", lambda column: column + 5),
+    "two images of one rank": ("labelled_rank", lambda column: column.replace(1, 0)),
+    "an image without a rank": ("unlabelled_rank", lambda column: column.replace(3, -1)),
+}
+
+
+@pytest.mark.parametrize("column, spoil", SPOILT.values(), ids=SPOILT)
+def test_a_split_that_cannot_be_is_refused(tmp_path, digits, column, spoil):
+    split = make_split(digits, 0)
+    table = split.table.assign(**{column: spoil(split.table[column])})
+    write_split(replace(split, table=table), tmp_path / "split.parquet")
+    with pytest.raises(RecordError, match=r"split\.parquet: not a readable split \(its .* cannot be\)"):
+        read_split(tmp_path / "split.parquet")
+
+
+def test_stored_labels_of_classes_that_are_not_there_are_refused(tmp_path):
+    load_dataset("digits", data_root=tmp_path)
+    (meta,) = tmp_path.glob("cache/*/meta.json")
+    meta.write_text(json.dumps({"classes": ["0", "1"], "notes": {}}))
+    with pytest.raises(DataError, match=r"are damaged \(labels from 0 to 9 for 2 classes\); delete it and run again"):
+        load_dataset("digits", data_root=tmp_path)

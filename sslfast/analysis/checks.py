@@ -169,8 +169,8 @@ def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
 
 
 def _text(column: pd.Series) -> pd.Series:
-    known = column.dropna()
-    return column if known.map(type).eq(str).all() else column.where(column.isna(), column.astype(str))
+    is_text = all(isinstance(name, str) for name in column.dropna().unique())
+    return column if is_text else column.where(column.isna(), column.astype(str))
 
 
 def _check_names(cells: pd.DataFrame, where: str) -> None:

@@ -76,7 +76,6 @@ def test_damaged_files_of_a_study_are_named_and_made_anew_once_they_are_deleted(
         "results/tiny/records/pretrain/random-*.json": ["results/tiny/records/classify/random-*"],
         "results/tiny/encoders/random-*.safetensors": ["results/tiny/records/classify/random-*"],
         "results/tiny/splits/*.parquet": ["results/tiny/records/supervised/*"],
-        "results/tiny/images.json": [],
     }.items():
         (damaged,) = tmp_path.glob(pattern)
         damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2])

@@ -1,4 +1,5 @@
 # make study: set up, run the embedded study, build its report.   make test: set up, run the tests.
+# make test-long: the tests that take long (inputs by the thousand, accidents).
 # PYTHON=python3.12 chooses another Python; PIP_ARGS is handed to pip (an index with CPU builds of torch, say).
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
@@ -15,7 +16,7 @@ test: $(READY)
 	$(BIN)/pytest
 
 test-long: $(READY)
-	$(BIN)/pytest -m long
+	$(BIN)/pytest -m long -rP
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@ from pathlib import Path
 from sslfast.config import read_schema
 
 ROOT = Path(__file__).parents[1]
-RULES = ("images", "split", "pretrain", "classify", "supervised", "collect", "report")
+RULES = ("images", "split", "pretrain", "classify", "supervised", "collect", "examples", "report")
 HEAD = """# The config
 
 `config.yaml` is the study that plain `snakemake` runs. Another one is chosen whole, not mixed with it:
@@ -35,12 +35,13 @@ my-images/unlabelled/…        (optional, at any depth)
 ```
 
 PNG, JPEG, BMP and WebP. Images are scaled and cropped to `image_size`, once, and kept under
-`data_root`; when a file is added, changed or removed they are read again.
+`data_root`; when a file is added, changed or removed they are read again. Nothing but the folder is read:
+a link that leads out of it, or to another folder, stops the study with its name.
 
 ## Keys
 
-The last column names what a change of the key runs again: the jobs of those rules, and no others; tables (`collect`)
-and report follow whatever runs. Where it says 'new',
+The last column names what a change of the key runs again: the jobs of those rules, and no others; tables (`collect`),
+pictures (`examples`) and report follow whatever runs. Where it says 'new',
 only boxes of the grid that were not there before; what is taken away stays on disk and leaves tables and report.
 A change of `classify` reruns the baseline too, unless `supervised` has its own value.
 
@@ -75,7 +76,7 @@ def _reruns(entry: dict) -> str:
 
 def _without_end(rules: list[str]) -> list[str]:
     """The tables and the report follow everything else: said once, above."""
-    return rules if rules == ["report"] else [rule for rule in rules if rule not in ("collect", "report")]
+    return rules if rules == ["report"] else [rule for rule in rules if rule not in ("collect", "examples", "report")]
 
 
 def _values(entry: dict) -> str:

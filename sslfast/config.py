@@ -11,12 +11,17 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
 
-from .errors import ConfigError
+from .errors import LONGEST, ConfigError, printable, shown
+from .files import user_path
 from .fractions import canonical_list
 
 __all__ = ["check_config", "read_schema"]
 
-MAX_SEEDS = 1000  # more is a slip of the keyboard, and would fill the memory with job names
+# More is a slip of the keyboard, and would fill the memory with job names.
+MAX_SEEDS = 1000
+MAX_CELLS = 200_000
+DEEPEST = 2  # maps and lists within each other
+LARGEST = 2**1024  # a whole number that is no float any more
 
 
 def read_schema(path: str | Path) -> dict:
@@ -29,6 +34,9 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
 
     Raises `ConfigError`, one line that names the key, for anything that cannot work.
     """
+    if not isinstance(config, Mapping):
+        raise ConfigError(f"config: found {shown(config)}, expected keys and values")
+    _check_size(config)
     config = _numbers(copy.deepcopy(dict(config)), schema)
     problems = list(_Validator(schema).iter_errors(config))
     if problems:
@@ -36,11 +44,17 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
         raise ConfigError(_explain(unknown[0] if unknown else best_match(problems), schema))
     if config["dataset"] != "folder" and (given := [key for key in _FOLDER_ONLY if config.get(key) is not None]):
         raise ConfigError(f"{given[0]}: given, but dataset is {config['dataset']}; it is for dataset: folder only")
+    for key in ("folder", "data_root"):
+        if config.get(key):
+            user_path(config[key], key)
+    title = config.get("title") or ""
+    if title != printable(title) or {"<", ">"} & set(title):  # Snakemake's own report would take a tag for one
+        raise ConfigError(f"title: found {shown(title)}, expected one line of text without < and >")
     config = _defaults(config, schema)
     if config["dataset"] != "folder":
         config = {key: value for key, value in config.items() if key not in _FOLDER_ONLY} | {"folder": None}
     config["study"] = config.get("study") or config["dataset"]
-    config["title"] = config.get("title") or config["study"]
+    config["title"] = (config.get("title") or "").strip() or config["study"]
     config["supervised"] = {**config["classify"], **config["supervised"]}
     del config["supervised"]["views"]  # the baseline trains its encoder, and always sees fresh images
     for key in ("unlabelled", "labelled"):
@@ -55,10 +69,35 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
             raise ConfigError(f"seeds: found {config['seeds']}, expected {MAX_SEEDS} or less, or a list of seeds")
         config["seeds"] = list(range(config["seeds"]))
     if len(set(config["seeds"])) < len(config["seeds"]):
-        raise ConfigError(f"seeds: found {config['seeds']}, expected each seed once")
+        raise ConfigError(f"seeds: found {shown(config['seeds'])}, expected each seed once")
+    n_cells = math.prod(len(config[key]) for key in ("unlabelled", "labelled", "seeds", "encoders"))
+    if n_cells > MAX_CELLS:
+        raise ConfigError(
+            f"unlabelled: found {n_cells:,} cells with all fractions and seeds, expected {MAX_CELLS:,} or less"
+        )
     if config["dataset"] == "folder" and not config["folder"]:
         raise ConfigError("folder: missing; dataset: folder needs the path of your images here")
     return config
+
+
+def _check_size(value: object, key: str = "", depth: int = -1) -> None:
+    """`ConfigError` for what the other checks would never finish: YAML can make lists that hold themselves."""
+    if depth > DEEPEST:
+        raise ConfigError(f"{key}: found lists or maps within each other, expected {DEEPEST} levels or less")
+    if isinstance(value, int) and abs(value) >= LARGEST:
+        raise ConfigError(f"{key or 'config'}: found a number of {value.bit_length()} bits, expected a smaller one")
+    if isinstance(value, Mapping):
+        for name, content in value.items():
+            _check_size(name, key, depth)
+            _check_size(content, f"{key}.{_name(name)}" if key else _name(name), depth + 1)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for content in value:
+            _check_size(content, key, depth + 1)
+
+
+def _name(key: object) -> str:
+    plain = isinstance(key, str) and printable(" ".join(key.split())) == key and 0 < len(key) <= LONGEST
+    return key if plain else shown(key)
 
 
 def _numbers(value, schema: Mapping):
@@ -95,13 +134,13 @@ def _defaults(config: dict, schema: Mapping) -> dict:
 
 def _explain(problem: ValidationError, schema: Mapping) -> str:
     key = ".".join(str(part) for part in problem.absolute_path if not isinstance(part, int))
-    found = f"found {problem.instance!r}"
+    found = f"found {shown(problem.instance)}"
     if problem.validator == "additionalProperties":
         known = list(problem.schema["properties"])
         name = next(k for k in problem.instance if k not in known)
         close = difflib.get_close_matches(str(name), known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known keys are {', '.join(known)}"
-        return f"{f'{key}.' if key else ''}{name}: unknown key; {hint}"
+        return f"{f'{key}.' if key else ''}{_name(name)}: unknown key; {hint}"
     if problem.validator == "required":
         name = next(k for k in problem.validator_value if k not in problem.instance)
         return f"{name}: missing; {_lower(schema['properties'][name]['description'])}"

@@ -1,13 +1,28 @@
 """Errors meant for a person: one line that says what was found, what was expected and what to do."""
 
-__all__ = ["ConfigError", "DataError", "RecordError", "ResultsError", "SslfastError"]
+import errno
+import re
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "RecordError",
+    "ResultsError",
+    "SslfastError",
+    "explain",
+    "one_line",
+    "printable",
+    "shown",
+]
+
+LONGEST = 100  # characters of a value that an error repeats
 
 
 class SslfastError(Exception):
-    """Base of every error that a user can mend. Its message is a single line."""
+    """Base of every error that a user can mend. Its message is a single line that is safe to print."""
 
     def __init__(self, message: str):
-        super().__init__(" ".join(str(message).split()))
+        super().__init__(printable(" ".join(str(message).split())))
 
 
 class ConfigError(SslfastError):
@@ -24,3 +39,48 @@ class RecordError(SslfastError):
 
 class ResultsError(SslfastError):
     """A table of results lacks a column, contradicts itself, or mixes what cannot be compared."""
+
+
+def printable(text: str) -> str:
+    r"""`text` with the characters that a terminal, page or table obeys instead of showing as escapes (`\x1b`).
+
+    These are control characters, bytes of a file name that are no UTF-8, and marks that turn the direction of text.
+    """
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def shown(value: object) -> str:
+    """`value` as an error repeats it: as Python writes it, and not at any length."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a whole number of thousands of digits, a list that holds itself
+        text = f"a {type(value).__name__} too long to show"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def explain(error: BaseException) -> str | None:
+    """What the machine refused (room on the disk, access, memory) and what to do, in a line; None for other errors."""
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        # a short write of numpy's is an OSError without a number
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or "requested and" in str(error):
+            return f"{where}no space left on the disk; make room and run again (what is finished is kept)"
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            return f"{where}not allowed to write or read this ({error.strerror}); change that and run again"
+    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
+        return (
+            f"out of memory ({shown(str(error))}); run fewer jobs at once (--cores), or set a smaller batch_size"
+            " or image_size, and run again"
+        )
+    return None
+
+
+def one_line(error: BaseException) -> str:
+    """Any error in one line that is safe to print: what to do where that is known, else what Python says."""
+    if isinstance(error, SslfastError):
+        return str(error)
+    return printable(explain(error) or f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|Cannot allocate memory", re.IGNORECASE)

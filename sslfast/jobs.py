@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from .errors import SslfastError
+from .errors import SslfastError, explain, one_line
 from .memory import keep_freed_memory
 
 __all__ = ["job"]
@@ -24,14 +24,19 @@ gc.set_threshold(100_000, 20, 100)
 def job(log: str | Path) -> Iterator[None]:
     """Run the block as a whole process: what it prints goes to the file `log`, then the process ends.
 
-    An error that a user can mend ends as one line on stderr; any other exception leaves its
-    traceback in the log and its last line on stderr. Exit code 1 in both cases.
+    An error that a user can mend, and a disk or memory that is full, end as one line on stderr; any
+    other exception leaves its traceback in the log and its last line on stderr. Exit code 1 in all cases.
     """
     gc.freeze()
     gc.set_threshold(*_USUAL)
     keep_freed_memory()
     try:
-        with open(log, "a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+        # names of files may be no UTF-8: a log must not fail on what it is to tell
+        with (
+            open(log, "a", encoding="utf-8", errors="backslashreplace") as file,
+            redirect_stdout(file),
+            redirect_stderr(file),
+        ):
             try:
                 yield
             except BaseException:
@@ -40,7 +45,7 @@ def job(log: str | Path) -> Iterator[None]:
     except SslfastError as error:
         _end(1, f"error: {error}")
     except Exception as error:
-        _end(1, f"error: {type(error).__name__}: {' '.join(str(error).split())} (traceback in {log})")
+        _end(1, f"error: {one_line(error)}" + ("" if explain(error) else f" (traceback in {log})"))
     _end(0)
 
 

@@ -5,10 +5,11 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import get_origin
 
 import numpy as np
 
-from .errors import ConfigError, RecordError
+from .errors import ConfigError, RecordError, printable, shown
 from .files import replacing
 from .fractions import canonical
 
@@ -91,6 +92,11 @@ class RunRecord:
             if not good:
                 raise RecordError(f"{where}: {what}; delete the file and run again")
 
+        for part in (self, self.spec):
+            for entry in fields(part):
+                value = getattr(part, entry.name)
+                good = _fits(value, entry.type) and (entry.name == "reason" or _is_plain(value))
+                require(good, f"{entry.name} is {shown(value)}")
         require(self.schema_version == SCHEMA_VERSION, f"schema_version {self.schema_version}, not {SCHEMA_VERSION}")
         require(self.stage in STAGES, f"stage {self.stage!r} is none of {', '.join(STAGES)}")
         require(self.status in STATUSES, f"status {self.status!r} is none of {', '.join(STATUSES)}")
@@ -101,13 +107,16 @@ class RunRecord:
         require(
             isinstance(self.seconds, dict) and set(self.seconds) == set(PHASES), f"seconds not for {sorted(PHASES)}"
         )
-        require(all(s >= 0 for s in self.seconds.values()), "a negative number of seconds")
+        require(all(0 <= s < math.inf for s in self.seconds.values()), "a negative number of seconds")
+        versions = [*self.versions, *self.versions.values(), self.settings.get("budget", "")]
+        require(all(isinstance(v, str) and _is_plain(v) for v in versions), "versions or budget that are no text")
+        require(all(_fits(self.notes.get(note, 0), int) for note in _COUNTS), f"{_COUNTS} that are no counts")
         wanted = {"epoch", "seconds", "images", *HISTORY[self.stage]}
         for number, row in enumerate(self.history, 1):
             require(set(row) == wanted, f"history row {number} has {sorted(row)}, not {sorted(wanted)}")
             require(row["epoch"] == number, f"history row {number} is of epoch {row['epoch']}")
             before = self.history[number - 2]["seconds"] if number > 1 else 0
-            require(row["seconds"] >= before, f"time runs backwards in epoch {number}")
+            require(before <= row["seconds"] < math.inf, f"time runs backwards in epoch {number}")
             for name in ("accuracy", "macro_f1"):
                 require(row.get(name) is None or 0 <= row[name] <= 1, f"{name} {row.get(name)} in epoch {number}")
         tested = self.status == "ok" and self.stage != "pretrain"
@@ -146,7 +155,8 @@ def read_record(path: str | Path) -> RunRecord:
         return record
     except RecordError:
         raise
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    # what is no record can fail in many ways: the last two are lists a thousand deep and numbers too large for a float
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, ArithmeticError) as error:
         raise RecordError(f"{path}: not a readable run record ({error}); delete the file and run again") from None
 
 
@@ -164,6 +174,18 @@ def _check_test(test: dict, require: Callable[[bool, str], None]) -> None:
     require(all(set(m) == MISTAKE and m["true"] != m["predicted"] for m in mistakes), "a mistake that is none")
     possible = all(0 <= m[k] < n for m in mistakes for k, n in (("image", total), ("predicted", n_classes)))
     require(possible and len(mistakes) <= total - hits, "mistakes that were not made")
+
+
+_COUNTS = ("classes_rounded_up", "images_skipped")
+
+
+def _fits(value: object, kind: type) -> bool:
+    """Whether `value` is of the type `kind`, as a dataclass names it; what a list or dict holds is not looked at."""
+    return isinstance(value, get_origin(kind) if get_origin(kind) in (dict, list) else kind) and value is not True
+
+
+def _is_plain(value: object) -> bool:
+    return not isinstance(value, str) or printable(value) == value
 
 
 def _is_canonical(value: object) -> bool:

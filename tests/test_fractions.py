@@ -12,7 +12,7 @@ from sslfast import fractions
 from sslfast.errors import ConfigError
 
 hundredths = st.integers(0, 100)
-some_floats = st.floats(0, 1)
+some_floats = st.just(0.0) | st.floats(1e-12, 1)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,19 @@ def test_numbers_outside_0_to_1_are_refused_with_their_key(bad):
 def test_what_is_no_number_is_refused_with_its_key(bad):
     with pytest.raises(ConfigError, match=r"labelled: found .*expected a number from 0 to 1"):
         fractions.canonical(bad, "labelled")
+
+
+@pytest.mark.parametrize(
+    "bad", ["1e-31", "1e-99999999999999", "0." + "3" * 1000, 1e-300], ids=lambda bad: str(bad)[:12]
+)
+def test_a_fraction_of_more_decimals_than_a_file_name_takes_is_refused(bad):
+    with pytest.raises(ConfigError, match=r"labelled: found .*expected a fraction of at most 30 decimals") as caught:
+        fractions.canonical(bad, "labelled")
+    assert len(str(caught.value)) < 200
+
+
+def test_further_zeros_are_no_decimals():
+    assert fractions.canonical("0.1" + "0" * 1000) == "0.1"
 
 
 def test_a_percentage_is_refused_with_how_to_write_it():

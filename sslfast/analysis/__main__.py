@@ -4,11 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-import pandas as pd
-
-from ..errors import ResultsError, SslfastError
+from ..errors import SslfastError, one_line
 from .decision import Prices
 from .results import Settings, analyse, verdict, write_results
+from .table_files import read_table
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,12 +17,12 @@ def main(arguments: list[str] | None = None) -> int:
         o = options
         prices = Prices(o.price_per_label, o.price_per_unlabelled_image, o.price_per_gpu_hour, o.budget)
         settings = Settings(o.metric, o.delta, o.alpha, o.threshold, o.threshold_metric, o.target, prices)
-        cells = _read(options.cells)
-        history = _read(options.history) if options.history else None
+        cells = read_table(options.cells)
+        history = read_table(options.history) if options.history else None
         results = analyse(cells, history, settings)
         write_results(results, options.out)
-    except (SslfastError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (SslfastError, OSError, MemoryError) as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
     print("\n".join(verdict(results)))
     print(f"\nThe summary and the tables are in {options.out}")
@@ -46,13 +45,6 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("price-per-label", "price-per-unlabelled-image", "price-per-gpu-hour", "budget"):
         parser.add_argument(f"--{name}", type=float)
     return parser
-
-
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (ValueError, UnicodeDecodeError) as error:  # pandas' own errors are ValueErrors
-        raise ResultsError(f"{path}: not a readable table ({error}); expected CSV with a header, or Parquet") from None
 
 
 if __name__ == "__main__":

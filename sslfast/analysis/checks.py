@@ -1,13 +1,14 @@
 """Tables of results from anywhere: what they must hold, and one line on what is wrong if they do not."""
 
 import difflib
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from ..errors import ConfigError, ResultsError
+from ..errors import ConfigError, ResultsError, printable, shown
 
 __all__ = ["CELL_KEY", "RANDOM", "SUPERVISED", "check_cells", "check_history", "check_metric", "check_number"]
 
@@ -19,6 +20,9 @@ REQUIRED = ["method", "u", "l", "seed", "n_unlabelled", "n_labelled"]
 # a table that mixes them compares unlike things
 ONE_OF_EACH = ["study", "dataset", "fingerprint", "valid_fraction", "schema_version", "budget", "pool"]
 ONE_OF_EACH += ["precision", "code_version"]
+# Names stand in pages, Markdown and CSV: none may begin a formula there, or hold a tag, a link or a table's bar.
+NAMES = ["study", "dataset", "method", "encoder", "pool", "budget"]
+NAME = re.compile(r"[^\W_][^<>|`*\[\]$\\]{0,99}")
 COUNT_SLACK = 0.01  # classes are rounded one by one, so counts of one fraction may differ a little
 
 
@@ -33,6 +37,7 @@ def check_cells(cells: pd.DataFrame, where: str = "cells") -> pd.DataFrame:
     and status), `seconds_pretrain`, `seconds_classify`, `n_test`, `n_classes`. Other columns pass through. Scores of
     runs that are not `ok` are emptied: they never count.
 
+    Names (of methods, say) begin with a letter or digit and have at most 100 characters, none of < > | ` * [ ] $ \\.
     Raises `ResultsError`, one line naming `where` and the column, for what is missing or cannot be.
     """
     if cells.empty:
@@ -52,6 +57,7 @@ def check_cells(cells: pd.DataFrame, where: str = "cells") -> pd.DataFrame:
     for name in ("method", "encoder", "status"):
         if cells[name].isna().any():
             raise ResultsError(f"{where}: column {name} is empty in row {_first(cells[name].isna())}; fill it in")
+    _check_names(cells, where)
     cells.loc[cells.method == SUPERVISED, "u"] = np.nan
     _check_values(cells, metrics, where)
     _check_one_study(cells, where)
@@ -69,15 +75,18 @@ def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where
     """
     _require(history, ["method", "u", "l", "seed", "epoch", "seconds", metric], where)
     history = history.copy()
-    for name in ("u", "l", "seed", "epoch", "seconds", metric):
-        history[name] = _numbers(history[name], f"{where}: column {name}")
-    for name in ("dataset", "encoder"):
-        if name not in history:
-            if cells[name].nunique() > 1:
-                raise ResultsError(f"{where}: no column {name}, but {cells[name].nunique()} of them in cells; add it")
-            history[name] = cells[name].iloc[0]
     if "images" not in history:
         history["images"] = np.nan
+    for name in ("u", "l", "seed", "epoch", "seconds", "images", metric):
+        history[name] = _numbers(history[name], f"{where}: column {name}")
+    history["method"] = _text(history.method)
+    for name in ("dataset", "encoder"):
+        if name in history:
+            history[name] = _text(history[name])
+        elif cells[name].nunique() > 1:
+            raise ResultsError(f"{where}: no column {name}, but {cells[name].nunique()} of them in cells; add it")
+        else:
+            history[name] = cells[name].iloc[0]
     history.loc[history.method == SUPERVISED, "u"] = np.nan
     outside = ~history[metric].between(0, 1) & history[metric].notna()
     if outside.any():
@@ -116,12 +125,15 @@ def _require(table: pd.DataFrame, names: Sequence[str], where: str) -> None:
 
 
 def _numbers(column: pd.Series, what: str) -> pd.Series:
-    numbers = pd.to_numeric(column, errors="coerce")
-    broken = numbers.isna() & column.notna()
+    try:
+        numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    except OverflowError:  # whole numbers of hundreds of digits
+        numbers = pd.to_numeric(column.astype(str), errors="coerce").astype(float)
+    broken = (numbers.isna() & column.notna()) | np.isinf(numbers)
     if broken.any() or types.is_bool_dtype(column):
-        raise ResultsError(f"{what}: found {column[broken].iloc[0] if broken.any() else 'true or false'!r}"
+        raise ResultsError(f"{what}: found {shown(column[broken].iloc[0]) if broken.any() else 'true or false'}"
                            f" in row {_first(broken)}, expected a number (decimals with a point)")  # fmt: skip
-    return numbers.astype(float)
+    return numbers
 
 
 def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
@@ -134,7 +146,7 @@ def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
         ("u", ~cells.u.between(0, 1) & (cells.method != SUPERVISED), "a fraction from 0 to 1"),
         ("u", (cells.method == RANDOM) & (cells.u != 0), "0, since method random is an encoder without pre-training"),
         ("u", learned & (cells.u == 0), "more than 0; an encoder without pre-training is method random"),
-        ("seed", ~(cells.seed.notna() & (cells.seed % 1 == 0)), "a whole number"),
+        ("seed", ~(cells.seed.notna() & (cells.seed % 1 == 0) & (cells.seed.abs() < 2**53)), "a whole number"),
         *((name, finished & cells[name].isna(), "a score, since the status is ok") for name in metrics),
         *(
             (name, ~cells[name].between(0, 1) & cells[name].notna(), "a score from 0 to 1 (divide percentages by 100)")
@@ -157,6 +169,24 @@ def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
             found = cells[name][wrong].iloc[0]
             found = "nothing" if pd.isna(found) else f"{found:g}"
             raise ResultsError(f"{where}: column {name}: found {found} in row {_first(wrong)}, expected {expected}")
+
+
+def _text(column: pd.Series) -> pd.Series:
+    is_text = all(isinstance(name, str) for name in column.dropna().unique())
+    return column if is_text else column.where(column.isna(), column.astype(str))
+
+
+def _check_names(cells: pd.DataFrame, where: str) -> None:
+    for name in NAMES:
+        if name in cells:  # a data set may be called 2012, and then it is a number in a CSV file
+            cells[name] = _text(cells[name])
+        for found in cells[name].dropna().unique() if name in cells else []:
+            if not NAME.fullmatch(str(found)) or printable(str(found)) != str(found):
+                row = _first(cells[name] == found)
+                raise ResultsError(
+                    f"{where}: column {name}: found {shown(found)} in row {row}, expected at most 100 characters, the"
+                    " first a letter or digit, none of them < > | ` * [ ] $ \\"
+                )
 
 
 def _check_one_study(cells: pd.DataFrame, where: str) -> None:

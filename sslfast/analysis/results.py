@@ -19,6 +19,7 @@ from .plateau import plateaus
 from .reach import reach
 from .scores import accuracy_targets, scores
 from .surface import surfaces
+from .table_files import to_csv
 from .times import time_to_threshold
 from .words import EXPLORATORY_BELOW, count, points, range_of_points, seeds
 
@@ -149,7 +150,7 @@ def write_results(results: Results, folder: str | Path) -> None:
     """Write each table as `<folder>/<name>.csv`, and `summary.md`, each whole or not at all."""
     for name, table in results.tables.items():
         with replacing(Path(folder) / f"{name}.csv") as scratch:
-            table.to_csv(scratch, index=False)
+            to_csv(table, scratch)
     with replacing(Path(folder) / "summary.md") as scratch:
         scratch.write_text(summary(results), encoding="utf-8")
 

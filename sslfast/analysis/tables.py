@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..errors import printable
 from ..files import replacing
 from ..records import RunRecord, read_record
 from .checks import CELL_KEY
+from .table_files import to_csv
 
 __all__ = ["CELL_KEY", "collect", "write_tables"]
 
@@ -38,7 +40,7 @@ def write_tables(tables: dict[str, pd.DataFrame], folders: Sequence[str | Path],
         for name, table in tables.items():
             for kind in kinds:
                 with replacing(Path(folder) / f"{name}.{kind}") as scratch:
-                    table.to_parquet(scratch) if kind == "parquet" else table.to_csv(scratch, index=False)
+                    table.to_parquet(scratch) if kind == "parquet" else to_csv(table, scratch)
 
 
 def _number(fraction: str | None) -> float:
@@ -69,7 +71,7 @@ def _cell(record: RunRecord) -> dict:
         "n_labelled": spec.n_labelled,
         "pool": spec.pool,
         "status": record.status,
-        "reason": record.reason,
+        "reason": record.reason and printable(record.reason),
         "test_accuracy": test.get("accuracy", float("nan")),
         "test_macro_f1": test.get("macro_f1", float("nan")),
         "n_test": sum(map(sum, test.get("confusion", []))),

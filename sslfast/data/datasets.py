@@ -9,7 +9,7 @@ from typing import TextIO
 
 import numpy as np
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, explain
 from .folder import FolderOptions, folder_key, read_folder
 from .images import Arrays, ImageData, cached, default_data_root
 from .listing import content_digest, scan
@@ -107,12 +107,12 @@ def _torchvision(dataset: str, root: Path, progress: TextIO | None) -> Arrays:
 
     try:
         train, test = read(True), read(False)
-    except PermissionError:
-        raise  # `cached` says what to do
-    except (OSError, RuntimeError, ValueError, AssertionError) as error:  # the last two for damaged files
+    except Exception as error:  # torchvision raises nearly anything on damaged files
+        if explain(error):
+            raise  # a full disk, say: `cached` tells what to do
         raise DataError(
             f"dataset: {dataset} is not in {root}, or damaged, and could not be downloaded ({_reason(error)});"
-            f" with a network, remove {root / folder} and try again; without, put {files} there"
+            f" with a network, delete {root / folder} and try again; without, put {files} there"
         ) from None
     arrays = [np.asarray(part.data, dtype=np.uint8) for part in (train, test)]
     train_x, test_x = (a if a.ndim == 4 else a[..., None] for a in arrays)

@@ -1,12 +1,14 @@
 """A person's own images: from files in folders (see `listing`) to one array.
 
 PNG, JPEG, BMP and WebP, in grey, RGB, palette or with transparency (shown on white), in 8 or 16
-bits; EXIF orientation is honoured.
+bits; EXIF orientation is honoured. What a file is, its content says and not its name. Images whose header
+claims more pixels than Pillow takes (some 179 million) are unreadable ones.
 """
 
 import hashlib
 import os
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import astuple, dataclass
@@ -16,7 +18,7 @@ from typing import TextIO
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, printable
 from .images import Arrays
 from .listing import content_digest, scan, too_few
 from .splits import split_off
@@ -24,6 +26,9 @@ from .splits import split_off
 __all__ = ["FolderOptions", "decode", "folder_key", "read_folder"]
 
 UNLABELLED = -1
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF")  # Pillow would also open EPS, and start Ghostscript on it
+LARGE = 2**24  # pixels; larger images are decoded one at a time, or a few small files would fill the memory
+_large_one = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def read_folder(root: Path, options: FolderOptions, content: str, progress: Text
     notes = {
         **listing.notes,
         "images_skipped": len(skipped),
-        "skipped": [os.path.relpath(path, root) for path in skipped[:100]],
+        "skipped": [printable(os.path.relpath(path, root)) for path in skipped[:100]],
         "test_split_off": not test,
     }
     return Arrays(x[~is_test], y[~is_test], x[is_test], y[is_test], tuple(listing.classes), notes)
@@ -95,14 +100,15 @@ def decode(source, image_size: int, channels: int) -> np.ndarray:
     Upright by its EXIF orientation, the shorter side scaled to `image_size`, cropped to the centre.
     """
     given = isinstance(source, Image.Image)
-    with nullcontext(source) if given else Image.open(source) as image:
+    with nullcontext(source) if given else Image.open(source, formats=FORMATS) as image:
         if not given:  # JPEG decoders can halve an image several times over at next to no cost
             image.draft(None, (2 * image_size, 2 * image_size))
-        image = _plain(ImageOps.exif_transpose(image))
-        image = image.convert("L" if channels == 1 else "RGB")
-        if image.size != (image_size, image_size):
-            image = ImageOps.fit(image, (image_size, image_size), Image.Resampling.BICUBIC)
-        return np.asarray(image, dtype=np.uint8).reshape(image_size, image_size, channels)
+        with _large_one if image.width * image.height > LARGE else nullcontext():
+            image = _plain(ImageOps.exif_transpose(image))
+            image = image.convert("L" if channels == 1 else "RGB")
+            if image.size != (image_size, image_size):
+                image = ImageOps.fit(image, (image_size, image_size), Image.Resampling.BICUBIC)
+            return np.asarray(image, dtype=np.uint8).reshape(image_size, image_size, channels)
 
 
 def _plain(image: Image.Image) -> Image.Image:

@@ -15,6 +15,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from ..errors import DataError
+from ..files import user_path
 from ..version import reading_version
 
 __all__ = ["ImageData", "ImageSet", "cached", "default_data_root", "from_arrays"]
@@ -107,7 +108,7 @@ class Arrays:
 
 def default_data_root(data_root: str | Path | None = None) -> Path:
     """Where data sets live: `data_root`, else `$SSLFAST_DATA`, else `~/.cache/sslfast`."""
-    return Path(data_root or os.environ.get("SSLFAST_DATA") or "~/.cache/sslfast").expanduser()
+    return user_path(data_root or os.environ.get("SSLFAST_DATA") or "~/.cache/sslfast", "data_root")
 
 
 def from_arrays(name: str, arrays: Arrays, fingerprint: str) -> ImageData:
@@ -137,8 +138,8 @@ def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays], che
                     _store(folder, read())
         except OSError as error:
             raise DataError(
-                f"data_root: cannot write to {data_root} ({error.strerror or error}); set data_root in the config"
-                " or SSLFAST_DATA to a folder that you may write to"
+                f"data_root: cannot write to {data_root} ({error.strerror or error}); make room there, or set data_root"
+                " in the config or SSLFAST_DATA to a folder that you may write to"
             ) from None
     return _load(name, folder, check)
 
@@ -149,11 +150,14 @@ def _free_memory(device: torch.device) -> int:
 
 
 def _store(folder: Path, arrays: Arrays) -> None:
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    prefix = f".{folder.name}-"
+    for left in folder.parent.glob(f"{prefix}*"):  # by a process that was killed, since the lock is ours
+        shutil.rmtree(left, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
         fingerprint, copies = _content(arrays)
         meta = {**vars(arrays), "fingerprint": fingerprint, "notes": {**arrays.notes, **copies}}
-        for part in ("train_x", "train_y", "test_x", "test_y"):
+        for part in _PARTS:
             np.save(scratch / f"{part}.npy", np.ascontiguousarray(meta.pop(part)))
         (scratch / "meta.json").write_text(json.dumps(meta))
         shutil.rmtree(folder, ignore_errors=True)
@@ -166,12 +170,13 @@ def _load(name: str, folder: Path, check: bool) -> ImageData:
     try:
         meta = json.loads((folder / "meta.json").read_text())
         # 'c' (copy on write) gives torch the writable array it wants without ever touching the file
-        parts = {p: np.load(folder / f"{p}.npy", mmap_mode="c") for p in ("train_x", "train_y", "test_x", "test_y")}
-        arrays = Arrays(**parts, classes=tuple(meta["classes"]), notes=meta["notes"])
+        parts = {p: np.load(folder / f"{p}.npy", mmap_mode="c", allow_pickle=False) for p in _PARTS}
+        arrays = Arrays(**parts, classes=tuple(meta["classes"]), notes=dict(meta["notes"]))
+        _check(arrays)
         if check and _content(arrays)[0] != meta["fingerprint"]:
             raise ValueError("its pixels are not those that were stored")
-        return from_arrays(name, arrays, meta["fingerprint"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return from_arrays(name, arrays, str(meta["fingerprint"]))
+    except Exception as error:  # numpy raises nearly anything on damaged files
         raise DataError(
             f"data_root: the images stored in {folder} are damaged ({error}); delete that folder and run again"
         ) from None
@@ -192,3 +197,16 @@ def _content(arrays: Arrays) -> tuple[str, dict[str, int]]:
         "training_images_repeated": len(train) - len(known),
     }
     return hashlib.sha256(whole).hexdigest()[:16], copies
+
+
+def _check(arrays: Arrays) -> None:
+    """`ValueError` for arrays that no reader ever made."""
+    for x, y, least in ((arrays.train_x, arrays.train_y, -1), (arrays.test_x, arrays.test_y, 0)):
+        good = x.dtype == np.uint8 and y.dtype == np.int64 and x.ndim == 4 and y.shape == x.shape[:1]
+        if not good or not x.size or x.shape[1:] != arrays.train_x.shape[1:]:
+            raise ValueError(f"images {x.dtype} {x.shape}, labels {y.dtype} {y.shape}")
+        if y.min() < least or y.max() >= len(arrays.classes):
+            raise ValueError(f"labels from {y.min()} to {y.max()} for {len(arrays.classes)} classes")
+
+
+_PARTS = ("train_x", "train_y", "test_x", "test_y")

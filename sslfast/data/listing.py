@@ -6,12 +6,15 @@ Three layouts are read:
 * the same without `test/`: test images are split off the training images, class by class;
 * one tree, `<class>/…`, optionally with `unlabelled/…`: the same.
 
-Images may lie at any depth below their class. Files that are no images are passed over and counted.
+Images may lie at any depth below their class. Files that are no images are passed over and counted. A
+link that leads out of the folder, or to another folder, is an error: nothing but the folder is read, and
+only once.
 This module does without torch, so that a workflow can look at a folder before anything starts.
 """
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,24 +41,24 @@ def scan(root: Path) -> Listing:
     """List the images under `root` by part and class, without opening any of them.
 
     Raises `DataError` where the folder cannot make a study: missing, empty, one class only, a
-    class with a single image, or a test class that training does not know.
+    class with a single image, a test class that training does not know, or a link that leads elsewhere.
     """
-    if not root.is_dir():
+    if not _is_folder(root):
         found = "a file" if root.exists() else "nothing"
         raise DataError(f"folder: found {found} at {root}, expected a folder of images (see config/README.md)")
-    ignored = _Counter()
-    tops = _folders(root, ignored)
+    look = _Look(root)
+    tops = look.folders(root)
     tree = tops.pop("train", None)
     test_folder = tops.pop("test", None) if tree else None
     unlabelled_folder = tops.pop("unlabelled", None)
     if tree:
-        class_folders = _folders(Path(tree), ignored)
-        ignored.n += len(tops)
+        class_folders = look.folders(tree)
+        look.ignored += len(tops)
     elif "test" in tops:
         raise DataError(f"folder: {root} has test/ but no train/; expected train/<class>/ beside it")
     else:
         class_folders, tree = tops, str(root)
-    train = [(name, _images(path, ignored)) for name, path in sorted(class_folders.items())]
+    train = [(name, look.images(path)) for name, path in sorted(class_folders.items())]
     classes = [name for name, files in train if files]
     if not classes:
         raise DataError(
@@ -68,7 +71,7 @@ def scan(root: Path) -> Listing:
         raise DataError(f"folder: found one class only ({classes[0]}) under {tree}; expected two or more")
     test = []
     if test_folder:
-        test = [(name, _images(path, ignored)) for name, path in sorted(_folders(Path(test_folder), ignored).items())]
+        test = [(name, look.images(path)) for name, path in sorted(look.folders(test_folder).items())]
         for name, files in test:
             if files and name not in classes:
                 raise DataError(
@@ -78,12 +81,12 @@ def scan(root: Path) -> Listing:
         test = [(name, files) for name, files in test if files]
         if not test:
             raise DataError(f"folder: {test_folder} has no images; add some, or remove it to split test images off")
-    unlabelled = _images(unlabelled_folder, ignored) if unlabelled_folder else []
+    unlabelled = look.images(unlabelled_folder) if unlabelled_folder else []
     needed = 2 if test else 3  # one each for labelled, validation and (where split off) test
     for name, files in train:
         if len(files) < needed:
             raise DataError(too_few(Path(tree) / name, len(files), needed))
-    return Listing(classes, train, test, unlabelled, Path(tree), {"files_ignored": ignored.n})
+    return Listing(classes, train, test, unlabelled, Path(tree), {"files_ignored": look.ignored})
 
 
 def content_digest(root: Path, listing: Listing) -> str:
@@ -106,45 +109,71 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
-class _Counter:
-    n = 0
+class _Look:
+    """A look through the folder `root`, which counts the files that are no images."""
+
+    def __init__(self, root: Path):
+        self.root, self.within, self.ignored = root, os.path.join(os.path.realpath(root), ""), 0
+
+    def folders(self, folder: str | Path) -> dict[str, str]:
+        """The folders in `folder`, name to path; what else lies there is counted."""
+        entries = self._entries(folder)
+        found = {entry.name: entry.path for entry in entries if _leads_to_folder(entry)}
+        self.ignored += len(entries) - len(found)
+        return found
+
+    def images(self, folder: str) -> list[tuple[str, int, int]]:
+        """Image files below `folder`, sorted by path: `(path, bytes, modification time in ns)`."""
+        found, folders = [], [folder]
+        while folders:
+            for entry in self._entries(folders.pop()):
+                if _leads_to_folder(entry):
+                    folders.append(entry.path)
+                elif os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
+                    self.ignored += 1
+                elif stat.S_ISREG((status := self._status(entry)).st_mode):
+                    found.append((entry.path, status.st_size, status.st_mtime_ns))
+                else:  # a pipe, say, of which reading would never end
+                    self.ignored += 1
+        return sorted(found)
+
+    def _entries(self, folder: str | Path) -> list[os.DirEntry]:
+        if folder != self.root and os.path.islink(folder):
+            raise DataError(
+                f"folder: {folder} is a link to another folder, which may lead out of {self.root} or in a circle;"
+                " put the images themselves here"
+            )
+        try:
+            with os.scandir(folder) as entries:
+                return [entry for entry in entries if not entry.name.startswith(".")]
+        except PermissionError:
+            raise DataError(f"folder: not allowed to read {folder}; change its permissions or move it away") from None
+        except OSError as error:
+            raise DataError(f"folder: cannot look into {folder} ({error.strerror}); move it away") from None
+
+    def _status(self, entry: os.DirEntry) -> os.stat_result:
+        try:
+            if entry.is_symlink() and not os.path.realpath(entry.path).startswith(self.within):
+                raise DataError(
+                    f"folder: {entry.path} is a link out of {self.root}; put the image itself there, or a hard link"
+                )
+            return entry.stat()
+        except OSError as error:
+            raise DataError(f"folder: cannot look at {entry.path} ({error.strerror}); replace or remove it") from None
 
 
-def _folders(folder: Path, ignored: _Counter) -> dict[str, str]:
-    """The folders in `folder`, name to path; what else lies there is counted."""
-    entries = [entry for entry in _entries(folder) if not entry.name.startswith(".")]
-    found = {entry.name: entry.path for entry in entries if entry.is_dir()}
-    ignored.n += len(entries) - len(found)
-    return found
-
-
-def _entries(folder: Path) -> list[os.DirEntry]:
+def _leads_to_folder(entry: os.DirEntry) -> bool:
     try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except PermissionError:
-        raise DataError(f"folder: not allowed to read {folder}; change its permissions or move it away") from None
+        return entry.is_dir()
+    except OSError:  # a link in a circle; whoever wants to read it as a file is told
+        return False
 
 
-def _images(folder: str, ignored: _Counter) -> list[tuple[str, int, int]]:
-    """Image files below `folder`, sorted by path: `(path, bytes, modification time in ns)`."""
-    found, folders = [], [folder]
-    while folders:
-        for entry in _entries(Path(folders.pop())):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                folders.append(entry.path)
-            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                status = _status(entry)
-                found.append((entry.path, status.st_size, status.st_mtime_ns))
-            else:
-                ignored.n += 1
-    return sorted(found)
-
-
-def _status(entry: os.DirEntry) -> os.stat_result:
+def _is_folder(path: Path) -> bool:
     try:
-        return entry.stat()
-    except OSError as error:
-        raise DataError(f"folder: cannot look at {entry.path} ({error.strerror}); replace or remove it") from None
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:  # not allowed, a name too long, a circle of links, a zero byte
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"folder: cannot look at {path} ({why}); expected a folder of images") from None

@@ -1,6 +1,7 @@
 """fastai DataLoaders that take whole batches out of an array, and `image_dls` to make them."""
 
 import copy
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from fastai.data.transforms import CategoryMap
 from fastai.losses import CrossEntropyLossFlat
 from fastai.torch_core import TensorCategory, TensorImage, default_device, to_device
 
+from ..files import user_path
 from ..seeds import derive_seed
 from .augment import Augment, Stream
 from .datasets import DATASETS, load_dataset
@@ -233,7 +235,7 @@ def image_dls(
     Raises `ConfigError` for fractions outside [0, 1], `DataError` for missing or bad images.
     """
     if not isinstance(data, ImageData):
-        known = str(data) in DATASETS or not Path(data).expanduser().exists()
+        known = str(data) in DATASETS or not os.path.exists(user_path(data, "data"))
         data = load_dataset(str(data), **options) if known else load_dataset("folder", folder=data, **options)
     split = make_split(data, seed, valid_fraction)
     kwargs = {"bs": bs, "augment": Augment.of(data.name, augment), "device": device}

@@ -2,6 +2,8 @@
 
 import torch
 
+from ..errors import printable
+
 __all__ = ["show_images"]
 
 
@@ -30,7 +32,9 @@ def show_images(x, others=(), *, vocab=None, beside="target", max_n=9, axes=None
         axis.imshow(_pixels(columns[column][row]), cmap="gray", vmin=0, vmax=255)
         if labels:
             text = [vocab[int(label[row])] if vocab else str(int(label[row])) for label in labels]
-            axis.set_title("\n".join(text), color="black" if len(set(text)) == 1 else "firebrick", fontsize=9)
+            color = "black" if len(set(text)) == 1 else "firebrick"
+            # names of classes are those of folders: never formulas, and not always printable
+            axis.set_title("\n".join(map(printable, text)), color=color, fontsize=9, parse_math=False)
         elif len(columns) > 1:
             axis.set_title(("input", beside)[column], fontsize=8)
     return axes

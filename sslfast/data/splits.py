@@ -157,7 +157,7 @@ def write_split(split: Split, path: str | Path) -> None:
     table = pa.Table.from_pandas(split.table, preserve_index=False)
     about = {name: getattr(split, name) for name in _ABOUT}
     with replacing(path) as scratch:
-        pq.write_table(table.replace_schema_metadata({"sslfast": json.dumps(about)}), scratch)
+        pq.write_table(table.replace_schema_metadata({"sslfast": json.dumps(about)}), scratch, write_page_checksum=True)
 
 
 def read_split(path: str | Path, data=None, /, **expected: object) -> Split:
@@ -166,10 +166,12 @@ def read_split(path: str | Path, data=None, /, **expected: object) -> Split:
     Example: `read_split("digits-s0.parquet", data, seed=0, valid_fraction=0.1)`.
     """
     try:
-        table = pq.read_table(path)
-        about = json.loads(table.schema.metadata[b"sslfast"])
+        stored = pq.read_table(path, page_checksum_verification=True)
+        about = json.loads(stored.schema.metadata[b"sslfast"])
         about = {name: tuple(v) if isinstance(v := about[name], list) else v for name in _ABOUT}
-    except (pa.ArrowException, KeyError, TypeError, ValueError, OSError) as error:
+        table = stored.cast(_SCHEMA).to_pandas(ignore_metadata=True)
+        _check_table(table, about)
+    except (pa.ArrowException, LookupError, TypeError, ValueError, OSError, RecursionError) as error:
         raise RecordError(f"{path}: not a readable split ({error}); delete it and run again") from None
     if data is not None and (about["dataset"], about["fingerprint"]) != (data.name, data.fingerprint):
         raise RecordError(
@@ -179,10 +181,31 @@ def read_split(path: str | Path, data=None, /, **expected: object) -> Split:
     for key, value in expected.items():
         if about[key] != value:
             raise RecordError(f"{path}: {key} is {about[key]!r}, expected {value!r}; delete it and run again")
-    return Split(**about, table=table.to_pandas())
+    return Split(**about, table=table)
 
 
 _ABOUT = ("dataset", "fingerprint", "seed", "valid_fraction", "classes", "mean", "std")
+_NUMBERS = ("index", "class", "labelled_rank", "unlabelled_rank")
+_SCHEMA = pa.schema(
+    [(n, pa.int64() if n in _NUMBERS else pa.string()) for n in ("index", "class", "role", *_NUMBERS[2:])]
+)
+
+
+def _check_table(table: pd.DataFrame, about: dict) -> None:
+    """`ValueError` for what `make_split` never made: training must not meet it as an index that is not there."""
+    is_valid, labels = table.role == "valid", table["class"]
+    ranked = {"labelled_rank": ~is_valid & (labels >= 0), "unlabelled_rank": ~is_valid}
+    problems = {
+        "its index": not (table["index"] == np.arange(len(table))).all(),
+        "its roles": not (is_valid | (table.role == "train")).all(),
+        "its classes": not labels.between(-1, len(about["classes"]) - 1).all(),
+        **{f"its {n}": not np.array_equal(np.sort(table[n][m]), np.arange(m.sum())) for n, m in ranked.items()},
+        "its seed": not isinstance(about["seed"], int),
+        "its mean and std": not all(0 <= v <= 1 for v in (*about["mean"], *about["std"])),
+    }
+    for what, wrong in problems.items():
+        if wrong:
+            raise ValueError(f"{what} cannot be")
 
 
 def _check_share(value: float, key: str) -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..errors import ConfigError, RecordError
@@ -27,8 +27,9 @@ def save_encoder(encoder: Encoder, path: str | Path, /, **spec: object) -> None:
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
     with replacing(path) as scratch:
-        # one entry: safetensors writes several in an order that changes from run to run
-        save_file(weights, scratch, metadata={"sslfast": json.dumps(about)})
+        # one entry: safetensors writes several in an order that changes from run to run; and written here,
+        # since files that safetensors writes are their owner's only
+        scratch.write_bytes(save(weights, metadata={"sslfast": json.dumps(about)}))
 
 
 def read_spec(path: str | Path) -> dict:
@@ -41,7 +42,7 @@ def read_spec(path: str | Path) -> dict:
         return spec
     except FileNotFoundError:
         raise RecordError(f"{path}: no such file; expected an encoder written by save_encoder") from None
-    except (SafetensorError, ValueError, KeyError, OSError) as error:
+    except (SafetensorError, ValueError, KeyError, OSError, RecursionError) as error:
         raise RecordError(f"{path}: not an encoder written by save_encoder ({error}); make it anew") from None
 
 
@@ -56,6 +57,8 @@ def load_encoder(path: str | Path, /, **expected: object) -> Encoder:
         if spec.get(key) != value:
             raise RecordError(f"{path}: {key} is {spec.get(key)!r}, expected {value!r}; delete it and make it anew")
     try:
+        if not isinstance(spec["image_size"], int):
+            raise TypeError(f"image_size {spec['image_size']!r}")
         encoder = create_encoder(spec["encoder"], spec["channels"], spec["image_size"])
     except (KeyError, TypeError, ConfigError) as error:
         raise RecordError(f"{path}: its header describes no known encoder ({error}); make it anew") from None

@@ -9,6 +9,8 @@ from urllib.parse import quote
 import pandas as pd
 from PIL import Image
 
+from ..analysis.table_files import to_csv
+
 __all__ = ["csv_uri", "inline_svg", "png_uri", "table_html", "table_page"]
 
 COLOURS = 128  # enough for a chart, at a third of the bytes
@@ -32,7 +34,7 @@ def png_uri(path: Path) -> str:
 
 def csv_uri(table: pd.DataFrame) -> str:
     """`table` as the address of a CSV file that holds it, to four figures."""
-    text = table.drop(columns="sentence", errors="ignore").to_csv(index=False, float_format="%.4g")
+    text = to_csv(table.drop(columns="sentence", errors="ignore"), float_format="%.4g")
     return "data:text/csv;charset=utf-8," + quote(text, safe=",:;()[]<>/")
 
 

@@ -11,6 +11,7 @@ from ..analysis.card import card
 from ..analysis.decision import Prices
 from ..analysis.results import Results, Settings, analyse, main_table, summary
 from ..analysis.tables import write_tables
+from ..errors import printable
 from ..examples import Examples
 from ..figures import write_figure
 from ..files import replacing
@@ -71,7 +72,7 @@ def write_report(
     made = facts(results, config, images or {})
     _write_pages(results, made, folder / "tables")
     page = _template().render(
-        title=config["title"],
+        title=printable(config["title"]),
         card=card(results.cells, results.tables, results.settings.delta),
         main_table=table_html(main_table(results), row_header=True),
         delta=100 * results.settings.delta,

@@ -1,15 +1,45 @@
 """What a reader needs to trust a study, or not: how it was made, and which runs have no result and why."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import pandas as pd
 
 from ..analysis.checks import SUPERVISED
 from ..analysis.reach import reach
 from ..analysis.results import Results
+from ..errors import ResultsError, printable, shown
 from ..version import code_version
 
-__all__ = ["devices", "facts", "missing"]
+__all__ = ["devices", "facts", "missing", "read_summary"]
+
+
+def read_summary(path: str | Path) -> dict:
+    """What the data set holds (`ImageData.summary`, stored as JSON). Raises `ResultsError` for anything else."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        for name, kind in _NOTED.items():
+            if not isinstance(found[name], kind):
+                raise ValueError(f"{name} is {shown(found[name])}")
+        if not isinstance(found["notes"].get("skipped", []), list):
+            raise ValueError(f"skipped is {shown(found['notes']['skipped'])}")
+        found["notes"] |= {n: int(found["notes"].get(n) or 0) for n in ("images_skipped", "files_ignored")}
+    except (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
+        raise ResultsError(
+            f"{path}: not what the study noted of its images ({error}); delete it and run again"
+        ) from None
+    return found
+
+
+_NOTED = {
+    "n_labelled": int,
+    "n_unlabelled_only": int,
+    "classes": list,
+    "image_size": int,
+    "channels": int,
+    "notes": dict,
+}
 
 
 def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
@@ -19,7 +49,7 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
     rounded_up = int(cells.classes_rounded_up.max()) if "classes_rounded_up" in cells else 0
     notes = images.get("notes", {})
     found = {
-        "data set": f"{config['title']} ({cells.dataset.iloc[0]})",
+        "data set": f"{printable(config['title'])} ({cells.dataset.iloc[0]})",
         "runs": f"{len(cells)}, of which {ok} ok, {len(cells) - ok} failed or diverged"
         + (f"; {n_absent} more of the grid have no record" if (n_absent := len(_absent(cells))) else ""),
         "seeds": ", ".join(str(s) for s in sorted(cells.seed.unique())),
@@ -44,7 +74,7 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
             f" {images['channels']} channel(s)"
         )
     if notes.get("images_skipped"):
-        some = ", ".join(notes.get("skipped", [])[:5])
+        some = ", ".join(printable(str(name)) for name in notes.get("skipped", [])[:5])
         found["images skipped"] = f"{notes['images_skipped']:,} could not be read and were left out ({some}, …)"
     if n := notes.get("test_images_also_in_training"):
         found["test images seen"] = f"{n:,} test images are training images, too, pixel for pixel: scores flatter"
@@ -72,7 +102,8 @@ def missing(cells: pd.DataFrame) -> list[dict]:
     columns = ["method", "encoder", "u", "l", "seed", "status", "reason"]
     rows = pd.concat([cells[cells.status != "ok"], _absent(cells)]).reindex(columns=columns)
     rows = rows.assign(u=rows.u.map("{:g}".format).replace("nan", "–"), l=rows.l.map("{:g}".format))
-    return rows.fillna("unknown").to_dict("records")
+    rows = rows.fillna("unknown")
+    return rows.assign(reason=rows.reason.astype(str).map(printable)).to_dict("records")
 
 
 def _absent(cells: pd.DataFrame) -> pd.DataFrame:

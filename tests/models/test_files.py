@@ -90,6 +90,12 @@ def test_saving_replaces_the_file_and_leaves_nothing_beside_it(stored):
     assert list(stored.parent.iterdir()) == [stored]
 
 
+def test_who_may_read_other_files_may_read_encoders(stored):
+    other = stored.with_name("other")
+    other.touch()
+    assert stored.stat().st_mode == other.stat().st_mode
+
+
 def test_as_encoder_reads_a_file_and_checks_it_against_the_images(stored):
     assert torch.equal(as_encoder(stored, (1, 8, 8))[0].weight, load_encoder(stored)[0].weight)
     with pytest.raises(SslfastError, match="image_size 8, these images have 32"):

@@ -2,19 +2,20 @@
 
 import sys
 from itertools import product
-from pathlib import Path
 
 from sslfast.config import check_config, read_schema
 from sslfast.data.listing import content_digest, scan
 from sslfast.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
+from sslfast.files import check_room, user_path
 from sslfast.version import code_version, reading_version, report_version
 
 try:
+    check_room(".")
     config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")))
     CONTENT = None  # changes with the images of a folder, so that a study follows them; looked up once for all jobs
     if config["dataset"] == "folder":
-        folder = Path(config["folder"]).expanduser()
+        folder = user_path(config["folder"], "folder")
         listing = scan(folder)
         CONTENT = content_digest(folder, listing)
         if config["pool"] == "rest" and "1" in config["labelled"] and not listing.unlabelled:
@@ -22,7 +23,7 @@ try:
     if " " in sys.executable:  # Snakemake calls scripts without quoting it
         raise ConfigError(f"the path {sys.executable} has a space in it; move this folder to a path without")
 except SslfastError as error:
-    sys.exit(f"error: config: {error}")
+    sys.exit(f"error: {'config: ' if isinstance(error, ConfigError) else ''}{error}")
 
 STUDY = config["study"]
 RESULTS = f"results/{STUDY}"

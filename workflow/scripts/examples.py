@@ -5,8 +5,7 @@ from sslfast.jobs import job  # first, it makes the other imports faster
 # isort: split
 from pathlib import Path
 
-import pandas as pd
-
+from sslfast.analysis.table_files import read_table
 from sslfast.data.datasets import load_dataset
 from sslfast.data.splits import read_split
 from sslfast.examples import best_and_worst, gather, write_examples
@@ -17,7 +16,7 @@ with job(snakemake.log[0]):
     own = {"seed": snakemake.config["seeds"][0], "valid_fraction": snakemake.config["valid_fraction"]}
     first = read_split(snakemake.input.split[0], data, **own).valid
     pictures = list(zip(snakemake.input.pretrained, snakemake.input.pictures, strict=True))
-    chosen = best_and_worst(pd.read_parquet(snakemake.input.cells))
+    chosen = best_and_worst(read_table(snakemake.input.cells))
     records = Path(snakemake.params.records)
     outcomes = {name: records / f"{record}.json" for name, record in chosen.record.items()}
     originals = data.train.pixels(first[:N_PICTURES])

@@ -2,12 +2,15 @@
 
 import gc
 import os
+import signal
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
+from .attempts import CHECKPOINT, attempt, digest_of, forget
 from .errors import SslfastError
 from .memory import keep_freed_memory
 
@@ -21,32 +24,70 @@ gc.set_threshold(100_000, 20, 100)
 
 
 @contextmanager
-def job(log: str | Path) -> Iterator[None]:
-    """Run the block as a whole process: what it prints goes to the file `log`, then the process ends.
+def job(snakemake) -> Iterator[Path | None]:
+    """Run the block as a whole process, as the job that `snakemake` (a script's own object) describes.
 
-    An error that a user can mend ends as one line on stderr; any other exception leaves its
-    traceback in the log and its last line on stderr. Exit code 1 in both cases.
+    What it prints goes to the job's log, then the process ends. An error that a user can mend ends as one
+    line on stderr; any other exception leaves its traceback in the log and its last line on stderr. Exit code
+    1 in both cases, and 128 + n after signal n.
+
+    A job with the param `checkpoint`, a folder, is a training job (see `attempt`): the block gets the path of
+    its checkpoint, and does not run where an attempt before has ended well.
     """
     gc.freeze()
     gc.set_threshold(*_USUAL)
     keep_freed_memory()
-    try:
-        with open(log, "a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
-            try:
-                yield
-            except BaseException:
-                traceback.print_exc()
-                raise
-    except SslfastError as error:
-        _end(1, f"error: {error}")
-    except Exception as error:
-        _end(1, f"error: {type(error).__name__}: {' '.join(str(error).split())} (traceback in {log})")
-    _end(0)
-
-
-def _end(code: int, line: str = "") -> None:
+    signal.signal(signal.SIGTERM, _stop)
+    log, start = snakemake.log[0], time.perf_counter()
+    code, line = 0, ""
+    with open(log, "a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {_title(snakemake)}, process {os.getpid()}", flush=True)
+        try:
+            forget(snakemake.input)
+            if folder := snakemake.params.get("checkpoint"):
+                with attempt(folder, snakemake.output, _key(snakemake), _say) as ended:
+                    if ended:
+                        print(f"an attempt before this one ended well; its results are taken from {folder}")
+                    else:
+                        yield Path(folder) / CHECKPOINT
+            else:
+                yield None
+        except SslfastError as error:
+            code, line = 1, f"error: {error}"
+            traceback.print_exc()
+        except KeyboardInterrupt as stop:
+            number = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
+            code, line = 128 + number, f"stopped by {number.name}"
+        except Exception as error:
+            code = 1
+            line = f"error: {type(error).__name__}: {' '.join(str(error).split())} (traceback in {log})"
+            traceback.print_exc()
+        print(f"{line or 'done'}, after {time.perf_counter() - start:.1f} s", flush=True)
     if line:
         print(line, file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _title(snakemake) -> str:
+    return " ".join([snakemake.rule, *(f"{name} {value}" for name, value in snakemake.wildcards.items() if value)])
+
+
+def _key(snakemake) -> str:
+    """All that the outputs depend on, as Snakemake sees it: params and inputs."""
+    params = {name: value for name, value in snakemake.params.items() if name != "checkpoint"}
+    return digest_of([snakemake.rule, params], snakemake.input)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+    print(line, file=sys.__stderr__, flush=True)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, as an exception: a job that is asked to end leaves no half-written file, and says so in its log."""
+
+
+def _stop(_number: int, _frame) -> None:
+    raise _Terminated

@@ -16,6 +16,7 @@ rule classify:
         run=RUN,
         fit=config["classify"],
         code=CODE,
+        checkpoint=f"{CHECKPOINTS}/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}",
     message:
         "classify over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}"
     script:

@@ -15,6 +15,7 @@ rule pretrain:
         fit=config["pretrain"],
         pool=config["pool"],
         code=CODE,
+        checkpoint=f"{CHECKPOINTS}/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}",
     message:
         "pretrain {wildcards.encoder} ({wildcards.method}), u {wildcards.u}{wildcards.of}, seed {wildcards.seed}"
     script:

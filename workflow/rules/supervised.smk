@@ -14,6 +14,7 @@ rule supervised:
         run=RUN,
         fit=config["supervised"],
         code=CODE,
+        checkpoint=f"{CHECKPOINTS}/supervised/{{encoder}}-l{{l}}-s{{seed}}",
     message:
         "supervised {wildcards.encoder}, l {wildcards.l}, seed {wildcards.seed}"
     script:

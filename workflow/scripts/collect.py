@@ -7,6 +7,6 @@ from pathlib import Path
 
 from sslfast.analysis.tables import collect, write_tables
 
-with job(snakemake.log[0]):
+with job(snakemake):
     cells, history = collect(snakemake.input)
     write_tables({"cells": cells, "history": history}, [Path(snakemake.output[0]).parent])

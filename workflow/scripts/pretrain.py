@@ -9,7 +9,7 @@ from sslfast.models import save_encoder
 from sslfast.records import write_record
 from sslfast.stages import FitSettings, encoder_header, pretrain, run_settings, settings_of
 
-with job(snakemake.log[0]):
+with job(snakemake) as checkpoint:
     data = load_dataset(**snakemake.params.data, data_root=snakemake.config["data_root"])
     encoder, record = pretrain(
         data,
@@ -21,6 +21,7 @@ with job(snakemake.log[0]):
         u=snakemake.wildcards.u,
         pool=snakemake.params.pool,
         l=snakemake.wildcards.of.removeprefix("-l") or None,
+        checkpoint=checkpoint,
     )
     save_encoder(encoder, snakemake.output.encoder, **encoder_header(record))
     write_record(record, snakemake.output.record)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sslfast.report import write_report
 
-with job(snakemake.log[0]):
+with job(snakemake):
     tables = (pd.read_parquet(path) for path in (snakemake.input.cells, snakemake.input.history))
     images = json.loads(Path(snakemake.input.images).read_text(encoding="utf-8"))
     write_report(*tables, snakemake.params.about, Path(snakemake.output.page).parent, images)

@@ -1,0 +1,97 @@
+"""What a job's log says, and how its process ends."""
+
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+from killing import in_a_process
+
+from sslfast.errors import DataError
+from sslfast.jobs import job
+
+
+@pytest.fixture
+def snakemake(tmp_path):
+    """What Snakemake gives the script of a training job."""
+    (tmp_path / "in.parquet").write_text("split")
+    return SimpleNamespace(
+        rule="classify",
+        wildcards={"u": "0.2", "of": "", "seed": "0"},
+        params={"fit": {"lr": 0.1}, "checkpoint": str(tmp_path / "checkpoints/classify/u0.2-s0")},
+        input=[str(tmp_path / "in.parquet")],
+        output=[str(tmp_path / "out.json")],
+        log=[str(tmp_path / "job.log")],
+    )
+
+
+def run(snakemake, work):
+    """`work(checkpoint)` as a job: its exit code and its log's lines."""
+
+    def script():
+        with job(snakemake) as checkpoint:
+            work(checkpoint)
+
+    process = in_a_process(script)
+    process.join()
+    with open(snakemake.log[0], encoding="utf-8") as log:
+        return process.exitcode, log.read().splitlines()
+
+
+def write_output(snakemake):
+    with open(snakemake.output[0], "w", encoding="utf-8") as file:
+        file.write("made")
+
+
+def test_log_begins_with_the_job_and_ends_with_how_it_ended(snakemake):
+    code, lines = run(snakemake, lambda _: (print("training"), write_output(snakemake)))
+    assert code == 0
+    assert "  classify u 0.2 seed 0, process " in lines[0]
+    assert lines[1] == "training"
+    assert lines[-1].startswith("done, after ")
+
+
+def test_an_error_for_a_person_ends_the_log(snakemake):
+    def fail(_):
+        raise DataError("images: none found")
+
+    code, lines = run(snakemake, fail)
+    assert code == 1
+    assert lines[-1].startswith("error: images: none found, after ")
+
+
+def test_sigterm_is_in_the_log_and_code_that_clears_up_runs(snakemake, tmp_path):
+    def stopped(_):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pause()
+        finally:
+            (tmp_path / "cleared").touch()
+
+    code, lines = run(snakemake, stopped)
+    assert code == 128 + signal.SIGTERM
+    assert lines[-1].startswith("stopped by SIGTERM, after ")
+    assert (tmp_path / "cleared").exists()
+
+
+def test_a_job_that_ended_well_unknown_to_snakemake_is_not_done_again(snakemake, tmp_path):
+    assert run(snakemake, lambda _: write_output(snakemake))[0] == 0
+    os.unlink(snakemake.output[0])  # as Snakemake does before it begins a job again
+    code, lines = run(snakemake, lambda _: (tmp_path / "trained").touch())
+    assert code == 0
+    assert any("an attempt before this one ended well" in line for line in lines)
+    assert not (tmp_path / "trained").exists()
+    with open(snakemake.output[0], encoding="utf-8") as file:
+        assert file.read() == "made"
+
+
+@pytest.mark.parametrize("change", ["params", "input"])
+def test_it_is_done_again_where_params_or_inputs_changed(snakemake, tmp_path, change):
+    run(snakemake, lambda _: write_output(snakemake))
+    if change == "params":
+        snakemake.params["fit"] = {"lr": 0.2}
+    else:
+        (tmp_path / "in.parquet").write_text("another split")
+    code, _ = run(snakemake, lambda _: ((tmp_path / "trained").touch(), write_output(snakemake)))
+    assert code == 0
+    assert (tmp_path / "trained").exists()

@@ -1,11 +1,12 @@
 # make study: set up, run the embedded study, build its report.   make test: set up, run the tests.
+# make test-long: tests that take many minutes.
 # PYTHON=python3.12 chooses another Python; PIP_ARGS is handed to pip (an index with CPU builds of torch, say).
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: study test lint format docs bench bench-study bench-gpu clean
+.PHONY: study test test-long lint format docs bench bench-study bench-gpu clean
 
 study: $(READY)
 	$(BIN)/snakemake --cores all
@@ -13,6 +14,9 @@ study: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest
+
+test-long: $(READY)
+	$(BIN)/pytest -m long -s
 
 lint: $(READY)
 	$(BIN)/ruff check .

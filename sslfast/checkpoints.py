@@ -121,7 +121,7 @@ def _state_of(learn) -> dict:
         "optimiser": [dict(learn.opt.state[p]) for p in _parameters(learn)],
         "hypers": [dict(group) for group in learn.opt.hypers],
         "generators": _generators(_device(learn)),
-        "loaders": [dl.epoch if isinstance(dl, BatchDL) else dl.rng.getstate() for dl in learn.dls.loaders],
+        "loaders": [dl.epoch if isinstance(dl, BatchDL) else _as_tensor(dl.rng.getstate()) for dl in learn.dls.loaders],
         "smooth_loss": {"value": smooth.val, "count": smooth.count},
         "batches": learn.train_iter,
         "rows": next(cb for cb in learn.cbs if isinstance(cb, History)).rows,
@@ -139,7 +139,7 @@ def _bring_to(learn, state: Mapping) -> None:
         if isinstance(dl, BatchDL):
             dl.epoch = stored
         else:
-            dl.rng.setstate(_as_tuple(stored))
+            dl.rng.setstate(_as_tuples(stored))
     smooth = learn.recorder.smooth_loss
     smooth.val, smooth.count = state["smooth_loss"]["value"], state["smooth_loss"]["count"]
     learn.train_iter = state["batches"]
@@ -190,7 +190,11 @@ def _like(p: Tensor, value):
 def _generators(device: torch.device) -> dict:
     """The global generators: Python's, numpy's, torch's for the CPU and for `device`."""
     kind, keys, *rest = np.random.get_state()
-    states = {"python": random.getstate(), "numpy": [kind, keys.tolist(), *rest], "torch": torch.get_rng_state()}
+    states = {
+        "python": _as_tensor(random.getstate()),
+        "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), *rest],
+        "torch": torch.get_rng_state(),
+    }
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
     if device.type == "mps":
@@ -199,8 +203,9 @@ def _generators(device: torch.device) -> dict:
 
 
 def _set_generators(device: torch.device, states: Mapping) -> None:
-    random.setstate(_as_tuple(states["python"]))
-    np.random.set_state(tuple(states["numpy"]))
+    random.setstate(_as_tuples(states["python"]))
+    kind, keys, *rest = states["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
     torch.set_rng_state(states["torch"])
     if "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"], device)
@@ -208,6 +213,12 @@ def _set_generators(device: torch.device, states: Mapping) -> None:
         torch.mps.set_rng_state(states["mps"])
 
 
-def _as_tuple(state: list) -> tuple:
-    """A state of Python's `random`, which JSON made a list of."""
-    return tuple(tuple(part) if isinstance(part, list) else part for part in state)
+def _as_tensor(state: tuple) -> list:
+    """A state of Python's `random`, its 625 numbers as a tensor, which is stored much faster."""
+    version, numbers, gauss = state
+    return [version, torch.tensor(numbers), gauss]
+
+
+def _as_tuples(state: list) -> tuple:
+    version, numbers, gauss = state
+    return version, tuple(numbers.tolist()), gauss

@@ -74,6 +74,7 @@ class Killed(Workflow):
         self.trained: dict[Path, int] = {}  # by log of a job that was killed: the last epoch that it told of
 
     def start(self) -> subprocess.Popen:
+        self.begun = time.time()
         with open(self.folder / "output.txt", "w") as file:
             command = [Path(sys.executable).parent / "snakemake", "--cores", "2"]
             return subprocess.Popen(command, cwd=self.folder, stdout=file, stderr=file)
@@ -87,20 +88,19 @@ class Killed(Workflow):
                 found.append(process)
         return found
 
-    def trains(self, epoch: int, begun: float) -> bool:
-        """Whether a job told of `epoch` since `begun`."""
+    def trains(self, epoch: int) -> bool:
+        """Whether a job told of `epoch` since this call of Snakemake began."""
         with suppress(FileNotFoundError):  # Snakemake deletes a log before it begins a job again
             logs = (self.folder / "results/tiny/logs").rglob("*.log")
-            fresh = (log.read_text() for log in logs if log.stat().st_mtime > begun)
+            fresh = (log.read_text() for log in logs if log.stat().st_mtime > self.begun)
             return any(f"epoch {epoch} of" in text for text in fresh)
         return False
 
     def kill(self, chance: random.Random, whom: str, number: signal.Signals) -> bool:
         """Begin the study, kill at a random moment; whether it ended before."""
         epoch = chance.randint(1, EPOCHS) if chance.random() < 0.6 else None  # else at any time
-        snakemake, begun = self.start(), time.time()
-        end = begun + chance.uniform(1, 8)
-        while snakemake.poll() is None and not (self.trains(epoch, begun) if epoch else time.time() > end):
+        snakemake, end = self.start(), time.time() + chance.uniform(1, 8)
+        while snakemake.poll() is None and not (self.trains(epoch) if epoch else time.time() > end):
             time.sleep(0.005)
         time.sleep(chance.uniform(0, 0.2))
         while snakemake.poll() is None and whom == "job" and not self.jobs():
@@ -118,8 +118,8 @@ class Killed(Workflow):
                 killed = []
         psutil.wait_procs(killed, timeout=60)
         snakemake.wait(120)
-        self.note(whom, number, jobs, killed)
         self.read_output()
+        self.note(whom, number, jobs, killed)
         if whom != "job" and number == signal.SIGKILL:
             assert self.run("--unlock").returncode == 0
         return False
@@ -145,10 +145,12 @@ class Killed(Workflow):
             self.phases[f"{number.name} of {whom}, job {phase}"] += 1
 
     def read_output(self) -> None:
-        """See that no job trained again what was saved, in what its last attempt logged."""
+        """See in the logs of this call that no job trained again what an attempt before had saved."""
         self.output = (self.folder / "output.txt").read_text()
         self.seen["waited for an orphan"] += self.output.count("which is at the same work")
         for log in (self.folder / "results/tiny/logs").rglob("*.log"):
+            if log.stat().st_mtime < self.begun:
+                continue
             text = log.read_text()
             if "an attempt before this one ended well" in text:
                 self.seen["results of an orphan taken"] += 1
@@ -157,7 +159,7 @@ class Killed(Workflow):
                 self.seen["went on"] += 1
                 assert int(found[1]) >= self.trained.get(log, 0) - 1, text
             elif log in self.trained and re.search("^epoch 1 of", text, re.MULTILINE):
-                assert self.trained[log] < 2 or f"epoch {self.trained[log]} of" in text, text
+                assert self.trained[log] < 2, text
 
     def ended(self, snakemake: subprocess.Popen) -> bool:
         assert snakemake.wait(300) == 0, (self.folder / "output.txt").read_text()
@@ -198,6 +200,7 @@ def survive(folder: Path, unbroken: dict, n_kills: int, seed: int) -> None:
             studies += 1
         else:
             kills += 1
+            print(kills, kinds[(kills - 1) % len(kinds)], dict(study.phases), dict(study.seen), flush=True)
     study.finish()
     study.check(unbroken)
     print(f"{n_kills} kills in {studies} studies, all as without a break; {dict(study.seen)}")

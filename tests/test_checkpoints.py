@@ -1,6 +1,10 @@
 """A stage that is killed and called again gives what it would have given without a break, bit for bit."""
 
 import os
+import random
+import shutil
+import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +15,16 @@ from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
 from fastai.learner import Learner
 from fastai.optimizer import SGD, Adam, OptimWrapper
-from killing import kill_this_process, killed
+from killing import in_a_process, kill_this_process, killed
 
 from sslfast import Checkpoint, TimeToAccuracy, classifier_learner, image_dls
+from sslfast.attempts import attempt
 from sslfast.callbacks import History, SeedEpochs
 from sslfast.data.splits import make_split
 from sslfast.errors import ConfigError
 from sslfast.lean import LeanLearner
 from sslfast.models import save_encoder
-from sslfast.records import write_record
+from sslfast.records import read_record, write_predictions, write_record
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
 from sslfast.states import read_state
 
@@ -171,6 +176,53 @@ def test_epochs_before_a_kill_stay_on_the_clock(digits, split, tmp_path, kill_in
     assert record.history[:3] == rows
     assert record.history[3]["seconds"] > rows[2]["seconds"]
     assert record.seconds["classify"] > record.history[3]["seconds"] - rows[2]["seconds"] + rows[2]["seconds"] * 0.99
+
+
+def test_jobs_killed_at_fifty_random_moments_write_what_unbroken_ones_write(digits, split, tmp_path):
+    """A job as the workflow has it, without the start of a process: attempt, training, test, record."""
+    fit, chance = replace(FIT, epochs=8, schedule="one_cycle"), random.Random(4)
+    folder, outputs = tmp_path / "checkpoints/box", [tmp_path / "box.npy", tmp_path / "box.json"]
+
+    def work():
+        with attempt(folder, outputs, "key") as ended:
+            if not ended:
+                results = supervised(digits, split, RUN, fit, l="0.2", checkpoint=folder / CHECKPOINT)
+                write_predictions(results[0], outputs[0])
+                write_record(results[1], outputs[1])
+
+    def written():
+        return outputs[0].read_bytes(), without_times(read_record(outputs[1]))
+
+    start = time.monotonic()
+    work()
+    seconds, expected = time.monotonic() - start, written()
+    hit, ended = Counter(), 0
+    while hit.total() < 50:
+        for output in outputs:
+            output.unlink(missing_ok=True)  # as Snakemake does
+        process = in_a_process(work)
+        process.join(chance.uniform(0, seconds / 2))
+        process.kill()
+        process.join()
+        if process.exitcode:
+            if outputs[1].exists():
+                phase = "record written"
+            elif list(folder.glob(".checkpoint.*")):
+                phase = "saving"
+            else:
+                phase = "training" if (folder / CHECKPOINT).exists() else "before a checkpoint"
+            hit[phase] += 1
+        else:
+            assert written() == expected
+            ended += 1
+            shutil.rmtree(folder)
+    for output in outputs:
+        output.unlink(missing_ok=True)
+    work()
+    assert written() == expected
+    assert sorted(path.name for path in folder.iterdir()) == ["ended", "lock"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["box.json", "box.npy", "checkpoints"]
+    print(f"50 kills, {ended + 1} jobs ended: {dict(hit)}")
 
 
 @pytest.mark.parametrize("how", ["cut", "a bit changed", "empty", "something else"])

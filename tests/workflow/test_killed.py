@@ -117,12 +117,23 @@ class Killed(Workflow):
             except psutil.NoSuchProcess:
                 killed = []
         psutil.wait_procs(killed, timeout=60)
-        snakemake.wait(120)
+        if self.hangs(snakemake):
+            self.seen["Snakemake hung on SIGTERM"] += 1
+            snakemake.kill()
+        snakemake.wait()
         self.read_output()
         self.note(whom, number, jobs, killed)
-        if whom != "job" and number == signal.SIGKILL:
+        if snakemake.returncode == -signal.SIGKILL:
             assert self.run("--unlock").returncode == 0
         return False
+
+    def hangs(self, snakemake: subprocess.Popen) -> bool:
+        """Whether it goes on although nothing is left to wait for: its handler of SIGTERM can wait for its own lock."""
+        idle = time.monotonic()
+        while snakemake.poll() is None and time.monotonic() - idle < 15:
+            time.sleep(0.05)
+            idle = time.monotonic() if self.jobs() else idle
+        return snakemake.poll() is None
 
     def note(self, whom, number, jobs, killed):
         if not killed:

@@ -211,7 +211,6 @@ def survive(folder: Path, unbroken: dict, n_kills: int, seed: int) -> None:
             studies += 1
         else:
             kills += 1
-            print(kills, kinds[(kills - 1) % len(kinds)], dict(study.phases), dict(study.seen), flush=True)
     study.finish()
     study.check(unbroken)
     print(f"{n_kills} kills in {studies} studies, all as without a break; {dict(study.seen)}")

@@ -25,6 +25,7 @@ _PUBLIC = {
     "RMSE": "sslfast.metrics",
     "MacroF1": "sslfast.metrics",
     "TimeToAccuracy": "sslfast.callbacks",
+    "Checkpoint": "sslfast.checkpoints",
     "SslfastError": "sslfast.errors",
 }
 __all__ = sorted(_PUBLIC)

@@ -16,6 +16,7 @@ __all__ = [
     "EpochWatcher",
     "FrozenEncoderGuard",
     "History",
+    "PrintEpochs",
     "ReconstructInput",
     "SeedEpochs",
     "TimeToAccuracy",
@@ -72,18 +73,28 @@ class EpochWatcher(Callback):
 
     Not when predicting, validating or in `lr_find`, for which fastai sends the events of a fit too.
     `row`: `epoch` (from 1), `train_loss` (fastai's smoothed one), `valid_loss`, the metrics,
-    `seconds` (wall-clock since the fit began, validation included) and training `images` seen.
+    `seconds` (wall-clock since the fit began, validation included) and training `images` seen. A fit
+    that goes on from a `Checkpoint` begins with the rows of the epochs before it, and its clock there.
     """
 
     order, run_valid = 61, False  # after the Recorder's 50, whose values it reads
+    fitting = False
 
     def before_fit(self):
         self.fitting = False
 
     def before_train(self):
         if not self.fitting and not hasattr(self.learn, "lr_finder"):
-            self.fitting, self.images, self.start_time = True, 0, time.perf_counter()
-            self.begin()
+            self.go_on_after([])
+
+    def go_on_after(self, rows: list[dict]) -> None:
+        """Begin as a fit whose epochs so far gave `rows`."""
+        last = rows[-1] if rows else {"images": 0, "seconds": 0.0}
+        self.fitting, self.images = True, last["images"]
+        self.start_time = time.perf_counter() - last["seconds"]
+        self.begin()
+        for row in rows:
+            self.watch(row)
 
     def after_batch(self):
         if self.fitting:
@@ -111,6 +122,17 @@ class History(EpochWatcher):
 
     def watch(self, row: dict) -> None:
         self.rows.append(row)
+
+
+class PrintEpochs(EpochWatcher):
+    """Prints a line an epoch, for logs: what was measured, by name, and the time since the fit began."""
+
+    def watch(self, row: dict) -> None:
+        about = ("epoch", "seconds", "images")
+        values = "  ".join(
+            f"{name} {value:.4f}" for name, value in row.items() if name not in about and value is not None
+        )
+        print(f"epoch {row['epoch']} of {self.n_epoch}  {values}  {row['seconds']:.1f} s", flush=True)
 
 
 class Diverged(EpochWatcher):

@@ -68,9 +68,11 @@ class CachedViews(Callback):
         if isinstance(self.learn.dl, FeatureDL):  # fastai takes types off the batch before
             self.learn.xb = (self.learn.xb[0].as_subclass(Features),)
 
-    def after_fit(self):
+    def after_train(self):
         if self.train_features is not None:
             self.dls.train.epoch = self.train_features.epoch
+
+    def after_fit(self):
         self.train_features = self.valid_features = None
 
     def _features(self, images: BatchDL, views: int) -> "FeatureDL":

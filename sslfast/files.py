@@ -1,6 +1,8 @@
 """Files appear whole or not at all; paths that people wrote are paths, or an error that names their key."""
 
 import os
+import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,12 +18,16 @@ ROOM = 2**20  # bytes, less than which no study has ever taken
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`; it becomes `path` when the block ends well, else it goes.
 
+    What processes of this machine left there that were killed while they wrote `path`, goes too.
     An `OSError` (a full disk, say) names `path`.
     """
-    path = Path(path)
-    scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    path, machine = Path(path), re.sub(r"\W", "_", platform.node())
+    scratch = path.with_name(f".{path.stem}.{machine}-{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left, pid in _scratch_files(path, machine):
+            if not _lives(pid):
+                left.unlink(missing_ok=True)
         yield scratch
         os.replace(scratch, path)
     except OSError as error:
@@ -52,3 +58,20 @@ def check_room(folder: str | Path) -> None:
         raise DataError(f"{folder}: not allowed to write here; change that, or copy the folder to where you may write")
     if disk.f_bavail * disk.f_frsize < ROOM:
         raise DataError(f"{folder}: no space left on the disk; make room and run again (what is finished is kept)")
+
+
+def _scratch_files(path: Path, machine: str) -> Iterator[tuple[Path, int]]:
+    pattern = re.compile(rf"\.{re.escape(path.stem)}\.{re.escape(machine)}-(\d+){re.escape(path.suffix)}")
+    with os.scandir(path.parent) as entries:
+        for entry in entries:
+            if match := pattern.fullmatch(entry.name):
+                yield Path(entry.path), int(match[1])
+
+
+def _lives(pid: int) -> bool:
+    with suppress(PermissionError):  # somebody else's process
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+    return True

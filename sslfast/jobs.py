@@ -2,12 +2,15 @@
 
 import gc
 import os
+import signal
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
+from .attempts import CHECKPOINT, attempt, digest_of, forget
 from .errors import SslfastError, explain, one_line
 from .memory import keep_freed_memory
 
@@ -21,15 +24,22 @@ gc.set_threshold(100_000, 20, 100)
 
 
 @contextmanager
-def job(log: str | Path) -> Iterator[None]:
-    """Run the block as a whole process: what it prints goes to the file `log`, then the process ends.
+def job(snakemake) -> Iterator[Path | None]:
+    """Run the block as a whole process, as the job that `snakemake` (a script's own object) describes.
 
-    An error that a user can mend, and a disk or memory that is full, end as one line on stderr; any
-    other exception leaves its traceback in the log and its last line on stderr. Exit code 1 in all cases.
+    What it prints goes to the job's log, then the process ends. An error that a user can mend, and a disk or
+    memory that is full, end as one line on stderr; any other exception leaves its traceback in the log and its
+    last line on stderr. Exit code 1 in all these cases, and 128 + n after signal n.
+
+    A job with the param `checkpoint`, a folder, is a training job (see `attempt`): the block gets the path of
+    its checkpoint, and does not run where an attempt before has ended well.
     """
     gc.freeze()
     gc.set_threshold(*_USUAL)
     keep_freed_memory()
+    signal.signal(signal.SIGTERM, _stop)
+    log, start = snakemake.log[0], time.perf_counter()
+    code, line = 1, ""
     try:
         # names of files may be no UTF-8: a log must not fail on what it is to tell
         with (
@@ -37,21 +47,53 @@ def job(log: str | Path) -> Iterator[None]:
             redirect_stdout(file),
             redirect_stderr(file),
         ):
+            print(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {_title(snakemake)}, process {os.getpid()}", flush=True)
             try:
-                yield
-            except BaseException:
+                forget(snakemake.input)
+                if folder := snakemake.params.get("checkpoint"):
+                    with attempt(folder, snakemake.output, _key(snakemake), _say) as ended:
+                        if ended:
+                            print(f"an attempt before this one ended well; its results are taken from {folder}")
+                        else:
+                            yield Path(folder) / CHECKPOINT
+                else:
+                    yield None
+                code = 0
+            except KeyboardInterrupt as stop:
+                number = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
+                code, line = 128 + number, f"stopped by {number.name}"
+            except Exception as error:
+                known = isinstance(error, SslfastError) or explain(error)
+                line = f"error: {one_line(error)}" + ("" if known else f" (traceback in {log})")
                 traceback.print_exc()
-                raise
-    except SslfastError as error:
-        _end(1, f"error: {error}")
-    except Exception as error:
-        _end(1, f"error: {one_line(error)}" + ("" if explain(error) else f" (traceback in {log})"))
-    _end(0)
-
-
-def _end(code: int, line: str = "") -> None:
+            print(f"{line or 'done'}, after {time.perf_counter() - start:.1f} s", flush=True)
+    except OSError as error:  # of the log itself: the disk is full, say
+        line = line or ("" if code == 0 else f"error: {one_line(error)}")
     if line:
         sys.stderr.write(f"{line}\n")  # in one piece: jobs that run side by side share it
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _title(snakemake) -> str:
+    return " ".join([snakemake.rule, *(f"{name} {value}" for name, value in snakemake.wildcards.items() if value)])
+
+
+def _key(snakemake) -> str:
+    """All that the outputs depend on, as Snakemake sees it: params and inputs."""
+    params = {name: value for name, value in snakemake.params.items() if name != "checkpoint"}
+    return digest_of([snakemake.rule, params], snakemake.input)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+    print(line, file=sys.__stderr__, flush=True)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, as an exception: a job that is asked to end leaves no half-written file, and says so in its log."""
+
+
+def _stop(_number: int, _frame) -> None:
+    raise _Terminated

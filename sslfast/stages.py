@@ -1,9 +1,12 @@
 """The training stages of a study: pre-train an encoder, classify over it frozen, and the baseline.
 
 Each takes data, a split and settings, and returns what it made with its run record. The workflow's
-scripts call these; so may a script of yours.
+scripts call these; so may a script of yours. With `checkpoint`, a file, a stage that was killed goes on
+from its last whole epoch when it is called again (see `Checkpoint`); remove the file when you have stored
+what the stage returned.
 """
 
+import hashlib
 import time
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -11,13 +14,16 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from fastai.callback.progress import ProgressCallback
 from fastai.learner import Learner
+from fastai.torch_core import noop
 from sklearn.metrics import confusion_matrix, f1_score
 from torch import nn
 
-from .callbacks import Diverged, History, SeedEpochs
+from .callbacks import Diverged, History, PrintEpochs, SeedEpochs
+from .checkpoints import Checkpoint
 from .data.augment import Augment
 from .data.images import ImageData
 from .data.loaders import classify_dls, pretrain_dls, test_dl
@@ -90,6 +96,7 @@ def pretrain(
     u: object = 1,
     pool: str = "all",
     l: object = None,  # noqa: E741
+    checkpoint: str | Path | None = None,
 ) -> tuple[nn.Module, RunRecord, np.ndarray]:
     """An encoder pre-trained by `method` on fraction `u` of the pool, its record, and pictures.
 
@@ -112,8 +119,7 @@ def pretrain(
     with clock.phase("data"):
         dls = pretrain_dls(data, split, rows, n_batches=n_batches, **_loading(data, run))
         learn = METHODS[method](dls, encoder, seed=split.seed, precision=run.precision)
-    with clock.phase("pretrain"):
-        history, diverged = _fit(learn, fit, split.seed, run)
+    history, diverged = _fit("pretrain", learn, data, split, spec, run, fit, clock, checkpoint)
     record = _record("pretrain", spec, run, fit, clock, history=history, diverged=diverged)
     pictures = _NO_PICTURES if diverged else _reconstructions(learn)
     return learn.encoder.cpu(), record, pictures
@@ -128,6 +134,7 @@ def classify(
     encoder_file: str | Path,
     pretrain_record: str | Path,
     l: object = 1,  # noqa: E741
+    checkpoint: str | Path | None = None,
 ) -> tuple[np.ndarray | None, RunRecord]:
     """A classifier over the frozen encoder in `encoder_file`: test predictions `[N]` and the record.
 
@@ -166,7 +173,8 @@ def classify(
         learn = classifier_learner(
             dls, encoder, dropout=fit.dropout, seed=split.seed, precision=precision, views=fit.views
         )
-    return _train_and_test("classify", learn, data, split, spec, run, fit, clock, notes)
+    weights = hashlib.sha256(Path(encoder_file).read_bytes()).hexdigest()
+    return _train_and_test("classify", learn, data, split, spec, run, fit, clock, notes, checkpoint, weights=weights)
 
 
 def supervised(
@@ -177,6 +185,7 @@ def supervised(
     *,
     encoder: str = "original",
     l: object = 1,  # noqa: E741
+    checkpoint: str | Path | None = None,
 ) -> tuple[np.ndarray | None, RunRecord]:
     """The baseline, encoder and head trained together on the labelled images: predictions and record."""
     rows = split.labelled(l)
@@ -186,7 +195,7 @@ def supervised(
         dls = classify_dls(data, split, rows, n_batches=_n_batches(run, split.n_labelled), **_loading(data, run))
         learn = supervised_learner(dls, encoder, dropout=fit.dropout, seed=split.seed, precision=run.precision)
     notes = _notes(data, split, l)
-    return _train_and_test("supervised", learn, data, split, spec, run, fit, clock, notes)
+    return _train_and_test("supervised", learn, data, split, spec, run, fit, clock, notes, checkpoint)
 
 
 def encoder_header(record: RunRecord) -> dict:
@@ -249,15 +258,32 @@ def _n_batches(run: RunSettings, n_full: int) -> int | None:
     return -(-n_full // run.batch_size) if run.budget == "steps" else None
 
 
-def _fit(learn: Learner, fit: FitSettings, seed: int, run: RunSettings) -> tuple[list[dict], int | None]:
+def _fit(
+    stage, learn: Learner, data, split, spec, run, fit: FitSettings, clock: _Clock, checkpoint, **about
+) -> tuple[list[dict], int | None]:
+    """Train: the history, and the epoch in which it diverged, if it did. `about`: what else a checkpoint belongs to."""
     torch.set_num_threads(run.threads)
+    precision = resolve_precision(run.precision, run.device)
+    print(
+        f"{data.name} ({data.fingerprint}): {len(learn.dls.train_ds)} images to train on, {len(learn.dls.valid_ds)}"
+        f" to validate, {len(data.test)} to test; {run.device}, {precision}, threads {run.threads}",
+        flush=True,
+    )
     learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-    learn.logger = lambda row: print(*(f"{v:.4f}" if isinstance(v, float) else v for v in row), sep="\t", flush=True)
-    learn.add_cbs([SeedEpochs(seed), history := History(), diverged := Diverged()])
-    if fit.schedule == "one_cycle":
-        learn.fit_one_cycle(fit.epochs, fit.lr, wd=fit.wd)
-    else:
-        learn.fit(fit.epochs, fit.lr, wd=fit.wd)
+    learn.logger = noop
+    learn.add_cbs([SeedEpochs(split.seed), history := History(), PrintEpochs(), diverged := Diverged()])
+    if checkpoint is not None:
+        table = pd.util.hash_pandas_object(split.table).to_numpy()
+        about |= {"stage": stage, "spec": asdict(spec), "settings": _settings(stage, spec, run, fit)}
+        about |= {"data": data.fingerprint, "split": hashlib.sha256(table).hexdigest(), "precision": precision}
+        learn.add_cb(saved := Checkpoint(checkpoint, keep=True, **about))
+    with clock.phase(phase := "pretrain" if stage == "pretrain" else "classify"):
+        if fit.schedule == "one_cycle":
+            learn.fit_one_cycle(fit.epochs, fit.lr, wd=fit.wd)
+        else:
+            learn.fit(fit.epochs, fit.lr, wd=fit.wd)
+    if checkpoint is not None:
+        clock.seconds[phase] += saved.seconds
     return history.rows, diverged.epoch_diverged
 
 
@@ -272,9 +298,8 @@ def _reconstructions(learn: Learner) -> np.ndarray:
     return (rebuilt.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-def _train_and_test(stage, learn, data, split, spec, run, fit, clock, notes):
-    with clock.phase("classify"):
-        history, diverged = _fit(learn, fit, split.seed, run)
+def _train_and_test(stage, learn, data, split, spec, run, fit, clock, notes, checkpoint, **about):
+    history, diverged = _fit(stage, learn, data, split, spec, run, fit, clock, checkpoint, **about)
     if diverged:
         return None, _record(stage, spec, run, fit, clock, history=history, diverged=diverged, notes=notes)
     with clock.phase("evaluate"):
@@ -309,10 +334,7 @@ def _mistakes(true: np.ndarray, predicted: np.ndarray, confidence: np.ndarray) -
 def _record(stage, spec, run, fit, clock, *, history, test=None, diverged=None, failed=None, notes=None) -> RunRecord:
     status = "diverged" if diverged else "failed" if failed else "ok"
     reason = f"a loss was not finite in epoch {diverged}" if diverged else failed
-    settings = {"batch_size": run.batch_size, "budget": run.budget, **asdict(fit)}
-    if stage != "classify":
-        del settings["views"], settings["pretrain"]
-    settings["augment"] = asdict(Augment.of(spec.dataset, run.augment))
+    print(f"{status}: {reason}" if reason else status, flush=True)
     return RunRecord(
         stage=stage,
         spec=spec,
@@ -321,7 +343,7 @@ def _record(stage, spec, run, fit, clock, *, history, test=None, diverged=None, 
         history=history,
         test=test,
         seconds=clock.seconds,
-        settings=settings,
+        settings=_settings(stage, spec, run, fit),
         device=str(run.device),
         threads=run.threads,
         precision=resolve_precision(run.precision, run.device),
@@ -329,3 +351,11 @@ def _record(stage, spec, run, fit, clock, *, history, test=None, diverged=None, 
         code_version=code_version(),
         notes=notes or {},
     )
+
+
+def _settings(stage: str, spec: Spec, run: RunSettings, fit: FitSettings) -> dict:
+    """What training depended on beside the spec."""
+    settings = {"batch_size": run.batch_size, "budget": run.budget, **asdict(fit)}
+    if stage != "classify":
+        del settings["views"], settings["pretrain"]
+    return {**settings, "augment": asdict(Augment.of(spec.dataset, run.augment))}

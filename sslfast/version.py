@@ -18,6 +18,7 @@ _NOT_TRAINING = (
     "config.py",
     "show.py",
     "errors.py",
+    "attempts.py",
     "jobs.py",
     "memory.py",
 )

@@ -24,7 +24,7 @@ def cell(data, number: int, folder: Path) -> None:
     """One of five: a pre-trained encoder with a classifier, three more classifiers over it, a baseline."""
     split = make_split(data, number // 5)
     if number % 5 == 0:
-        encoder, made = pretrain(data, split, RUN, FRESH, encoder="conv", u="0.1")
+        encoder, made, _ = pretrain(data, split, RUN, FRESH, encoder="conv", u="0.1")
         save_encoder(encoder, folder / "e.safetensors", **encoder_header(made))
         write_record(made, folder / "e.json")
     files = {"encoder_file": folder / "e.safetensors", "pretrain_record": folder / "e.json"}

@@ -1,24 +1,119 @@
-"""A job ends with one line on stderr that says what to do, and leaves what it printed in its log."""
+"""What a job's log says, and how its process ends: where it fails, with one line on stderr that says what to do."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hostile import is_one_line
+from killing import in_a_process
+
+from sslfast.errors import DataError
+from sslfast.jobs import job
 
 
-def run(log: Path, code: str) -> subprocess.CompletedProcess:
-    program = f"from sslfast.jobs import job\nwith job({str(log)!r}):\n    {code}"
+@pytest.fixture
+def snakemake(tmp_path):
+    """What Snakemake gives the script of a training job."""
+    (tmp_path / "in.parquet").write_text("split")
+    return SimpleNamespace(
+        rule="classify",
+        wildcards={"u": "0.2", "of": "", "seed": "0"},
+        params={"fit": {"lr": 0.1}, "checkpoint": str(tmp_path / "checkpoints/classify/u0.2-s0")},
+        input=[str(tmp_path / "in.parquet")],
+        output=[str(tmp_path / "out.json")],
+        log=[str(tmp_path / "job.log")],
+    )
+
+
+def run(snakemake, work):
+    """`work(checkpoint)` as a job: its exit code and its log's lines."""
+
+    def script():
+        with job(snakemake) as checkpoint:
+            work(checkpoint)
+
+    process = in_a_process(script)
+    process.join()
+    with open(snakemake.log[0], encoding="utf-8") as log:
+        return process.exitcode, log.read().splitlines()
+
+
+def write_output(snakemake):
+    with open(snakemake.output[0], "w", encoding="utf-8") as file:
+        file.write("made")
+
+
+def test_log_begins_with_the_job_and_ends_with_how_it_ended(snakemake):
+    code, lines = run(snakemake, lambda _: (print("training"), write_output(snakemake)))
+    assert code == 0
+    assert "  classify u 0.2 seed 0, process " in lines[0]
+    assert lines[1] == "training"
+    assert lines[-1].startswith("done, after ")
+
+
+def test_an_error_for_a_person_ends_the_log(snakemake):
+    def fail(_):
+        raise DataError("images: none found")
+
+    code, lines = run(snakemake, fail)
+    assert code == 1
+    assert lines[-1].startswith("error: images: none found, after ")
+
+
+def test_sigterm_is_in_the_log_and_code_that_clears_up_runs(snakemake, tmp_path):
+    def stopped(_):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pause()
+        finally:
+            (tmp_path / "cleared").touch()
+
+    code, lines = run(snakemake, stopped)
+    assert code == 128 + signal.SIGTERM
+    assert lines[-1].startswith("stopped by SIGTERM, after ")
+    assert (tmp_path / "cleared").exists()
+
+
+def test_a_job_that_ended_well_unknown_to_snakemake_is_not_done_again(snakemake, tmp_path):
+    assert run(snakemake, lambda _: write_output(snakemake))[0] == 0
+    os.unlink(snakemake.output[0])  # as Snakemake does before it begins a job again
+    code, lines = run(snakemake, lambda _: (tmp_path / "trained").touch())
+    assert code == 0
+    assert any("an attempt before this one ended well" in line for line in lines)
+    assert not (tmp_path / "trained").exists()
+    with open(snakemake.output[0], encoding="utf-8") as file:
+        assert file.read() == "made"
+
+
+@pytest.mark.parametrize("change", ["params", "input"])
+def test_it_is_done_again_where_params_or_inputs_changed(snakemake, tmp_path, change):
+    run(snakemake, lambda _: write_output(snakemake))
+    if change == "params":
+        snakemake.params["fit"] = {"lr": 0.2}
+    else:
+        (tmp_path / "in.parquet").write_text("another split")
+    code, _ = run(snakemake, lambda _: ((tmp_path / "trained").touch(), write_output(snakemake)))
+    assert code == 0
+    assert (tmp_path / "trained").exists()
+
+
+def run_script(log: Path, code: str) -> subprocess.CompletedProcess:
+    about = {"rule": "split", "wildcards": {}, "params": {}, "input": [], "output": [], "log": [str(log)]}
+    program = f"from types import SimpleNamespace\nfrom sslfast.jobs import job\nit = SimpleNamespace(**{about!r})\n"
+    program += f"with job(it):\n    {code}"
     return subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, errors="replace", check=False
     )
 
 
 def test_a_job_that_ends_well_says_nothing_but_in_its_log(tmp_path):
-    done = run(tmp_path / "log", "print('epoch 1')")
+    done = run_script(tmp_path / "log", "print('epoch 1')")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert (tmp_path / "log").read_text() == "epoch 1\n"
+    assert (tmp_path / "log").read_text().splitlines()[1] == "epoch 1"
 
 
 ENDS = {  # what happens: (code, what the line says, whether it sends a reader to the traceback)
@@ -38,7 +133,7 @@ ENDS = {  # what happens: (code, what the line says, whether it sends a reader t
 
 @pytest.mark.parametrize("code, expected, traced", ENDS.values(), ids=ENDS)
 def test_a_job_that_fails_says_so_in_one_line(tmp_path, code, expected, traced):
-    done = run(tmp_path / "log", code)
+    done = run_script(tmp_path / "log", code)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert is_one_line(done.stderr.removesuffix("\n"))

@@ -64,7 +64,9 @@ def run(stage: str, data: ImageData, folder, *, pool: str = "all", encoder: str 
     if stage == "supervised":
         return supervised(data, split, RUN, FIT, l=L, encoder=encoder)[1]
     if not (folder / "e.json").exists():
-        found, made = pretrain(data, split, RUN, FIT, u=U, pool=pool, encoder=encoder, l=L if pool == "rest" else None)
+        found, made, _ = pretrain(
+            data, split, RUN, FIT, u=U, pool=pool, encoder=encoder, l=L if pool == "rest" else None
+        )
         save_encoder(found, folder / "e.safetensors", **encoder_header(made))
         write_record(made, folder / "e.json")
     files = {"encoder_file": folder / "e.safetensors", "pretrain_record": folder / "e.json"}

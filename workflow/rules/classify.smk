@@ -17,6 +17,7 @@ rule classify:
         fit=config["classify"],
         code=CODE,
         before=BEFORE_CELL,
+        checkpoint=f"{CHECKPOINTS}/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}",
     message:
         "classify over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}"
     script:

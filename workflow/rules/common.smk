@@ -62,6 +62,7 @@ PRETRAIN_RECORD = f"{RESULTS}/records/pretrain/{{method}}-{{encoder}}-u{{u}}{{of
 PICTURES = f"{RESULTS}/pictures/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.npy"
 CELL = f"{RESULTS}/records/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}"
 BASELINE = f"{RESULTS}/records/supervised/{{encoder}}-l{{l}}-s{{seed}}"
+CHECKPOINTS = f"{RESULTS}/checkpoints"  # not outputs: Snakemake would delete them before a job goes on
 
 
 wildcard_constraints:

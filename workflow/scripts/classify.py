@@ -8,7 +8,7 @@ from sslfast.data.splits import read_split
 from sslfast.records import write_predictions, write_record
 from sslfast.stages import FitSettings, classify, run_settings, settings_of
 
-with job(snakemake.log[0]):
+with job(snakemake) as checkpoint:
     data = load_dataset(**snakemake.params.data, **{key: snakemake.config[key] for key in ("folder", "data_root")})
     own = {"seed": int(snakemake.wildcards.seed), "valid_fraction": snakemake.config["valid_fraction"]}
     predictions, record = classify(
@@ -19,6 +19,7 @@ with job(snakemake.log[0]):
         encoder_file=snakemake.input.encoder[0],
         pretrain_record=snakemake.input.pretrained[0],
         l=snakemake.wildcards.l,
+        checkpoint=checkpoint,
     )
     write_predictions(predictions, snakemake.output.predictions)
     write_record(record, snakemake.output.record)

@@ -9,7 +9,7 @@ from pathlib import Path
 from sslfast.analysis.one_study import check_one_study
 from sslfast.analysis.tables import collect, write_tables
 
-with job(snakemake.log[0]):
+with job(snakemake):
     cells, history = collect(snakemake.input.records)
     images = json.loads(Path(snakemake.input.images).read_text(encoding="utf-8"))
     tables = Path(snakemake.output[0]).parent

@@ -11,7 +11,7 @@ from sslfast.data.splits import read_split
 from sslfast.examples import best_and_worst, gather, write_examples
 from sslfast.stages import N_PICTURES
 
-with job(snakemake.log[0]):
+with job(snakemake):
     data = load_dataset(**snakemake.params.data, **{key: snakemake.config[key] for key in ("folder", "data_root")})
     own = {"seed": snakemake.config["seeds"][0], "valid_fraction": snakemake.config["valid_fraction"]}
     first = read_split(snakemake.input.split[0], data, **own).valid

@@ -9,7 +9,7 @@ import sys
 from sslfast.data.datasets import load_dataset
 from sslfast.files import replacing
 
-with job(snakemake.log[0]):
+with job(snakemake):
     settings = {key: value for key, value in snakemake.params.data.items() if key != "content"}
     where = {key: snakemake.config[key] for key in ("folder", "data_root")}
     data = load_dataset(**snakemake.params.data, **where, progress=sys.__stderr__, check=True)

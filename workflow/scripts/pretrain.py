@@ -9,7 +9,7 @@ from sslfast.models import save_encoder
 from sslfast.records import write_array, write_record
 from sslfast.stages import FitSettings, encoder_header, pretrain, run_settings, settings_of
 
-with job(snakemake.log[0]):
+with job(snakemake) as checkpoint:
     data = load_dataset(**snakemake.params.data, **{key: snakemake.config[key] for key in ("folder", "data_root")})
     own = {"seed": int(snakemake.wildcards.seed), "valid_fraction": snakemake.config["valid_fraction"]}
     encoder, record, pictures = pretrain(
@@ -22,6 +22,7 @@ with job(snakemake.log[0]):
         u=snakemake.wildcards.u,
         pool=snakemake.params.pool,
         l=snakemake.wildcards.of.removeprefix("-l") or None,
+        checkpoint=checkpoint,
     )
     write_array(pictures, snakemake.output.pictures)
     save_encoder(encoder, snakemake.output.encoder, **encoder_header(record))

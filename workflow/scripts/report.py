@@ -10,7 +10,7 @@ from sslfast.analysis.table_files import read_table
 from sslfast.examples import read_examples
 from sslfast.report import read_summary, write_report
 
-with job(snakemake.log[0]):
+with job(snakemake):
     cells, history = (read_table(path) for path in (snakemake.input.cells, snakemake.input.history))
     images = read_summary(snakemake.input.images)
     check_one_study(cells, images, snakemake.config, Path(snakemake.input.cells).parents[1])

@@ -1,0 +1,119 @@
+"""What differs between runs of the same seed: again, with more threads, in another precision, on a GPU.
+
+    python benchmarks/determinism.py                        # scikit-learn's digits, on the CPU
+    python benchmarks/determinism.py --data cifar10 --device cuda
+
+A variant is two processes of their own that pre-train (u = 0.5), train a classifier over the frozen encoder and the
+supervised baseline (l = 0.5), 10 epochs each, seed 0. The table compares each variant with the first one: largest
+difference of a weight of the encoder after pre-training, share of test images with another predicted class, difference
+of macro-F1. `again`: whether its second process gave the same bit by bit, histories included.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from timing import table
+
+STAGES = ("classifier", "baseline")
+
+
+def variants(device: str) -> dict[str, tuple[str, int, str]]:
+    """Name: (precision, threads, device); the first is what the others are compared with."""
+    chosen = {
+        "float32, 1 thread": ("float32", 1, "cpu"),
+        "float32, 2 threads": ("float32", 2, "cpu"),
+        "bfloat16, 1 thread": ("bfloat16", 1, "cpu"),
+        "bfloat16, 2 threads": ("bfloat16", 2, "cpu"),
+    }
+    if device != "cpu":
+        chosen |= {f"{device}, {precision}": (precision, 1, device) for precision in ("float32", "bfloat16")}
+    return chosen
+
+
+def train(options, folder: Path) -> None:
+    """One variant: `weights.npz`, predictions and scores in `folder`."""
+    from sslfast import load_dataset
+    from sslfast.data.splits import make_split
+    from sslfast.models import save_encoder
+    from sslfast.records import write_record
+    from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
+
+    precision, threads, device = options.run
+    data = load_dataset(options.data)
+    split = make_split(data, 0)
+    run = RunSettings(batch_size=64, device=device, threads=int(threads), precision=precision)
+    fit = FitSettings(epochs=options.epochs)
+    encoder, made, _ = pretrain(data, split, run, fit, encoder="conv", u="0.5")
+    save_encoder(encoder, folder / "e.safetensors", **encoder_header(made))
+    write_record(made, folder / "e.json")
+    files = {"encoder_file": folder / "e.safetensors", "pretrain_record": folder / "e.json"}
+    results = [
+        classify(data, split, run, fit, l="0.5", **files),
+        supervised(data, split, run, fit, encoder="conv", l="0.5"),
+    ]
+    histories = [[{k: v for k, v in row.items() if k != "seconds"} for row in made.history]]
+    for name, (predictions, record) in zip(STAGES, results, strict=True):
+        np.save(folder / f"{name}.npy", predictions)
+        histories.append([{k: v for k, v in row.items() if k != "seconds"} for row in record.history])
+    scores = {name: record.test["macro_f1"] for name, (_, record) in zip(STAGES, results, strict=True)}
+    (folder / "about.json").write_text(json.dumps({"histories": histories, "scores": scores}))
+    np.savez(folder / "weights.npz", **{k: v.cpu().numpy() for k, v in encoder.state_dict().items()})
+
+
+def weights_of(folder: Path) -> dict[str, np.ndarray]:
+    with np.load(folder / "weights.npz") as stored:
+        return dict(stored)
+
+
+def compared(first: Path, other: Path) -> list[str]:
+    """How `other` differs from `first`: weights, and each stage's classes and scores."""
+    scores = [json.loads((folder / "about.json").read_text())["scores"] for folder in (first, other)]
+    a, b = weights_of(first), weights_of(other)
+    difference = max(float(np.abs(a[name] - b[name]).max()) for name in a)
+    cells = [f"{difference:.1e}" if difference else "same"]
+    for name in STAGES:
+        share = float((np.load(first / f"{name}.npy") != np.load(other / f"{name}.npy")).mean())
+        cells.append(f"{share:.1%}, {scores[1][name] - scores[0][name]:+.4f}" if share else "same")
+    return cells
+
+
+def identical(first: Path, other: Path) -> bool:
+    """Histories, scores, predictions and weights, bit by bit."""
+    files = ["about.json", *(f"{name}.npy" for name in STAGES)]
+    a, b = weights_of(first), weights_of(other)
+    same_files = all((first / file).read_bytes() == (other / file).read_bytes() for file in files)
+    return same_files and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="digits")
+    parser.add_argument("--device", default="cpu", help="another device to compare with the CPU")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--run", nargs=3, metavar=("PRECISION", "THREADS", "DEVICE"), help="one variant, for itself")
+    parser.add_argument("--folder", type=Path)
+    options = parser.parse_args()
+    if options.run:
+        train(options, options.folder)
+        return
+    rows = [("variant", "weights", "classifier: other class, ΔF1", "baseline: other class, ΔF1", "again")]
+    with tempfile.TemporaryDirectory() as root:
+        first = Path(root, "0-0")
+        for number, (name, variant) in enumerate(variants(options.device).items()):
+            pair = [Path(root, f"{number}-{turn}") for turn in (0, 1)]
+            for folder in pair:
+                folder.mkdir()
+                command = [sys.executable, __file__, "--data", options.data, "--epochs", str(options.epochs)]
+                command += ["--folder", str(folder), "--run", *map(str, variant)]
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            rows.append((name, *compared(first, pair[0]), "same" if identical(*pair) else "differs"))
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

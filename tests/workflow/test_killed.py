@@ -1,0 +1,270 @@
+"""A study whose jobs and whose Snakemake are killed at random moments, against one that ran without a break."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import yaml
+from test_workflow import Workflow
+
+EPOCHS = 20
+STUDY = {
+    "study": "tiny",
+    "dataset": "digits",
+    "unlabelled": [0.2],
+    "labelled": [0.3],
+    "seeds": 1,
+    "encoders": ["conv"],
+    "batch_size": 16,
+    "pretrain": {"epochs": EPOCHS, "schedule": "one_cycle"},
+    "classify": {"epochs": EPOCHS, "views": 4},
+    "supervised": {"epochs": EPOCHS},
+    "device": "cpu",
+}
+WHOM = ("job", "snakemake", "both")
+SIGNALS = (signal.SIGKILL, signal.SIGTERM)
+
+
+def results(folder: Path) -> dict:
+    """All that training made, by file name: records without times, predictions and weights."""
+    made = {}
+    for path in sorted((folder / "results/tiny").rglob("*")):
+        if path.suffix == ".json" and "records" in path.parts:
+            record = json.loads(path.read_text())
+            for row in [record, *record["history"]]:
+                del row["seconds"]
+            made[str(path.relative_to(folder))] = record
+        elif path.suffix == ".npy":
+            made[str(path.relative_to(folder))] = np.load(path).tolist()
+        elif path.suffix in (".safetensors", ".parquet") and "tables" not in path.parts:
+            made[str(path.relative_to(folder))] = path.read_bytes()
+    return made
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """What the study makes one job after the other, without a break."""
+    workflow = Workflow(tmp_path_factory.mktemp("unbroken"))
+    result = workflow.run("--cores", "1", config=STUDY)
+    assert result.returncode == 0, result.stderr
+    made = results(workflow.folder)
+    assert len(made) == 3 + 2 + 1 + 1
+    return made
+
+
+class Killed(Workflow):
+    """A study that is killed again and again. `phases` counts what the kills hit."""
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
+        (folder / "config/config.yaml").write_text(yaml.safe_dump(STUDY))
+        self.phases, self.seen, self.output = Counter(), Counter(), ""
+        self.trained: dict[Path, int] = {}  # by log of a job that was killed: the last epoch that it told of
+
+    def start(self) -> subprocess.Popen:
+        self.begun = time.time()
+        with open(self.folder / "output.txt", "w") as file:
+            command = [Path(sys.executable).parent / "snakemake", "--cores", "2"]
+            return subprocess.Popen(command, cwd=self.folder, stdout=file, stderr=file)
+
+    def jobs(self) -> list[psutil.Process]:
+        """The jobs of this study that are alive, whoever began them."""
+        found = []
+        for process in psutil.process_iter(["cmdline", "cwd"]):
+            line = process.info["cmdline"] or []
+            if len(line) == 2 and ".snakemake/scripts" in line[1] and process.info["cwd"] == str(self.folder):
+                found.append(process)
+        return found
+
+    def trains(self, epoch: int) -> bool:
+        """Whether a job told of `epoch` since this call of Snakemake began."""
+        with suppress(FileNotFoundError):  # Snakemake deletes a log before it begins a job again
+            logs = (self.folder / "results/tiny/logs").rglob("*.log")
+            fresh = (log.read_text() for log in logs if log.stat().st_mtime > self.begun)
+            return any(f"epoch {epoch} of" in text for text in fresh)
+        return False
+
+    def kill(self, chance: random.Random, whom: str, number: signal.Signals) -> bool:
+        """Begin the study, kill at a random moment; whether it ended before."""
+        epoch = chance.randint(1, EPOCHS) if chance.random() < 0.6 else None  # else at any time
+        snakemake, end = self.start(), time.time() + chance.uniform(1, 8)
+        while snakemake.poll() is None and not (self.trains(epoch) if epoch else time.time() > end):
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0, 0.2))
+        while snakemake.poll() is None and whom == "job" and not self.jobs():
+            time.sleep(0.005)
+        if snakemake.poll() is not None:
+            return self.ended(snakemake)
+        jobs = self.jobs()
+        if whom != "job":
+            snakemake.send_signal(number)
+        killed = [] if whom == "snakemake" else jobs[:1] if whom == "job" else jobs
+        for job in killed:
+            try:
+                job.send_signal(number)
+            except psutil.NoSuchProcess:
+                killed = []
+        psutil.wait_procs(killed, timeout=60)
+        if self.hangs(snakemake):
+            self.seen["Snakemake hung on SIGTERM"] += 1
+            snakemake.kill()
+        snakemake.wait()
+        self.read_output()
+        self.note(whom, number, jobs, killed)
+        if snakemake.returncode == -signal.SIGKILL:
+            assert self.run("--unlock").returncode == 0
+        return False
+
+    def hangs(self, snakemake: subprocess.Popen) -> bool:
+        """Whether it goes on although nothing is left to wait for: its handler of SIGTERM can wait for its own lock."""
+        idle = time.monotonic()
+        while snakemake.poll() is None and time.monotonic() - idle < 15:
+            time.sleep(0.05)
+            idle = time.monotonic() if self.jobs() else idle
+        return snakemake.poll() is None
+
+    def note(self, whom, number, jobs, killed):
+        if not killed:
+            what = f"{len(jobs)} jobs went on" if jobs else "between jobs"
+            self.phases[f"{number.name} of snakemake alone, {what}"] += 1
+        for job in killed:
+            script = job.info["cmdline"][1].rsplit(".", 2)[1]
+            logs = sorted((self.folder / "results/tiny/logs").glob(f"{script}*/*.log"))
+            text = logs[0].read_text() if logs and script in ("pretrain", "classify", "supervised") else ""
+            epochs = re.findall(rf"^epoch (\d+) of {EPOCHS}", text, re.MULTILINE)
+            if script not in ("pretrain", "classify", "supervised"):
+                phase = "another job"
+            elif not epochs:
+                phase = "before the first epoch"
+            elif int(epochs[-1]) == EPOCHS:
+                phase = "after the last epoch"
+            else:
+                phase = "in an epoch, or saving it"
+                self.trained[logs[0]] = max(int(epochs[-1]), self.trained.get(logs[0], 0))
+            self.phases[f"{number.name} of {whom}, job {phase}"] += 1
+
+    def read_output(self) -> None:
+        """See in the logs of this call that no job trained again what an attempt before had saved."""
+        self.output = (self.folder / "output.txt").read_text()
+        self.seen["waited for an orphan"] += self.output.count("which is at the same work")
+        for log in (self.folder / "results/tiny/logs").rglob("*.log"):
+            if log.stat().st_mtime < self.begun:
+                continue
+            text = log.read_text()
+            if "an attempt before this one ended well" in text:
+                self.seen["results of an orphan taken"] += 1
+                self.trained.pop(log, None)
+            elif found := re.search(r"goes on after epoch (\d+)", text):
+                self.seen["went on"] += 1
+                assert int(found[1]) >= self.trained.get(log, 0) - 1, text
+            elif log in self.trained and re.search("^epoch 1 of", text, re.MULTILINE):
+                assert self.trained[log] < 2, text
+
+    def ended(self, snakemake: subprocess.Popen) -> bool:
+        assert snakemake.wait(300) == 0, (self.folder / "output.txt").read_text()
+        self.read_output()
+        deadline = time.monotonic() + 60
+        while self.jobs():  # an orphan of an earlier call that no job of this one had to wait for
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        return True
+
+    def finish(self) -> None:
+        self.ended(self.start())
+
+    def clear(self) -> None:
+        for name in ("results", "reports", ".snakemake"):
+            shutil.rmtree(self.folder / name)
+        self.trained.clear()
+
+    def check(self, unbroken: dict) -> None:
+        made = results(self.folder)
+        assert made.keys() == unbroken.keys()
+        for name in made:
+            assert made[name] == unbroken[name], name
+        assert not (self.folder / "results/tiny/checkpoints").exists()
+        assert [path.name for path in (self.folder / "results").rglob(".*")] == []
+
+
+def survive(folder: Path, unbroken: dict, n_kills: int, seed: int) -> None:
+    study, chance, studies = Killed(folder), random.Random(seed), 1
+    kinds = [(whom, number) for whom in WHOM for number in SIGNALS]
+    kills = 0
+    while kills < n_kills:
+        if kills % len(kinds) == 0:
+            chance.shuffle(kinds)
+        if study.kill(chance, *kinds[kills % len(kinds)]):
+            study.check(unbroken)
+            study.clear()
+            studies += 1
+        else:
+            kills += 1
+    study.finish()
+    study.check(unbroken)
+    print(f"{n_kills} kills in {studies} studies, all as without a break; {dict(study.seen)}")
+    for phase, n in sorted(study.phases.items()):
+        print(f"{n:4} {phase}")
+
+
+def test_a_study_that_is_killed_six_times_ends_as_one_without_a_break(tmp_path, unbroken):
+    survive(tmp_path, unbroken, 6, seed=1)
+
+
+@pytest.mark.long
+def test_a_study_that_is_killed_fifty_times_ends_as_one_without_a_break(tmp_path, unbroken):
+    survive(tmp_path, unbroken, 50, seed=2)
+
+
+def test_jobs_side_by_side_make_the_same_records_as_one_after_the_other(tmp_path, unbroken):
+    workflow = Workflow(tmp_path)
+    result = workflow.run("--cores", "2", config=STUDY)
+    assert result.returncode == 0, result.stderr
+    assert results(tmp_path) == unbroken
+
+
+@pytest.mark.parametrize("when", ["has ended", "still trains"])
+def test_what_an_orphan_trains_is_not_trained_again(tmp_path, unbroken, when):
+    """Snakemake is killed, its job goes on; the next call deletes the results, or has none, and gets them."""
+    study = Killed(tmp_path)
+    snakemake = study.start()
+    log = tmp_path / "results/tiny/logs/pretrain/autoencoder-conv-u0.2-s0.log"
+    wait_for(lambda: log.exists() and "epoch 2 of" in log.read_text())
+    os.kill(snakemake.pid, signal.SIGKILL)
+    snakemake.wait()
+    if when == "still trains":
+        orphans = study.jobs()
+        for orphan in orphans:
+            orphan.suspend()
+    else:
+        wait_for(lambda: not study.jobs())
+        assert (tmp_path / "results/tiny/records/pretrain/autoencoder-conv-u0.2-s0.json").exists()
+    assert study.run("--unlock").returncode == 0
+    snakemake = study.start()
+    if when == "still trains":
+        wait_for(lambda: "which is at the same work" in (tmp_path / "output.txt").read_text())
+        for orphan in orphans:
+            orphan.resume()
+    study.ended(snakemake)
+    text = log.read_text()
+    assert "an attempt before this one ended well" in text
+    assert "epoch 1 of" not in text
+    study.check(unbroken)
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -38,6 +38,7 @@ const drawn = [...document.querySelectorAll(".drawing svg")].filter((e) => box(e
 const root = document.documentElement;
 document.querySelectorAll(".point")[1].dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
 document.body.dataset.found = JSON.stringify({
+  cut: [...document.querySelectorAll(".scroll, .drawing")].filter((e) => e.scrollWidth > e.clientWidth + 1).length,
   window: innerWidth, overflow: root.scrollWidth - root.clientWidth, drawn: drawn.length,
   stops: document.querySelectorAll('.point[tabindex="0"]').length,
   said: document.querySelector(".said").textContent,
@@ -111,6 +112,14 @@ def asked_for(page: Path, folder: Path, errors: bool = False) -> list[str]:
     events = [event.get("params", {}) for event in json.loads(log.read_text(encoding="utf-8"))["events"]]
     by_a_page = [params for params in events if params.get("initiator", "not an origin") != "not an origin"]
     return sorted({params["url"] for params in by_a_page if params["url"].startswith("http")})
+
+
+def test_no_table_or_figure_is_cut_on_paper(page, tmp_path):
+    """As wide as A4 between its margins; on a screen so narrow, wide tables scroll, which paper does not."""
+    on_paper = tmp_path / "paper.html"
+    on_paper.write_text(page.read_text(encoding="utf-8").replace("@media print", "@media screen"), encoding="utf-8")
+    assert measured(on_paper, tmp_path, "--window-size=718,900")["cut"] == 0
+    assert measured(page, tmp_path, "--window-size=500,900")["cut"] > 0
 
 
 def test_it_prints(page, tmp_path):

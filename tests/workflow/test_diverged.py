@@ -3,7 +3,7 @@
 import json
 
 import pandas as pd
-from test_workflow import TINY, Workflow
+from studies import TINY, Workflow
 
 
 def test_a_study_whose_training_diverges_goes_on_to_its_report(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from hostile import Disk, is_one_line
-from test_workflow import TINY, Workflow, error_line
+from studies import TINY, Workflow, error_line
 
 from sslfast.records import read_record
 

@@ -8,8 +8,8 @@ import yaml
 from hostile import try_all, trying
 from PIL import Image
 from sklearn.datasets import load_digits
+from studies import TINY, Workflow, error_line
 from test_fuzz_config import SCHEMA, YAML, configs
-from test_workflow import TINY, Workflow, error_line
 
 from sslfast.config import check_config
 from sslfast.errors import ConfigError

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 import pytest
 import yaml
-from test_workflow import Workflow
+from studies import Workflow
 
 EPOCHS = 20
 STUDY = {

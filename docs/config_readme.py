@@ -20,6 +20,7 @@ snakemake --cores all --config seeds=5            # config.yaml with one key cha
 | `config.yaml` | scikit-learn's handwritten digits: no download, a minute or two |
 | `mnist.yaml` | MNIST |
 | `cifar10-quick.yaml` | CIFAR-10, a small grid for two cores and half an hour |
+| `cifar10-5seeds.yaml` | CIFAR-10, more unlabelled fractions and five seeds, for conclusions; less than an hour |
 | `cifar10.yaml` | CIFAR-10, the original study's grid |
 | `folder.yaml` | your own images, commented |
 

@@ -110,7 +110,7 @@ def _numbers(value, schema: Mapping):
     if isinstance(value, str | float) and _takes_numbers(schema):
         try:
             number = float(value)
-            return int(number) if number.is_integer() else number
+            return int(number) if number.is_integer() and abs(number) < 2**53 else number
         except ValueError:
             pass
     return value

@@ -100,7 +100,7 @@ def pretrain(
 ) -> tuple[nn.Module, RunRecord, np.ndarray]:
     """An encoder pre-trained by `method` on fraction `u` of the pool, its record, and pictures.
 
-    Pictures, uint8 `[K, H, W, C]`: what the network rebuilds of the first validation images; none (K = 0)
+    Pictures, uint8 `[K, H, W, C]`: what the network rebuilds of some validation images; none (K = 0)
     from a network that rebuilds nothing. Method `random` (the control, u = 0) trains nothing. `l` is for
     pool `rest`, and needed there. Raises `ConfigError` for an unknown method or encoder.
     """
@@ -121,7 +121,7 @@ def pretrain(
         learn = METHODS[method](dls, encoder, seed=split.seed, precision=run.precision)
     history, diverged = _fit("pretrain", learn, data, split, spec, run, fit, clock, checkpoint)
     record = _record("pretrain", spec, run, fit, clock, history=history, diverged=diverged)
-    pictures = _NO_PICTURES if diverged else _reconstructions(learn)
+    pictures = _NO_PICTURES if diverged else _reconstructions(learn, split)
     return learn.encoder.cpu(), record, pictures
 
 
@@ -287,11 +287,10 @@ def _fit(
     return history.rows, diverged.epoch_diverged
 
 
-def _reconstructions(learn: Learner) -> np.ndarray:
+def _reconstructions(learn: Learner, split: Split) -> np.ndarray:
     if not isinstance(learn.model, AutoEncoder):
         return _NO_PICTURES
-    valid = learn.dls.valid
-    batch = next(valid.batches(torch.arange(min(N_PICTURES, len(valid.dataset)))))
+    batch = next(learn.dls.valid.batches(torch.from_numpy(split.samples(N_PICTURES))))
     learn.model.eval()
     with torch.no_grad():
         rebuilt = learn.model(batch[0]).as_subclass(torch.Tensor)

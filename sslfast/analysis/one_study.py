@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from ..errors import ResultsError
 from ..version import code_version
@@ -38,6 +39,7 @@ def check_one_study(cells: pd.DataFrame, images: Mapping, config: Mapping, resul
                 f" {_text(config[key])}; delete {results} and run again, or give this study another name"
             )
     for name, rows, expected in _from_config(cells, config):
+        expected = expected if is_numeric_dtype(rows[name[1]]) else str(expected)
         wrong = rows[rows[name[1]] != expected]
         if len(wrong):
             raise ResultsError(

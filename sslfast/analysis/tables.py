@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from ..errors import printable
 from ..files import replacing
@@ -26,6 +27,9 @@ def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     records = [read_record(path) for path in paths]
     cells = pd.DataFrame([_cell(record) for record in records])
+    for name in cells.columns[cells.columns.str.startswith("setting_")]:
+        if not is_numeric_dtype(cells[name]):  # `views` may be a word here and a number there
+            cells[name] = cells[name].map(str, na_action="ignore")
     history = pd.DataFrame([{**_key(record), **row} for record in records for row in record.history])
     columns = [*CELL_KEY, "epoch", "images", "seconds", "train_loss", "valid_loss", "accuracy", "macro_f1"]
     order = ["method", "encoder", "l", "u", "seed"]

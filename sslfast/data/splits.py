@@ -77,6 +77,10 @@ class Split:
         rows = self.table[self.table.unlabelled_rank >= 0].sort_values("unlabelled_rank")["index"].to_numpy(copy=True)
         return rows if pool == "all" else rows[~np.isin(rows, self.labelled(labelled))]
 
+    def samples(self, n: int) -> np.ndarray:
+        """Places in `valid` of `n` images (or of all), evenly spaced: images often come class by class."""
+        return np.linspace(0, len(self.valid) - 1, min(n, len(self.valid))).round().astype(np.int64)
+
     def unlabelled(self, fraction: object, pool: str = "all", labelled: object = 0) -> np.ndarray:
         """Indices of the unlabelled images at `fraction` of the pool; at least two, or none at 0.
 

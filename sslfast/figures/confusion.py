@@ -17,7 +17,7 @@ def confusion(examples: Examples) -> Drawing:
     n = len(examples.classes)
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
         size = 0.9 + (0.3 * min(n, READABLE) if n <= READABLE else 4.5)
-        figure = Drawing(figsize=(8.2, max(1.6, size * len(examples.outcomes))))
+        figure = Drawing(figsize=(8.2, max(2.2, size * len(examples.outcomes))))
         if not examples.outcomes:
             figure.text(0.5, 0.5, "no cell finished", ha="center")
             return figure

@@ -21,10 +21,11 @@ def reconstructions(examples: Examples) -> Drawing:
         who = f"{r.spec.encoder}, {r.spec.method}, " if several else ""
         names.append(f"{who}u = {fraction(float(r.spec.u))}\n{count(r.spec.n_unlabelled)} images")
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
-        figure = Drawing(figsize=(8.2, 0.3 + 0.85 * len(rows) if examples.rebuilt else 1.6))
+        figure = Drawing(figsize=(8.2, max(2.2, 0.3 + 0.85 * len(rows))))
         if not examples.rebuilt:
             figure.text(0.5, 0.5, "no encoder of this study rebuilds images", ha="center")
             return figure
+        figure.get_layout_engine().set(w_pad=0.2)  # a browser's letters may be wider than those that were measured
         axes = figure.subplots()
     sheet, step = _sheet(rows)
     axes.imshow(sheet, interpolation="none")
@@ -37,7 +38,7 @@ def mistakes(examples: Examples) -> Drawing:
     """The wrong answers that the best and the worst cell gave with most confidence, the images themselves."""
     shown = {name: outcome for name, outcome in examples.outcomes.items() if outcome.mistakes}
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
-        figure = Drawing(figsize=(8.2, 1.95 * len(shown) or 1.6))
+        figure = Drawing(figsize=(8.2, max(2.2, 1.95 * len(shown))))
         if not shown:
             figure.text(0.5, 0.5, "no cell made a mistake" if examples.outcomes else "no cell finished", ha="center")
             return figure

@@ -1,5 +1,7 @@
 """Records become one row a cell and one row an epoch, with nothing lost and nothing made up."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from builders import column, grid, realistic, run_record, tables
@@ -86,3 +88,14 @@ def test_tables_are_written_in_every_folder_and_kind(tmp_path):
         assert sorted(path.name for path in (tmp_path / folder).iterdir()) == names
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "a" / "cells.parquet"), cells)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "b" / "history.csv"), history)
+
+
+def test_a_setting_that_is_a_word_here_and_a_number_there_is_stored(tmp_path):
+    """As `views` is where an encoder diverged, so that `auto` was never looked up."""
+    made = [run_record(l=label) for label in ("0.1", "0.5")]
+    records = [replace(r, settings={**r.settings, "views": v}) for r, v in zip(made, (8, "auto"), strict=True)]
+    cells, history = tables([*records, run_record("supervised")])
+    write_tables({"cells": cells, "history": history}, [tmp_path])
+    stored = pd.read_parquet(tmp_path / "cells.parquet")
+    assert column(stored, "setting_views", method="autoencoder") == ["8", "auto"]
+    assert stored.setting_views.isna().sum() == 1

@@ -60,7 +60,7 @@ def unbroken(tmp_path_factory):
     result = workflow.run("--cores", "1", config=STUDY)
     assert result.returncode == 0, result.stderr
     made = results(workflow.folder)
-    assert len(made) == 3 + 2 + 1 + 1
+    assert len(made) == 3 + 2 + 1 + 1 + 1  # records, predictions, pictures, encoder, split
     return made
 
 

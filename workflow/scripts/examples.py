@@ -14,10 +14,10 @@ from sslfast.stages import N_PICTURES
 with job(snakemake):
     data = load_dataset(**snakemake.params.data, **{key: snakemake.config[key] for key in ("folder", "data_root")})
     own = {"seed": snakemake.config["seeds"][0], "valid_fraction": snakemake.config["valid_fraction"]}
-    first = read_split(snakemake.input.split[0], data, **own).valid
+    split = read_split(snakemake.input.split[0], data, **own)
     pictures = list(zip(snakemake.input.pretrained, snakemake.input.pictures, strict=True))
     chosen = best_and_worst(read_table(snakemake.input.cells))
     records = Path(snakemake.params.records)
     outcomes = {name: records / f"{record}.json" for name, record in chosen.record.items()}
-    originals = data.train.pixels(first[:N_PICTURES])
+    originals = data.train.pixels(split.valid[split.samples(N_PICTURES)])
     write_examples(gather(originals, pictures, outcomes, data.test.pixels(), data.classes), snakemake.output[0])

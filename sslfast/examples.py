@@ -47,6 +47,11 @@ class Examples:
     rebuilt: list[Rebuilt]
     outcomes: dict[str, Outcome]
 
+    @property
+    def n_shown(self) -> int:
+        """Images a row in a figure of all encoders: fewer where there are many rows, so that a page stays light."""
+        return min(len(self.originals), 8 if len(self.rebuilt) <= 8 else 5)
+
 
 def best_and_worst(cells: pd.DataFrame) -> pd.DataFrame:
     """Of the rows of `cells` that are a classifier over a frozen encoder and have a result, those of highest and of

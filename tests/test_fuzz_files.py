@@ -324,7 +324,5 @@ def test_stored_labels_of_classes_that_are_not_there_are_refused(tmp_path):
     load_dataset("digits", data_root=tmp_path)
     (meta,) = tmp_path.glob("cache/*/meta.json")
     meta.write_text(json.dumps({"classes": ["0", "1"], "notes": {}}))
-    with pytest.raises(
-        DataError, match=r"are damaged \(labels from 0 to 9 for 2 classes\); delete that folder"
-    ):
+    with pytest.raises(DataError, match=r"are damaged \(labels from 0 to 9 for 2 classes\); delete that folder"):
         load_dataset("digits", data_root=tmp_path)

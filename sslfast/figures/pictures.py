@@ -15,9 +15,9 @@ GAP = 2  # white pixels between images
 def reconstructions(examples: Examples) -> Drawing:
     """The same validation images in every column: as they are, then as each encoder's decoder rebuilds them."""
     several = len({(r.spec.encoder, r.spec.method) for r in examples.rebuilt}) > 1
-    rows, names = [examples.originals], ["as they are"]
+    rows, names = [examples.originals[: examples.n_shown]], ["as they are"]
     for r in examples.rebuilt:
-        rows.append(r.images)
+        rows.append(r.images[: examples.n_shown])
         who = f"{r.spec.encoder}, {r.spec.method}, " if several else ""
         names.append(f"{who}u = {fraction(float(r.spec.u))}\n{count(r.spec.n_unlabelled)} images")
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):

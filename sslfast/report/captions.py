@@ -58,7 +58,7 @@ def _of_images(examples: Examples) -> dict[str, str]:
     cells += " what other runs do."
     return {
         "reconstructions": (
-            f"{_sharper(examples)} The same {len(examples.originals)} validation images in every row, without"
+            f"{_sharper(examples)} The same {examples.n_shown} validation images in every row, without"
             " augmentation, of one seed. A better likeness need not make a better classifier."
         ),
         "confusion": f"{_confused(examples)} Percent of the test images of the true class (the row). {cells}",

@@ -50,7 +50,7 @@ class Examples:
     @property
     def n_shown(self) -> int:
         """Images a row in a figure of all encoders: fewer where there are many rows, so that a page stays light."""
-        return min(len(self.originals), 8 if len(self.rebuilt) <= 8 else 5)
+        return len(self.originals) if len(self.rebuilt) <= 8 else min(5, len(self.originals))
 
 
 def best_and_worst(cells: pd.DataFrame) -> pd.DataFrame:

@@ -17,13 +17,14 @@ from safetensors.torch import load_file, save_file
 
 from sslfast import load_dataset, make_split
 from sslfast.analysis.__main__ import main
+from sslfast.analysis.image_summary import read_summary
 from sslfast.analysis.results import analyse
 from sslfast.analysis.tables import collect
 from sslfast.data.splits import read_split, write_split
 from sslfast.errors import DataError, RecordError, ResultsError
 from sslfast.models import create_encoder, load_encoder, save_encoder
 from sslfast.records import read_record, write_record
-from sslfast.report.trust import facts, read_summary
+from sslfast.report.trust import facts
 
 SCALARS = (
     st.none()

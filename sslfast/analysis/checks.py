@@ -195,9 +195,9 @@ def _check_one_study(cells: pd.DataFrame, where: str) -> None:
         rows = cells[cells.method != SUPERVISED] if name == "pool" else cells
         found = sorted(map(str, rows[name].dropna().unique())) if name in cells else []
         if len(found) > 1:
-            shown = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
+            some = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
             raise ResultsError(
-                f"{where}: column {name}: found {len(found)} values ({shown}), expected one; analyse each on its own"
+                f"{where}: column {name}: found {len(found)} values ({some}), expected one; analyse each on its own"
             )
 
 

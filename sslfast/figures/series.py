@@ -1,5 +1,7 @@
 """What figures share: the lines of a study, panels by number of labels, and the words for a setting."""
 
+from collections.abc import Iterator
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -114,6 +116,17 @@ def panels(cells: pd.DataFrame, height: float, rows=("",)) -> tuple[Drawing, lis
                 axes[i, j].set_title(f"{title}\n{encoder}" if len(encoders) > 1 else title, fontsize=9)
             made.append(Panel(axes[i, j], encoder, label, row, first=j == 0, last=i == len(kinds) - 1))
     return figure, made
+
+
+def bars(made: list[Panel], table: pd.DataFrame, cells: pd.DataFrame) -> Iterator[tuple[Panel, int, Series, pd.Series]]:
+    """Each bar of `made`: its panel, place, series and row of `table`; then the bars of the panel are named."""
+    for panel in made:
+        rows = panel.of(table)
+        for x, series in enumerate(all_series(cells)):
+            row = series.of(rows)
+            if len(row):
+                yield panel, x, series, row.iloc[0]
+        name_bars(panel.axes, cells, panel.last)
 
 
 def finish(figure: Drawing, panels: list[Panel], ylabel: str | None, legend) -> None:

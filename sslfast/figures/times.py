@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from .series import all_series, finish, name_bars, panels, setting, write_above
+from .series import bars, finish, panels, setting, write_above
 from .style import METRIC_NAMES, Drawing
 
 __all__ = ["time_to_threshold", "wall_clock"]
@@ -12,20 +12,13 @@ __all__ = ["time_to_threshold", "wall_clock"]
 def time_to_threshold(times: pd.DataFrame, cells: pd.DataFrame, metric: str, threshold: float) -> Drawing:
     """Epochs and seconds to the threshold as bars, labelled by how many seeds got there; no bar where too few did."""
     figure, made = panels(cells, height=2.6, rows=("epochs", "seconds_with_pretrain"))
-    for panel in made:
-        rows = panel.of(times)
-        for x, series in enumerate(all_series(cells)):
-            row = series.of(rows)
-            if row.empty:
-                continue
-            row = row.iloc[0]
-            value = row[panel.row]
-            if np.isfinite(value):
-                (bar,) = panel.axes.bar(x, value, color=series.colour, hatch=series.hatch, edgecolor="white", width=0.8)
-                figure.note(bar, [_text(row.sentence, panel.row, value)])
-            height = value if np.isfinite(value) else 0
-            write_above(panel.axes, f"{row.n_reached:.0f}/{row.n_seeds:.0f}", x, height, cells)
-        name_bars(panel.axes, cells, panel.last)
+    for panel, x, series, row in bars(made, times, cells):
+        value = row[panel.row]
+        if np.isfinite(value):
+            (bar,) = panel.axes.bar(x, value, color=series.colour, hatch=series.hatch, edgecolor="white", width=0.8)
+            figure.note(bar, [_text(row.sentence, panel.row, value)])
+        height = value if np.isfinite(value) else 0
+        write_above(panel.axes, f"{row.n_reached:.0f}/{row.n_seeds:.0f}", x, height, cells)
     label = f"to {METRIC_NAMES[metric]} {threshold:g}"
     names = {"epochs": f"epochs {label}", "seconds_with_pretrain": f"seconds {label},\npre-training included"}
     for panel in made:
@@ -39,23 +32,16 @@ def wall_clock(scores: pd.DataFrame, cells: pd.DataFrame) -> Drawing:
     """Seconds of training a cell: pre-training stacked under the classifier."""
     figure, made = panels(cells, height=2.6)
     handles = {}
-    for panel in made:
-        rows = panel.of(scores)
-        for x, series in enumerate(all_series(cells)):
-            row = series.of(rows)
-            if row.empty:
-                continue
-            below = row.seconds_pretrain.iloc[0]
-            if not np.isfinite(below):
-                continue
-            spent = row.seconds_classify.iloc[0]
-            handles["pre-training"] = panel.axes.bar(x, below, color="#0072B2", width=0.8)
-            bar = panel.axes.bar(x, spent, bottom=below, color="#E69F00", hatch="//", edgecolor="white", width=0.8)
-            handles["classifier, or supervised training"] = bar
-            text = f"{setting(row.iloc[0])}: {below:.3g} s of pre-training, {spent:.3g} s of the classifier"
-            for drawn in (handles["pre-training"], bar):
-                figure.note(drawn[0], [text])
-        name_bars(panel.axes, cells, panel.last)
+    for panel, x, _, row in bars(made, scores, cells):
+        below, spent = row.seconds_pretrain, row.seconds_classify
+        if not np.isfinite(below):
+            continue
+        handles["pre-training"] = panel.axes.bar(x, below, color="#0072B2", width=0.8)
+        bar = panel.axes.bar(x, spent, bottom=below, color="#E69F00", hatch="//", edgecolor="white", width=0.8)
+        handles["classifier, or supervised training"] = bar
+        text = f"{setting(row)}: {below:.3g} s of pre-training, {spent:.3g} s of the classifier"
+        for drawn in (handles["pre-training"], bar):
+            figure.note(drawn[0], [text])
     finish(figure, made, "seconds of training", (list(handles.values()), list(handles)))
     return figure
 

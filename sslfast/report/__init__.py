@@ -2,6 +2,5 @@
 
 from .page import PAGES, write_report
 from .parts import FIGURES
-from .trust import read_summary
 
-__all__ = ["FIGURES", "PAGES", "read_summary", "write_report"]
+__all__ = ["FIGURES", "PAGES", "write_report"]

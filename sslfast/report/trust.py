@@ -1,45 +1,16 @@
 """What a reader needs to trust a study, or not: how it was made, and which runs have no result and why."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 
 import pandas as pd
 
 from ..analysis.checks import SUPERVISED
 from ..analysis.reach import reach
 from ..analysis.results import Results
-from ..errors import ResultsError, printable, shown
+from ..errors import printable
 from ..version import code_version
 
-__all__ = ["devices", "facts", "missing", "read_summary"]
-
-
-def read_summary(path: str | Path) -> dict:
-    """What the data set holds (`ImageData.summary`, stored as JSON). Raises `ResultsError` for anything else."""
-    try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-        for name, kind in _NOTED.items():
-            if not isinstance(found[name], kind):
-                raise ValueError(f"{name} is {shown(found[name])}")
-        if not isinstance(found["notes"].get("skipped", []), list):
-            raise ValueError(f"skipped is {shown(found['notes']['skipped'])}")
-        found["notes"] |= {n: int(found["notes"].get(n) or 0) for n in ("images_skipped", "files_ignored")}
-    except (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
-        raise ResultsError(
-            f"{path}: not what the study noted of its images ({error}); delete it and run again"
-        ) from None
-    return found
-
-
-_NOTED = {
-    "n_labelled": int,
-    "n_unlabelled_only": int,
-    "classes": list,
-    "image_size": int,
-    "channels": int,
-    "notes": dict,
-}
+__all__ = ["devices", "facts", "missing"]
 
 
 def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:

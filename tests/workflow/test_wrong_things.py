@@ -171,7 +171,10 @@ def test_a_change_is_not_forgotten_if_a_job_that_it_reran_failed(workflow, targe
     assert workflow.planned(*target, config=changed) == rerun
 
 
-@pytest.mark.parametrize("rule", ["images", "split", "pretrain", "classify", "supervised", "collect", "report"])
+RULES = ["images", "split", "pretrain", "classify", "supervised", "collect", "examples", "report"]
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_a_file_that_is_gone_is_made_again(pretended, rule):
     folder = pretended.folder
     path = {
@@ -181,6 +184,7 @@ def test_a_file_that_is_gone_is_made_again(pretended, rule):
         "classify": CELL.format("0.5"),
         "supervised": BASELINE,
         "collect": "results/tiny/tables/cells.csv",
+        "examples": "results/tiny/examples.npz",
         "report": "reports/tiny/summary.md",
     }[rule]
     (folder / path).rename(folder / "away")

@@ -3,17 +3,15 @@
 from sslfast.jobs import job  # first, it makes the other imports faster
 
 # isort: split
-from sslfast.data.datasets import load_dataset
-from sslfast.data.splits import read_split
+from sslfast.data.study import study_images, study_split
 from sslfast.records import write_predictions, write_record
 from sslfast.stages import FitSettings, classify, run_settings, settings_of
 
 with job(snakemake) as checkpoint:
-    data = load_dataset(**snakemake.params.data, **{key: snakemake.config[key] for key in ("folder", "data_root")})
-    own = {"seed": int(snakemake.wildcards.seed), "valid_fraction": snakemake.config["valid_fraction"]}
+    data = study_images(snakemake.params.data, snakemake.config)
     predictions, record = classify(
         data,
-        read_split(snakemake.input.split, data, **own),
+        study_split(snakemake.input.split, data, snakemake.config, snakemake.wildcards.seed),
         run_settings(snakemake.config, threads=snakemake.threads),
         settings_of(FitSettings, snakemake.params.fit),
         encoder_file=snakemake.input.encoder[0],

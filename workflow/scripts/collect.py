@@ -3,15 +3,15 @@
 from sslfast.jobs import job  # first, it makes the other imports faster
 
 # isort: split
-import json
 from pathlib import Path
 
+from sslfast.analysis.image_summary import read_summary
 from sslfast.analysis.one_study import check_one_study
 from sslfast.analysis.tables import collect, write_tables
 
 with job(snakemake):
     cells, history = collect(snakemake.input.records)
-    images = json.loads(Path(snakemake.input.images).read_text(encoding="utf-8"))
+    images = read_summary(snakemake.input.images)
     tables = Path(snakemake.output[0]).parent
     check_one_study(cells, images, snakemake.config, tables.parent)
     write_tables({"cells": cells, "history": history}, [tables])

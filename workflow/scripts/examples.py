@@ -6,15 +6,13 @@ from sslfast.jobs import job  # first, it makes the other imports faster
 from pathlib import Path
 
 from sslfast.analysis.table_files import read_table
-from sslfast.data.datasets import load_dataset
-from sslfast.data.splits import read_split
+from sslfast.data.study import study_images, study_split
 from sslfast.examples import best_and_worst, gather, write_examples
 from sslfast.stages import N_PICTURES
 
 with job(snakemake):
-    data = load_dataset(**snakemake.params.data, **{key: snakemake.config[key] for key in ("folder", "data_root")})
-    own = {"seed": snakemake.config["seeds"][0], "valid_fraction": snakemake.config["valid_fraction"]}
-    split = read_split(snakemake.input.split[0], data, **own)
+    data = study_images(snakemake.params.data, snakemake.config)
+    split = study_split(snakemake.input.split[0], data, snakemake.config, snakemake.config["seeds"][0])
     pictures = list(zip(snakemake.input.pretrained, snakemake.input.pictures, strict=True))
     chosen = best_and_worst(read_table(snakemake.input.cells))
     records = Path(snakemake.params.records)

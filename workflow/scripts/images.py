@@ -6,13 +6,12 @@ from sslfast.jobs import job  # first, it makes the other imports faster
 import json
 import sys
 
-from sslfast.data.datasets import load_dataset
+from sslfast.data.study import study_images
 from sslfast.files import replacing
 
 with job(snakemake):
     settings = {key: value for key, value in snakemake.params.data.items() if key != "content"}
-    where = {key: snakemake.config[key] for key in ("folder", "data_root")}
-    data = load_dataset(**snakemake.params.data, **where, progress=sys.__stderr__, check=True)
+    data = study_images(snakemake.params.data, snakemake.config, progress=sys.__stderr__, check=True)
     with replacing(snakemake.output[0]) as scratch:
         found = {**data.summary(), "settings": settings}
         scratch.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -5,10 +5,11 @@ from sslfast.jobs import job  # first, it makes the other imports faster
 # isort: split
 from pathlib import Path
 
+from sslfast.analysis.image_summary import read_summary
 from sslfast.analysis.one_study import check_one_study
 from sslfast.analysis.table_files import read_table
 from sslfast.examples import read_examples
-from sslfast.report import read_summary, write_report
+from sslfast.report import write_report
 
 with job(snakemake):
     cells, history = (read_table(path) for path in (snakemake.input.cells, snakemake.input.history))

@@ -3,10 +3,10 @@
 from sslfast.jobs import job  # first, it makes the other imports faster
 
 # isort: split
-from sslfast.data.datasets import load_dataset
 from sslfast.data.splits import make_split, write_split
+from sslfast.data.study import study_images
 
 with job(snakemake):
-    data = load_dataset(**snakemake.params.data, **{key: snakemake.config[key] for key in ("folder", "data_root")})
+    data = study_images(snakemake.params.data, snakemake.config)
     split = make_split(data, int(snakemake.wildcards.seed), snakemake.params.valid_fraction)
     write_split(split, snakemake.output[0])

@@ -1,0 +1,36 @@
+"""What a study noted of its images."""
+
+import json
+from pathlib import Path
+
+from ..errors import ResultsError, shown
+
+__all__ = ["read_summary"]
+
+
+def read_summary(path: str | Path) -> dict:
+    """What the data set holds (`ImageData.summary`, stored as JSON). Raises `ResultsError` for anything else."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        for name, kind in _NOTED.items():
+            if not isinstance(found[name], kind):
+                raise ValueError(f"{name} is {shown(found[name])}")
+        if not isinstance(found["notes"].get("skipped", []), list):
+            raise ValueError(f"skipped is {shown(found['notes']['skipped'])}")
+        found["notes"] |= {n: int(found["notes"].get(n) or 0) for n in ("images_skipped", "files_ignored")}
+    except (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
+        raise ResultsError(
+            f"{path}: not what the study noted of its images ({error}); delete it and run again"
+        ) from None
+    return found
+
+
+_NOTED = {
+    "fingerprint": str,
+    "n_labelled": int,
+    "n_unlabelled_only": int,
+    "classes": list,
+    "image_size": int,
+    "channels": int,
+    "notes": dict,
+}

@@ -1,0 +1,20 @@
+"""What a job of a study starts from: the images and the split that its config describes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from .datasets import load_dataset
+from .images import ImageData
+from .splits import Split, read_split
+
+__all__ = ["study_images", "study_split"]
+
+
+def study_images(data: Mapping, config: Mapping, **options) -> ImageData:
+    """The images of a study: `data` says what they depend on, `config` where they lie."""
+    return load_dataset(**data, folder=config["folder"], data_root=config["data_root"], **options)
+
+
+def study_split(path: str | Path, data: ImageData, config: Mapping, seed: str | int) -> Split:
+    """The split at `path`, which must be of these images, this `seed` and the config's `valid_fraction`."""
+    return read_split(path, data, seed=int(seed), valid_fraction=config["valid_fraction"])

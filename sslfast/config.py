@@ -14,8 +14,9 @@ from jsonschema.validators import extend
 from .errors import LONGEST, ConfigError, printable, shown
 from .files import user_path
 from .fractions import canonical_list
+from .names import METHOD_NAMES, PIXELS, RANDOM, SHUFFLED, SUPERVISED
 
-__all__ = ["check_config", "read_schema"]
+__all__ = ["check_config", "evaluation_settings", "method_settings", "read_schema"]
 
 # More is a slip of the keyboard, and would fill the memory with job names.
 MAX_SEEDS = 1000
@@ -56,7 +57,18 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     config["study"] = config.get("study") or config["dataset"]
     config["title"] = (config.get("title") or "").strip() or config["study"]
     config["supervised"] = {**config["classify"], **config["supervised"]}
-    del config["supervised"]["views"]  # the baseline trains its encoder, and always sees fresh images
+    config["finetune"] = {**config["classify"], **config["finetune"]}
+    for stage in ("supervised", "finetune"):
+        config[stage].pop("views", None)  # these train their encoder, and always see fresh images
+    for method in METHOD_NAMES:
+        config[method] = {"batch_size": config["batch_size"], **config["pretrain"], **config[method]}
+    config["variants"] = {name: _variant(name, own, config, schema) for name, own in config["variants"].items()}
+    known = (*METHOD_NAMES, *config["variants"])
+    if unknown := [name for name in config["methods"] if name not in known]:
+        hint = "; the random control is u = 0" if unknown[0] == "random" else ""
+        raise ConfigError(
+            f"methods: found {shown(unknown[0])}, expected {', '.join(known)} or a name in variants{hint}"
+        )
     for key in ("unlabelled", "labelled"):
         config[key] = canonical_list(config[key], key)
     if "0" in config["labelled"]:
@@ -70,7 +82,8 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
         config["seeds"] = list(range(config["seeds"]))
     if len(set(config["seeds"])) < len(config["seeds"]):
         raise ConfigError(f"seeds: found {shown(config['seeds'])}, expected each seed once")
-    n_cells = math.prod(len(config[key]) for key in ("unlabelled", "labelled", "seeds", "encoders"))
+    axes = ("unlabelled", "labelled", "seeds", "encoders", "methods", "evaluate")
+    n_cells = math.prod(len(config[key]) for key in axes)
     if n_cells > MAX_CELLS:
         raise ConfigError(
             f"unlabelled: found {n_cells:,} cells with all fractions and seeds, expected {MAX_CELLS:,} or less"
@@ -78,6 +91,41 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     if config["dataset"] == "folder" and not config["folder"]:
         raise ConfigError("folder: missing; dataset: folder needs the path of your images here")
     return config
+
+
+def method_settings(config: Mapping, name: str) -> dict:
+    """How encoders called `name` are made, a method or a variant: `method`, epochs, lr, …, and its `options`.
+
+    `config`: a checked one. The control `random` has none; a shuffled encoder's are those of its method.
+    """
+    name = name.removeprefix(SHUFFLED)
+    if name == "random":
+        return {}
+    given = dict(config["variants"].get(name) or {"method": name, **config[name]})
+    training = {key: given.pop(key) for key in ("method", "epochs", "lr", "schedule", "wd", "batch_size")}
+    return {**training, "options": given}
+
+
+def evaluation_settings(config: Mapping, stage: str) -> dict:
+    """How `stage` (`finetune`, `linear` or `knn`) is done, from a checked config."""
+    return config[stage] if stage == "finetune" else {"options": config[stage]}
+
+
+def _variant(name: str, given: Mapping, config: Mapping, schema: Mapping) -> dict:
+    """A variant's settings, those that it leaves out as its method has them."""
+    items = schema["properties"]["methods"]["items"]
+    taken = name in (*METHOD_NAMES, PIXELS, RANDOM, SUPERVISED) or str(name).startswith(SHUFFLED)
+    if not _Validator(items).is_valid(name) or taken:
+        raise ConfigError(f"variants: found {shown(name)}, expected {items['x-expected']}, and no method's own name")
+    given = dict(given)
+    method = given.pop("method", None)
+    if method not in METHOD_NAMES:
+        raise ConfigError(f"variants.{name}.method: found {shown(method)}, expected one of {', '.join(METHOD_NAMES)}")
+    own = schema["properties"][method]
+    given = _numbers(given, own)
+    if problems := list(_Validator(own).iter_errors(given)):
+        raise ConfigError(f"variants.{name}.{_explain(best_match(problems), own)}")
+    return {"method": method, **config[method], **given}
 
 
 def _check_size(value: object, key: str = "", depth: int = -1) -> None:

@@ -9,20 +9,46 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .analysis.checks import SUPERVISED
+from .analysis.checks import main_cells
 from .errors import RecordError
+from .evaluation.embedding import embed_2d
 from .files import replacing
+from .names import SUPERVISED
 from .records import Spec, read_record
 
-__all__ = ["Examples", "Outcome", "Rebuilt", "best_and_worst", "gather", "read_examples", "rmse", "write_examples"]
+__all__ = [
+    "FEATURES",
+    "Embedding",
+    "Examples",
+    "Outcome",
+    "Pictures",
+    "best_and_worst",
+    "gather",
+    "read_examples",
+    "rmse",
+    "write_examples",
+]
+
+
+FEATURES = "features"  # among the arrays of an encoder's pictures, the features of some validation images
 
 
 @dataclass(frozen=True)
-class Rebuilt:
-    """What an encoder and its decoder made of some images: `images`, uint8 `[K, H, W, C]`."""
+class Pictures:
+    """Images that a network made, of the `kind` that `pretrain` names: uint8 `[K, H, W, C]` or `[R, K, H, W, C]`."""
 
     spec: Spec
+    kind: str
     images: np.ndarray
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Where the features of some validation images lie in two dimensions: `points` `[N, 2]`, `classes` `[N]`."""
+
+    spec: Spec
+    points: np.ndarray
+    classes: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -39,13 +65,24 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Examples:
-    """`originals`: the validation images that every `rebuilt` shows, uint8 `[K, H, W, C]`; `outcomes`: of the best and
-    of the worst cell, by these names; none if no cell has a result."""
+    """`originals`: the validation images that every one of `rebuilt` shows, uint8 `[K, H, W, C]`; `outcomes`: of the
+    best and of the worst cell, by these names; none if no cell has a result."""
 
     classes: tuple[str, ...]
     originals: np.ndarray
-    rebuilt: list[Rebuilt]
+    pictures: list[Pictures]
     outcomes: dict[str, Outcome]
+    embeddings: list[Embedding]
+
+    @property
+    def rebuilt(self) -> list[Pictures]:
+        """What encoders and their decoders made of the originals."""
+        return [p for p in self.pictures if p.kind == "reconstructions"]
+
+    @property
+    def invented(self) -> list[Pictures]:
+        """What networks made out of nothing: samples, then traversals."""
+        return sorted((p for p in self.pictures if p.kind != "reconstructions"), key=lambda p: p.kind)
 
     @property
     def n_shown(self) -> int:
@@ -54,8 +91,9 @@ class Examples:
 
 
 def best_and_worst(cells: pd.DataFrame) -> pd.DataFrame:
-    """Of the rows of `cells` that are a classifier over a frozen encoder and have a result, those of highest and of
-    lowest test macro-F1, called `best` and `worst`; none if there is no such row."""
+    """Of the `main_cells` over a frozen encoder that have a result, those of highest and of lowest test macro-F1,
+    called `best` and `worst`; none if there is no such row."""
+    cells = main_cells(cells)
     ranked = cells[(cells.method != SUPERVISED) & (cells.status == "ok")].sort_values("test_macro_f1", kind="stable")
     return ranked.iloc[[-1, 0]].set_index(pd.Index(["best", "worst"])) if len(ranked) else ranked
 
@@ -71,34 +109,44 @@ def gather(
     outcomes: Mapping[str, str | Path],
     test_images: np.ndarray,
     classes: Sequence[str],
+    of_embedding: np.ndarray,
 ) -> Examples:
     """The examples of a study.
 
-    `originals`: see `Examples`; `pictures`: for each encoder the record of its pre-training and the file of
-    what it rebuilt; `outcomes`: the records of the cells to show; `test_images`: uint8 `[N, H, W, C]`.
+    `originals`: see `Examples`; `pictures`: for each encoder the record of its pre-training and the file of its
+    pictures; `outcomes`: the records of the cells to show; `test_images`: uint8 `[N, H, W, C]`; `of_embedding`: the
+    classes of the images whose features those files hold.
     """
-    rebuilt = []
+    shown, embeddings = [], []
     for record, path in pictures:
-        images = np.load(path, allow_pickle=False)
-        if len(images):
-            rebuilt.append(Rebuilt(read_record(record).spec, images))
-    rebuilt.sort(key=lambda r: (r.spec.encoder, r.spec.method, float(r.spec.u)))
-    shown = {name: _outcome(path, test_images) for name, path in outcomes.items()}
-    return Examples(tuple(classes), originals, rebuilt, shown)
+        spec = read_record(record).spec
+        with np.load(path, allow_pickle=False) as stored:
+            for kind in stored.files:
+                if kind == FEATURES:
+                    embeddings.append(Embedding(spec, embed_2d(stored[kind], spec.seed), of_embedding))
+                else:
+                    shown.append(Pictures(spec, kind, stored[kind]))
+    for found in (shown, embeddings):
+        found.sort(key=lambda p: (p.spec.encoder, p.spec.method, float(p.spec.u)))
+    chosen = {name: _outcome(path, test_images) for name, path in outcomes.items()}
+    return Examples(tuple(classes), originals, shown, chosen, embeddings)
 
 
 def write_examples(examples: Examples, path: str | Path) -> None:
     """Store `examples` as one .npz, whole or not at all."""
     about = {
         "classes": examples.classes,
-        "rebuilt": [asdict(r.spec) for r in examples.rebuilt],
+        "pictures": [{"kind": p.kind, "spec": asdict(p.spec)} for p in examples.pictures],
+        "embeddings": [asdict(e.spec) for e in examples.embeddings],
         "outcomes": {
             name: {key: value for key, value in asdict(outcome).items() if key != "images"}
             for name, outcome in examples.outcomes.items()
         },
     }
     arrays = {"originals": examples.originals, "about": np.array(json.dumps(about))}
-    arrays |= {f"rebuilt-{number}": r.images for number, r in enumerate(examples.rebuilt)}
+    arrays |= {f"pictures-{number}": p.images for number, p in enumerate(examples.pictures)}
+    for number, embedding in enumerate(examples.embeddings):
+        arrays |= {f"points-{number}": embedding.points, f"classes-{number}": embedding.classes}
     arrays |= {f"outcome-{name}": outcome.images for name, outcome in examples.outcomes.items()}
     with replacing(path) as scratch:
         np.savez(scratch, **arrays)
@@ -109,12 +157,18 @@ def read_examples(path: str | Path) -> Examples:
     try:
         with np.load(path, allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
-            rebuilt = [Rebuilt(Spec(**spec), stored[f"rebuilt-{n}"]) for n, spec in enumerate(about["rebuilt"])]
+            pictures = [
+                Pictures(Spec(**p["spec"]), p["kind"], stored[f"pictures-{n}"]) for n, p in enumerate(about["pictures"])
+            ]
+            embeddings = [
+                Embedding(Spec(**spec), stored[f"points-{n}"], stored[f"classes-{n}"])
+                for n, spec in enumerate(about["embeddings"])
+            ]
             outcomes = {
                 name: Outcome(**{**outcome, "spec": Spec(**outcome["spec"])}, images=stored[f"outcome-{name}"])
                 for name, outcome in about["outcomes"].items()
             }
-            return Examples(tuple(about["classes"]), stored["originals"], rebuilt, outcomes)
+            return Examples(tuple(about["classes"]), stored["originals"], pictures, outcomes, embeddings)
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise RecordError(f"{path}: no readable examples ({error}); delete the file and run again") from None
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import get_origin
@@ -13,18 +13,21 @@ from .errors import ConfigError, RecordError, printable, shown
 from .files import replacing
 from .fractions import canonical
 
-__all__ = ["SCHEMA_VERSION", "RunRecord", "Spec", "read_record", "write_array", "write_predictions", "write_record"]
+__all__ = ["SCHEMA_VERSION", "RunRecord", "Spec", "read_record", "write_arrays", "write_predictions", "write_record"]
 
-SCHEMA_VERSION = 2
-STAGES = ("pretrain", "classify", "supervised")
-STATUSES = ("ok", "diverged", "failed")
+SCHEMA_VERSION = 3
+STAGES = ("pretrain", "classify", "finetune", "linear", "knn", "supervised", "pixels")
+STATUSES = ("ok", "diverged", "collapsed", "failed")
+WITHOUT_ENCODER = ("supervised", "pixels")  # stages that stand on no pre-trained encoder
 PHASES = ("data", "pretrain", "classify", "evaluate")
 TEST = {"accuracy", "macro_f1", "f1_by_class", "confusion", "classes", "mistakes"}
 MISTAKE = {"image", "true", "predicted", "confidence"}
+_FIT = ("train_loss", "valid_loss", "accuracy", "macro_f1")
 HISTORY = {  # what a row of the history holds, by stage, beside epoch, seconds and images
-    "pretrain": ("train_loss", "valid_loss", "rmse"),
-    "classify": ("train_loss", "valid_loss", "accuracy", "macro_f1"),
-    "supervised": ("train_loss", "valid_loss", "accuracy", "macro_f1"),
+    "pretrain": ("train_loss", "valid_loss"),  # and what its method records
+    "classify": _FIT,
+    "finetune": _FIT,
+    "supervised": _FIT,
 }
 
 
@@ -57,9 +60,10 @@ class RunRecord:
     `history`: a dict an epoch (see `HISTORY`), seconds cumulative, validation included. `test`:
     accuracy, macro_f1, f1_by_class, confusion (rows true, columns predicted), classes, and the
     `mistakes` made with most confidence (row among the test images, true and predicted class,
-    softmax probability); None for encoders and for runs that are not `ok`. `seconds`: wall-clock by
+    highest class score); None for encoders and for runs that are not `ok`. `seconds`: wall-clock by
     phase. `settings`: what the training depended on beside the spec, for a classifier also its
-    encoder's (`pretrain`). `notes`: counts of what was rounded up or skipped.
+    encoder's (`pretrain`). `notes`: counts of what was rounded up or skipped, and what an evaluation chose.
+    `features`: measures of the encoder's features of the validation images, by name.
     """
 
     stage: str
@@ -76,13 +80,14 @@ class RunRecord:
     versions: dict[str, str]
     code_version: str
     notes: dict = field(default_factory=dict)
+    features: dict[str, float] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     @property
     def name(self) -> str:
         """What the run is called in a study: `supervised/conv-l0.1-s0`, `classify/autoencoder-conv-u0.2-l0.1-s0`."""
         s = self.spec
-        who = s.encoder if self.stage == "supervised" else f"{s.method}-{s.encoder}-u{s.u}"
+        who = s.encoder if self.stage in WITHOUT_ENCODER else f"{s.method}-{s.encoder}-u{s.u}"
         return f"{self.stage}/{who}" + ("" if s.l is None else f"-l{s.l}") + f"-s{s.seed}"
 
     def check(self, where: str | Path = "record") -> "RunRecord":
@@ -111,9 +116,11 @@ class RunRecord:
         versions = [*self.versions, *self.versions.values(), self.settings.get("budget", "")]
         require(all(isinstance(v, str) and _is_plain(v) for v in versions), "versions or budget that are no text")
         require(all(_fits(self.notes.get(note, 0), int) for note in _COUNTS), f"{_COUNTS} that are no counts")
-        wanted = {"epoch", "seconds", "images", *HISTORY[self.stage]}
+        wanted = {"epoch", "seconds", "images", *HISTORY.get(self.stage, ())}
+        more = set(self.history[0]) - wanted if self.history and self.stage == "pretrain" else set()
         for number, row in enumerate(self.history, 1):
-            require(set(row) == wanted, f"history row {number} has {sorted(row)}, not {sorted(wanted)}")
+            require(set(row) == wanted | more, f"history row {number} has {sorted(row)}, not {sorted(wanted | more)}")
+            require(all(_is_measure(name, row[name]) for name in more), f"history row {number} holds no numbers")
             require(row["epoch"] == number, f"history row {number} is of epoch {row['epoch']}")
             before = self.history[number - 2]["seconds"] if number > 1 else 0
             require(before <= row["seconds"] < math.inf, f"time runs backwards in epoch {number}")
@@ -123,7 +130,8 @@ class RunRecord:
         require(
             (self.test is not None) == tested, "test results missing" if tested else "test results of no tested run"
         )
-        require(bool(self.history) or not tested, "no history")
+        require(bool(self.history) == (self.stage in HISTORY) or not tested, "no history, or one where nothing trains")
+        require(all(_is_measure(*entry) for entry in self.features.items()), "features that are no numbers")
         if self.test is not None:
             _check_test(self.test, require)
         return self
@@ -184,6 +192,11 @@ def _fits(value: object, kind: type) -> bool:
     return isinstance(value, get_origin(kind) if get_origin(kind) in (dict, list) else kind) and value is not True
 
 
+def _is_measure(name: object, value: object) -> bool:
+    """Whether `name` and `value` are those of a measure: a Python name, and a number or nothing."""
+    return isinstance(name, str) and name.isidentifier() and (value is None or _fits(value, int) or _fits(value, float))
+
+
 def _is_plain(value: object) -> bool:
     return not isinstance(value, str) or printable(value) == value
 
@@ -197,13 +210,14 @@ def _is_canonical(value: object) -> bool:
 
 def write_predictions(predictions: np.ndarray | None, path: str | Path) -> None:
     """Store the predicted class of every test image, `[N]` uint8 or uint16; an empty array for a run without."""
-    write_array(np.empty(0, dtype=np.uint8) if predictions is None else predictions, path)
-
-
-def write_array(array: np.ndarray, path: str | Path) -> None:
-    """Store `array` as .npy, whole or not at all."""
     with replacing(path) as scratch:
-        np.save(scratch, array)
+        np.save(scratch, np.empty(0, dtype=np.uint8) if predictions is None else predictions)
+
+
+def write_arrays(arrays: Mapping[str, np.ndarray], path: str | Path) -> None:
+    """Store `arrays` by name as .npz, whole or not at all."""
+    with replacing(path) as scratch:
+        np.savez(scratch, **arrays)
 
 
 def _finite(value):

@@ -9,11 +9,27 @@ import pandas as pd
 from pandas.api import types
 
 from ..errors import ConfigError, ResultsError, printable, shown
+from ..names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
 
-__all__ = ["CELL_KEY", "RANDOM", "SUPERVISED", "check_cells", "check_history", "check_metric", "check_number"]
+__all__ = [
+    "CELL_KEY",
+    "HEAD",
+    "PIXELS",
+    "RANDOM",
+    "SHUFFLED",
+    "SUPERVISED",
+    "WITHOUT_ENCODER",
+    "check_cells",
+    "check_history",
+    "check_metric",
+    "check_number",
+    "main_cells",
+    "main_evaluation",
+]
 
 CELL_KEY = ["dataset", "method", "encoder", "u", "l", "seed"]
-SUPERVISED, RANDOM = "supervised", "random"
+HEAD = "head"
+EVALUATIONS = [HEAD, "finetune", "linear", "knn"]  # the first that a study has is the one that it is judged by
 
 METRICS = ["test_macro_f1", "test_accuracy"]
 REQUIRED = ["method", "u", "l", "seed", "n_unlabelled", "n_labelled"]
@@ -21,7 +37,7 @@ REQUIRED = ["method", "u", "l", "seed", "n_unlabelled", "n_labelled"]
 ONE_OF_EACH = ["study", "dataset", "fingerprint", "valid_fraction", "schema_version", "budget", "pool"]
 ONE_OF_EACH += ["precision", "code_version"]
 # Names stand in pages, Markdown and CSV: none may begin a formula there, or hold a tag, a link or a table's bar.
-NAMES = ["study", "dataset", "method", "encoder", "pool", "budget"]
+NAMES = ["study", "dataset", "method", "encoder", "evaluate", "pool", "budget"]
 NAME = re.compile(r"[^\W_][^<>|`*\[\]$\\]{0,99}")
 COUNT_SLACK = 0.01  # classes are rounded one by one, so counts of one fraction may differ a little
 
@@ -29,10 +45,12 @@ COUNT_SLACK = 0.01  # classes are rounded one by one, so counts of one fraction 
 def check_cells(cells: pd.DataFrame, where: str = "cells") -> pd.DataFrame:
     """A copy of `cells`, a row a run, fit for every function of `sslfast.analysis`; its columns:
 
-    `method` (`supervised` is the baseline, `random` the control at u = 0, any other a way of pre-training),
-    `u` and `l` (fractions, 0 to 1; u empty for the baseline), `seed` (a whole number), `n_unlabelled` and
-    `n_labelled` (images), and `test_macro_f1`, `test_accuracy` or both (0 to 1, empty for a run without result).
-    Optional: `study`, `dataset`, `encoder`, `status` (`ok` or why there is no result), `pool`, `budget`,
+    `method` (`supervised` is the baseline, `random` the control at u = 0, `pixels` that without an encoder,
+    `shuffled_…` that of a method's encoder with its weights shuffled, any other a way of pre-training),
+    `u` and `l` (fractions, 0 to 1; u empty for the baseline and pixels), `seed` (a whole number), `n_unlabelled`
+    and `n_labelled` (images), and `test_macro_f1`, `test_accuracy` or both (0 to 1, empty for a run without result).
+    Optional: `evaluate` (what was built over the encoder: `head`, the default, `linear`, `knn`, `finetune`), `study`,
+    `dataset`, `encoder`, `status` (`ok` or why there is no result), `pool`, `budget`,
     `schema_version`, `fingerprint`, `valid_fraction`, `precision`, `code_version` (one value each, but for encoder
     and status), `seconds_pretrain`, `seconds_classify`, `n_test`, `n_classes`. Other columns pass through. Scores of
     runs that are not `ok` are emptied: they never count.
@@ -51,17 +69,23 @@ def check_cells(cells: pd.DataFrame, where: str = "cells") -> pd.DataFrame:
     for name in numbers:
         if name in cells:
             cells[name] = _numbers(cells[name], f"{where}: column {name}")
-    for name, default in {"study": "study", "dataset": "data", "encoder": "encoder", "status": None}.items():
+    for name, default in {
+        "study": "study",
+        "dataset": "data",
+        "encoder": "encoder",
+        "evaluate": HEAD,
+        "status": None,
+    }.items():
         if name not in cells:
             cells[name] = default if default else np.where(cells[metrics].notna().all(axis=1), "ok", "no result")
-    for name in ("method", "encoder", "status"):
+    for name in ("method", "encoder", "evaluate", "status"):
         if cells[name].isna().any():
             raise ResultsError(f"{where}: column {name} is empty in row {_first(cells[name].isna())}; fill it in")
     _check_names(cells, where)
-    cells.loc[cells.method == SUPERVISED, "u"] = np.nan
+    cells.loc[cells.method.isin(WITHOUT_ENCODER), "u"] = np.nan
     _check_values(cells, metrics, where)
     _check_one_study(cells, where)
-    _check_unique(cells, CELL_KEY, where)
+    _check_unique(cells, [*CELL_KEY, "evaluate"], where)
     _check_counts(cells, where)
     return cells.assign(seed=cells.seed.astype(int))
 
@@ -92,14 +116,31 @@ def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where
     if outside.any():
         found = f"found {history[metric][outside].iloc[0]:g} in row {_first(outside)}"
         raise ResultsError(f"{where}: column {metric}: {found}, expected 0 to 1")
-    _check_unique(history, [*CELL_KEY, "epoch"], where)
-    known = history[CELL_KEY].drop_duplicates().merge(cells[CELL_KEY], on=CELL_KEY, how="left", indicator=True)
+    history["evaluate"] = _text(history.evaluate) if "evaluate" in history else HEAD
+    key = [*CELL_KEY, "evaluate"]
+    _check_unique(history, [*key, "epoch"], where)
+    known = history[key].drop_duplicates().merge(cells[key], on=key, how="left", indicator=True)
     strange = known[known["_merge"] == "left_only"]
     if len(strange):
         raise ResultsError(
             f"{where}: holds a run that cells does not ({_cell(strange.iloc[0])}); give both tables of one study"
         )
     return history
+
+
+def main_cells(cells: pd.DataFrame) -> pd.DataFrame:
+    """Of checked `cells`, those that conclusions rest on: pre-trained encoders under one evaluation (`head`, or else
+    `finetune`, `linear` or `knn`, whichever comes first), the random control and the baseline."""
+    ours = ~cells.method.isin(WITHOUT_ENCODER)
+    chosen = main_evaluation(cells)
+    shown = (ours & (cells.evaluate == chosen)) | (cells.method == SUPERVISED)
+    return cells[shown & ~cells.method.str.startswith(SHUFFLED)].reset_index(drop=True)
+
+
+def main_evaluation(cells: pd.DataFrame) -> str:
+    """The evaluation that conclusions rest on."""
+    found = set(cells.evaluate[~cells.method.isin(WITHOUT_ENCODER)])
+    return next((name for name in EVALUATIONS if name in found), min(found, default=HEAD))
 
 
 def check_metric(cells: pd.DataFrame, metric: str, where: str = "cells") -> None:
@@ -137,13 +178,13 @@ def _numbers(column: pd.Series, what: str) -> pd.Series:
 
 
 def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
-    learned = ~cells.method.isin([SUPERVISED, RANDOM])
+    learned = ~cells.method.isin([*WITHOUT_ENCODER, RANDOM])
     finished = cells.status == "ok"
     for name in metrics:
         cells.loc[~finished, name] = np.nan
     problems = [  # column, which rows are wrong, what was expected
         ("l", ~((cells.l > 0) & (cells.l <= 1)), "a fraction above 0 and up to 1"),
-        ("u", ~cells.u.between(0, 1) & (cells.method != SUPERVISED), "a fraction from 0 to 1"),
+        ("u", ~cells.u.between(0, 1) & ~cells.method.isin(WITHOUT_ENCODER), "a fraction from 0 to 1"),
         ("u", (cells.method == RANDOM) & (cells.u != 0), "0, since method random is an encoder without pre-training"),
         ("u", learned & (cells.u == 0), "more than 0; an encoder without pre-training is method random"),
         ("seed", ~(cells.seed.notna() & (cells.seed % 1 == 0) & (cells.seed.abs() < 2**53)), "a whole number"),
@@ -192,7 +233,7 @@ def _check_names(cells: pd.DataFrame, where: str) -> None:
 def _check_one_study(cells: pd.DataFrame, where: str) -> None:
     for name in ONE_OF_EACH:
         # the baseline uses no unlabelled images: its pool says nothing
-        rows = cells[cells.method != SUPERVISED] if name == "pool" else cells
+        rows = cells[~cells.method.isin(WITHOUT_ENCODER)] if name == "pool" else cells
         found = sorted(map(str, rows[name].dropna().unique())) if name in cells else []
         if len(found) > 1:
             some = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
@@ -214,7 +255,7 @@ def _check_unique(table: pd.DataFrame, key: list[str], where: str) -> None:
 
 def _check_counts(cells: pd.DataFrame, where: str) -> None:
     """A larger fraction is no fewer images, and one fraction one number of them (in pool rest, of each l its own)."""
-    unlabelled = cells[cells.method != SUPERVISED]
+    unlabelled = cells[~cells.method.isin(WITHOUT_ENCODER)]
     wrong = (unlabelled.u == 0) != (unlabelled.n_unlabelled == 0)
     if wrong.any():
         row = unlabelled[wrong].iloc[0]

@@ -10,9 +10,11 @@ from pathlib import Path
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from ..config import method_settings
 from ..errors import ResultsError
+from ..names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
 from ..version import code_version
-from .checks import ONE_OF_EACH, RANDOM, SUPERVISED
+from .checks import ONE_OF_EACH
 
 __all__ = ["check_one_study"]
 
@@ -64,7 +66,7 @@ def check_one_study(cells: pd.DataFrame, images: Mapping, config: Mapping, resul
 
 def _from_config(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[tuple[str, str], pd.DataFrame, object]]:
     """(key of the config, column), the runs that it is for, and what it says. `auto` says nothing."""
-    learned = cells.method != SUPERVISED
+    learned = ~cells.method.isin(WITHOUT_ENCODER)
     said = [((name, name), cells, config[name]) for name in ("study", "dataset", "valid_fraction", "budget")]
     said += [
         (("pool", "pool"), cells[learned], config["pool"]),
@@ -72,33 +74,48 @@ def _from_config(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[tuple[s
     ]
     said += [(("batch_size", "setting_batch_size"), cells, config["batch_size"])]
     said += [((f"augment.{k}", f"setting_augment_{k}"), cells, value) for k, value in config["augment"].items()]
-    for stage, rows, prefix in (
-        ("pretrain", cells[learned], "setting_pretrain_"),
-        ("classify", cells[learned], "setting_"),
-        ("supervised", cells[~learned], "setting_"),
+    for method in config["methods"]:
+        made = method_settings(config, method)
+        rows = cells[cells.method == method]
+        options = {f"options_{k}": v for k, v in made.pop("options").items()}
+        del made["method"]
+        for name, value in (made | options).items():
+            said.append(_setting(method, f"pretrain_{name}", name.removeprefix("options_"), rows, value))
+    for stage, rows in (
+        ("classify", cells[learned & (cells.evaluate == "head")]),
+        ("finetune", cells[cells.evaluate == "finetune"]),
+        ("supervised", cells[cells.method == SUPERVISED]),
     ):
-        said += [((f"{stage}.{k}", prefix + k), rows, value) for k, value in config[stage].items()]
+        said += [_setting(stage, k, k, rows, value) for k, value in config[stage].items()]
+    for stage in ("linear", "knn"):
+        rows = cells[(cells.evaluate == stage) & (cells.method != PIXELS)]
+        said += [_setting(stage, f"options_{k}", k, rows, value) for k, value in config[stage].items()]
     return (entry for entry in said if entry[2] != "auto" and len(entry[1]))
+
+
+def _setting(section: str, column: str, key: str, rows: pd.DataFrame, value: object) -> tuple:
+    return (f"{section}.{key}", f"setting_{column}"), rows, value
 
 
 def _grid(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[str, set, set]]:
     """Key of the config, the values that the table has, and those that the config has."""
-    methods = set(cells.method) - {SUPERVISED, RANDOM}
+    methods = {name.removeprefix(SHUFFLED) for name in cells.method} - {RANDOM, *WITHOUT_ENCODER}
     yield "seeds", set(cells.seed), set(config["seeds"])
-    yield "encoders", set(cells.encoder), set(config["encoders"])
+    yield "encoders", set(cells.encoder[cells.method != PIXELS]), set(config["encoders"])
     yield "labelled", set(cells.l), set(map(float, config["labelled"]))
     yield "unlabelled", set(cells.u.dropna()), set(map(float, config["unlabelled"]))
+    yield "evaluate", set(cells.evaluate[~cells.method.isin(WITHOUT_ENCODER)]), set(config["evaluate"])
     yield "methods", methods, set(config["methods"]) if config["unlabelled"] != ["0"] else set()
 
 
 def _alike(cells: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, list[str]]]:
     """Runs, and the columns that have one value among them."""
     yield cells, AMONG_BASELINES_TOO
-    yield cells[cells.method != SUPERVISED], ["pool"]
+    yield cells[~cells.method.isin(WITHOUT_ENCODER)], ["pool"]
     settings = [name for name in cells if name.startswith("setting_")]
     yield cells, [name for name in settings if name.startswith(("setting_batch_size", "setting_augment_"))]
     # `views: auto` depends on the encoder, and was not looked up where that is of no use
-    for _, rows in cells[cells.status != "failed"].groupby(["method", "encoder"]):
+    for _, rows in cells[cells.status != "failed"].groupby(["method", "encoder", "evaluate"]):
         yield rows, settings
 
 

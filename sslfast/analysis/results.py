@@ -9,9 +9,10 @@ import pandas as pd
 
 from ..files import replacing
 from .card import card
-from .checks import RANDOM, SUPERVISED, check_cells, check_history, check_metric, check_number
+from .checks import RANDOM, SUPERVISED, check_cells, check_history, check_metric, check_number, main_cells
 from .claims import claims
 from .contrasts import contrasts
+from .controls import controls
 from .data_needed import data_needed
 from .decision import RUN_COLUMNS, Prices, what_next
 from .equivalence import label_equivalence
@@ -54,25 +55,30 @@ class Settings:
 
 @dataclass(frozen=True)
 class Results:
-    """The tables of conclusions by name (see `analyse`), the checked `cells`, and the `settings` they answer."""
+    """The tables of conclusions by name (see `analyse`), the `cells` and `history` that they rest on (see
+    `main_cells`), the `settings` that they answer, and `every` checked cell."""
 
     cells: pd.DataFrame
     tables: dict[str, pd.DataFrame]
     settings: Settings
+    every: pd.DataFrame
+    history: pd.DataFrame | None
 
 
 def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: Settings | None = None) -> Results:
     """All conclusions from `cells` (columns: `sslfast.analysis.checks.check_cells`) and `history`, if there is one.
 
-    Tables: scores, contrasts (against the baseline, then the control), plateau, label_equivalence, surface, what_next,
-    cells_to_run, claims; data_needed where there are accuracies, time_to_threshold where there is a history. Raises
+    Tables: scores, contrasts (against the baseline, then the control), controls (against each control), evaluations,
+    plateau, label_equivalence, surface, what_next, cells_to_run, claims; data_needed where there are accuracies,
+    time_to_threshold where there is a history. Raises
     `ResultsError` for tables that cannot be used.
     """
     s = settings or Settings()
-    cells = check_cells(cells)
+    every = check_cells(cells)
+    cells = main_cells(every)
     check_metric(cells, s.metric)
     if history is not None:
-        history = check_history(history, cells, s.threshold_metric)
+        history = main_cells(check_history(history, every, s.threshold_metric))
     both = [contrasts(cells, s.metric, other, delta=s.delta, alpha=s.alpha) for other in (SUPERVISED, RANDOM)]
     flat = plateaus(cells, s.metric, delta=s.delta, alpha=s.alpha)
     fits = surfaces(cells, s.metric, delta=s.delta)
@@ -80,6 +86,7 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
     tables = {
         "scores": scores(cells, s.metric),
         "contrasts": pd.concat([both[0].assign(against=SUPERVISED), both[1].assign(against=RANDOM)], ignore_index=True),
+        "controls": controls(every, s.metric, delta=s.delta, alpha=s.alpha),
         "plateau": flat,
         "label_equivalence": label_equivalence(cells, s.metric),
         "surface": fits,
@@ -95,7 +102,7 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
         tables["data_needed"] = data_needed(cells, accuracy_targets(cells, s.targets), extrapolate=trusted)
     if history is not None:
         tables["time_to_threshold"] = time_to_threshold(cells, history, s.threshold_metric, s.threshold)
-    return Results(cells, tables, s)
+    return Results(cells, tables, s, every, history)
 
 
 def verdict(results: Results) -> list[str]:

@@ -17,6 +17,8 @@ SETTING = ["encoder", "l", "method", "u"]
 def scores(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
     """One row a (encoder, l, method, u): mean, sd, low, high of `metric`, n_seeds, n_missing, counts, seconds.
 
+    Beside them means of the measures of the encoder (`encoder_…`), where there are any.
+
     `test_error` is the standard error of an accuracy that the number of test images alone causes: all seeds share the
     test images, so no number of seeds makes it smaller (NaN without a column `n_test`). Seconds are means over the
     runs that finished; a run that stopped early was not faster.
@@ -25,13 +27,13 @@ def scores(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
     table = by_setting(cells, metric)
     finished = cells[cells.status == "ok"]
     names = [name for name in ("seconds_pretrain", "seconds_classify") if name in cells]
+    names += [name for name in cells if name.startswith("encoder_")]
     seconds = finished.groupby(SETTING, dropna=False)[names].mean().reset_index()
     n_test = cells["n_test"].max() if "n_test" in cells else np.nan
     test_error = np.sqrt(table["mean"] * (1 - table["mean"]) / (n_test if n_test else np.nan))
     table = table.drop(columns="se").assign(test_error=test_error)
-    return table.merge(seconds, on=SETTING, how="left").reindex(
-        columns=[*table, "seconds_pretrain", "seconds_classify"]
-    )
+    more = dict.fromkeys(["seconds_pretrain", "seconds_classify", *names])
+    return table.merge(seconds, on=SETTING, how="left").reindex(columns=[*table, *more])
 
 
 def by_setting(table: pd.DataFrame, value: str) -> pd.DataFrame:

@@ -12,30 +12,44 @@ from ..records import RunRecord, read_record
 from .checks import CELL_KEY
 from .table_files import to_csv
 
-__all__ = ["CELL_KEY", "collect", "write_tables"]
+__all__ = ["CELL_KEY", "collect", "collect_pretraining", "write_tables"]
 
 
 def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`(cells, history)` of the run records at `paths`.
 
     `cells`: record (the run's name), the spec (`u` and `l` as numbers, beside the counts; `u` is NaN for the
-    baseline), status and reason, test_accuracy and test_macro_f1 (NaN unless `ok`), n_test and n_classes (0
-    unless `ok`), seconds by phase, device, threads, versions, notes, settings (`setting_lr`, …; empty where a
-    stage has no such setting). `history`: the cell's key, epoch,
-    images, seconds, train_loss, valid_loss, accuracy, macro_f1 (validation). Raises `RecordError`
-    for a damaged record.
+    baseline), evaluate, status and reason, test_accuracy and test_macro_f1 (NaN unless `ok`), n_test and n_classes (0
+    unless `ok`), seconds by phase, device, threads, versions, notes, measures of the encoder (`encoder_…`), settings
+    (`setting_lr`, …; empty where a stage has no such setting). `history`: the cell's key, evaluate, epoch, images,
+    seconds, train_loss, valid_loss, accuracy, macro_f1 (validation). Raises `RecordError` for a damaged record.
     """
     records = [read_record(path) for path in paths]
     cells = pd.DataFrame([_cell(record) for record in records])
     for name in cells.columns[cells.columns.str.startswith("setting_")]:
         if not is_numeric_dtype(cells[name]):  # `views` may be a word here and a number there
             cells[name] = cells[name].map(str, na_action="ignore")
-    history = pd.DataFrame([{**_key(record), **row} for record in records for row in record.history])
-    columns = [*CELL_KEY, "epoch", "images", "seconds", "train_loss", "valid_loss", "accuracy", "macro_f1"]
-    order = ["method", "encoder", "l", "u", "seed"]
+    history = pd.DataFrame(
+        [{**_key(record), "evaluate": _evaluate(record), **row} for record in records for row in record.history]
+    )
+    columns = [*CELL_KEY, "evaluate", "epoch", "images", "seconds", "train_loss", "valid_loss", "accuracy", "macro_f1"]
+    order = ["evaluate", "method", "encoder", "l", "u", "seed"]
     # where every run failed before its first epoch, history is empty and its columns have no type
-    history = history.reindex(columns=columns).astype(cells.dtypes[CELL_KEY].to_dict())
+    history = history.reindex(columns=columns).astype(cells.dtypes[[*CELL_KEY, "evaluate"]].to_dict())
     return cells.sort_values(order, ignore_index=True), history
+
+
+def collect_pretraining(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """How the encoders of the records at `paths` were made, a row an encoder and epoch: what its method recorded.
+
+    Columns: dataset, method, encoder, u, l (NaN for an encoder that serves all), seed, status, epoch, images, seconds,
+    and the losses and measures, empty where a method has none of that name.
+    """
+    records = [read_record(path) for path in paths]
+    rows = [{**_key(record), "status": record.status, **row} for record in records for row in record.history]
+    first = [*CELL_KEY, "status", "epoch", "images", "seconds", "train_loss", "valid_loss"]
+    table = pd.DataFrame(rows, columns=None if rows else first)
+    return table[[*first, *(name for name in table if name not in first)]]
 
 
 def write_tables(tables: dict[str, pd.DataFrame], folders: Sequence[str | Path], kinds=("parquet", "csv")) -> None:
@@ -63,6 +77,11 @@ def _key(record: RunRecord) -> dict:
     }
 
 
+def _evaluate(record: RunRecord) -> str:
+    """What was built over the encoder; the baseline has the study's head, raw pixels a logistic regression."""
+    return {"classify": "head", "supervised": "head", "pixels": "linear"}.get(record.stage, record.stage)
+
+
 def _cell(record: RunRecord) -> dict:
     test, spec = record.test or {}, record.spec
     return {
@@ -71,6 +90,7 @@ def _cell(record: RunRecord) -> dict:
         "fingerprint": spec.fingerprint,
         "valid_fraction": spec.valid_fraction,
         **_key(record),
+        "evaluate": _evaluate(record),
         "n_unlabelled": spec.n_unlabelled,
         "n_labelled": spec.n_labelled,
         "pool": spec.pool,
@@ -90,6 +110,7 @@ def _cell(record: RunRecord) -> dict:
         **{f"version_{name}": found for name, found in record.versions.items()},
         "classes_rounded_up": record.notes.get("classes_rounded_up", 0),
         "images_skipped": record.notes.get("images_skipped", 0),
+        **{f"encoder_{name}": value for name, value in record.features.items()},
         **{f"setting_{name}": value for name, value in _flat(record.settings) if name != "budget"},
     }
 

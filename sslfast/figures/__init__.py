@@ -2,8 +2,11 @@
 
 from .amounts import data_needed
 from .confusion import confusion
+from .controls import against_controls
 from .curves import against_epochs, against_unlabelled, epoch_curves
+from .embeddings import embeddings
 from .forest import self_supervised_against_supervised
+from .inventions import inventions
 from .pictures import mistakes, reconstructions
 from .score_map import score_map
 from .style import METRIC_NAMES, Drawing, write_figure
@@ -12,11 +15,14 @@ from .times import time_to_threshold, wall_clock
 __all__ = [
     "METRIC_NAMES",
     "Drawing",
+    "against_controls",
     "against_epochs",
     "against_unlabelled",
     "confusion",
     "data_needed",
+    "embeddings",
     "epoch_curves",
+    "inventions",
     "mistakes",
     "reconstructions",
     "score_map",

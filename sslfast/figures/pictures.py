@@ -7,7 +7,7 @@ from ..analysis.words import count, fraction
 from ..examples import Examples, Outcome
 from .style import STYLE, Drawing, short
 
-__all__ = ["mistakes", "reconstructions"]
+__all__ = ["bare", "mistakes", "reconstructions", "sheet", "title"]
 
 GAP = 2  # white pixels between images
 
@@ -27,10 +27,10 @@ def reconstructions(examples: Examples) -> Drawing:
             return figure
         figure.get_layout_engine().set(w_pad=0.2)  # a browser's letters may be wider than those that were measured
         axes = figure.subplots()
-    sheet, step = _sheet(rows)
-    axes.imshow(sheet, interpolation="none")
+    drawn, step = sheet(rows)
+    axes.imshow(drawn, interpolation="none")
     axes.set_yticks([(y + 0.5) * step - GAP / 2 for y in range(len(rows))], names)
-    _bare(axes)
+    bare(axes)
     return figure
 
 
@@ -44,15 +44,15 @@ def mistakes(examples: Examples) -> Drawing:
             return figure
         panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
     for axes, (name, outcome) in zip(panels, shown.items(), strict=True):
-        sheet, step = _sheet([outcome.images])
-        axes.imshow(sheet, interpolation="none")
+        drawn, step = sheet([outcome.images])
+        axes.imshow(drawn, interpolation="none")
         for at, mistake in enumerate(outcome.mistakes):
             predicted, true = (short(examples.classes[mistake[key]]) for key in ("predicted", "true"))
             text = f"{predicted}\n{mistake['confidence']:.0%}\nis {true}"
-            axes.text((at + 0.5) * step - GAP / 2, sheet.shape[0] + 1, text, ha="center", va="top", fontsize=8)
+            axes.text((at + 0.5) * step - GAP / 2, drawn.shape[0] + 1, text, ha="center", va="top", fontsize=8)
         axes.set_title(title(name, outcome), fontsize=9, loc="left")
         axes.set_yticks([])
-        _bare(axes)
+        bare(axes)
     return figure
 
 
@@ -63,17 +63,18 @@ def title(name: str, outcome: Outcome) -> str:
     return f"{name}: {spec.method}, {spec.encoder}, {data}, seed {spec.seed}; macro-F1 {outcome.macro_f1:.3f}"
 
 
-def _sheet(rows: list[np.ndarray]) -> tuple[np.ndarray, int]:
+def sheet(rows: list[np.ndarray]) -> tuple[np.ndarray, int]:
     """Rows of images `[K, H, W, C]` side by side on white, uint8 `[h, w, 3]`, and the pixels from one to the next."""
     n, step = max(map(len, rows)), rows[0].shape[1] + GAP
-    sheet = np.full((len(rows) * step - GAP, n * step - GAP, 3), 255, np.uint8)
+    drawn = np.full((len(rows) * step - GAP, n * step - GAP, 3), 255, np.uint8)
     for y, row in enumerate(rows):
         for x, image in enumerate(row):
-            sheet[y * step : y * step + image.shape[0], x * step : x * step + image.shape[1]] = image
-    return sheet, step
+            drawn[y * step : y * step + image.shape[0], x * step : x * step + image.shape[1]] = image
+    return drawn, step
 
 
-def _bare(axes) -> None:
+def bare(axes) -> None:
+    """Take ticks and frame off."""
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

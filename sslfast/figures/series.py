@@ -59,11 +59,21 @@ def all_series(cells: pd.DataFrame) -> list[Series]:
     for m, method in enumerate(names):
         for i, u in enumerate(fractions):
             if ((cells.method == method) & (cells.u == u)).any():
-                colour, marker = matplotlib.colors.to_hex(shades[i]), MARKERS[(i + 1 + m) % len(MARKERS)]
-                found.append(Series(method, u, colour, marker, METHOD_STYLES[m % len(METHOD_STYLES)][2], several))
+                own, marker, dash = METHOD_STYLES[m % len(METHOD_STYLES)]
+                if several:
+                    colour = _lighter(own, 0.55 * (1 - (i + 1) / len(fractions)))
+                else:
+                    colour, marker = matplotlib.colors.to_hex(shades[i]), MARKERS[(i + 1) % len(MARKERS)]
+                found.append(Series(method, u, colour, marker, dash, several))
     if (cells.method == SUPERVISED).any():
         found.append(Series(SUPERVISED, float("nan"), "#000000", "s", "--", several))
     return found
+
+
+def _lighter(colour: str, share: float) -> str:
+    """`colour` mixed with a `share` of white: of several methods, each keeps its own, the paler the fewer images."""
+    rgb = np.array(matplotlib.colors.to_rgb(colour))
+    return matplotlib.colors.to_hex(rgb + share * (1 - rgb))
 
 
 def methods(cells: pd.DataFrame) -> list[str]:

@@ -37,6 +37,8 @@ METHOD_STYLES = [  # colour, marker, dash; no two of the first four are told apa
     ("#56B4E9", "^", (0, (1, 1))),
     ("#F0E442", "v", (0, (8, 2, 2, 2))),
     ("#009E73", "P", (0, (2, 2))),
+    ("#882255", "X", (0, (4, 1))),
+    ("#999999", "<", (0, (1, 3))),
 ]
 LONG = re.compile(r"(\.\d\d)\d+")  # digits of coordinates that nobody can see
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"

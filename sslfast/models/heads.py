@@ -64,6 +64,10 @@ class AutoEncoder(_TwoParts):
         with self.autocast(x.device):
             return super().forward(x.as_subclass(Tensor)).float()
 
+    def pictures(self, x: Tensor) -> dict[str, Tensor]:
+        """What it rebuilds of images `[K, C, S, S]` (normalised), in [0, 1]."""
+        return {"reconstructions": self(x)}
+
 
 class Classifier(_TwoParts):
     """Encoder and head: image `[N, C, S, S]` (normalised) → class scores `[N, n_classes]`, float32.

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..analysis.card import card, plateau_answer
-from ..analysis.checks import SUPERVISED
+from ..analysis.checks import SUPERVISED, main_evaluation
 from ..analysis.intervals import MIN_SEEDS
 from ..analysis.results import Results
 from ..analysis.words import count, points, seeds
@@ -39,6 +39,7 @@ def captions(results: Results, examples: Examples | None = None) -> dict[str, st
             f" corrected for the number of comparisons); {base}. Grey: less than {points(s.delta)}, not worth"
             " having. It does not show that another way of pre-training would do the same."
         ),
+        "against_controls": _controls(results, interval, base),
         "accuracy_against_epochs": epochs.format(claim=_rising(cells, tables)),
         "f1_against_epochs": epochs.format(claim=alike),
         "time_to_threshold": _times(results, machine),
@@ -57,6 +58,14 @@ def _of_images(examples: Examples) -> dict[str, str]:
     cells = "One run each, the best and the worst of those over a frozen encoder by test macro-F1; it does not show"
     cells += " what other runs do."
     return {
+        "embeddings": (
+            f"{_alike(examples)} Each dot is a validation image of one seed; t-SNE puts images together whose features"
+            " are alike. Distances between groups, and their sizes, mean little."
+        ),
+        "inventions": (
+            f"{_invented(examples)} One seed, the most unlabelled images of each. A good likeness need not make a good"
+            " encoder."
+        ),
         "reconstructions": (
             f"{_sharper(examples)} The same {examples.n_shown} validation images in every row, without"
             " augmentation, of one seed. A better likeness need not make a better classifier."
@@ -67,6 +76,33 @@ def _of_images(examples: Examples) -> dict[str, str]:
             f" Mistakes that look right may be wrong labels. {cells}"
         ),
     }
+
+
+def _alike(examples: Examples) -> str:
+    if not examples.embeddings:
+        return "No encoder of this study finished."
+    n = len(examples.embeddings[0].points)
+    return f"Where classes form groups of their own, few labels are enough. {count(n)} images in each panel."
+
+
+def _invented(examples: Examples) -> str:
+    kinds = sorted({p.kind for p in examples.invented})
+    if not kinds:
+        return "No network of this study makes images out of nothing."
+    return f"What networks make out of random numbers: {' and '.join(kinds)}."
+
+
+def _controls(results: Results, interval: str, base: str) -> str:
+    table = results.tables["controls"]
+    learned = table[(table.n_seeds > 0) & (table.evaluate == main_evaluation(results.every))]
+    if learned.empty:
+        return "No control of this study can be compared with a pre-trained encoder."
+    better, n = int((learned.outcome == "better").sum()), len(learned)
+    return (
+        f"Pre-trained encoders beat controls, which learned nothing, in {better} of {n} comparisons (Holm). Drawn: the"
+        f" most labels, paired by seed, {interval}; {base}. 'Shuffled' keeps the size of every weight and loses what"
+        " was learned: a lead over 'random' that is none over 'shuffled' is one of scale."
+    )
 
 
 def _sharper(examples: Examples) -> str:

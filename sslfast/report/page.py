@@ -64,7 +64,7 @@ def write_report(
     """
     folder = Path(folder)
     results = analyse(cells, history, settings_of(config))
-    for name, figure in draw(results, history, examples).items():
+    for name, figure in draw(results, examples).items():
         write_figure(figure, folder / "figures" / name)
     write_tables({**results.tables, "cells": cells, "history": history}, [folder / "tables"], kinds=["csv"])
     with replacing(folder / "summary.md") as scratch:
@@ -76,13 +76,13 @@ def write_report(
         card=card(results.cells, results.tables, results.settings.delta),
         main_table=table_html(main_table(results), row_header=True),
         delta=100 * results.settings.delta,
-        parts=_parts(results, history, examples, folder),
+        parts=_parts(results, examples, folder),
         advice=results.tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist(),
         options=table_html(options_table(results.tables["what_next"])),
         runs=table_html(runs_table(results)),
         claims=table_html(_claims(results), row_header=True),
         facts=made,
-        missing=missing(cells),
+        missing=missing(results.every),
     )
     with replacing(folder / "report.html") as scratch:
         scratch.write_text(page, encoding="utf-8")
@@ -99,8 +99,8 @@ def settings_of(config: Mapping) -> Settings:
     )
 
 
-def _parts(results: Results, history: pd.DataFrame, examples: Examples | None, folder: Path) -> list[dict]:
-    texts, numbers = captions(results, examples), behind(results, history, examples)
+def _parts(results: Results, examples: Examples | None, folder: Path) -> list[dict]:
+    texts, numbers = captions(results, examples), behind(results, examples)
     shown = {
         name: Shown(
             name=name,
@@ -123,7 +123,7 @@ def _write_pages(results: Results, made: Mapping[str, str], folder: Path) -> Non
         "verdict": main_table(results),
         "what_next": options_table(results.tables["what_next"]),
         "trust": pd.DataFrame(made.items(), columns=["what", "is"]),
-        "missing": pd.DataFrame(missing(results.cells)),
+        "missing": pd.DataFrame(missing(results.every)),
         "claims": _claims(results),
     }
     for name, table in tables.items():

@@ -1,31 +1,45 @@
 """The parts of the page in their order, and for each figure how it is drawn and what numbers stand behind it."""
 
+import numpy as np
 import pandas as pd
 
 from .. import figures
 from ..analysis.checks import SUPERVISED
 from ..analysis.results import Results
 from ..examples import Examples, rmse
+from ..records import Spec
 
 __all__ = ["FIGURES", "PARTS", "behind", "draw"]
 
 FIGURES = {  # name: heading
     "f1_against_unlabelled": "F1 against unlabelled data",
     "self_supervised_against_supervised": "Self-supervised against supervised",
+    "against_controls": "Against encoders that learned nothing",
     "accuracy_against_epochs": "Accuracy against epochs",
     "f1_against_epochs": "F1 against epochs",
     "time_to_threshold": "Time to the threshold",
     "wall_clock": "Wall-clock",
     "score_map": "Score by both amounts of data",
     "data_needed": "Data needed for a given accuracy",
+    "embeddings": "What encoders find alike",
     "reconstructions": "What encoders rebuild",
+    "inventions": "What networks invent",
     "confusion": "Which classes are taken for which",
     "mistakes": "The most confident mistakes",
 }
-OF_IMAGES = ("reconstructions", "confusion", "mistakes")  # drawn only where the images are at hand
+OF_IMAGES = (
+    "embeddings",
+    "reconstructions",
+    "inventions",
+    "confusion",
+    "mistakes",
+)  # drawn only where the images are at hand
 PARTS = {  # id: heading, figures
     "unlabelled": ("What unlabelled images add", ["f1_against_unlabelled"]),
-    "against": ("Is it better than training on the labels alone?", ["self_supervised_against_supervised"]),
+    "against": (
+        "Is it better than training on the labels alone?",
+        ["self_supervised_against_supervised", "against_controls"],
+    ),
     "epochs": ("How training goes", ["accuracy_against_epochs", "f1_against_epochs"]),
     "time": ("What it costs in time", ["time_to_threshold", "wall_clock"]),
     "amounts": ("How much data a score takes", ["score_map", "data_needed"]),
@@ -33,9 +47,9 @@ PARTS = {  # id: heading, figures
 }
 
 
-def draw(results: Results, history: pd.DataFrame, examples: Examples | None) -> dict[str, figures.Drawing]:
+def draw(results: Results, examples: Examples | None) -> dict[str, figures.Drawing]:
     """Each of `FIGURES` by its name, without those `OF_IMAGES` where there are no examples."""
-    cells, tables, s = results.cells, results.tables, results.settings
+    cells, history, tables, s = results.cells, results.history, results.tables, results.settings
     metric = s.metric.removeprefix("test_")
     scores, times = tables["scores"], tables["time_to_threshold"]
     of_images = {name: getattr(figures, name)(examples) for name in OF_IMAGES} if examples else {}
@@ -44,6 +58,7 @@ def draw(results: Results, history: pd.DataFrame, examples: Examples | None) -> 
         "self_supervised_against_supervised": figures.self_supervised_against_supervised(
             tables["contrasts"], tables["label_equivalence"], metric, s.delta
         ),
+        "against_controls": figures.against_controls(tables["controls"], results.every, metric),
         "accuracy_against_epochs": figures.against_epochs(history, cells, "accuracy"),
         "f1_against_epochs": figures.against_epochs(history, cells, "macro_f1"),
         "time_to_threshold": figures.time_to_threshold(times, cells, s.threshold_metric, s.threshold),
@@ -54,13 +69,14 @@ def draw(results: Results, history: pd.DataFrame, examples: Examples | None) -> 
     }
 
 
-def behind(results: Results, history: pd.DataFrame, examples: Examples | None) -> dict[str, pd.DataFrame]:
+def behind(results: Results, examples: Examples | None) -> dict[str, pd.DataFrame]:
     """The numbers that each figure shows, to take along."""
-    cells, tables = results.cells, results.tables
+    cells, history, tables = results.cells, results.history, results.tables
     contrasts, scores = tables["contrasts"], tables["scores"]
     return {
         "f1_against_unlabelled": scores.drop(columns=["seconds_pretrain", "seconds_classify"]),
         "self_supervised_against_supervised": contrasts[contrasts.against == SUPERVISED],
+        "against_controls": tables["controls"],
         "accuracy_against_epochs": figures.epoch_curves(history, cells, "accuracy"),
         "f1_against_epochs": figures.epoch_curves(history, cells, "macro_f1"),
         "time_to_threshold": tables["time_to_threshold"],
@@ -72,10 +88,9 @@ def behind(results: Results, history: pd.DataFrame, examples: Examples | None) -
 
 
 def _of_images(examples: Examples) -> dict[str, pd.DataFrame]:
-    names = examples.classes
+    names, names_of = examples.classes, ("encoder", "method", "u", "n_unlabelled")
     rebuilt = [
-        {"encoder": r.spec.encoder, "method": r.spec.method, "u": float(r.spec.u), "n_unlabelled": r.spec.n_unlabelled}
-        | {"rmse_of_these": rmse(r.images, examples.originals)}
+        dict(zip(names_of, _who(r.spec), strict=True)) | {"rmse_of_these": rmse(r.images, examples.originals)}
         for r in examples.rebuilt
     ]
     counts = [
@@ -90,8 +105,23 @@ def _of_images(examples: Examples) -> dict[str, pd.DataFrame]:
         for cell, outcome in examples.outcomes.items()
         for m in outcome.mistakes
     ]
+    points = [
+        {**dict(zip(names_of, _who(e.spec), strict=True)), "class": names[k], "x": x, "y": y}
+        for e in examples.embeddings
+        for (x, y), k in zip(e.points.tolist(), e.classes.tolist(), strict=True)
+    ]
+    made = [
+        {**dict(zip(names_of, _who(p.spec), strict=True)), "kind": p.kind, "images": int(np.prod(p.images.shape[:-3]))}
+        for p in examples.invented
+    ]
     return {
-        "reconstructions": pd.DataFrame(rebuilt, columns=["encoder", "method", "u", "n_unlabelled", "rmse_of_these"]),
+        "embeddings": pd.DataFrame(points, columns=[*names_of, "class", "x", "y"]),
+        "inventions": pd.DataFrame(made, columns=[*names_of, "kind", "images"]),
+        "reconstructions": pd.DataFrame(rebuilt, columns=[*names_of, "rmse_of_these"]),
         "confusion": pd.DataFrame(counts, columns=["cell", "true", "predicted", "test_images"]),
         "mistakes": pd.DataFrame(wrong, columns=["cell", "test_image", "true", "predicted", "confidence"]),
     }
+
+
+def _who(spec: Spec) -> tuple[str, str, float, int]:
+    return spec.encoder, spec.method, float(spec.u), spec.n_unlabelled

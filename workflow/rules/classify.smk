@@ -16,7 +16,7 @@ rule classify:
         run=RUN,
         fit=config["classify"],
         code=CODE,
-        before=BEFORE_CELL,
+        before=before_cell,
         checkpoint=f"{CHECKPOINTS}/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}",
     message:
         "classify over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}"

@@ -1,11 +1,12 @@
 rule collect:
     input:
         records=records_of_study,
+        pretrained=pretrain_records_of_study,
         images=IMAGES,
     output:
         expand(
             f"{RESULTS}/tables/{{table}}.{{kind}}",
-            table=["cells", "history"],
+            table=["cells", "history", "pretraining"],
             kind=["parquet", "csv"],
         ),
     log:

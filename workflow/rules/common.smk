@@ -3,11 +3,12 @@
 import sys
 from itertools import product
 
-from sslfast.config import check_config, read_schema
+from sslfast.config import check_config, evaluation_settings, method_settings, read_schema
 from sslfast.data.listing import content_digest, scan
 from sslfast.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
 from sslfast.files import check_room, user_path
+from sslfast.names import SHUFFLED
 from sslfast.version import code_version, reading_version, report_version
 
 try:
@@ -46,28 +47,48 @@ REPORT_CODE = report_version()
 # A job that fails leaves no output, and Snakemake compares params with those of outputs that exist. So a rule also
 # holds, as `before`, what the jobs before it depend on; else a change would be forgotten with the job that failed.
 BEFORE_TRAINING = {"valid_fraction": config["valid_fraction"]}
-BEFORE_CELL = BEFORE_TRAINING | {key: config[key] for key in ("pool", "pretrain")}
-BEFORE_TABLES = BEFORE_CELL | {key: config[key] for key in ("classify", "supervised")} | DATA | RUN | {"code": CODE}
+BEFORE_TABLES = {
+    **BEFORE_TRAINING,
+    **{key: config[key] for key in ("pool", "classify", "supervised")},
+    **{name: method_settings(config, name) for name in config["methods"]},
+    **{name: config[name] for name in config["evaluate"] if name != "head"},
+    **DATA,
+    **RUN,
+    "code": CODE,
+}
+
+
+def before_cell(w):
+    """What the encoder of a cell depends on."""
+    return {**BEFORE_TRAINING, "pool": config["pool"], "pretrain": method_settings(config, w.method)}
+
+
 
 # Boxes of the grid. An encoder of pool `rest` belongs to one labelled fraction and says so in its name.
-ENCODERS = [
+TRAINED = [
     f"{method}-{encoder}-u{u}"
     for encoder, u in product(config["encoders"], config["unlabelled"])
     for method in (config["methods"] if u != "0" else ["random"])
 ]
+LEARNED = [box for box in TRAINED if not box.startswith("random-")]
+ENCODERS = TRAINED + [SHUFFLED + box for box in LEARNED if "shuffled" in config["controls"]]
+STAGES = ["classify" if name == "head" else name for name in config["evaluate"]]
 IMAGES = f"{RESULTS}/images.json"
 SPLIT = f"{RESULTS}/splits/{config['dataset']}-s{{seed}}.parquet"
 ENCODER = f"{RESULTS}/encoders/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.safetensors"
 PRETRAIN_RECORD = f"{RESULTS}/records/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.json"
-PICTURES = f"{RESULTS}/pictures/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.npy"
+PICTURES = f"{RESULTS}/pictures/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.npz"
 CELL = f"{RESULTS}/records/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}"
+EVALUATED = f"{RESULTS}/records/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}"
 BASELINE = f"{RESULTS}/records/supervised/{{encoder}}-l{{l}}-s{{seed}}"
+PIXELS = f"{RESULTS}/records/pixels/l{{l}}-s{{seed}}"
 CHECKPOINTS = f"{RESULTS}/checkpoints"  # not outputs: Snakemake would delete them before a job goes on
 
 
 wildcard_constraints:
-    method="[a-z]+",
-    encoder="[a-z]+",
+    method="[a-z][a-z0-9_]*",
+    encoder="[A-Za-z0-9_.]+",
+    stage="finetune|linear|knn",
     u="[0-9.]+",
     l="[0-9.]+",
     of="(-l[0-9.]+)?",
@@ -83,36 +104,45 @@ def records_of_study(_):
     """Every record that the study's tables are made from."""
     labelled, seeds = config["labelled"], config["seeds"]
     cells = expand(
-        f"{RESULTS}/records/classify/{{box}}-l{{l}}-s{{seed}}.json",
+        f"{RESULTS}/records/{{stage}}/{{box}}-l{{l}}-s{{seed}}.json",
+        stage=STAGES,
         box=ENCODERS,
         l=labelled,
         seed=seeds,
     )
-    return cells + expand(f"{BASELINE}.json", encoder=config["encoders"], l=labelled, seed=seeds)
+    baselines = expand(f"{BASELINE}.json", encoder=config["encoders"], l=labelled, seed=seeds)
+    pixels = expand(f"{PIXELS}.json", l=labelled, seed=seeds) if "pixels" in config["controls"] else []
+    return cells + baselines + pixels
+
+
+def of_boxes(pattern, boxes, labelled, seeds):
+    """The files of the encoders `boxes`; where the pool is `rest`, one for each of `labelled`."""
+    of = [f"-l{l}" for l in labelled] if config["pool"] == "rest" else [""]
+    pattern = pattern.replace("{method}-{encoder}-u{u}", "{box}")
+    alone = [box for box in boxes if box.startswith("random-")]
+    shared = [box for box in boxes if box not in alone]
+    return expand(pattern, box=alone, of="", seed=seeds) + expand(pattern, box=shared, of=of, seed=seeds)
 
 
 def shown_encoders(pattern):
     """The files of one encoder for each box with unlabelled images, of the first seed (and most labels)."""
-    of = f"-l{config['labelled'][-1]}" if config["pool"] == "rest" else ""
-    pattern = pattern.replace("{method}-{encoder}-u{u}", "{box}")
-    boxes = [box for box in ENCODERS if not box.startswith("random-")]
-    return expand(pattern, box=boxes, of=of, seed=config["seeds"][0])
+    return of_boxes(pattern, LEARNED, config["labelled"][-1:], config["seeds"][0])
+
+
+def pretrain_records_of_study(_):
+    """The records of all encoders of the study."""
+    return of_boxes(PRETRAIN_RECORD, ENCODERS, config["labelled"], config["seeds"])
 
 
 def files_of_study(_):
     """What the jobs before `collect` make: the images' summary, splits, encoders, pictures and records."""
-    boxes = [
-        f"{box}{of}"
-        for box in ENCODERS
-        for of in ([f"-l{l}" for l in config["labelled"]] if config["pool"] == "rest" and box[-3:] != "-u0" else [""])
+    seeds, labelled = config["seeds"], config["labelled"]
+    encoders = [
+        of_boxes(ENCODER, ENCODERS, labelled, seeds),
+        of_boxes(PICTURES, TRAINED, labelled, seeds),
+        pretrain_records_of_study(_),
     ]
-    patterns = [
-        f"{RESULTS}/encoders/{{box}}-s{{seed}}.safetensors",
-        f"{RESULTS}/pictures/{{box}}-s{{seed}}.npy",
-        f"{RESULTS}/records/pretrain/{{box}}-s{{seed}}.json",
-    ]
-    encoders = expand(patterns, box=boxes, seed=config["seeds"])
-    return [IMAGES, *expand(SPLIT, seed=config["seeds"]), *encoders, *records_of_study(_)]
+    return [IMAGES, *expand(SPLIT, seed=seeds), *encoders, *records_of_study(_)]
 
 
 def percent(fraction):

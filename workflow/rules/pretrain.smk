@@ -1,4 +1,6 @@
 rule pretrain:
+    wildcard_constraints:
+        method=f"(?!{SHUFFLED})[a-z][a-z0-9_]*",
     input:
         split=SPLIT,
     output:
@@ -13,7 +15,7 @@ rule pretrain:
     params:
         data=DATA,
         run=RUN,
-        fit=config["pretrain"],
+        fit=lambda w: method_settings(config, w.method),
         pool=config["pool"],
         code=CODE,
         before=BEFORE_TRAINING,

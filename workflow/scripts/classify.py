@@ -17,6 +17,7 @@ with job(snakemake) as checkpoint:
         encoder_file=snakemake.input.encoder[0],
         pretrain_record=snakemake.input.pretrained[0],
         l=snakemake.wildcards.l,
+        evaluate=snakemake.wildcards.get("stage", "head"),
         checkpoint=checkpoint,
     )
     write_predictions(predictions, snakemake.output.predictions)

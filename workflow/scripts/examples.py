@@ -8,7 +8,7 @@ from pathlib import Path
 from sslfast.analysis.table_files import read_table
 from sslfast.data.study import study_images, study_split
 from sslfast.examples import best_and_worst, gather, write_examples
-from sslfast.stages import N_PICTURES
+from sslfast.stages import N_EMBEDDED, N_PICTURES
 
 with job(snakemake):
     data = study_images(snakemake.params.data, snakemake.config)
@@ -18,4 +18,6 @@ with job(snakemake):
     records = Path(snakemake.params.records)
     outcomes = {name: records / f"{record}.json" for name, record in chosen.record.items()}
     originals = data.train.pixels(split.valid[split.samples(N_PICTURES)])
-    write_examples(gather(originals, pictures, outcomes, data.test.pixels(), data.classes), snakemake.output[0])
+    embedded = data.train.y.numpy()[split.valid[split.samples(N_EMBEDDED)]]
+    found = gather(originals, pictures, outcomes, data.test.pixels(), data.classes, embedded)
+    write_examples(found, snakemake.output[0])

@@ -1,11 +1,11 @@
-"""Pre-train one encoder; write its weights, what it rebuilds of some images, and its record."""
+"""Pre-train one encoder; write its weights, its pictures, and its record."""
 
 from sslfast.jobs import job  # first, it makes the other imports faster
 
 # isort: split
 from sslfast.data.study import study_images, study_split
 from sslfast.models import save_encoder
-from sslfast.records import write_array, write_record
+from sslfast.records import write_arrays, write_record
 from sslfast.stages import FitSettings, encoder_header, pretrain, run_settings, settings_of
 
 with job(snakemake) as checkpoint:
@@ -22,6 +22,6 @@ with job(snakemake) as checkpoint:
         l=snakemake.wildcards.of.removeprefix("-l") or None,
         checkpoint=checkpoint,
     )
-    write_array(pictures, snakemake.output.pictures)
+    write_arrays(pictures, snakemake.output.pictures)
     save_encoder(encoder, snakemake.output.encoder, **encoder_header(record))
     write_record(record, snakemake.output.record)

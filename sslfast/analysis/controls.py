@@ -1,0 +1,87 @@
+"""What was learned, and what would have come without: pre-trained encoders against controls, paired by seed."""
+
+import numpy as np
+import pandas as pd
+
+from .checks import PIXELS, RANDOM, SHUFFLED, WITHOUT_ENCODER, check_metric
+from .intervals import holm, p_values
+from .scores import SETTING, by_setting
+from .words import count, evidence, points, range_of_points
+
+__all__ = ["controls"]
+
+OTHER = {
+    RANDOM: "an encoder that learned nothing",
+    "shuffled": "the same encoder with the weights of each layer shuffled",
+    PIXELS: "logistic regression on raw pixels",
+}
+COLUMNS = ["n_unlabelled", "n_labelled", "difference", "low", "high", "n_seeds", "p_holm", "outcome", "sentence"]
+
+
+def controls(
+    cells: pd.DataFrame, metric: str = "test_macro_f1", *, delta: float = 0.015, alpha: float = 0.05
+) -> pd.DataFrame:
+    """`metric` minus that of each control, paired by seed: a row a (encoder, l, method, u), evaluation and control.
+
+    `control`: `random` (weights as they were drawn), `shuffled` (those of the same encoder in other places: what the
+    scale of its weights alone explains, Raghu et al. 2019) or `pixels`, each only where the study has it. `difference`
+    with its 95 % t interval, `p_holm` (two-sided, by Holm's method over the rows of an encoder, evaluation and
+    control), `outcome` (`better`, `worse`, `equal` within `delta`, `open`, or `unknown`: too few seeds), `sentence`.
+    """
+    check_metric(cells, metric)
+    learned = cells[~cells.method.isin([*WITHOUT_ENCODER, RANDOM]) & ~cells.method.str.startswith(SHUFFLED)]
+    found = []
+    for evaluate, ours in learned.groupby("evaluate"):
+        same = cells[cells.evaluate == evaluate]
+        shuffled = same[same.method.str.startswith(SHUFFLED)]
+        shuffled = shuffled.assign(method=shuffled.method.str.removeprefix(SHUFFLED))
+        for control, other, key in (
+            (RANDOM, same[same.method == RANDOM], ["encoder", "l", "seed"]),
+            ("shuffled", shuffled, ["encoder", "method", "u", "l", "seed"]),
+            (PIXELS, cells[cells.method == PIXELS], ["l", "seed"]),
+        ):
+            if len(other):
+                pairs = ours.merge(other[[*key, metric]].rename(columns={metric: "other"}), on=key, how="left")
+                rows = by_setting(pairs.assign(value=pairs[metric] - pairs.other), "value")
+                found += [_judged(part, delta, alpha).assign(control=control, evaluate=evaluate)
+                          for _, part in rows.groupby("encoder")]  # fmt: skip
+    if not found:
+        return pd.DataFrame(columns=["control", "evaluate", *SETTING, *COLUMNS])
+    table = pd.concat(found, ignore_index=True)
+    table["sentence"] = [_sentence(row, delta, learned.method.nunique() > 1) for row in table.itertuples()]
+    return table[["control", "evaluate", *SETTING, *COLUMNS]]
+
+
+def _judged(rows: pd.DataFrame, delta: float, alpha: float) -> pd.DataFrame:
+    rows = rows.rename(columns={"mean": "difference"})
+    above = p_values(rows.difference, rows.se, rows.n_seeds)
+    rows["p_holm"] = np.nan
+    p = pd.Series(2 * np.minimum(above, 1 - above), rows.index)
+    rows.loc[p.notna(), "p_holm"] = holm(p.dropna())
+    within = np.maximum(
+        p_values(-rows.difference, rows.se, rows.n_seeds, -delta),
+        p_values(rows.difference, rows.se, rows.n_seeds, -delta),
+    )
+    shown = rows.p_holm < alpha
+    rows["outcome"] = np.select(
+        [p.isna(), shown & (rows.difference > 0), shown, within < alpha],
+        ["unknown", "better", "worse", "equal"],
+        "open",
+    )
+    return rows
+
+
+def _sentence(row, delta: float, several: bool) -> str:
+    who = f"{row.method} on {count(row.n_unlabelled)} unlabelled images" if several else "the pre-trained encoder"
+    where = f"With {count(row.n_labelled)} labels ({row.evaluate})"
+    if not row.n_seeds:
+        return f"{where}, {who} cannot be compared with {OTHER[row.control]}: no seed has both runs."
+    outcome = {
+        "better": "scores better than",
+        "worse": "scores worse than",
+        "equal": f"scores the same within {points(delta)} as",
+        "open": "is not shown to differ from",
+        "unknown": "has too few seeds to be compared with",
+    }[row.outcome]
+    number = f"{points(row.difference, sign=True)}{range_of_points(row.low, row.high)}"
+    return f"{where}, {who} {outcome} {OTHER[row.control]} ({number}, {evidence(int(row.n_seeds))})."

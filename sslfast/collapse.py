@@ -1,0 +1,100 @@
+"""Whether an encoder still tells images apart: how far its features spread, and in how many directions."""
+
+import torch
+from fastai.callback.core import CancelFitException
+from fastai.learner import Learner, Metric
+from torch import Tensor, nn
+
+from .callbacks import EpochWatcher
+from .data.loaders import BatchDL
+
+__all__ = ["Collapsed", "EffectiveRank", "FeatureStd", "effective_rank", "feature_std", "probed_features"]
+
+N_PROBED = 512
+LEAST_STD, LEAST_RANK = 0.01, 1.05
+
+
+def feature_std(features: Tensor) -> float:
+    """How far `features` `[N, D]`, scaled to length 1, spread over the sphere: 0 all alike, 1 evenly over it.
+
+    The standard deviation over images, a mean over the D channels, times √D. Source: Chen & He 2021, SimSiam.
+    """
+    unit = nn.functional.normalize(features.float(), dim=1)
+    return float(unit.std(0, correction=0).mean() * unit.shape[1] ** 0.5)
+
+
+def effective_rank(features: Tensor) -> float:
+    """How many directions `features` `[N, D]` have: from 1, all on a line, to D, alike in all; 0 for a point.
+
+    The exponential of the entropy of the singular values of the centred features. Source: Roy & Vetterli 2007.
+    """
+    centred = features.float().cpu() - features.float().cpu().mean(0)
+    values = torch.linalg.svdvals(centred)
+    if not torch.isfinite(values).all() or values.sum() == 0:
+        return 0.0
+    return float(torch.special.entr(values / values.sum()).sum().exp())
+
+
+def probed_features(learn: Learner, n_images: int = N_PROBED) -> Tensor:
+    """The features `[n, D]`, a mean over positions, that `learn.encoder` has of validation images; never augmented.
+
+    The images are the same whenever this is called, and spread evenly over the validation set.
+    """
+    loader, encoder = learn.dls.valid, learn.encoder
+    if isinstance(loader, BatchDL):
+        n = len(loader.dataset)
+        rows = torch.linspace(0, n - 1, min(n, n_images)).round().long()
+        batches = [batch[0] for batch in loader.batches(rows)]
+    else:
+        batches = [loader.one_batch()[0][:n_images]]
+    was_training = encoder.training
+    with torch.no_grad():
+        found = [encoder.eval()(x.as_subclass(Tensor)).float().flatten(2).mean(2) for x in batches]
+    encoder.train(was_training)
+    return torch.cat(found)
+
+
+class _OfFeatures(Metric):
+    """A measure of the features of some validation images, once an epoch."""
+
+    def reset(self):
+        self.learn = None
+
+    def accumulate(self, learn):
+        self.learn = learn
+
+    @property
+    def value(self):
+        return None if self.learn is None else self.measure(probed_features(self.learn))
+
+
+class FeatureStd(_OfFeatures):
+    """`feature_std` of the encoder's features of 512 validation images."""
+
+    name = "feature_std"
+    measure = staticmethod(feature_std)
+
+
+class EffectiveRank(_OfFeatures):
+    """`effective_rank` of the encoder's features of 512 validation images."""
+
+    name = "effective_rank"
+    measure = staticmethod(effective_rank)
+
+
+class Collapsed(EpochWatcher):
+    """Ends a fit after an epoch whose features tell no images apart; `epoch_collapsed` says which, from 1, or is None.
+
+    That is: `feature_std` below 0.01 or `effective_rank` below 1.05, which are to be among the learner's metrics.
+    """
+
+    order = 63  # after `Diverged`: features of a network that diverged say nothing
+    epoch_collapsed: int | None = None
+
+    def begin(self) -> None:
+        self.epoch_collapsed = None
+
+    def watch(self, row: dict) -> None:
+        if row["feature_std"] < LEAST_STD or row["effective_rank"] < LEAST_RANK:
+            self.epoch_collapsed = row["epoch"]
+            raise CancelFitException

@@ -1,0 +1,8 @@
+"""What methods and controls are called, in configs, records and tables. Light to import."""
+
+__all__ = ["METHOD_NAMES", "PIXELS", "RANDOM", "SHUFFLED", "SUPERVISED", "WITHOUT_ENCODER"]
+
+METHOD_NAMES = ("autoencoder", "vae", "simclr", "vicreg", "gan", "rotation")
+SUPERVISED, RANDOM, PIXELS = "supervised", "random", "pixels"  # the baseline and two controls
+WITHOUT_ENCODER = (SUPERVISED, PIXELS)  # these use no unlabelled images, and have no u
+SHUFFLED = "shuffled_"  # the control made of a method's encoder is called so, then as the method

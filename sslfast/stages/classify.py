@@ -1,0 +1,114 @@
+"""Classifiers: over a pre-trained encoder, and the supervised baseline."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..data.images import ImageData
+from ..data.loaders import classify_dls, test_dl
+from ..data.splits import Split
+from ..errors import ConfigError
+from ..features import resolve_views
+from ..fractions import canonical
+from ..learners import classifier_learner, finetune_learner, supervised_learner
+from ..models import load_encoder
+from ..records import RunRecord, read_record
+from .outcome import test_results
+from .probe import PROBES, probe
+from .run import StageRun, expected_of, notes_of, spec_of
+from .settings import FitSettings, RunSettings
+
+__all__ = ["EVALUATIONS", "classify", "supervised"]
+
+EVALUATIONS = {"head": "classify", "linear": "linear", "knn": "knn", "finetune": "finetune"}  # name: stage
+
+
+def classify(
+    data: ImageData,
+    split: Split,
+    run: RunSettings,
+    fit: FitSettings,
+    *,
+    encoder_file: str | Path,
+    pretrain_record: str | Path,
+    l: object = 1,  # noqa: E741
+    evaluate: str = "head",
+    checkpoint: str | Path | None = None,
+) -> tuple[np.ndarray | None, RunRecord]:
+    """What the encoder in `encoder_file` is worth with the labels of fraction `l`: test predictions `[N]`, the record.
+
+    `evaluate`: `head`, the study's classifier over the frozen encoder; `linear`, logistic regression on its features
+    (see `linear_probe`) and `knn`, their nearest neighbours, with `options` of `fit`; `finetune`, encoder and head
+    trained on together. Raises `RecordError` if the file is another encoder than the one its record describes. If the
+    encoder diverged or collapsed, the record is `failed` and there are no predictions.
+    """
+    if evaluate not in EVALUATIONS:
+        raise ConfigError(f"evaluate: found {evaluate!r}, expected one of {', '.join(EVALUATIONS)}")
+    made = read_record(pretrain_record)
+    stored, fit = made.spec, replace(fit, pretrain=made.settings)
+    if stored.pool == "rest" and stored.method != "random" and stored.l != canonical(l, "l"):
+        raise ConfigError(
+            f"l: {l}, but with pool: rest this encoder belongs to {stored.l}: it may have seen labelled images"
+        )
+    rows = split.labelled(l)
+    spec = spec_of(
+        data, split, run, stored.method, stored.encoder, u=stored.u, n_unlabelled=stored.n_unlabelled, l=l,
+        n_labelled=len(rows), pool=stored.pool,
+    )  # fmt: skip
+    stage = StageRun(
+        EVALUATIONS[evaluate], spec, data, split, run, fit, notes_of(data, split, l), made.features,
+        made.seconds["pretrain"],
+    )  # fmt: skip
+    with stage.phase("data"):
+        encoder = load_encoder(encoder_file, **expected_of(made, data, split))
+    if made.status != "ok":
+        stage.end("failed", f"its encoder is not usable: {made.reason}")
+        return None, stage.record()
+    if evaluate in PROBES:
+        return probe(stage, encoder, rows)
+    with stage.phase("data"):
+        dls = classify_dls(data, split, rows, **stage.loading(split.n_labelled))
+        options = {"dropout": fit.dropout, "seed": split.seed, "precision": stage.precision}
+        if evaluate == "finetune":
+            learn = finetune_learner(dls, encoder, **options)
+        else:
+            # by all labelled images, so that all cells of an encoder see as many views
+            views = resolve_views(fit.views, split.n_labelled, encoder.out_shape, stage.precision)
+            stage.fit = replace(fit, views=views)
+            learn = classifier_learner(dls, encoder, views=views, **options)
+    weights = hashlib.sha256(Path(encoder_file).read_bytes()).hexdigest()
+    return _train_and_test(stage, learn, checkpoint, weights=weights)
+
+
+def supervised(
+    data: ImageData,
+    split: Split,
+    run: RunSettings,
+    fit: FitSettings,
+    *,
+    encoder: str = "original",
+    l: object = 1,  # noqa: E741
+    checkpoint: str | Path | None = None,
+) -> tuple[np.ndarray | None, RunRecord]:
+    """The baseline, encoder and head trained together on the labelled images: predictions and record."""
+    rows = split.labelled(l)
+    spec = spec_of(
+        data, split, run, "supervised", encoder, u=None, n_unlabelled=0, l=l, n_labelled=len(rows), pool="all"
+    )
+    stage = StageRun("supervised", spec, data, split, run, fit, notes_of(data, split, l))
+    with stage.phase("data"):
+        dls = classify_dls(data, split, rows, **stage.loading(split.n_labelled))
+        learn = supervised_learner(dls, encoder, dropout=fit.dropout, seed=split.seed, precision=run.precision)
+    return _train_and_test(stage, learn, checkpoint)
+
+
+def _train_and_test(stage: StageRun, learn, checkpoint, **about) -> tuple[np.ndarray | None, RunRecord]:
+    if not stage.train(learn, checkpoint, **about):
+        return None, stage.record()
+    data = stage.data
+    with stage.phase("evaluate"):
+        scores, _ = learn.get_preds(dl=test_dl(data, stage.split, stage.run.device), reorder=False)
+        predictions, test = test_results(data.test.y.numpy(), scores.float().cpu().numpy(), data.classes)
+    return predictions, stage.record(test)

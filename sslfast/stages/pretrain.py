@@ -1,0 +1,134 @@
+"""Pre-training: an encoder from a fraction of the unlabelled images, or the control that learned nothing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from fastai.learner import Learner
+from torch import nn
+
+from ..collapse import EffectiveRank, FeatureStd
+from ..data.augment import Augment
+from ..data.images import ImageData
+from ..data.loaders import pretrain_dls
+from ..data.splits import Split
+from ..errors import ConfigError
+from ..evaluation import clean_batches, cluster, encode, shuffled
+from ..examples import FEATURES
+from ..methods import METHODS, OWN_VIEWS
+from ..models import create_encoder, initialised_with, load_encoder
+from ..names import SHUFFLED
+from ..records import RunRecord, read_record
+from .run import StageRun, expected_of, spec_of
+from .settings import FitSettings, RunSettings
+
+__all__ = ["N_EMBEDDED", "N_PICTURES", "encoder_header", "pretrain", "shuffle"]
+
+N_PICTURES = 8  # validation images of which an encoder's reconstructions are kept, the same for every u of a seed
+N_EMBEDDED = 500  # of which the features are kept
+N_STATISTICS = 10_000  # unlabelled images that a shuffled encoder's BatchNorm sees
+
+
+def pretrain(
+    data: ImageData,
+    split: Split,
+    run: RunSettings,
+    fit: FitSettings,
+    *,
+    method: str = "autoencoder",
+    encoder: str = "original",
+    u: object = 1,
+    pool: str = "all",
+    l: object = None,  # noqa: E741
+    checkpoint: str | Path | None = None,
+) -> tuple[nn.Module, RunRecord, dict[str, np.ndarray]]:
+    """An encoder pre-trained by `method` on fraction `u` of the pool, its record, and pictures by name.
+
+    Pictures, uint8 `[K, H, W, C]` or `[R, K, H, W, C]`: what the network makes of some validation images
+    (`reconstructions`), or out of nothing (`samples`, `traversals`), none of a network that makes no images; and
+    `features`, float16 `[N, D]`, of more of them (see `split.samples`). Method `random` (the control, u = 0) trains
+    nothing. `l` is for pool `rest`, and needed there. Raises `ConfigError` for an unknown method or encoder.
+    """
+    if pool == "rest" and l is None and method != "random":
+        raise ConfigError("l: missing; with pool: rest an encoder belongs to one labelled fraction")
+    rows = split.unlabelled(u, pool, l if l is not None else 0)
+    spec = spec_of(data, split, run, method, encoder, u=u, n_unlabelled=len(rows), l=l, pool=pool)
+    stage = StageRun("pretrain", spec, data, split, run, fit)
+    if method == "random":
+        with initialised_with(split.seed, "encoder"):
+            control = create_encoder(encoder, data.train.channels, data.train.image_size)
+        return control, stage.record(), _measure(stage, control)
+    kind = fit.method or method
+    if kind not in METHODS:
+        raise ConfigError(f"methods: found {kind!r}, expected one of {', '.join(METHODS)}")
+    with stage.phase("data"):
+        loading = stage.loading(len(split.pool("all")), Augment() if kind in OWN_VIEWS else None)
+        dls = pretrain_dls(data, split, rows, **loading)
+        learn = METHODS[kind](dls, encoder, seed=split.seed, precision=run.precision, **fit.options)
+        learn.metrics = [*learn.metrics, FeatureStd(), EffectiveRank()]
+    well = stage.train(learn, checkpoint)
+    made = {**_pictures(learn, split), **_measure(stage, learn.encoder)} if well else {}
+    return learn.encoder.cpu(), stage.record(), made
+
+
+def shuffle(
+    data: ImageData,
+    split: Split,
+    run: RunSettings,
+    *,
+    encoder_file: str | Path,
+    pretrain_record: str | Path,
+) -> tuple[nn.Module, RunRecord]:
+    """The control of Transfusion: the encoder in `encoder_file` with its weights in other places, and its record.
+
+    See `shuffled`. It took no training: its record has no history and no seconds. That of an encoder without a result
+    has none either.
+    """
+    made = read_record(pretrain_record)
+    encoder = load_encoder(encoder_file, **expected_of(made, data, split))
+    spec = replace(made.spec, method=f"{SHUFFLED}{made.spec.method}")
+    kept = {name: made.settings[name] for name in ("epochs", "lr", "wd", "schedule", "method", "options")}
+    fit = FitSettings(**kept, batch_size=made.settings["batch_size"])
+    stage = StageRun("pretrain", spec, data, split, run, fit)
+    if made.status != "ok":
+        stage.end("failed", f"its encoder is not usable: {made.reason}")
+        return encoder, stage.record()
+    rows = split.unlabelled(spec.u, spec.pool, spec.l or 0)[:N_STATISTICS]
+    control = shuffled(encoder, split.seed, clean_batches(data.train, rows, split))
+    _measure(stage, control)
+    return control, stage.record()
+
+
+def encoder_header(record: RunRecord) -> dict:
+    """What `save_encoder` should store with an encoder, so that `classify` can tell it from any other."""
+    keep = ("dataset", "fingerprint", "valid_fraction", "method", "encoder", "u", "l", "pool", "seed", "n_unlabelled")
+    return {name: getattr(record.spec, name) for name in keep} | {"code_version": record.code_version}
+
+
+def _pictures(learn: Learner, split: Split) -> dict[str, np.ndarray]:
+    if not hasattr(learn.model, "pictures"):
+        return {}
+    x = next(learn.dls.valid.batches(torch.from_numpy(split.samples(N_PICTURES))))[0]
+    learn.model.eval()
+    with torch.no_grad():
+        found = learn.model.pictures(x.as_subclass(torch.Tensor))
+    return {name: _as_bytes(images) for name, images in found.items()}
+
+
+def _as_bytes(images: torch.Tensor) -> np.ndarray:
+    """Images in [0, 1], `[…, C, H, W]` → uint8 `[…, H, W, C]`."""
+    whole = (images.clamp(0, 1) * 255).round().to(torch.uint8)
+    return whole.movedim(-3, -1).contiguous().cpu().numpy()
+
+
+def _measure(stage: StageRun, encoder: nn.Module) -> dict[str, np.ndarray]:
+    """Note how well classes show in the features of validation images, and keep those of some, `[N, D]`, to draw.
+
+    Labels only measure here: nothing that is trained or chosen depends on it.
+    """
+    data, split = stage.data, stage.split
+    features = encode(encoder, data.train, split.valid, split, device=stage.run.device, precision=stage.precision)
+    found = cluster(features, data.train.y.numpy()[split.valid], len(data.classes), split.seed)
+    stage.features |= {"cluster_accuracy": found.accuracy, "cluster_nmi": found.nmi}
+    return {FEATURES: features[split.samples(N_EMBEDDED)].astype(np.float16)}

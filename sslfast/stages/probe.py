@@ -1,0 +1,56 @@
+"""Evaluations that train no network: a linear probe and nearest neighbours over features, and over raw pixels."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..data.images import ImageData
+from ..data.splits import Split
+from ..evaluation import Encoded, Scores, encode_cell, encode_pixels, knn, linear_probe
+from ..records import RunRecord
+from .outcome import test_results
+from .run import StageRun, notes_of, spec_of
+from .settings import FitSettings, RunSettings
+
+__all__ = ["PROBES", "pixels", "probe"]
+
+PROBES = ("linear", "knn")
+
+
+def probe(stage: StageRun, encoder: nn.Module, rows: np.ndarray) -> tuple[np.ndarray, RunRecord]:
+    """The run `stage`, one of `PROBES`, over the frozen `encoder` and the labelled images `rows`."""
+    torch.set_num_threads(stage.run.threads)
+    options = dict(stage.fit.options)
+    with stage.phase("data"):
+        encoded = encode_cell(
+            encoder, stage.data, stage.split, rows,
+            device=stage.run.device, precision=stage.precision, pooling=options.pop("pooling", "mean"),
+        )  # fmt: skip
+    with stage.phase("classify"):
+        if stage.stage == "knn":
+            k = options.pop("k", 200)
+            scores = knn(encoded, neighbours=(k,), device=stage.run.device, **options)
+        else:
+            scores = linear_probe(encoded)
+    return _tested(stage, encoded, scores)
+
+
+def pixels(data: ImageData, split: Split, run: RunSettings, *, l: object = 1) -> tuple[np.ndarray, RunRecord]:  # noqa: E741
+    """The control without a network, logistic regression on raw pixels: test predictions `[N]` and the record."""
+    torch.set_num_threads(run.threads)
+    rows = split.labelled(l)
+    spec = spec_of(data, split, run, "pixels", "pixels", u=None, n_unlabelled=0, l=l, n_labelled=len(rows), pool="all")
+    stage = StageRun("pixels", spec, data, split, run, FitSettings(), notes_of(data, split, l))
+    with stage.phase("data"):
+        encoded = encode_pixels(data, split, rows)
+    with stage.phase("classify"):
+        scores = linear_probe(encoded)
+    return _tested(stage, encoded, scores)
+
+
+def _tested(stage: StageRun, encoded: Encoded, scores: Scores) -> tuple[np.ndarray, RunRecord]:
+    stage.notes |= scores.notes
+    print(", ".join(f"{name} {value}" for name, value in scores.notes.items()), flush=True)
+    with stage.phase("evaluate"):
+        predictions, test = test_results(stage.data.test.y.numpy(), scores.test, stage.data.classes)
+    return predictions, stage.record(test)

@@ -1,0 +1,198 @@
+"""One run of a stage on its way to a record: what it is, how it trains, how long that takes and how it ends."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import torch
+from fastai.callback.progress import ProgressCallback
+from fastai.learner import Learner
+from fastai.torch_core import noop
+
+from ..callbacks import Diverged, History, PrintEpochs, SeedEpochs
+from ..checkpoints import Checkpoint
+from ..collapse import Collapsed
+from ..data.augment import Augment
+from ..data.images import ImageData
+from ..data.splits import Split
+from ..fractions import canonical
+from ..precision import resolve_precision
+from ..records import PHASES, RunRecord, Spec
+from ..version import code_version, versions
+from .settings import FitSettings, RunSettings
+
+__all__ = ["StageRun", "expected_of", "notes_of", "spec_of"]
+
+# What training depended on beside the spec, by stage; another stage's settings say nothing about it.
+_FIT = ("epochs", "lr", "wd", "schedule")
+SETTINGS = {
+    "pretrain": (*_FIT, "method", "options"),
+    "classify": (*_FIT, "dropout", "views", "pretrain"),
+    "finetune": (*_FIT, "dropout", "pretrain"),
+    "linear": ("options", "pretrain"),
+    "knn": ("options", "pretrain"),
+    "supervised": (*_FIT, "dropout"),
+    "pixels": ("options",),
+}
+
+
+class StageRun:
+    """A run of `stage`; `spec` says which, `fit` and `run` how.
+
+    `notes`: see `RunRecord`; `features`: measures of the encoder that a classifier stands on; `seconds_pretrain`:
+    how long that took. A run is `ok` until `end` says otherwise.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        spec: Spec,
+        data: ImageData,
+        split: Split,
+        run: RunSettings,
+        fit: FitSettings,
+        notes: Mapping | None = None,
+        features: Mapping | None = None,
+        seconds_pretrain: float = 0.0,
+    ):
+        self.stage, self.spec, self.data, self.split, self.run, self.fit = stage, spec, data, split, run, fit
+        self.notes, self.features = dict(notes or {}), dict(features or {})
+        self.seconds = dict.fromkeys(PHASES, 0.0) | {"pretrain": seconds_pretrain}
+        self.status, self.reason, self.history = "ok", None, []
+
+    @property
+    def precision(self) -> str:
+        return resolve_precision(self.run.precision, self.run.device)
+
+    @property
+    def batch_size(self) -> int:
+        return self.fit.batch_size or self.run.batch_size
+
+    def loading(self, n_full: int, augment: Augment | None = None) -> dict:
+        """What loaders over some of `n_full` images are made with, by default with the study's augmentation.
+
+        With a budget of steps, every epoch has as many batches as one over all of them.
+        """
+        steps = -(-n_full // self.batch_size) if self.run.budget == "steps" else None
+        augment = self.augment if augment is None else augment
+        return {"bs": self.batch_size, "augment": augment, "device": self.run.device, "n_batches": steps}
+
+    @property
+    def augment(self) -> Augment:
+        return Augment.of(self.spec.dataset, self.run.augment)
+
+    @contextmanager
+    def phase(self, name: str):
+        """Seconds of wall-clock inside count as `name`."""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] += time.perf_counter() - start
+
+    def end(self, status: str, reason: str) -> None:
+        """The run has no result, for this reason."""
+        self.status, self.reason = status, reason
+
+    def train(self, learn: Learner, checkpoint: str | Path | None, **about: object) -> bool:
+        """Fit `learn`; whether it ended well. `about`: what else a checkpoint belongs to."""
+        torch.set_num_threads(self.run.threads)
+        data, run, fit = self.data, self.run, self.fit
+        print(
+            f"{data.name} ({data.fingerprint}): {len(learn.dls.train_ds)} images to train on,"
+            f" {len(learn.dls.valid_ds)} to validate, {len(data.test)} to test;"
+            f" {run.device}, {self.precision}, threads {run.threads}",
+            flush=True,
+        )
+        learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
+        learn.logger = noop
+        learn.add_cbs([SeedEpochs(self.split.seed), history := History(), PrintEpochs(), diverged := Diverged()])
+        if self.stage == "pretrain":
+            learn.add_cb(collapsed := Collapsed())
+        if checkpoint is not None:
+            table = pd.util.hash_pandas_object(self.split.table).to_numpy()
+            about |= {"stage": self.stage, "spec": asdict(self.spec), "settings": self.settings()}
+            about |= {"data": data.fingerprint, "split": hashlib.sha256(table).hexdigest()}
+            learn.add_cb(saved := Checkpoint(checkpoint, keep=True, precision=self.precision, **about))
+        with self.phase(phase := "pretrain" if self.stage == "pretrain" else "classify"):
+            if fit.schedule == "one_cycle":
+                learn.fit_one_cycle(fit.epochs, fit.lr, wd=fit.wd)
+            else:
+                learn.fit(fit.epochs, fit.lr, wd=fit.wd)
+        if checkpoint is not None:
+            self.seconds[phase] += saved.seconds
+        self.history = history.rows
+        if diverged.epoch_diverged:
+            self.end("diverged", f"a loss was not finite in epoch {diverged.epoch_diverged}")
+        elif self.stage == "pretrain" and collapsed.epoch_collapsed:
+            self.end("collapsed", f"all images had the same features after epoch {collapsed.epoch_collapsed}")
+        return self.status == "ok"
+
+    def record(self, test: dict | None = None) -> RunRecord:
+        """The record, with the results on the test images if there are any."""
+        print(f"{self.status}: {self.reason}" if self.reason else self.status, flush=True)
+        return RunRecord(
+            stage=self.stage,
+            spec=self.spec,
+            status=self.status,
+            reason=self.reason,
+            history=self.history,
+            test=test,
+            seconds=self.seconds,
+            settings=self.settings(),
+            device=str(self.run.device),
+            threads=self.run.threads,
+            precision=self.precision,
+            versions=versions(),
+            code_version=code_version(),
+            notes=self.notes,
+            features=self.features,
+        )
+
+    def settings(self) -> dict:
+        """What training depended on beside the spec."""
+        fit = asdict(self.fit)
+        own = {name: fit[name] for name in SETTINGS[self.stage]}
+        return {"batch_size": self.batch_size, "budget": self.run.budget, **own, "augment": asdict(self.augment)}
+
+
+def spec_of(data, split, run, method, encoder, *, u, n_unlabelled, l, pool, n_labelled=0) -> Spec:  # noqa: E741
+    """The `Spec` of a run over `data` and `split`; `u` and `l` in any spelling of a fraction."""
+    return Spec(
+        study=run.study,
+        dataset=data.name,
+        fingerprint=data.fingerprint,
+        valid_fraction=split.valid_fraction,
+        method=method,
+        encoder=encoder,
+        u=None if u is None else canonical(u, "u"),
+        n_unlabelled=n_unlabelled,
+        l=None if l is None else canonical(l, "l"),
+        n_labelled=n_labelled,
+        pool=pool,
+        seed=split.seed,
+    )
+
+
+def expected_of(made: RunRecord, data: ImageData, split: Split) -> dict:
+    """What the header of an encoder's file must say for it to be the one that `made` describes (see `load_encoder`)."""
+    spec = made.spec
+    named = ("method", "encoder", "u", "l", "pool", "n_unlabelled")
+    return {
+        **{name: getattr(spec, name) for name in named},
+        "seed": split.seed,
+        "dataset": data.name,
+        "image_size": data.train.image_size,
+        "channels": data.train.channels,
+        # with another validation set it may have seen the images that a cell validates on
+        "fingerprint": data.fingerprint,
+        "valid_fraction": split.valid_fraction,
+        "code_version": code_version(),
+    }
+
+
+def notes_of(data: ImageData, split: Split, l: object) -> dict:  # noqa: E741
+    """What a reader of the results should know: images left out, classes given one image more than their share."""
+    return {"classes_rounded_up": split.n_rounded_up(l), "images_skipped": data.notes.get("images_skipped", 0)}

@@ -1,0 +1,54 @@
+"""What a stage is told: how to train, and what all stages of a study share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+import torch
+
+from ..device import resolve_device
+
+__all__ = ["FitSettings", "RunSettings", "run_settings", "settings_of"]
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How long and how fast to train. `schedule`: `constant` or `one_cycle` (then `lr` is its peak).
+
+    `batch_size`: images a batch, where not that of the whole study. For pre-training: `method`, where it
+    goes by another name in the study, and its `options`. For classifiers: `dropout` in the head, `views` over
+    a frozen encoder (see `resolve_views`), and `pretrain`, the settings that the encoder was made with.
+    """
+
+    epochs: int = 10
+    lr: float = 1e-3
+    wd: float = 0.0
+    schedule: str = "constant"
+    batch_size: int | None = None
+    method: str | None = None
+    options: Mapping = field(default_factory=dict)
+    dropout: float = 0.4
+    views: str | int = "auto"
+    pretrain: Mapping | None = None
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What every stage shares: the study's name, batches, augmentation, budget, machine."""
+
+    study: str = "study"
+    batch_size: int = 128
+    augment: Mapping = field(default_factory=dict)
+    budget: str = "epochs"
+    device: str | torch.device = "cpu"
+    threads: int = 1
+    precision: str = "auto"
+
+
+def settings_of(kind: type, values: Mapping):
+    """`kind` (`FitSettings` or `RunSettings`) from the entries of `values` that it knows."""
+    return kind(**{f.name: values[f.name] for f in fields(kind) if f.name in values})
+
+
+def run_settings(config: Mapping, threads: int) -> RunSettings:
+    """The `RunSettings` of a study's config, on the device that it means on this machine."""
+    return settings_of(RunSettings, {**config, "threads": threads, "device": str(resolve_device(config["device"]))})

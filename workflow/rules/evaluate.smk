@@ -1,0 +1,25 @@
+# The same cells by other means than the study's own head: `evaluate` in the config.
+rule evaluate:
+    input:
+        split=SPLIT,
+        encoder=of_cell(ENCODER),
+        pretrained=of_cell(PRETRAIN_RECORD),
+    output:
+        record=f"{EVALUATED}.json",
+        predictions=f"{EVALUATED}.npy",
+    log:
+        f"{RESULTS}/logs/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}.log",
+    threads: config["threads"]
+    resources:
+        gpu=GPU,
+    params:
+        data=DATA,
+        run=RUN,
+        fit=lambda w: evaluation_settings(config, w.stage),
+        code=CODE,
+        before=before_cell,
+        checkpoint=f"{CHECKPOINTS}/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}",
+    message:
+        "{wildcards.stage} over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}"
+    script:
+        "../scripts/classify.py"

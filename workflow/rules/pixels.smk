@@ -1,0 +1,19 @@
+# A control that uses no network: logistic regression on raw pixels.
+rule pixels:
+    input:
+        split=SPLIT,
+    output:
+        record=f"{PIXELS}.json",
+        predictions=f"{PIXELS}.npy",
+    log:
+        f"{RESULTS}/logs/pixels/l{{l}}-s{{seed}}.log",
+    threads: config["threads"]
+    params:
+        data=DATA,
+        run=RUN,
+        code=CODE,
+        before=BEFORE_TRAINING,
+    message:
+        "logistic regression on pixels, l {wildcards.l}, seed {wildcards.seed}"
+    script:
+        "../scripts/pixels.py"

@@ -1,0 +1,21 @@
+# A control: an encoder whose layers keep their weights, but each in other places.
+rule shuffle:
+    input:
+        split=SPLIT,
+        encoder=ENCODER,
+        record=PRETRAIN_RECORD,
+    output:
+        encoder=ENCODER.replace("{method}", f"{SHUFFLED}{{method}}"),
+        record=PRETRAIN_RECORD.replace("{method}", f"{SHUFFLED}{{method}}"),
+    log:
+        f"{RESULTS}/logs/shuffle/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.log",
+    threads: config["threads"]
+    params:
+        data=DATA,
+        run=RUN,
+        code=CODE,
+        before=before_cell,
+    message:
+        "shuffle {wildcards.encoder} ({wildcards.method}), u {wildcards.u}{wildcards.of}, seed {wildcards.seed}"
+    script:
+        "../scripts/shuffle.py"

@@ -1,0 +1,19 @@
+"""Logistic regression on raw pixels; write its test predictions and record."""
+
+from sslfast.jobs import job  # first, it makes the other imports faster
+
+# isort: split
+from sslfast.data.study import study_images, study_split
+from sslfast.records import write_predictions, write_record
+from sslfast.stages import pixels, run_settings
+
+with job(snakemake):
+    data = study_images(snakemake.params.data, snakemake.config)
+    predictions, record = pixels(
+        data,
+        study_split(snakemake.input.split, data, snakemake.config, snakemake.wildcards.seed),
+        run_settings(snakemake.config, threads=snakemake.threads),
+        l=snakemake.wildcards.l,
+    )
+    write_predictions(predictions, snakemake.output.predictions)
+    write_record(record, snakemake.output.record)

@@ -21,7 +21,7 @@ from .metrics import CrossEntropy, MacroF1
 from .models import Classifier, as_encoder, create_head, feature_shape, image_shape, initialised_with
 from .precision import resolve_precision
 
-__all__ = ["autoencoder_learner", "classifier_learner", "random_encoder", "supervised_learner"]
+__all__ = ["autoencoder_learner", "classifier_learner", "finetune_learner", "random_encoder", "supervised_learner"]
 
 
 @delegates(Learner.__init__)
@@ -81,6 +81,28 @@ def supervised_learner(
     **kwargs,
 ) -> Learner:
     """The baseline: the same encoder and head as `classifier_learner`, trained together from scratch."""
+    return _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, precision, **kwargs)
+
+
+@delegates(Learner.__init__)
+def finetune_learner(
+    dls,
+    encoder,
+    head: nn.Module | None = None,
+    dropout: float = 0.4,
+    seed: int | None = None,
+    loss_func=None,
+    metrics=None,
+    cbs=None,
+    precision: str = "auto",
+    **kwargs,
+) -> Learner:
+    """A Learner that trains a pre-trained encoder further, together with the head: `supervised_learner` from there.
+
+    `encoder`: a learner, a module, or the path of a saved encoder; it is copied. Head, order of images and
+    augmentation are those of `classifier_learner` and `supervised_learner` with the same `seed`, so their differences
+    are due to the encoder. `fit(10, slice(1e-3))` trains the encoder at a tenth of the head's learning rate.
+    """
     return _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, precision, **kwargs)
 
 

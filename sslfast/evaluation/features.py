@@ -1,0 +1,149 @@
+"""What a frozen encoder makes of clean images, computed once: the input of every evaluation."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..data.augment import Augment
+from ..data.images import ImageData, ImageSet
+from ..data.loaders import EVAL_BATCH, BatchDL, ImageRows
+from ..data.splits import Split
+from ..errors import ConfigError, DataError
+from ..precision import resolve_precision
+
+__all__ = ["POOLINGS", "Encoded", "Scores", "clean_batches", "encode", "encode_cell", "encode_pixels"]
+
+POOLINGS = ("mean", "flatten")
+MOST_VALUES = 4096  # of an image's flattened features; all pixels of a colour image of 32 × 32 are 3,072
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Features float32 `[N, D]` of a cell's images. The test labels are left out: nothing can be chosen by them.
+
+    `train` and `train_y`: the labelled images; `valid` and `valid_y`: those by which an evaluation chooses its
+    settings; `test`; `n_classes` of the data set, of which some may be missing among the labels.
+    """
+
+    train: np.ndarray
+    train_y: np.ndarray
+    valid: np.ndarray
+    valid_y: np.ndarray
+    test: np.ndarray
+    n_classes: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Class probabilities float32 `[N, n_classes]` of validation and test images, and what was chosen (`notes`)."""
+
+    valid: np.ndarray
+    test: np.ndarray
+    notes: dict
+
+
+def encode_cell(
+    encoder: nn.Module,
+    data: ImageData,
+    split: Split,
+    rows: np.ndarray,
+    *,
+    device: str | torch.device = "cpu",
+    precision: str = "auto",
+    pooling: str = "mean",
+) -> Encoded:
+    """The features of the labelled images at `rows`, and of all validation and test images (see `encode`).
+
+    Example: `linear_probe(encode_cell(encoder, data, split, split.labelled(0.1)))`.
+    """
+    options = {"device": device, "precision": precision, "pooling": pooling}
+    train, valid = (encode(encoder, data.train, part, split, **options) for part in (rows, split.valid))
+    test = encode(encoder, data.test, np.arange(len(data.test)), split, **options)
+    y = data.train.y.numpy()
+    return Encoded(train, y[rows], valid, y[split.valid], test, len(data.classes))
+
+
+def encode_pixels(data: ImageData, split: Split, rows: np.ndarray) -> Encoded:
+    """The control `pixels`: as `encode_cell`, but the 'features' of an image are its pixels."""
+    return encode_cell(nn.Identity(), data, split, rows, precision="float32", pooling="flatten")
+
+
+def encode(
+    encoder: nn.Module,
+    images: ImageSet,
+    rows: np.ndarray,
+    split: Split,
+    *,
+    device: str | torch.device = "cpu",
+    precision: str = "auto",
+    pooling: str = "mean",
+) -> np.ndarray:
+    """Features float32 `[N, D]` of the images at `rows`, normalised by the statistics of `split`, not augmented.
+
+    `pooling`: `mean` over the feature map (D = C), or `flatten` (D = C · h · w; a map of more than 4,096 values is
+    first shrunk by averages over squares). The encoder runs as a copy in eval mode without gradients. Raises
+    `RuntimeError` unless that copy is bit-identical to the encoder afterwards, `DataError` where features are not
+    finite (an encoder that diverged), `ConfigError` for another `pooling`.
+    """
+    if pooling not in POOLINGS:
+        raise ConfigError(f"pooling: found {pooling!r}, expected {' or '.join(POOLINGS)}")
+    device = torch.device(device)
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=resolve_precision(precision, device) == "bfloat16")
+    frozen = copy.deepcopy(encoder).to(device).eval()
+    parts = []
+    with torch.no_grad():
+        for x in clean_batches(images, rows, split, device):
+            with autocast:
+                features = frozen(x)
+            parts.append(_pooled(features.float(), pooling))
+    _prove_same(encoder, frozen)
+    found = torch.cat(parts).cpu().numpy() if parts else np.empty((0, 0), np.float32)
+    if broken := len(found) - int(np.isfinite(found).all(axis=1).sum()):
+        raise DataError(
+            f"encoder: {broken} of {len(found)} images have features that are not finite, expected numbers;"
+            " its pre-training diverged, so pre-train it anew, with a lower lr"
+        )
+    return found
+
+
+def clean_batches(
+    images: ImageSet, rows: np.ndarray, split: Split, device: str | torch.device = "cpu"
+) -> Iterator[Tensor]:
+    """The images at `rows`, as networks get them, not augmented: batches float32 `[B, C, S, S]` on `device`."""
+    tfms = Augment().transforms(split.mean, split.std, images.image_size, reconstruct=False)
+    dataset = ImageRows(images, rows, split_idx=1, labels=False)
+    loader = BatchDL(dataset, bs=EVAL_BATCH, after_batch=tfms, device=torch.device(device))
+    for (x,) in loader:
+        yield x.as_subclass(Tensor)
+
+
+def _pooled(features: Tensor, pooling: str) -> Tensor:
+    """`[N, C, h, w]` → `[N, D]`; features that are flat already stay."""
+    if features.ndim == 2:
+        return features
+    if pooling == "mean":
+        return features.mean((2, 3))
+    square = 1
+    n, c, h, w = features.shape
+    while c * -(-h // square) * -(-w // square) > MOST_VALUES and square < max(h, w):
+        square += 1
+    if square > 1:
+        features = F.avg_pool2d(features, square, ceil_mode=True)
+    return features.reshape(n, -1)  # channel by channel, whatever the memory's layout
+
+
+def _prove_same(encoder: nn.Module, used: nn.Module) -> None:
+    after = used.state_dict()
+    changed = [name for name, value in encoder.state_dict().items() if not _identical(value, after[name])]
+    if changed:
+        raise RuntimeError(f"the frozen encoder changed while it encoded: {', '.join(changed)}")
+
+
+def _identical(a: Tensor, b: Tensor) -> bool:
+    a, b = (t.detach().cpu().contiguous().reshape(-1).view(torch.uint8) for t in (a, b))  # NaN is unlike itself
+    return torch.equal(a, b)

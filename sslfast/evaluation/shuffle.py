@@ -1,0 +1,77 @@
+"""The shuffled control: an encoder that keeps the size of every weight and loses what it learned."""
+
+import copy
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..errors import ConfigError
+from ..seeds import derive_seed
+
+__all__ = ["shuffled"]
+
+
+def shuffled(encoder: nn.Module, seed: int, batches: Iterable[Tensor] = ()) -> nn.Module:
+    """A copy of `encoder` whose weights stand in random places, drawn from `seed`: every tensor keeps its values.
+
+    A weight tensor is permuted over all its entries; what a layer has a value a channel of (bias, the scale and shift
+    of BatchNorm) over channels, together. `batches` `[B, C, S, S]` of normalised training images (see `clean_batches`)
+    are for BatchNorm alone: its running mean and variance are computed anew, as means over batches, since those of
+    other weights would scale the features wrongly and make the control too weak. No label or pre-training is used.
+    Raises `ConfigError` where the encoder has BatchNorm and there are no batches.
+
+    Against random weights it shows whether the scale of the weights, rather than what they look for, is what helps.
+    Source: Raghu et al. 2019, Transfusion (the 'mean and variance' initialisation; here the values themselves).
+    """
+    control = copy.deepcopy(encoder)
+    with torch.no_grad():
+        for name, layer in control.named_modules():
+            for part, tensors in _together(layer).items():
+                generator = torch.Generator().manual_seed(derive_seed(seed, "shuffle", name, part))
+                _permute(tensors, generator)
+        _renew_statistics(control, batches)
+    return control
+
+
+def _together(layer: nn.Module) -> dict[str, list[Tensor]]:
+    """A layer's own parameters, flat, those together that one permutation is for."""
+    groups: dict[str, list[Tensor]] = {}
+    for name, parameter in layer.named_parameters(recurse=False):
+        part = f"{len(parameter)} channels" if parameter.ndim == 1 else name
+        groups.setdefault(part, []).append(parameter.data)
+    return groups
+
+
+def _permute(tensors: list[Tensor], generator: torch.Generator) -> None:
+    flat = [t.flatten() for t in tensors]
+    changing = [t for t in flat if bool((t != t[:1]).any())]  # all values the same: any order is the same
+    order = torch.arange(len(flat[0]))
+    while any(torch.equal(t[order.to(t.device)], t) for t in changing):  # few values may well stay where they are
+        order = torch.randperm(len(order), generator=generator)
+    for tensor, values in zip(tensors, flat, strict=True):
+        tensor.copy_(values[order.to(values.device)].view_as(tensor))
+
+
+def _renew_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
+    layers = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
+    if not layers:
+        return
+    modes = {m: m.training for m in network.modules()}
+    momenta = [layer.momentum for layer in layers]
+    network.eval()
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # the mean over all batches
+        layer.train()
+    n = 0
+    for x in batches:
+        network(x)
+        n += 1
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    for module, mode in modes.items():
+        module.training = mode
+    if not n:
+        raise ConfigError("batches: found none, expected batches of training images, which BatchNorm needs here")

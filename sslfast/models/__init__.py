@@ -5,6 +5,7 @@ from .decoders import create_decoder
 from .encoders import ENCODERS, Encoder, create_encoder, feature_shape
 from .files import load_encoder, read_spec, save_encoder
 from .heads import AutoEncoder, Classifier, Features, create_head
+from .resnet import ResNet18
 
 __all__ = [
     "ENCODERS",
@@ -12,6 +13,7 @@ __all__ = [
     "Classifier",
     "Encoder",
     "Features",
+    "ResNet18",
     "as_encoder",
     "create_decoder",
     "create_encoder",

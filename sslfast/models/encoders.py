@@ -1,29 +1,40 @@
 """Encoders by name: image `[N, C, S, S]` (normalised) → feature map `[N, out_channels, s, s]`.
 
-Adding an encoder is adding a class with `@register`. Each says in its docstring what it costs
-and gives.
+Adding an encoder is adding a class with `@register` and its name to `encoder_names`. Each says in its
+docstring what it costs and gives.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from ..encoder_names import check_encoder
 from ..errors import ConfigError
 
 __all__ = ["ENCODERS", "Conv", "Encoder", "Original", "create_encoder", "feature_shape"]
 
 MIN_IMAGE_SIZE = 8
-ENCODERS: dict[str, Callable[[int, int], "Encoder"]] = {}
+ENCODERS: dict[str, Callable[..., "Encoder"]] = {}
 
 
 class Encoder(nn.Sequential):
-    """An encoder that knows its own shape: `channels` and `image_size` in, `out_shape` (C, s, s) out."""
+    """An encoder that knows its own shape: `channels` and `image_size` in, `out_shape` (C, s, s) out.
+
+    `layers`: modules, or modules by name. `name` is what `create_encoder` makes it by.
+    """
 
     name: str
 
-    def __init__(self, channels: int, image_size: int, layers: list[nn.Module], out_shape: tuple[int, int, int]):
-        super().__init__(*layers)
+    def __init__(
+        self,
+        channels: int,
+        image_size: int,
+        layers: list[nn.Module] | OrderedDict[str, nn.Module],
+        out_shape: tuple[int, int, int],
+    ):
+        super().__init__(*([layers] if isinstance(layers, OrderedDict) else layers))
         self.channels, self.image_size, self.out_shape = channels, image_size, out_shape
 
 
@@ -34,17 +45,24 @@ def register(encoder):
 
 
 def create_encoder(name: str, channels: int = 3, image_size: int = 32) -> Encoder:
-    """A freshly initialised encoder called `name` (one of `ENCODERS`) for square images.
+    """A freshly initialised encoder called `name` for square images.
 
-    Raises `ConfigError` for an unknown name, channels other than 1 or 3, or images below 8 pixels.
+    `name`: one of `ENCODERS`; `conv_x2` or `original_x0.5` for other numbers of channels, each round(factor ×
+    base); or `timm.<model>` for any model of timm (`pip install 'sslfast[timm]'`) that gives a square feature map,
+    untrained. Raises `ConfigError` for an unknown name, channels other than 1 or 3, or images below 8 pixels.
     """
-    if name not in ENCODERS:
-        raise ConfigError(f"encoders: found {name!r}, expected one of {', '.join(sorted(ENCODERS))}")
+    parts = check_encoder(name)
     if channels not in (1, 3):
         raise ConfigError(f"channels: found {channels}, expected 1 (grey) or 3 (colour)")
     if image_size < MIN_IMAGE_SIZE:
         raise ConfigError(f"image_size: found {image_size}, expected {MIN_IMAGE_SIZE} pixels or more")
-    return ENCODERS[name](channels, image_size)
+    if parts.base == "timm":
+        from .timm_models import TimmEncoder  # which needs a package that is an extra
+
+        return TimmEncoder(parts.model, channels, image_size)
+    encoder = ENCODERS[parts.base](channels, image_size, *([] if parts.width == 1 else [parts.width]))
+    encoder.name = name
+    return encoder
 
 
 def feature_shape(encoder: nn.Module, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -68,23 +86,25 @@ class Original(Encoder):
     """The original study's encoder: 16, 32 and 64 channels, two strides and a 5 × 5, no BatchNorm.
 
     64 × 4 × 4 features for a 32-pixel image; 1.2 million multiply-adds an RGB image, 56,000
-    parameters. The last kernel shrinks where an image leaves it less than 5 × 5 to look at.
+    parameters. The last kernel shrinks where an image leaves it less than 5 × 5 to look at. Twice the `width`
+    takes 3.7 times the multiply-adds and 4 times the parameters.
     """
 
     name = "original"
 
-    def __init__(self, channels: int = 3, image_size: int = 32):
+    def __init__(self, channels: int = 3, image_size: int = 32, width: float = 1):
+        first, second, third = (round(width * n) for n in (16, 32, 64))
         size = -(-image_size // 4)
         kernel = min(5, size)
         layers = [
-            nn.Conv2d(channels, 16, 3, stride=2, padding=1),
+            nn.Conv2d(channels, first, 3, stride=2, padding=1),
             nn.ReLU(),
-            nn.Conv2d(16, 32, 3, stride=2, padding=1),
+            nn.Conv2d(first, second, 3, stride=2, padding=1),
             nn.ReLU(),
-            nn.Conv2d(32, 64, kernel),
+            nn.Conv2d(second, third, kernel),
         ]
         out = size - kernel + 1
-        super().__init__(channels, image_size, layers, (64, out, out))
+        super().__init__(channels, image_size, layers, (third, out, out))
 
 
 @register
@@ -96,18 +116,19 @@ class Conv(Encoder):
     images, 10 + 20 epochs, 3 seeds, one CPU thread, float32, fresh views: the autoencoder rebuilds with
     an RMSE of 0.060 instead of 0.076, macro-F1 over the frozen encoder is 0.037 [0.026, 0.048] higher (0.406), for
     1.7 times the time of pre-training and 1.2 times that of the classifier. The supervised baseline
-    gains nothing at that size. Measured by `benchmarks/encoders.py`.
+    gains nothing at that size. Measured by `benchmarks/encoders.py`. Twice the `width` takes 3.8 times the
+    multiply-adds and 4 times the parameters.
     """
 
     name = "conv"
 
-    def __init__(self, channels: int = 3, image_size: int = 32):
-        widths, layers, size, c_in = (32, 64, 128), [], image_size, channels
-        for width in widths:
+    def __init__(self, channels: int = 3, image_size: int = 32, width: float = 1):
+        layers, size, c_in = [], image_size, channels
+        for c_out in (round(width * n) for n in (32, 64, 128)):
             layers += [
-                nn.Conv2d(c_in, width, 3, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(width),
+                nn.Conv2d(c_in, c_out, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(c_out),
                 nn.ReLU(),
             ]
-            c_in, size = width, -(-size // 2)
+            c_in, size = c_out, -(-size // 2)
         super().__init__(channels, image_size, layers, (c_in, size, size))

@@ -1,5 +1,7 @@
 """Encoders and decoders: shapes for any image, and weights that a seed fixes."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sslfast import autoencoder_learner, classifier_learner, image_dls, random_encoder, supervised_learner
+from sslfast.encoder_names import NAMES as BASES
 from sslfast.errors import ConfigError
 from sslfast.models import (
     ENCODERS,
@@ -18,7 +21,8 @@ from sslfast.models import (
     initialised_with,
 )
 
-NAMES = sorted(ENCODERS)
+DECODED = ["conv", "original"]
+NAMES = [*sorted(ENCODERS), "conv_x2", "original_x0.5"]
 
 
 def state(module: nn.Module) -> dict[str, torch.Tensor]:
@@ -35,16 +39,25 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=15)
+@given(size=st.integers(8, 100), channels=st.sampled_from([1, 3]))
+def test_encoder_and_head_fit_images_of_any_size(name, size, channels):
+    encoder = create_encoder(name, channels, size)
+    features = encoder(torch.randn(2, channels, size, size)).detach()
+    assert tuple(features.shape[1:]) == encoder.out_shape == feature_shape(encoder, (channels, size, size))
+    assert create_head(encoder.out_shape, 7)(features).shape == (2, 7)
+    assert encoder.name == name
+
+
+@pytest.mark.parametrize("name", DECODED)
+@settings(max_examples=15)
 @given(size=st.integers(8, 64), channels=st.sampled_from([1, 3]))
-def test_encoder_decoder_and_head_fit_images_of_any_size(name, size, channels):
+def test_decoders_fit_images_of_any_size(name, size, channels):
     encoder = create_encoder(name, channels, size)
     x = torch.randn(2, channels, size, size)
     features = encoder(x).detach()
-    assert tuple(features.shape[1:]) == encoder.out_shape == feature_shape(encoder, (channels, size, size))
     rebuilt = create_decoder(encoder)(features).detach()
     assert rebuilt.shape == x.shape
     assert 0 <= float(rebuilt.min()) <= float(rebuilt.max()) <= 1
-    assert create_head(encoder.out_shape, 7)(features).shape == (2, 7)
 
 
 def test_the_original_encoder_is_the_one_of_the_study():
@@ -55,7 +68,7 @@ def test_the_original_encoder_is_the_one_of_the_study():
     assert sum(p.numel() for p in encoder.parameters()) == 448 + 4_640 + 51_264
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DECODED)
 def test_every_weight_of_encoder_and_decoder_gets_a_gradient(name):
     encoder = create_encoder(name, 1, 11)
     decoder = create_decoder(encoder)
@@ -63,6 +76,86 @@ def test_every_weight_of_encoder_and_decoder_gets_a_gradient(name):
     for parameter in (*encoder.parameters(), *decoder.parameters()):
         assert parameter.grad is not None
         assert float(parameter.grad.abs().sum()) > 0
+
+
+def test_every_encoder_has_a_name_that_a_config_may_hold():
+    assert sorted(ENCODERS) == sorted(BASES)
+
+
+# ── widths ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def original_as_ever() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(), nn.Conv2d(32, 64, 5)
+    )
+
+
+def conv_as_ever() -> nn.Sequential:
+    layers = []
+    for c_in, c_out in ((3, 32), (32, 64), (64, 128)):
+        layers += [nn.Conv2d(c_in, c_out, 3, 2, 1, bias=False), nn.BatchNorm2d(c_out), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+@pytest.mark.parametrize(("name", "as_ever"), [("original", original_as_ever), ("conv", conv_as_ever)])
+def test_without_a_width_an_encoder_has_the_weights_that_it_always_had(name, as_ever):
+    with initialised_with(3, "encoder"):
+        expected = as_ever()
+    assert same(as_encoder(name, (3, 32, 32), seed=3), expected)
+
+
+@settings(max_examples=30)
+@given(base=st.sampled_from(["original", "conv"]), width=st.sampled_from([0.1, 0.25, 0.5, 0.7, 1.5, 2, 3.1]))
+def test_a_width_multiplies_the_channels_of_every_layer(base, width):
+    def channels(encoder) -> list[int]:
+        return [layer.out_channels for layer in encoder if isinstance(layer, nn.Conv2d)]
+
+    wide = create_encoder(f"{base}_x{width:g}", 1, 16)
+    assert channels(wide) == [max(1, round(width * n)) for n in channels(create_encoder(base, 1, 16))]
+    assert wide.out_shape[0] == channels(wide)[-1]
+    assert [layer.in_channels for layer in wide if isinstance(layer, nn.Conv2d)] == [1, *channels(wide)[:-1]]
+
+
+# ── ResNet-18 ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("size", [32, 64, 65, 96])
+def test_resnet18_computes_what_torchvision_computes(size):
+    from torchvision.models import resnet18
+
+    theirs = resnet18(weights=None)
+    if size <= 64:  # SimCLR's stem for small images
+        theirs.conv1, theirs.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+    theirs.avgpool, theirs.fc = nn.Identity(), nn.Identity()
+    ours = create_encoder("resnet18", 3, size)
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    x = torch.randn(2, 3, size, size)
+    for training in (True, False):  # the first also moves the statistics of BatchNorm
+        expected = theirs.train(training)(x).view(2, *ours.out_shape)
+        torch.testing.assert_close(ours.train(training)(x), expected, rtol=1e-4, atol=1e-4)
+    for name, tensor in ours.state_dict().items():
+        torch.testing.assert_close(tensor, theirs.state_dict()[name])
+
+
+def test_resnet18_starts_from_he_s_weights():
+    encoder = as_encoder("resnet18", (3, 32, 32), seed=0)
+    for module in encoder.modules():
+        if isinstance(module, nn.Conv2d):
+            n_out = module.out_channels * math.prod(module.kernel_size)
+            assert float(module.weight.detach().std()) == pytest.approx((2 / n_out) ** 0.5, rel=0.05)
+            assert abs(float(module.weight.detach().mean())) < 0.05 * (2 / n_out) ** 0.5
+        elif isinstance(module, nn.BatchNorm2d):
+            assert bool((module.weight == 1).all()) and not bool(module.bias.any())
+
+
+@pytest.mark.parametrize(("size", "side"), [(8, 1), (28, 4), (32, 4), (64, 8), (65, 3), (96, 3), (224, 7)])
+def test_resnet18_divides_small_images_by_8_and_large_ones_by_32(size, side):
+    assert create_encoder("resnet18", 3, size).out_shape == (512, side, side)
+
+
+# ── modules of a user ───────────────────────────────────────────────────────────────────────────
 
 
 def test_the_feature_shape_of_any_module_is_found_and_its_state_left_alone():
@@ -82,7 +175,7 @@ def test_a_module_that_gives_no_feature_map_is_an_error():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=15)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 2**31 - 1))
 def test_a_seed_fixes_the_weights(name, seed):
     one, again, other = (as_encoder(name, (1, 8, 8), s) for s in (seed, seed, seed + 1))
@@ -108,7 +201,7 @@ def test_parts_of_a_model_start_from_different_streams():
     assert not torch.equal(one, other)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DECODED)
 def test_all_methods_start_from_the_same_encoder_at_the_same_seed(digits, name):
     dls = image_dls(digits, labelled=0.1, bs=32, device="cpu")
     control = random_encoder(dls.classify, name, seed=3)
@@ -157,8 +250,8 @@ def test_an_encoder_for_other_images_is_an_error_that_says_which():
 
 @pytest.mark.parametrize("make", [create_encoder, lambda name: as_encoder(name, (3, 32, 32))])
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones(make):
-    with pytest.raises(ConfigError, match=r"encoders: found 'resnet18', expected one of conv, original"):
-        make("resnet18")
+    with pytest.raises(ConfigError, match=r"encoders: found 'vgg', expected one of conv, original, resnet18"):
+        make("vgg")
 
 
 @pytest.mark.parametrize("channels", [0, 2, 4])

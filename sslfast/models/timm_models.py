@@ -1,0 +1,101 @@
+"""Encoders of timm (PyTorch image models), untrained, each as a map of features."""
+
+import copy
+import difflib
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ..encoder_names import TIMM
+from ..errors import ConfigError
+from .encoders import Encoder
+
+__all__ = ["TimmEncoder"]
+
+
+class TimmEncoder(Encoder):
+    """A model of timm without its pooling and classifier: image `[N, C, S, S]` → `[N, out_channels, s, s]`.
+
+    Maps of convolutional networks come as they are; the tokens of a transformer are laid out as the square of
+    patches that they stand for, those of classes and registers left out. Most divide an image by 32: of 32 pixels
+    they leave a map of 1 × 1. Weights are random always, and nothing is downloaded. Raises `ConfigError` without
+    timm, for a model that it does not have, that cannot take such images or that gives no square map.
+
+    Source: Wightman, PyTorch image models, github.com/huggingface/pytorch-image-models.
+    """
+
+    def __init__(self, model: str, channels: int = 3, image_size: int = 32):
+        name, create_model = f"{TIMM}{model}", _creator(model)
+        options = {"pretrained": False, "in_chans": channels, "num_classes": 0}
+        try:
+            try:  # models of a fixed number of patches must know the size, others know no such option
+                net = create_model(model, img_size=image_size, **options)
+            except TypeError:
+                net = create_model(model, **options)
+            found = _shape(net, (channels, image_size, image_size))
+        except Exception as error:  # models raise nearly anything on images that they are not made for
+            raise ConfigError(
+                f"encoders: {name} cannot take images of {image_size} pixels with {channels} channels"
+                f" ({' '.join(str(error).split())[:160] or type(error).__name__}); use another encoder or image_size"
+            ) from None
+        layout = _layout(found, getattr(net, "num_prefix_tokens", None))
+        if layout is None:
+            raise ConfigError(
+                f"encoders: {name} makes {list(found)} of an image of {image_size} pixels, expected a square map"
+                " [C, s, s] or the tokens of one; use another encoder"
+            )
+        kind, side = layout
+        super().__init__(channels, image_size, OrderedDict(net=net), (found[0 if kind == "CHW" else -1], side, side))
+        self.name, self.kind = name, kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[N, C, S, S]` → `[N, out_channels, s, s]`."""
+        features, side = self.net.forward_features(x), self.out_shape[1]
+        if self.kind == "tokens":
+            features = features[:, -side * side :].unflatten(1, (side, side))
+        return features if self.kind == "CHW" else features.permute(0, 3, 1, 2)
+
+
+def _creator(model: str) -> Callable[..., nn.Module]:
+    try:
+        import timm
+    except ImportError as error:
+        raise ConfigError(
+            f"encoders: {TIMM}{model} needs the package timm ({error}); pip install 'sslfast[timm]'"
+        ) from None
+    if not timm.is_model(model):
+        close = difflib.get_close_matches(model, timm.list_models(), n=1)
+        hint = f"did you mean {TIMM}{close[0]}?" if close else "timm.list_models() lists them"
+        raise ConfigError(f"encoders: timm {timm.__version__} has no model {model}; {hint}")
+    return timm.create_model
+
+
+def _shape(net: nn.Module, image_shape: tuple[int, int, int]) -> tuple[int, ...]:
+    """What `net` makes of an image, without the number of images; () if it is no single tensor."""
+    failure: Exception | None = None
+    for device in ("meta", "cpu"):  # the first computes shapes alone; some models hold tensors that do not go there
+        try:
+            probe = copy.deepcopy(net).eval().to(device)  # a copy, as models may keep what they computed
+            with torch.no_grad():
+                features = probe.forward_features(torch.zeros(1, *image_shape, device=device))
+            return tuple(features.shape[1:]) if isinstance(features, Tensor) else ()
+        except Exception as error:
+            failure = error
+    raise failure
+
+
+def _layout(shape: tuple[int, ...], n_prefix: int | None) -> tuple[str, int] | None:
+    """The order of the dimensions, `CHW`, `HWC` or `tokens`, and the side of the map; None if there is no such map."""
+    if len(shape) == 3:
+        if shape[1] == shape[2]:
+            return "CHW", shape[1]
+        return ("HWC", shape[0]) if shape[0] == shape[1] else None
+    if len(shape) == 2:
+        side = math.isqrt(shape[0] - (n_prefix or 0))
+        left = shape[0] - side * side
+        if left == n_prefix or (n_prefix is None and left <= 1):  # some models do not tell of their class token
+            return "tokens", side
+    return None

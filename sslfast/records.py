@@ -18,7 +18,6 @@ __all__ = ["SCHEMA_VERSION", "RunRecord", "Spec", "read_record", "write_arrays",
 SCHEMA_VERSION = 3
 STAGES = ("pretrain", "classify", "finetune", "linear", "knn", "supervised", "pixels")
 STATUSES = ("ok", "diverged", "collapsed", "failed")
-WITHOUT_ENCODER = ("supervised", "pixels")  # stages that stand on no pre-trained encoder
 PHASES = ("data", "pretrain", "classify", "evaluate")
 TEST = {"accuracy", "macro_f1", "f1_by_class", "confusion", "classes", "mistakes"}
 MISTAKE = {"image", "true", "predicted", "confidence"}
@@ -87,8 +86,8 @@ class RunRecord:
     def name(self) -> str:
         """What the run is called in a study: `supervised/conv-l0.1-s0`, `classify/autoencoder-conv-u0.2-l0.1-s0`."""
         s = self.spec
-        who = s.encoder if self.stage in WITHOUT_ENCODER else f"{s.method}-{s.encoder}-u{s.u}"
-        return f"{self.stage}/{who}" + ("" if s.l is None else f"-l{s.l}") + f"-s{s.seed}"
+        who = "" if self.stage == "pixels" else s.encoder if s.u is None else f"{s.method}-{s.encoder}-u{s.u}"
+        return f"{self.stage}/{'-'.join(filter(None, (who, s.l and f'l{s.l}', f's{s.seed}')))}"
 
     def check(self, where: str | Path = "record") -> "RunRecord":
         """This record; `RecordError` naming `where` and the first thing in it that cannot be."""

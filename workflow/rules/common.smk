@@ -137,12 +137,9 @@ def pretrain_records_of_study(_):
 def files_of_study(_):
     """What the jobs before `collect` make: the images' summary, splits, encoders, pictures and records."""
     seeds, labelled = config["seeds"], config["labelled"]
-    encoders = [
-        of_boxes(ENCODER, ENCODERS, labelled, seeds),
-        of_boxes(PICTURES, TRAINED, labelled, seeds),
-        pretrain_records_of_study(_),
-    ]
-    return [IMAGES, *expand(SPLIT, seed=seeds), *encoders, *records_of_study(_)]
+    encoders = of_boxes(ENCODER, ENCODERS, labelled, seeds) + of_boxes(PICTURES, TRAINED, labelled, seeds)
+    records = pretrain_records_of_study(_) + records_of_study(_)
+    return [IMAGES, *expand(SPLIT, seed=seeds), *encoders, *records]
 
 
 def percent(fraction):

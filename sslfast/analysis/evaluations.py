@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ResultsError
-from .checks import SUPERVISED, check_metric
+from .checks import RANDOM, SUPERVISED, check_metric
 from .intervals import holm, p_values
 from .scores import by_setting
 from .words import count, evidence, points, range_of_points
@@ -196,20 +196,26 @@ def _sentence(row: dict, scores: pd.DataFrame, pairs: pd.DataFrame, several: boo
         return f"{where}, orders of methods cannot be compared: it takes two methods under the same two evaluations."
     names = [EVALUATIONS.get(name, name) for name in in_order(scores.evaluate.unique())]
     under = f"{', '.join(names[:-1])} and {names[-1]}"
+    kept = f"{row['n_same']} of {n} pairs of methods keep their sign"
     open_ = f", {row['n_open']} {'is' if row['n_open'] == 1 else 'are'} not settled" if row["n_open"] else ""
-    alike = f"{row['n_same']} of {n} pairs of methods keep their sign{open_} ({evidence(row['n_seeds'])})"
+    alike = f"{kept}{open_} ({evidence(row['n_seeds'])})"
     if row["n_opposite"]:
-        turned = pairs[pairs.outcome == OPPOSITE]
-        # that of which most is seen under both evaluations
-        least = turned[["difference", "difference_other"]].abs().min(axis=1)
-        return (
-            f"{where}, the order of methods changes with the evaluation: {_turn(turned.loc[least.idxmax()])}; {alike}."
-        )
+        turned = f"{row['n_opposite']} of {n} pairs of methods change{'s' * (row['n_opposite'] == 1)} sign"
+        alike = f"{turned}, {row['n_same']} keep{'s' * (row['n_same'] == 1)} it{open_} ({evidence(row['n_seeds'])})"
+        return f"{where}, the order of methods changes with the evaluation: {_clearest(pairs)}; {alike}."
     if not row["n_open"]:
         return f"{where}, the order of methods is the same under {under}: {alike}."
     alone = pairs[pairs.alone == OPPOSITE].groupby(PAIR).ngroups
     doubt = f"; {alone} would be opposite if no other were compared" if alone else ""
     return f"{where}, no change of order between {under} is shown, nor that there is none: {alike}{doubt}."
+
+
+def _clearest(pairs: pd.DataFrame) -> str:
+    """The pair that is told apart most under both evaluations; of two ways of pre-training, where there is one."""
+    turned = pairs[pairs.outcome == OPPOSITE]
+    learned = turned[~turned[PAIR].isin([SUPERVISED, RANDOM]).any(axis=1)]
+    turned = turned if learned.empty else learned
+    return _turn(turned.loc[turned[["difference", "difference_other"]].abs().min(axis=1).idxmax()])
 
 
 def _turn(pair: pd.Series) -> str:

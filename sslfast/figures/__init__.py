@@ -3,6 +3,7 @@
 from .amounts import data_needed
 from .confusion import confusion
 from .curves import against_epochs, against_unlabelled, epoch_curves
+from .evaluations import across_evaluations
 from .forest import self_supervised_against_supervised
 from .pictures import mistakes, reconstructions
 from .score_map import score_map
@@ -12,6 +13,7 @@ from .times import time_to_threshold, wall_clock
 __all__ = [
     "METRIC_NAMES",
     "Drawing",
+    "across_evaluations",
     "against_epochs",
     "against_unlabelled",
     "confusion",

@@ -116,8 +116,15 @@ def test_a_settled_change_of_order_is_said_with_both_differences():
     (row,) = evaluation_order(table(TURNED, baseline=False)).itertuples()
     assert (row.n_same, row.n_opposite, row.n_open) == (5, 1, 0)
     assert "the order of methods changes with the evaluation: autoencoder scores below byol by " in row.sentence
-    assert "above it by nearest neighbours (+6.8 points [" in row.sentence and "5 of 6 pairs" in row.sentence
+    assert "above it by nearest neighbours (+6.8 points [" in row.sentence
+    assert row.sentence.endswith("; 1 of 6 pairs of methods changes sign, 5 keep it (5 seeds).")
     assert row.tau == pytest.approx(2 / 3)
+
+
+def test_methods_come_before_the_baseline_as_the_example_of_a_change():
+    found = evaluation_order(table({**TURNED, "finetune": {name: 0.3 + mean for name, mean in TURNED["head"].items()}}))
+    assert (found.n_opposite > 3).all()  # all that are fine-tuned are above the baseline
+    assert "autoencoder scores" in found.sentence[0] and "supervised" not in found.sentence[0]
 
 
 def test_what_noise_turns_is_not_settled():

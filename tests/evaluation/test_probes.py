@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from sslfast import make_split
@@ -160,6 +161,25 @@ def test_the_penalty_is_the_strongest_of_those_best_on_validation():
     chosen = linear_probe(cell, penalties)
     assert chosen.notes["penalty"] == max(p for p in penalties if single[p].notes["valid_accuracy"] == best)
     assert np.allclose(chosen.test, single[chosen.notes["penalty"]].test, atol=2e-3)
+
+
+def test_penalties_weaker_than_two_that_are_worse_than_the_best_are_not_tried(monkeypatch):
+    tried = []
+    accuracies = {3.0: 0.5, 1.0: 0.8, 0.3: 0.7, 0.1: 0.6, 0.03: 0.9}
+    cell = made_up()
+
+    class Model(LogisticRegression):
+        def fit(self, x, y):
+            tried.append(round(1 / (self.C * len(x)), 6))
+            return super().fit(x, y)
+
+        def predict(self, x):
+            right = np.arange(len(x)) < accuracies[tried[-1]] * len(x)
+            return np.where(right, cell.valid_y, -1)
+
+    monkeypatch.setattr("sslfast.evaluation.linear.LogisticRegression", Model)
+    assert linear_probe(cell, list(accuracies)).notes["penalty"] == 1.0
+    assert tried == [3.0, 1.0, 0.3, 0.1, 1.0]
 
 
 def test_a_probe_that_did_not_converge_says_so(pixels, monkeypatch):

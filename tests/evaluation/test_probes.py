@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -13,6 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sslfast import make_split
 from sslfast.errors import DataError
 from sslfast.evaluation import Encoded, encode_pixels, knn, linear_probe
+from sslfast.evaluation.neighbours import _nearest
 
 PROBES = [linear_probe, knn]
 
@@ -242,3 +244,12 @@ def test_blocks_change_nothing(pixels, monkeypatch):
     monkeypatch.setattr("sslfast.evaluation.neighbours.BLOCK", 10_000)
     parts = knn(pixels)
     assert np.allclose(whole.test, parts.test, atol=1e-5) and whole.notes == parts.notes
+
+
+@given(st.integers(1, 24), st.integers(0, 1000))
+def test_neighbours_are_in_order_so_that_a_smaller_k_takes_the_first_of_equals_too(k, seed):
+    similarity = np.random.default_rng(seed).integers(4, size=(5, 24)).astype(np.float32)
+    expected = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+    values, places = _nearest(torch.from_numpy(similarity), k)
+    assert np.array_equal(places.numpy(), expected)
+    assert np.array_equal(values.numpy(), np.take_along_axis(similarity, expected, 1))

@@ -23,6 +23,7 @@ from sslfast import (
     supervised_learner,
 )
 from sslfast.errors import ConfigError, DataError
+from sslfast.learners import finetune_learner
 
 ENCODERS = ["original", "conv"]
 
@@ -281,3 +282,21 @@ def test_batches_leave_no_garbage_that_holds_on_to_them(dls, make):
         gc.set_debug(0)
         gc.garbage.clear()
         gc.enable()
+
+
+def test_finetuning_trains_all_from_the_pretrained_weights_with_the_head_that_the_classifier_has(dls):
+    pretrained = quiet(autoencoder_learner(dls.pretrain, "conv", seed=0))
+    pretrained.fit(1)
+    before = state(pretrained.encoder)
+    learn = quiet(finetune_learner(dls.classify, pretrained, seed=0))
+    frozen, scratch = (
+        classifier_learner(dls.classify, pretrained, seed=0),
+        supervised_learner(dls.classify, "conv", seed=0),
+    )
+    assert same(before, state(learn.model.encoder))
+    assert same(state(learn.model.head), state(frozen.model.head))
+    assert same(state(learn.model.head), state(scratch.model.head))
+    learn.fit(1, slice(1e-3))
+    assert [group["lr"] for group in learn.opt.hypers] == pytest.approx([1e-4, 1e-3])
+    assert all(not torch.equal(before[name], value) for name, value in state(learn.model.encoder).items())
+    assert same(before, state(pretrained.encoder))

@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.preprocessing import normalize
 
+from ..errors import DataError
 from ..seeds import derive_seed
 
 __all__ = ["Clustering", "cluster"]
@@ -21,8 +22,8 @@ STARTS = 10
 class Clustering:
     """How well clusters agree with classes: accuracy under the best matching, and NMI, both 0 to 1.
 
-    `clusters` `[N]`: each image's, numbered as the class that it is matched with. With C classes of equal size, clusters
-    at random have an accuracy of about 1 / C, a little more (they are matched after the fact), and an NMI near 0.
+    `clusters` `[N]`: each image's, numbered as the class that it is matched with. With C classes of equal size,
+    clusters at random have an accuracy a little above 1 / C (they are matched after the fact) and an NMI near 0.
     """
 
     accuracy: float
@@ -35,11 +36,14 @@ def cluster(features: np.ndarray, y: np.ndarray, n_classes: int, seed: int = 0) 
 
     Features are scaled to length 1 first, so that distance is by direction, as in `knn`. Each cluster is matched with
     one class so that most images agree. Images without a label (−1) are clustered and not counted. With fewer images
-    than classes, each image is its own cluster.
+    than classes, each image is a cluster. Raises `DataError` where no image has a label.
 
     Source: Xie et al. 2016, deep embedded clustering (accuracy by the Hungarian method); k-means++ starts.
     """
-    k, known = min(n_classes, len(features)), y >= 0
+    known = y >= 0
+    if not known.any():
+        raise DataError("labels: found none, expected some images with a label to compare clusters with")
+    k = min(n_classes, len(features))
     means = KMeans(k, n_init=STARTS, random_state=derive_seed(seed, "k-means") % 2**32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different images than clusters
@@ -48,5 +52,5 @@ def cluster(features: np.ndarray, y: np.ndarray, n_classes: int, seed: int = 0) 
     np.add.at(counts, (found[known], y[known]), 1)
     _, matched = linear_sum_assignment(counts, maximize=True)
     clusters = matched[found]
-    accuracy = float((clusters[known] == y[known]).mean()) if known.any() else 0.0
+    accuracy = float((clusters[known] == y[known]).mean())
     return Clustering(accuracy, float(normalized_mutual_info_score(y[known], found[known])), clusters)

@@ -16,14 +16,14 @@ __all__ = ["shuffled"]
 def shuffled(encoder: nn.Module, seed: int, batches: Iterable[Tensor] = ()) -> nn.Module:
     """A copy of `encoder` whose weights stand in random places, drawn from `seed`: every tensor keeps its values.
 
-    A weight tensor is permuted over all its entries; what a layer has a value a channel of (bias, the scale and shift
-    of BatchNorm) over channels, together. `batches` `[B, C, S, S]` of normalised training images (see `clean_batches`)
-    are for BatchNorm alone: its running mean and variance are computed anew, as means over batches, since those of
-    other weights would scale the features wrongly and make the control too weak. No label or pre-training is used.
-    Raises `ConfigError` where the encoder has BatchNorm and there are no batches.
+    A weight tensor is permuted over all its entries; what a layer has a value a channel of (bias, scale and shift of
+    BatchNorm) over the channels, together. A tensor whose values are all the same stays as it is. `batches`, normalised
+    training images `[B, C, S, S]` (see `clean_batches`), are for BatchNorm: its running mean and variance are computed
+    anew, as means over batches, since those of the weights in their old places would scale the features wrongly, and
+    the control be too weak. Raises `ConfigError` where the encoder has BatchNorm and there are no batches.
 
-    Against random weights it shows whether the scale of the weights, rather than what they look for, is what helps.
-    Source: Raghu et al. 2019, Transfusion (the 'mean and variance' initialisation; here the values themselves).
+    It shows whether the scale of the weights, rather than what they look for, is what helps.
+    Source: Raghu et al. 2019, Transfusion, whose control draws weights anew with the same mean and variance.
     """
     control = copy.deepcopy(encoder)
     with torch.no_grad():
@@ -40,14 +40,14 @@ def _together(layer: nn.Module) -> dict[str, list[Tensor]]:
     groups: dict[str, list[Tensor]] = {}
     for name, parameter in layer.named_parameters(recurse=False):
         part = f"{len(parameter)} channels" if parameter.ndim == 1 else name
-        groups.setdefault(part, []).append(parameter.data)
+        groups.setdefault(part, []).append(parameter)
     return groups
 
 
 def _permute(tensors: list[Tensor], generator: torch.Generator) -> None:
     flat = [t.flatten() for t in tensors]
     changing = [t for t in flat if bool((t != t[:1]).any())]  # all values the same: any order is the same
-    order = torch.arange(len(flat[0]))
+    order = torch.randperm(len(flat[0]), generator=generator)
     while any(torch.equal(t[order.to(t.device)], t) for t in changing):  # few values may well stay where they are
         order = torch.randperm(len(order), generator=generator)
     for tensor, values in zip(tensors, flat, strict=True):

@@ -5,6 +5,7 @@ from .confusion import confusion
 from .controls import against_controls
 from .curves import against_epochs, against_unlabelled, epoch_curves
 from .embeddings import embeddings
+from .evaluations import across_evaluations
 from .forest import self_supervised_against_supervised
 from .inventions import inventions
 from .pictures import mistakes, reconstructions
@@ -15,6 +16,7 @@ from .times import time_to_threshold, wall_clock
 __all__ = [
     "METRIC_NAMES",
     "Drawing",
+    "across_evaluations",
     "against_controls",
     "against_epochs",
     "against_unlabelled",

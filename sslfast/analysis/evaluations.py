@@ -1,0 +1,228 @@
+"""Does the order of methods depend on how their encoders are evaluated? Scores, ranks, and differences by seed.
+
+`cells` has a column `evaluate` here: by what a run was scored (`head`, `linear`, `knn`, `finetune`). What uses no
+unlabelled images (the control `random`, `pixels`, the baseline) is compared with the methods at every u. The baseline
+is trained as a whole: its score stands under every evaluation that has none of its own.
+"""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ResultsError
+from .checks import RANDOM, SUPERVISED, check_metric
+from .intervals import holm, p_values
+from .scores import by_setting
+from .words import count, evidence, points, range_of_points
+
+__all__ = [
+    "EVALUATIONS",
+    "agreements",
+    "differences",
+    "evaluation_order",
+    "evaluation_scores",
+    "in_order",
+    "rank_correlations",
+]
+
+EVALUATIONS = {"head": "the head", "linear": "a linear probe", "knn": "nearest neighbours", "finetune": "fine-tuning"}
+SAME, OPPOSITE, OPEN = "same", "opposite", "not settled"
+PLACE = ["encoder", "u", "l"]
+PAIR = ["first", "second"]
+
+
+def evaluation_scores(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
+    """A row an (encoder, u, l, evaluate, method): `mean` over seeds, `low`, `high` (95 % t interval), `rank`, counts.
+
+    `rank`: 1 for the highest mean of those under the same evaluation (`n_ranked`); equal means share the mean of their
+    ranks; NaN without a result. Raises `ResultsError` without a column `evaluate` or `metric`, or where a run stands
+    twice.
+    """
+    found = _by_evaluation(_compared(cells, metric), metric)
+    means = found.groupby([*PLACE, "evaluate"])["mean"]
+    found = found.assign(rank=means.rank(ascending=False), n_ranked=means.transform("count"))
+    columns = ["n_unlabelled", "n_labelled", "mean", "low", "high", "n_seeds", "n_missing", "rank", "n_ranked"]
+    return found[[*PLACE, "evaluate", "method", *columns]]
+
+
+def rank_correlations(scores: pd.DataFrame) -> pd.DataFrame:
+    """A row an (encoder, u, l, evaluate, other): Kendall's τ_b of the mean scores of `n_methods` under the two.
+
+    `scores`: the table of `evaluation_scores`. 1: the same order, −1: the opposite; NaN with fewer than two methods, or
+    where all are equal. It does not know how sure the means are: that is for `agreements`.
+    """
+    rows = []
+    for place, part in scores.groupby(PLACE):
+        means = part.pivot(index="method", columns="evaluate", values="mean")
+        for evaluate, other in itertools.combinations(in_order(means.columns), 2):
+            both = means[[evaluate, other]].dropna()
+            tau = _kendall(both[evaluate].to_numpy(), both[other].to_numpy())
+            rows.append((*place, evaluate, other, tau, len(both)))
+    return pd.DataFrame(rows, columns=[*PLACE, "evaluate", "other", "tau", "n_methods"])
+
+
+def differences(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
+    """A row an (encoder, u, l, first, second, evaluate): `first` minus `second`, two methods, paired by seed.
+
+    `difference` with its 95 % t interval (`low`, `high`), two-sided `p`, and `p_holm`, corrected by Holm's method for
+    all pairs and evaluations of the same encoder, u and l. Seeds for which either run is missing are dropped, and pairs
+    without a seed.
+    """
+    runs = _compared(cells, metric)
+    key = [*PLACE, "evaluate", "seed"]
+    both = runs.merge(runs[[*key, "method", metric]], on=key, suffixes=("", "_of_second"))
+    both = both[both.method < both.method_of_second]
+    value = both[metric] - both[f"{metric}_of_second"]
+    # no name holds a bar, see check_cells
+    both = both.assign(value=value, method=both.method + "|" + both.method_of_second)
+    found = _by_evaluation(both, "value").rename(columns={"mean": "difference"})
+    found = found[found.n_seeds > 0].reset_index(drop=True)
+    found[PAIR] = found.method.str.split("|", expand=True).reindex(columns=[0, 1])
+    one_sided = p_values(found.difference, found.se, found.n_seeds)
+    found["p"] = 2 * np.minimum(one_sided, 1 - one_sided)
+    found["p_holm"] = np.nan
+    for _, rows in found[found.p.notna()].groupby(PLACE):
+        found.loc[rows.index, "p_holm"] = holm(rows.p)
+    return found[[*PLACE, *PAIR, "evaluate", "difference", "low", "high", "n_seeds", "p", "p_holm"]]
+
+
+def agreements(found: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
+    """A row an (encoder, u, l, first, second, evaluate, other): whether two evaluations order two methods alike.
+
+    `found`: the table of `differences`. `outcome`: `same` or `opposite` sign where both differences have p_holm <
+    `alpha`, else `not settled`; `alone`: the same from `p`, as if this were the only question. The rest of both rows
+    follows, that of `other` with `_other` behind its name.
+    """
+    key = [*PLACE, *PAIR]
+    place = {name: i for i, name in enumerate(in_order(found.evaluate.unique()))}
+    both = found.merge(found, on=key, suffixes=("", "_other"))
+    both = both[both.evaluate.map(place) < both.evaluate_other.map(place)].rename(columns={"evaluate_other": "other"})
+    same_sign = both.difference * both.difference_other > 0
+    for name, p in (("outcome", "p_holm"), ("alone", "p")):
+        settled = (both[p] < alpha) & (both[f"{p}_other"] < alpha)
+        both[name] = np.select([settled & same_sign, settled], [SAME, OPPOSITE], OPEN)
+    columns = ["difference", "low", "high", "n_seeds"]
+    columns += [f"{name}_other" for name in columns]
+    return both[[*key, "evaluate", "other", "outcome", "alone", *columns]].reset_index(drop=True)
+
+
+def evaluation_order(cells: pd.DataFrame, metric: str = "test_macro_f1", alpha: float = 0.05) -> pd.DataFrame:
+    """A row an (encoder, u, l): does the order of methods change with the evaluation? `sentence` answers.
+
+    Of the pairs of methods that share two evaluations or more, `n_same` have the same settled sign under all that they
+    share, `n_opposite` settled opposite signs under some (see `agreements`), `n_open` are not settled. `tau`: the
+    lowest of `rank_correlations`. `n_seeds`: the fewest of any pair.
+    """
+    scores, found = evaluation_scores(cells, metric), differences(cells, metric)
+    agreed, taus = agreements(found, alpha), rank_correlations(scores)
+    several = scores.encoder.nunique() > 1
+    rows = []
+    for place, part in scores.groupby(PLACE):
+        here, pairs = (t[(t[PLACE] == place).all(axis=1)] for t in (taus, agreed))
+        by_pair = [set(group.outcome) for _, group in pairs.groupby(PAIR)]
+        opposite = sum(OPPOSITE in outcomes for outcomes in by_pair)
+        same = sum(outcomes == {SAME} for outcomes in by_pair)
+        row = {
+            **dict(zip(PLACE, place, strict=True)),
+            "n_unlabelled": int(part.n_unlabelled.max()),
+            "n_labelled": int(part.n_labelled.max()),
+            "n_evaluations": part.evaluate.nunique(),
+            "n_methods": part.method[part.n_seeds > 0].nunique(),
+            "tau": here.tau.min(),
+            "n_same": same,
+            "n_opposite": opposite,
+            "n_open": len(by_pair) - same - opposite,
+            "n_seeds": int(pairs[["n_seeds", "n_seeds_other"]].min(axis=None)) if len(pairs) else 0,
+        }
+        rows.append({**row, "sentence": _sentence(row, part, pairs, several)})
+    return pd.DataFrame(rows)
+
+
+def in_order(evaluations) -> list[str]:
+    """Names of evaluations as they are shown: `EVALUATIONS` first, others in alphabetical order."""
+    first = list(EVALUATIONS)
+    return sorted(evaluations, key=lambda name: (first.index(name) if name in first else len(first), name))
+
+
+def _compared(cells: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """`cells` with what has no unlabelled images at every u, and the baseline under every evaluation."""
+    check_metric(cells, metric)
+    check_metric(cells, "evaluate")
+    baseline, runs = cells[cells.method == SUPERVISED], cells[cells.method != SUPERVISED]
+    missing = runs.evaluate.isna()
+    if missing.any():
+        raise ResultsError(
+            f"cells: column evaluate is empty for method {runs.method[missing].iloc[0]}; fill in by what it was scored"
+        )
+    own = baseline[baseline.evaluate.isin(runs.evaluate)]
+    whole = baseline.drop_duplicates([*PLACE, "seed"])
+    lent = [whole.assign(evaluate=name) for name in runs.evaluate.unique() if not (own.evaluate == name).any()]
+    runs = pd.concat([runs, own, *lent])
+    learned = runs.u > 0
+    everywhere = runs[~learned]
+    us = sorted(runs.u[learned].unique()) or [0.0]
+    runs = pd.concat([runs[learned], *(everywhere.assign(u=u) for u in us)], ignore_index=True)
+    twice = runs.duplicated([*PLACE, "evaluate", "method", "seed"])
+    if twice.any():
+        row = runs[twice].iloc[0]
+        raise ResultsError(
+            f"cells: {row.method} ({row.encoder}), l {row.l:g}, seed {row.seed:g}, evaluate {row.evaluate} stands"
+            " twice, expected one row; remove the others"
+        )
+    return runs
+
+
+def _by_evaluation(runs: pd.DataFrame, value: str) -> pd.DataFrame:
+    """`by_setting` of `value`, an evaluation after the other."""
+    names = in_order(runs.evaluate.unique())
+    parts = [by_setting(runs[runs.evaluate == name], value).assign(evaluate=name) for name in names]
+    whole = pd.concat(parts, ignore_index=True) if parts else by_setting(runs, value).assign(evaluate="")
+    return whole.sort_values(PLACE, kind="stable", ignore_index=True)
+
+
+def _kendall(a: np.ndarray, b: np.ndarray) -> float:
+    """τ_b of `[n]` and `[n]`: agreeing minus disagreeing pairs, ties in one of them corrected for (Kendall 1945)."""
+    signs = [np.sign(x[:, None] - x[None]) for x in (a, b)]
+    untied = np.sqrt(np.prod([np.abs(s).sum() for s in signs]))
+    return float((signs[0] * signs[1]).sum() / untied) if untied else float("nan")
+
+
+def _sentence(row: dict, scores: pd.DataFrame, pairs: pd.DataFrame, several: bool) -> str:
+    where = f"With {count(row['n_labelled'])} labels and {count(row['n_unlabelled'])} unlabelled images"
+    where += f" (encoder {row['encoder']})" if several else ""
+    n = row["n_same"] + row["n_opposite"] + row["n_open"]
+    if not n:
+        return f"{where}, orders of methods cannot be compared: it takes two methods under the same two evaluations."
+    names = [EVALUATIONS.get(name, name) for name in in_order(scores.evaluate.unique())]
+    under = f"{', '.join(names[:-1])} and {names[-1]}"
+    kept = f"{row['n_same']} of {n} pairs of methods keep their sign"
+    open_ = f", {row['n_open']} {'is' if row['n_open'] == 1 else 'are'} not settled" if row["n_open"] else ""
+    alike = f"{kept}{open_} ({evidence(row['n_seeds'])})"
+    if row["n_opposite"]:
+        turned = f"{row['n_opposite']} of {n} pairs of methods change{'s' * (row['n_opposite'] == 1)} sign"
+        alike = f"{turned}, {row['n_same']} keep{'s' * (row['n_same'] == 1)} it{open_} ({evidence(row['n_seeds'])})"
+        return f"{where}, the order of methods changes with the evaluation: {_clearest(pairs)}; {alike}."
+    if not row["n_open"]:
+        return f"{where}, the order of methods is the same under {under}: {alike}."
+    alone = pairs[pairs.alone == OPPOSITE].groupby(PAIR).ngroups
+    doubt = f"; {alone} would be opposite if no other were compared" if alone else ""
+    return f"{where}, no change of order between {under} is shown, nor that there is none: {alike}{doubt}."
+
+
+def _clearest(pairs: pd.DataFrame) -> str:
+    """The pair that is told apart most under both evaluations; of two ways of pre-training, where there is one."""
+    turned = pairs[pairs.outcome == OPPOSITE]
+    learned = turned[~turned[PAIR].isin([SUPERVISED, RANDOM]).any(axis=1)]
+    turned = turned if learned.empty else learned
+    return _turn(turned.loc[turned[["difference", "difference_other"]].abs().min(axis=1).idxmax()])
+
+
+def _turn(pair: pd.Series) -> str:
+    parts = []
+    for name, who, end in ((pair.evaluate, pair.second, ""), (pair.other, "it", "_other")):
+        difference, low, high = (pair[f"{column}{end}"] for column in ("difference", "low", "high"))
+        word = "above" if difference > 0 else "below"
+        number = f"{points(difference, sign=True)}{range_of_points(low, high)}"
+        parts.append(f"{word} {who} by {EVALUATIONS.get(name, name)} ({number})")
+    return f"{pair['first']} scores {parts[0]} and {parts[1]}"

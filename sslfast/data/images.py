@@ -120,7 +120,7 @@ def from_arrays(name: str, arrays: Arrays, fingerprint: str) -> ImageData:
         return ImageSet(torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y), tuple(arrays.classes))
 
     train, test = image_set(arrays.train_x, arrays.train_y), image_set(arrays.test_x, arrays.test_y)
-    return ImageData(name, train, test, fingerprint, arrays.notes)
+    return ImageData(name, train, test, fingerprint, arrays.notes, arrays.unlabelled_elsewhere)
 
 
 def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays], check: bool = False) -> ImageData:
@@ -178,7 +178,7 @@ def _load(name: str, folder: Path, check: bool) -> ImageData:
         meta = json.loads((folder / "meta.json").read_text())
         # 'c' (copy on write) gives torch the writable array it wants without ever touching the file
         parts = {p: np.load(folder / f"{p}.npy", mmap_mode="c", allow_pickle=False) for p in _PARTS}
-        elsewhere = meta["unlabelled_elsewhere"]
+        elsewhere = bool(meta["unlabelled_elsewhere"])
         arrays = Arrays(
             **parts, classes=tuple(meta["classes"]), notes=dict(meta["notes"]), unlabelled_elsewhere=elsewhere
         )

@@ -211,13 +211,18 @@ def _check_table(table: pd.DataFrame, about: dict) -> None:
         "its index": not (table["index"] == np.arange(len(table))).all(),
         "its roles": not (is_valid | (table.role == "train")).all(),
         "its classes": not labels.between(-1, len(about["classes"]) - 1).all(),
-        **{f"its {n}": not np.array_equal(np.sort(table[n][m]), np.arange(m.sum())) for n, m in ranked.items()},
+        **{f"its {n}": not _ranks_only(table[n], m) for n, m in ranked.items()},
         "its seed": not isinstance(about["seed"], int),
         "its mean and std": not all(0 <= v <= 1 for v in (*about["mean"], *about["std"])),
     }
     for what, wrong in problems.items():
         if wrong:
             raise ValueError(f"{what} cannot be")
+
+
+def _ranks_only(ranks: pd.Series, mask: pd.Series) -> bool:
+    """Whether the rows of `mask` have the ranks from 0, each once, and no others have one."""
+    return np.array_equal(np.sort(ranks[mask]), np.arange(mask.sum())) and bool((ranks[~mask] == NO_RANK).all())
 
 
 def _check_share(value: float, key: str) -> None:

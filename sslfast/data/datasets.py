@@ -104,7 +104,8 @@ def _with_unlabelled(study, source, content, options, root, progress, check) -> 
         if source_content(source) != content:
             raise DataError(f"unlabelled_from: the images under {path} changed since the study looked; run it again")
         x, good = decode_files([file[0] for file in files], options, progress, "unlabelled_from")
-        return x[good], {"unlabelled_from": "a folder", "unlabelled_images_skipped": int((~good).sum())}
+        notes = {"unlabelled_from": "a folder", "unlabelled_images_skipped": int((~good).sum())}
+        return (x if good.all() else x[good]), notes
 
     if source in NAMED:
         return with_unlabelled(study, source, content, of_data_set, root, check)

@@ -178,7 +178,7 @@ def _load(name: str, folder: Path, check: bool) -> ImageData:
         meta = json.loads((folder / "meta.json").read_text())
         # 'c' (copy on write) gives torch the writable array it wants without ever touching the file
         parts = {p: np.load(folder / f"{p}.npy", mmap_mode="c", allow_pickle=False) for p in _PARTS}
-        elsewhere = bool(meta["unlabelled_elsewhere"])
+        elsewhere = bool(meta.get("unlabelled_elsewhere"))
         arrays = Arrays(
             **parts, classes=tuple(meta["classes"]), notes=dict(meta["notes"]), unlabelled_elsewhere=elsewhere
         )

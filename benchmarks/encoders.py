@@ -14,7 +14,6 @@ import torch
 from timing import fitted
 
 from sslfast import autoencoder_learner, classifier_learner, image_dls, supervised_learner
-from sslfast.models import ENCODERS
 
 
 def rate(learn, epochs: int) -> float:
@@ -45,12 +44,13 @@ def main() -> None:
     parser.add_argument("--pretrain-epochs", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--encoders", nargs="+", default=["conv"], help="compared with original")
     options = parser.parse_args()
     torch.set_num_threads(1)
     data = image_dls(options.folder, device="cpu").data
     rows = []
     for seed in range(options.seeds):
-        for encoder in sorted(ENCODERS, reverse=True):  # side by side: one after the other, seed by seed
+        for encoder in ("original", *options.encoders):  # side by side: one after the other, seed by seed
             rows.append(measure(encoder, data, seed, options))
             print({k: round(v, 4) if isinstance(v, float) else v for k, v in rows[-1].items()}, flush=True)
     means = pd.DataFrame(rows).groupby("encoder").mean().drop(columns="seed")

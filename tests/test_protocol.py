@@ -15,7 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layouts import IDX_CLASSES, grey_parts, write_cifar, write_idx
+from layouts import IDX_CLASSES, grey_parts, write_cifar, write_cifar100, write_idx, write_stl10, write_svhn
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -27,7 +27,8 @@ from sslfast.models import save_encoder
 from sslfast.records import RunRecord, write_record
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
 
-DATASETS = ["digits", "mnist", "fashion_mnist", "cifar10", "folder with test/", "folder without test/"]
+WRITERS = {"cifar10": write_cifar, "cifar100": write_cifar100, "svhn": write_svhn, "stl10": write_stl10}
+DATASETS = ["digits", *IDX_CLASSES, *WRITERS, "folder with test/", "folder without test/", "unlabelled elsewhere"]
 STRONG = {"flip_horizontal": 1.0, "flip_vertical": 1.0, "noise": 0.5}
 RUN = RunSettings(batch_size=16, augment=STRONG, precision="float32")
 FIT = FitSettings(epochs=3, views=2)  # fewer views than epochs: features of the frozen encoder are computed once
@@ -45,10 +46,14 @@ def data(request, digits, digit_images, image_folder, tmp_path_factory) -> Image
         root = tmp_path_factory.mktemp("protocol")
         if name == "digits":
             _loaded[name] = digits
-        elif name == "cifar10":
+        elif name in WRITERS:
             with pytest.MonkeyPatch.context() as patch:
-                write_cifar(root, digit_images, patch)
-                _loaded[name] = load_dataset("cifar10", data_root=root)
+                WRITERS[name](root, digit_images, patch)
+                _loaded[name] = load_dataset(name, image_size=8 if name == "stl10" else None, data_root=root)
+        elif name == "unlabelled elsewhere":  # among them copies of images of each part of the study
+            options = {"image_size": 8, "channels": 1, "data_root": root, "unlabelled_from": root}
+            folder = image_folder(root / "images", train=12, test=4, unlabelled=9)
+            _loaded[name] = load_dataset("folder", folder=folder, **options)
         elif name.startswith("folder"):
             folder = image_folder(root / "images", train=12, test=4 if "with " in name else 0, unlabelled=9)
             _loaded[name] = load_dataset("folder", folder=folder, image_size=8, channels=1, data_root=root)

@@ -192,8 +192,8 @@ class Augment:
         """
         if isinstance(changes, Augment):
             return changes
-        grey = dataset in ("digits", "mnist", "fashion_mnist")
-        default = {"noise": 0.1} if grey else {"flip_horizontal": 0.5, "flip_vertical": 0.5, "noise": 0.1}
+        as_they_are = dataset in ("digits", "mnist", "fashion_mnist", "svhn")
+        default = {"noise": 0.1} if as_they_are else {"flip_horizontal": 0.5, "flip_vertical": 0.5, "noise": 0.1}
         names = set(cls.__dataclass_fields__)
         if unknown := sorted(set(changes or {}) - names):
             raise ConfigError(f"augment: found {unknown[0]!r}, expected {', '.join(sorted(names))}")

@@ -9,6 +9,7 @@ import hashlib
 import os
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import astuple, dataclass
@@ -23,7 +24,7 @@ from .images import Arrays
 from .listing import content_digest, scan, too_few
 from .splits import split_off
 
-__all__ = ["FolderOptions", "decode", "folder_key", "read_folder"]
+__all__ = ["FolderOptions", "decode", "decode_files", "folder_key", "in_parallel", "read_folder"]
 
 UNLABELLED = -1
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF")  # Pillow would also open EPS, and start Ghostscript on it
@@ -69,7 +70,7 @@ def read_folder(root: Path, options: FolderOptions, content: str, progress: Text
     train = [(file[0], label[name]) for name, files in listing.train for file in files]
     train += [(file[0], UNLABELLED) for file in listing.unlabelled]
     test = [(file[0], label[name]) for name, files in listing.test for file in files]
-    x, good = _decode([path for path, _ in train + test], options, progress)
+    x, good = decode_files([path for path, _ in train + test], options, progress)
     y = np.array([label for _, label in train + test], dtype=np.int64)
     is_test = np.arange(len(y)) >= len(train)
     skipped = [path for (path, _), ok in zip(train + test, good, strict=True) if not ok]
@@ -123,9 +124,13 @@ def _plain(image: Image.Image) -> Image.Image:
     return image
 
 
-def _decode(paths: list[str], options: FolderOptions, progress: TextIO | None) -> tuple[np.ndarray, np.ndarray]:
-    from tqdm import tqdm
+def decode_files(
+    paths: list[str], options: FolderOptions, progress: TextIO | None, key: str = "folder"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images of `paths`, uint8 `[N, S, S, C]`, and which of them could be read: all, unless `on_bad_image` is `skip`.
 
+    Raises `DataError`, which begins with `key`, for the first unreadable image.
+    """
     size, channels = options.image_size, options.channels
     x = np.empty((len(paths), size, size, channels), dtype=np.uint8)
     good = np.ones(len(paths), dtype=bool)
@@ -136,21 +141,27 @@ def _decode(paths: list[str], options: FolderOptions, progress: TextIO | None) -
         except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
             if options.on_bad_image == "error":
                 raise DataError(
-                    f"folder: cannot read the image {paths[i]} ({_reason(error)});"
+                    f"{key}: cannot read the image {paths[i]} ({_reason(error)});"
                     " replace or remove it, or set on_bad_image: skip"
                 ) from None
             good[i] = False
 
+    in_parallel(one, len(paths), "decoding images", progress)
+    return x, good
+
+
+def in_parallel(one: Callable[[int], None], n: int, title: str, progress: TextIO | None) -> None:
+    """`one(i)` for i below `n`, in threads, with a bar on `progress` (default, stderr) if that is a terminal."""
+    from tqdm import tqdm
+
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
         try:
-            out = progress or sys.stderr
-            with tqdm(total=len(paths), desc="decoding images", unit=" images", file=out, disable=None) as bar:
-                for _ in pool.map(one, range(len(paths))):
+            with tqdm(total=n, desc=title, unit=" images", file=progress or sys.stderr, disable=None) as bar:
+                for _ in pool.map(one, range(n)):
                     bar.update()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return x, good
 
 
 def _reason(error: Exception) -> str:

@@ -18,7 +18,7 @@ from ..errors import DataError
 from ..files import user_path
 from ..version import reading_version
 
-__all__ = ["ImageData", "ImageSet", "cached", "default_data_root", "from_arrays"]
+__all__ = ["ImageData", "ImageSet", "cached", "default_data_root", "digests", "from_arrays"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ class ImageData:
     test: ImageSet
     fingerprint: str
     notes: dict = field(default_factory=dict)
+    unlabelled_elsewhere: bool = False
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -104,6 +105,7 @@ class Arrays:
     test_y: np.ndarray
     classes: tuple[str, ...]
     notes: dict = field(default_factory=dict)
+    unlabelled_elsewhere: bool = False
 
 
 def default_data_root(data_root: str | Path | None = None) -> Path:
@@ -118,7 +120,7 @@ def from_arrays(name: str, arrays: Arrays, fingerprint: str) -> ImageData:
         return ImageSet(torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y), tuple(arrays.classes))
 
     train, test = image_set(arrays.train_x, arrays.train_y), image_set(arrays.test_x, arrays.test_y)
-    return ImageData(name, train, test, fingerprint, arrays.notes)
+    return ImageData(name, train, test, fingerprint, arrays.notes, arrays.unlabelled_elsewhere)
 
 
 def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays], check: bool = False) -> ImageData:
@@ -142,6 +144,11 @@ def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays], che
                 " in the config or SSLFAST_DATA to a folder that you may write to"
             ) from None
     return _load(name, folder, check)
+
+
+def digests(x: np.ndarray) -> list[bytes]:
+    """16 bytes for each image of `x` (uint8 `[N, H, W, C]`), the same for the same pixels."""
+    return [hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest() for image in x]
 
 
 def _free_memory(device: torch.device) -> int:
@@ -171,7 +178,10 @@ def _load(name: str, folder: Path, check: bool) -> ImageData:
         meta = json.loads((folder / "meta.json").read_text())
         # 'c' (copy on write) gives torch the writable array it wants without ever touching the file
         parts = {p: np.load(folder / f"{p}.npy", mmap_mode="c", allow_pickle=False) for p in _PARTS}
-        arrays = Arrays(**parts, classes=tuple(meta["classes"]), notes=dict(meta["notes"]))
+        elsewhere = bool(meta.get("unlabelled_elsewhere"))
+        arrays = Arrays(
+            **parts, classes=tuple(meta["classes"]), notes=dict(meta["notes"]), unlabelled_elsewhere=elsewhere
+        )
         _check(arrays)
         if check and _content(arrays)[0] != meta["fingerprint"]:
             raise ValueError("its pixels are not those that were stored")
@@ -184,11 +194,10 @@ def _load(name: str, folder: Path, check: bool) -> ImageData:
 
 def _content(arrays: Arrays) -> tuple[str, dict[str, int]]:
     """The fingerprint, and how many images are copies of others, pixel by pixel."""
-    train, test = (
-        [hashlib.blake2b(image, digest_size=16).digest() for image in np.ascontiguousarray(x).reshape(len(x), -1)]
-        for x in (arrays.train_x, arrays.test_x)
-    )
+    train, test = (digests(x) for x in (arrays.train_x, arrays.test_x))
     about = [list(arrays.classes), arrays.train_x.shape, arrays.test_x.shape]
+    if arrays.unlabelled_elsewhere:  # the same images make other splits
+        about.append("unlabelled elsewhere")
     labels = (np.ascontiguousarray(y, dtype=np.int64).tobytes() for y in (arrays.train_y, arrays.test_y))
     whole = b"".join((json.dumps(about).encode(), *train, *test, *labels))
     known = set(train)

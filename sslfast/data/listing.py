@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ..errors import DataError
 
-__all__ = ["Listing", "content_digest", "scan", "too_few"]
+__all__ = ["Listing", "content_digest", "look_below", "paths_digest", "scan", "too_few"]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".webp"}
 
@@ -43,9 +43,7 @@ def scan(root: Path) -> Listing:
     Raises `DataError` where the folder cannot make a study: missing, empty, one class only, a
     class with a single image, a test class that training does not know, or a link that leads elsewhere.
     """
-    if not _is_folder(root):
-        found = "a file" if root.exists() else "nothing"
-        raise DataError(f"folder: found {found} at {root}, expected a folder of images (see config/README.md)")
+    _check_folder(root, "folder", "a folder of images (see config/README.md)")
     look = _Look(root)
     tops = look.folders(root)
     tree = tops.pop("train", None)
@@ -89,14 +87,27 @@ def scan(root: Path) -> Listing:
     return Listing(classes, train, test, unlabelled, Path(tree), {"files_ignored": look.ignored})
 
 
+def look_below(root: Path, key: str, expected: str) -> list[tuple[str, int, int]]:
+    """Image files under `root` at any depth, as `Listing` holds them. Raises `DataError` that names `key`."""
+    _check_folder(root, key, expected)
+    return _Look(root, key).images(str(root))
+
+
 def content_digest(root: Path, listing: Listing) -> str:
     """Changes when any image's name, size or date does; not when the whole folder moves."""
-    digest, skip = hashlib.sha256(), len(str(root)) + 1
+    digest = hashlib.sha256()
     for part, groups in (("train", listing.train), ("test", listing.test), ("u", [("", listing.unlabelled)])):
         for name, files in groups:
-            text = "".join(f"{path[skip:]}\0{size}\0{date}\0" for path, size, date in files)
-            digest.update(f"{part}\0{name}\0{len(files)}\0{text}".encode("utf-8", "surrogateescape"))
+            digest.update(f"{part}\0{name}\0{len(files)}\0".encode("utf-8", "surrogateescape"))
+            paths_digest(digest, root, files)
     return digest.hexdigest()[:16]
+
+
+def paths_digest(digest, root: Path, files: list[tuple[str, int, int]]) -> None:
+    """Take paths below `root`, sizes and dates of `files` into `digest`."""
+    skip = len(str(root)) + 1
+    text = "".join(f"{path[skip:]}\0{size}\0{date}\0" for path, size, date in files)
+    digest.update(text.encode("utf-8", "surrogateescape"))
 
 
 def too_few(folder: Path, found: int, needed: int) -> str:
@@ -110,10 +121,11 @@ def _some(names: list[str]) -> str:
 
 
 class _Look:
-    """A look through the folder `root`, which counts the files that are no images."""
+    """A look through the folder `root`, which counts the files that are no images. `key`: what errors begin with."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, key: str = "folder"):
         self.root, self.within, self.ignored = root, os.path.join(os.path.realpath(root), ""), 0
+        self.key = key
 
     def folders(self, folder: str | Path) -> dict[str, str]:
         """The folders in `folder`, name to path; what else lies there is counted."""
@@ -138,28 +150,32 @@ class _Look:
         return sorted(found)
 
     def _entries(self, folder: str | Path) -> list[os.DirEntry]:
-        if folder != self.root and os.path.islink(folder):
+        if str(folder) != str(self.root) and os.path.islink(folder):
             raise DataError(
-                f"folder: {folder} is a link to another folder, which may lead out of {self.root} or in a circle;"
+                f"{self.key}: {folder} is a link to another folder, which may lead out of {self.root} or in a circle;"
                 " put the images themselves here"
             )
         try:
             with os.scandir(folder) as entries:
                 return [entry for entry in entries if not entry.name.startswith(".")]
         except PermissionError:
-            raise DataError(f"folder: not allowed to read {folder}; change its permissions or move it away") from None
+            raise DataError(
+                f"{self.key}: not allowed to read {folder}; change its permissions or move it away"
+            ) from None
         except OSError as error:
-            raise DataError(f"folder: cannot look into {folder} ({error.strerror}); move it away") from None
+            raise DataError(f"{self.key}: cannot look into {folder} ({error.strerror}); move it away") from None
 
     def _status(self, entry: os.DirEntry) -> os.stat_result:
         try:
             if entry.is_symlink() and not os.path.realpath(entry.path).startswith(self.within):
                 raise DataError(
-                    f"folder: {entry.path} is a link out of {self.root}; put the image itself there, or a hard link"
+                    f"{self.key}: {entry.path} is a link out of {self.root}; put the image itself there, or a hard link"
                 )
             return entry.stat()
         except OSError as error:
-            raise DataError(f"folder: cannot look at {entry.path} ({error.strerror}); replace or remove it") from None
+            raise DataError(
+                f"{self.key}: cannot look at {entry.path} ({error.strerror}); replace or remove it"
+            ) from None
 
 
 def _leads_to_folder(entry: os.DirEntry) -> bool:
@@ -169,11 +185,16 @@ def _leads_to_folder(entry: os.DirEntry) -> bool:
         return False
 
 
-def _is_folder(path: Path) -> bool:
+def _check_folder(path: Path, key: str, expected: str) -> None:
+    if not _is_folder(path, key):
+        raise DataError(f"{key}: found {'a file' if path.exists() else 'nothing'} at {path}, expected {expected}")
+
+
+def _is_folder(path: Path, key: str) -> bool:
     try:
         return stat.S_ISDIR(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except (OSError, ValueError) as error:  # not allowed, a name too long, a circle of links, a zero byte
         why = getattr(error, "strerror", None) or error
-        raise DataError(f"folder: cannot look at {path} ({why}); expected a folder of images") from None
+        raise DataError(f"{key}: cannot look at {path} ({why}); expected a folder of images") from None

@@ -226,9 +226,9 @@ def image_dls(
 ) -> ImageLoaders:
     """Loaders for pre-training on a fraction of unlabelled and classifying on a fraction of labelled images.
 
-    `data`: the name of a data set (`digits`, `mnist`, `fashion_mnist`, `cifar10`), the path of a
+    `data`: the name of a data set (`digits`, `mnist`, `cifar10`, …), the path of a
     folder of images, or an `ImageData`; `options` go to `load_dataset` (`image_size`, `data_root`,
-    …). `unlabelled` and `labelled` are fractions of the training images left after
+    `unlabelled_from`, …). `unlabelled` and `labelled` are fractions of the training images left after
     `valid_fraction` is set aside; `pool` says where unlabelled images come from (see `Split.pool`).
 
     Example: `image_dls("cifar10", unlabelled=.5, labelled=.1, seed=0).pretrain.show_batch()`.

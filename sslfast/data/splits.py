@@ -31,7 +31,9 @@ class Split:
     """One row a training image in `table`: index, class, role, labelled_rank, unlabelled_rank.
 
     `class` is −1 and `labelled_rank` −1 for images without a label; validation images have no
-    ranks. `mean` and `std` (a value a channel, in [0, 1]) are those of the training images.
+    ranks. `mean` and `std` (a value a channel, in [0, 1]) are those of the training images. With
+    `unlabelled_elsewhere` (see `sslfast.data.elsewhere`), only images without a label have an unlabelled
+    rank, and `mean` and `std` are those of the others.
     """
 
     dataset: str
@@ -42,6 +44,7 @@ class Split:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     table: pd.DataFrame
+    unlabelled_elsewhere: bool = False
 
     @property
     def valid(self) -> np.ndarray:
@@ -70,7 +73,8 @@ class Split:
     def pool(self, pool: str = "all", labelled: object = 0) -> np.ndarray:
         """Indices from which unlabelled images are drawn, in order, labels hidden.
 
-        `all`: every training image; `rest`: those that are not labelled at fraction `labelled`.
+        `all`: every training image; `rest`: those that are not labelled at fraction `labelled`. With
+        `unlabelled_elsewhere`, both are the images from there.
         """
         if pool not in POOLS:
             raise ConfigError(f"pool: found {pool!r}, expected one of {', '.join(POOLS)}")
@@ -118,7 +122,8 @@ def make_split(data, seed: int, valid_fraction: float = 0.1) -> Split:
     is_valid = np.zeros(len(y), dtype=bool)
     is_valid[split_off(y, valid_fraction, seed, "valid")] = True
     labelled = _ranks(~is_valid & (y >= 0), y, seed, "labelled")
-    unlabelled = _ranks(~is_valid, y, seed, "unlabelled")
+    in_pool = ~is_valid & (y < 0) if data.unlabelled_elsewhere else ~is_valid
+    unlabelled = _ranks(in_pool, y, seed, "unlabelled")
     table = pd.DataFrame(
         {
             "index": np.arange(len(y)),
@@ -128,8 +133,10 @@ def make_split(data, seed: int, valid_fraction: float = 0.1) -> Split:
             "unlabelled_rank": unlabelled,
         }
     )
-    mean, std = _statistics(data.train.x, np.flatnonzero(~is_valid))
-    return Split(data.name, data.fingerprint, seed, valid_fraction, data.classes, mean, std, table)
+    own = ~is_valid & (y >= 0) if data.unlabelled_elsewhere else ~is_valid
+    mean, std = _statistics(data.train.x, np.flatnonzero(own))
+    about = (data.name, data.fingerprint, seed, valid_fraction, data.classes, mean, std)
+    return Split(*about, table, data.unlabelled_elsewhere)
 
 
 def split_off(y: np.ndarray, fraction: float, seed: int, name: str = "test") -> np.ndarray:
@@ -188,7 +195,7 @@ def read_split(path: str | Path, data=None, /, **expected: object) -> Split:
     return Split(**about, table=table)
 
 
-_ABOUT = ("dataset", "fingerprint", "seed", "valid_fraction", "classes", "mean", "std")
+_ABOUT = ("dataset", "fingerprint", "seed", "valid_fraction", "classes", "mean", "std", "unlabelled_elsewhere")
 _NUMBERS = ("index", "class", "labelled_rank", "unlabelled_rank")
 _SCHEMA = pa.schema(
     [(n, pa.int64() if n in _NUMBERS else pa.string()) for n in ("index", "class", "role", *_NUMBERS[2:])]
@@ -198,18 +205,24 @@ _SCHEMA = pa.schema(
 def _check_table(table: pd.DataFrame, about: dict) -> None:
     """`ValueError` for what `make_split` never made: training must not meet it as an index that is not there."""
     is_valid, labels = table.role == "valid", table["class"]
-    ranked = {"labelled_rank": ~is_valid & (labels >= 0), "unlabelled_rank": ~is_valid}
+    in_pool = ~is_valid & (labels < 0) if about["unlabelled_elsewhere"] else ~is_valid
+    ranked = {"labelled_rank": ~is_valid & (labels >= 0), "unlabelled_rank": in_pool}
     problems = {
         "its index": not (table["index"] == np.arange(len(table))).all(),
         "its roles": not (is_valid | (table.role == "train")).all(),
         "its classes": not labels.between(-1, len(about["classes"]) - 1).all(),
-        **{f"its {n}": not np.array_equal(np.sort(table[n][m]), np.arange(m.sum())) for n, m in ranked.items()},
+        **{f"its {n}": not _ranks_only(table[n], m) for n, m in ranked.items()},
         "its seed": not isinstance(about["seed"], int),
         "its mean and std": not all(0 <= v <= 1 for v in (*about["mean"], *about["std"])),
     }
     for what, wrong in problems.items():
         if wrong:
             raise ValueError(f"{what} cannot be")
+
+
+def _ranks_only(ranks: pd.Series, mask: pd.Series) -> bool:
+    """Whether the rows of `mask` have the ranks from 0, each once, and no others have one."""
+    return np.array_equal(np.sort(ranks[mask]), np.arange(mask.sum())) and bool((ranks[~mask] == NO_RANK).all())
 
 
 def _check_share(value: float, key: str) -> None:

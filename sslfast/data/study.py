@@ -12,7 +12,8 @@ __all__ = ["study_images", "study_split"]
 
 def study_images(data: Mapping, config: Mapping, **options) -> ImageData:
     """The images of a study: `data` says what they depend on, `config` where they lie."""
-    return load_dataset(**data, folder=config["folder"], data_root=config["data_root"], **options)
+    places = {"folder": config["folder"], "unlabelled_from": config.get("unlabelled_from")}
+    return load_dataset(**data, **places, data_root=config["data_root"], **options)
 
 
 def study_split(path: str | Path, data: ImageData, config: Mapping, seed: str | int) -> Split:

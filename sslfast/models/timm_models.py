@@ -79,12 +79,22 @@ def _shape(net: nn.Module, image_shape: tuple[int, int, int]) -> tuple[int, ...]
     for device in ("meta", "cpu"):  # the first computes shapes alone; some models hold tensors that do not go there
         try:
             probe = copy.deepcopy(net).eval().to(device)  # a copy, as models may keep what they computed
+            for module in probe.modules():
+                if isinstance(module, nn.Conv2d):
+                    module.register_forward_pre_hook(_check_stride)
             with torch.no_grad():
                 features = probe.forward_features(torch.zeros(1, *image_shape, device=device))
             return tuple(features.shape[1:]) if isinstance(features, Tensor) else ()
         except Exception as error:
             failure = error
     raise failure
+
+
+def _check_stride(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
+    """`ValueError` for a map smaller than the step over it: nothing is left to learn from, and on CPUs torch 2.13
+    gives the weights of such a convolution uninitialised numbers as bfloat16 gradients."""
+    if min(inputs[0].shape[-2:]) < max(convolution.stride):
+        raise ValueError(f"a step of {max(convolution.stride)} over a map of {min(inputs[0].shape[-2:])}")
 
 
 def _layout(shape: tuple[int, ...], n_prefix: int | None) -> tuple[str, int] | None:

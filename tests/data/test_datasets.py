@@ -8,7 +8,19 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
-from layouts import CIFAR_CLASSES, DIGITS, IDX_CLASSES, grey_parts, write_cifar, write_idx
+from layouts import (
+    CIFAR_CLASSES,
+    DIGITS,
+    IDX_CLASSES,
+    STL10_CLASSES,
+    grey_parts,
+    write_cifar,
+    write_cifar100,
+    write_idx,
+    write_stl10,
+    write_svhn,
+)
+from PIL import Image
 
 from sslfast import image_dls, load_dataset, make_split
 from sslfast.data.datasets import DATASETS
@@ -171,6 +183,95 @@ def test_a_damaged_cifar10_file_is_an_error_that_says_where_the_files_belong(roo
     assert str(path.parent) in str(caught.value)
 
 
+# ── CIFAR-100, SVHN, STL-10 ─────────────────────────────────────────────────────────────────────
+
+WRITERS = {"cifar100": write_cifar100, "svhn": write_svhn, "stl10": write_stl10}
+
+
+@pytest.mark.parametrize("dataset", ["cifar100", "svhn"])
+def test_files_in_the_data_root_are_read_without_a_network(dataset, root, digit_images, monkeypatch):
+    parts = WRITERS[dataset](root, digit_images, monkeypatch)
+    data = load_dataset(dataset, data_root=root)
+    for found, part in ((data.train, "train"), (data.test, "test")):
+        x, y = parts[part]
+        np.testing.assert_array_equal(found.x.numpy(), x)
+        np.testing.assert_array_equal(found.y.numpy(), y)
+        assert (found.x.dtype, found.y.dtype) == (torch.uint8, torch.int64)
+    names = {"cifar100": [f"thing {c:02}" for c in range(100)], "svhn": list("0123456789")}
+    assert data.classes == tuple(names[dataset])
+
+
+def scaled_by_pillow(x: np.ndarray, size: int) -> np.ndarray:
+    images = (Image.fromarray(image.transpose(1, 2, 0)).resize((size, size), Image.Resampling.BICUBIC) for image in x)
+    return np.stack([np.asarray(image) for image in images]).transpose(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("size", [None, 8, 48, 96])
+def test_stl10_is_scaled_and_its_images_without_labels_have_none(root, digit_images, monkeypatch, size):
+    parts = write_stl10(root, digit_images, monkeypatch)
+    data = load_dataset("stl10", data_root=root, image_size=size)
+    expected = {name: scaled_by_pillow(x, size or 32) for name, (x, _) in parts.items()}
+    np.testing.assert_array_equal(data.train.x.numpy(), np.concatenate([expected["train"], expected["unlabeled"]]))
+    np.testing.assert_array_equal(data.test.x.numpy(), expected["test"])
+    np.testing.assert_array_equal(data.train.y.numpy(), [*parts["train"][1], *[-1] * 30])
+    np.testing.assert_array_equal(data.test.y.numpy(), parts["test"][1])
+    assert data.classes == tuple(STL10_CLASSES)
+    assert (data.summary()["n_labelled"], data.summary()["n_unlabelled_only"]) == (50, 30)
+
+
+def test_each_size_of_stl10_is_stored_for_itself(root, digit_images, monkeypatch):
+    write_stl10(root, digit_images, monkeypatch)
+    sizes = [load_dataset("stl10", data_root=root, image_size=size).train.image_size for size in (16, 32, 16)]
+    assert sizes == [16, 32, 16]
+
+
+@pytest.mark.parametrize("size", [7, 97])
+def test_a_size_that_stl10_cannot_be_scaled_down_to_is_an_error(root, size):
+    with pytest.raises(ConfigError, match=f"image_size: found {size}, expected 8 to 96 pixels"):
+        load_dataset("stl10", data_root=root, image_size=size)
+
+
+def test_more_images_than_should_be_in_memory_are_read_by_way_of_a_file(root, digit_images, monkeypatch):
+    from sslfast.data import scaling
+
+    write_stl10(root, digit_images, monkeypatch)
+    expected = load_dataset("stl10", data_root=root)
+    monkeypatch.setattr(scaling, "IN_MEMORY", 1000)
+    kinds, make = [], scaling.empty_images
+    monkeypatch.setattr(scaling, "empty_images", lambda *a: kinds.append(type(array := make(*a))) or array)
+    for path in root.glob("cache/stl10*/*"):
+        path.unlink()
+    again = load_dataset("stl10", data_root=root)
+    assert kinds == [np.memmap, np.memmap]
+    assert again.fingerprint == expected.fingerprint
+    assert torch.equal(again.train.x, expected.train.x)
+    assert {path.name for path in root.iterdir()} == {"cache", "stl10_binary"}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "file"),
+    [
+        ("cifar100", "cifar-100-python/train"),
+        ("svhn", "svhn/test_32x32.mat"),
+        ("stl10", "stl10_binary/unlabeled_X.bin"),
+    ],
+)
+@pytest.mark.parametrize("damage", ["truncated", "changed", "gone"])
+def test_a_damaged_file_is_an_error_that_says_where_the_files_belong(
+    root, digit_images, monkeypatch, dataset, file, damage
+):
+    WRITERS[dataset](root, digit_images, monkeypatch)
+    path = root / file
+    whole = path.read_bytes()
+    path.write_bytes({"truncated": whole[:-1], "changed": whole[:-1] + b"!", "gone": b""}[damage])
+    if damage == "gone":
+        path.unlink()
+    with pytest.raises(DataError, match=f"dataset: {dataset} is not in .* or damaged, and could not be") as caught:
+        load_dataset(dataset, data_root=root)
+    assert str(path.parent) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 # ── not there ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -180,6 +281,9 @@ def test_a_damaged_cifar10_file_is_an_error_that_says_where_the_files_belong(roo
         ("mnist", "MNIST/raw", "train-images-idx3-ubyte"),
         ("fashion_mnist", "FashionMNIST/raw", "train-images-idx3-ubyte"),
         ("cifar10", "cifar-10-batches-py", "data_batch_1"),
+        ("cifar100", "cifar-100-python", "train, test and meta"),
+        ("svhn", "svhn", "train_32x32.mat"),
+        ("stl10", "stl10_binary", "unlabeled_X.bin"),
     ],
 )
 def test_without_files_and_network_the_error_says_which_files_to_put_where(root, dataset, folder, file):

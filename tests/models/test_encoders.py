@@ -82,6 +82,37 @@ def test_every_encoder_has_a_name_that_a_config_may_hold():
     assert sorted(ENCODERS) == sorted(BASES)
 
 
+@pytest.mark.parametrize("name", ENCODERS)
+def test_no_convolution_steps_over_more_pixels_than_are_left(name):
+    """Of such a step, torch 2.13 gives the weights uninitialised numbers as bfloat16 gradients on CPUs."""
+
+    def check(convolution, inputs):
+        assert min(inputs[0].shape[-2:]) >= max(convolution.stride)
+
+    for size in (*range(8, 20), 31, 33, 63, 64, 65, 66, 97, 129, 511, 512):
+        with torch.device("meta"):
+            encoder = create_encoder(name, 3, size)
+            for module in encoder.modules():
+                if isinstance(module, nn.Conv2d):
+                    module.register_forward_pre_hook(check)
+            assert tuple(encoder(torch.empty(2, 3, size, size)).shape[1:]) == encoder.out_shape
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("size", [8, 11, 65])
+def test_gradients_in_bfloat16_are_those_of_float32_within_its_precision(name, size):
+    encoder = as_encoder(name, (3, size, size), seed=0).eval()
+    x = torch.randn(16, 3, size, size, generator=torch.Generator().manual_seed(0))
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        encoder.zero_grad()
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            features = encoder(x.contiguous(memory_format=torch.channels_last))
+        features.float().square().mean().backward()
+        found.append(torch.cat([p.grad.flatten() for p in encoder.parameters()]))
+    assert torch.nn.functional.cosine_similarity(*found, dim=0) > 0.98
+
+
 # ── widths ──────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,0 +1,61 @@
+"""`unlabelled_from`: a study's unlabelled images from another folder or data set, in place of its own.
+
+The pool is then these images and no others: u = 1 is all of them, and no image with a label of the study is in it.
+A copy of one, for training, validation or test, is left out by its pixels (at the study's size) and counted, so
+that pre-training meets no test or validation image, whatever the seed. Copies that were compressed, cut or coloured
+anew are not recognised.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from .images import Arrays, ImageData, cached, digests
+from .scaling import empty_images
+from .splits import MIN_UNLABELLED
+
+__all__ = ["with_unlabelled"]
+
+CHUNK = 4096  # images
+
+
+def with_unlabelled(
+    study: ImageData, source: str, content: str, read: Callable[[], tuple[np.ndarray, dict]], root: Path, check: bool
+) -> ImageData:
+    """`study` with the images of `read()` as its pool of unlabelled ones, stored under `root`.
+
+    `read` returns them as uint8 `[N, S, S, C]`, as large as the study's, with what is to be noted; it is called if
+    they are not stored yet. `source`: what an error calls them; `content`, all that they depend on. Raises
+    `DataError` if fewer than two are left.
+    """
+    key = hashlib.sha256(f"{study.fingerprint} {content}".encode()).hexdigest()[:16]
+    return cached(study.name, f"unlabelled-{key}", root, lambda: _joined(study, source, *read(), root), check)
+
+
+def _joined(study: ImageData, source: str, outside: np.ndarray, notes: dict, root: Path) -> Arrays:
+    own = np.flatnonzero(study.train.y.numpy() >= 0)
+    known = {*digests(study.train.pixels(own)), *digests(study.test.pixels())}
+    kept = np.array([digest not in known for digest in digests(outside)], dtype=bool)
+    rows = np.flatnonzero(kept)
+    if len(rows) < MIN_UNLABELLED:
+        raise DataError(
+            f"unlabelled_from: of {len(outside)} images of {source}, {len(outside) - len(rows)} are copies of images of"
+            f" the study that have labels; expected {MIN_UNLABELLED} others or more"
+        )
+    x = empty_images((len(own) + len(rows), *outside.shape[1:]), root)
+    for images, chosen, start in ((study.train.pixels(), own, 0), (outside, rows, len(own))):
+        for at in range(0, len(chosen), CHUNK):
+            part = chosen[at : at + CHUNK]
+            x[start + at : start + at + len(part)] = images[part]
+    y = np.concatenate([study.train.y.numpy()[own], np.full(len(rows), -1, dtype=np.int64)])
+    notes = {
+        **study.notes,
+        "unlabelled_copies_left_out": len(outside) - len(rows),
+        "own_unlabelled_left_out": len(study.train) - len(own),
+        **notes,
+    }
+    test = study.test
+    return Arrays(x, y, test.pixels(), test.y.numpy(), study.classes, notes, unlabelled_elsewhere=True)

@@ -1,0 +1,57 @@
+"""Images of one data set brought to the size and channels of another, at no time all in memory where they are many."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from PIL import Image
+
+from .folder import decode, in_parallel
+
+__all__ = ["empty_images", "scaled"]
+
+IN_MEMORY = 2**28  # bytes
+
+
+def scaled(
+    parts: Sequence[np.ndarray], image_size: int, channels: int, root: Path, progress: TextIO | None = None
+) -> np.ndarray:
+    """The images of all `parts` (uint8, each `[n, h, w, c]`), one after the other, uint8 `[N, S, S, channels]`.
+
+    As the images of a folder are: the shorter side scaled to `image_size`, cropped to the centre; grey by ITU-R 601
+    luma. Images that need no change stay as they are. `root`: where large arrays lie (see `empty_images`).
+    """
+    if len(parts) == 1 and parts[0].shape[1:] == (image_size, image_size, channels):
+        return parts[0]
+    n = sum(len(part) for part in parts)
+    out, start = empty_images((n, image_size, image_size, channels), root), 0
+    for part in parts:
+        target, start = out[start : start + len(part)], start + len(part)
+        if part.shape[1:] == target.shape[1:]:
+            for at in range(0, len(part), 4096):
+                target[at : at + 4096] = part[at : at + 4096]
+            continue
+        grey = part.shape[3] == 1
+
+        def one(i: int, part=part, target=target, grey=grey) -> None:
+            image = Image.fromarray(np.ascontiguousarray(part[i, ..., 0] if grey else part[i]))
+            target[i] = decode(image, image_size, channels)
+
+        in_parallel(one, len(part), "scaling images", progress)
+    return out
+
+
+def empty_images(shape: tuple[int, ...], root: Path) -> np.ndarray:
+    """A uint8 array to fill. A large one lies in a file without a name below `root`, which goes with the array:
+    the system may put its pages away, so that more images than memory can be read."""
+    n_bytes = int(np.prod(shape, dtype=np.int64))
+    if n_bytes <= IN_MEMORY:
+        return np.empty(shape, np.uint8)
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(prefix=".sslfast-", dir=root) as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, n_bytes)  # a full disk is an error here, a crash later
+        return np.memmap(file, np.uint8, "w+", shape=shape)

@@ -1,0 +1,35 @@
+"""Where images come from, by name or path, told without torch, so that a workflow can look before anything starts."""
+
+import hashlib
+from pathlib import Path
+
+from ..errors import DataError
+from ..files import user_path
+from .listing import look_below, paths_digest
+
+__all__ = ["DATASETS", "NAMED", "source_content", "unlabelled_files"]
+
+NAMED = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "stl10")
+DATASETS = (*NAMED, "folder")
+
+
+def source_content(source: str | Path) -> str:
+    """What a study's `unlabelled_from` holds: the name of a data set (of `NAMED`), or a digest of a folder's images.
+
+    The digest changes when any image's name, size or date does; not when the whole folder moves. Raises
+    `DataError` for anything else.
+    """
+    if str(source) in NAMED:
+        return str(source)
+    root = user_path(source, "unlabelled_from")
+    digest = hashlib.sha256()
+    paths_digest(digest, root, unlabelled_files(root))
+    return digest.hexdigest()[:16]
+
+
+def unlabelled_files(root: Path) -> list[tuple[str, int, int]]:
+    """All image files under `root`, at any depth: `(path, size, time in ns)`, sorted by path."""
+    files = look_below(root, "unlabelled_from", f"a folder of images or one of {', '.join(NAMED)}")
+    if not files:
+        raise DataError(f"unlabelled_from: found no images under {root}; expected PNG, JPEG, BMP or WebP files")
+    return files

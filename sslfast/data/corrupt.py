@@ -73,7 +73,7 @@ def hidden_patches(n: int, size: int, share: float, patch: int, generator: torch
 
 
 def normalisation(dls) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation, `[1, C, 1, 1]`, by which `dls` normalise pixels in [0, 1]; 0 and 1 if they do not."""
+    """Mean and standard deviation, `[1, C, 1, 1]`, by which `dls` normalise pixels in [0, 1] (0 and 1: not at all)."""
     for tfm in dls.valid.after_batch.fs:
         if isinstance(tfm, Normalize):
             mean, std = (t.as_subclass(Tensor)[..., :1, :1].detach().float().cpu() for t in (tfm.mean, tfm.std))

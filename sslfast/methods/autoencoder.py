@@ -72,7 +72,7 @@ def autoencoder_learner(
 
 
 class HiddenRMSELoss(RMSELoss):
-    """`RMSELoss` over the hidden pixels only: the target is an image and which of its pixels were, bool `[N, 1, S, S]`."""
+    """`RMSELoss` over `hidden` pixels only, bool `[N, 1, S, S]`."""
 
     def __call__(self, pred: Tensor, target: Tensor, hidden: Tensor) -> Tensor:
         if pred.shape != target.shape:

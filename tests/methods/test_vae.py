@@ -275,7 +275,7 @@ def test_results_are_shown_beside_their_input(make):
 def test_ordinary_fastai_loaders_and_modules_work_too(image_folder, own):
     dls = folder_loaders(image_folder(train=8, test=0, unlabelled=0))
     body = nn.Sequential(nn.Conv2d(3, 8, 4, stride=3), nn.BatchNorm2d(8), nn.ReLU()) if own else "original"
-    learn, rows = fitted(lambda: vae_learner(dls, body, latent=8, seed=0), 3, 5e-3)
+    _, rows = fitted(lambda: vae_learner(dls, body, latent=8, seed=0), 3, 5e-3)
     assert rows[-1]["valid_loss"] < rows[0]["valid_loss"]
     assert 0 < rows[-1]["rmse"] < 1
 

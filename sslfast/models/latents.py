@@ -1,4 +1,4 @@
-"""Latent vectors: from feature maps to a normal distribution and back, and those that pictures are made of."""
+"""Latent vectors: from feature maps to them and back, and those that pictures are made of."""
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +14,11 @@ class ToLatent(nn.Sequential):
     """One linear layer from feature maps `[N, C, h, w]` of `in_shape` (C, h, w) to `[N, n]`, float32."""
 
     def __init__(self, in_shape: tuple[int, int, int], n: int):
-        channels, *size = in_shape
-        small = [min(side, LARGEST_MAP) for side in size]
-        pool = [nn.AdaptiveAvgPool2d(tuple(small))] if small != size else []
-        super().__init__(*pool, nn.Flatten(), nn.Linear(channels * small[0] * small[1], n))
+        channels, *sides = in_shape
+        blocks = [-(-side // LARGEST_MAP) for side in sides]
+        pool = [nn.AvgPool2d(blocks, ceil_mode=True)] if max(blocks) > 1 else []
+        height, width = _small(sides)
+        super().__init__(*pool, nn.Flatten(), nn.Linear(channels * height * width, n))
 
     def forward(self, features: Tensor) -> Tensor:
         return super().forward(features).float()
@@ -27,9 +28,9 @@ class FromLatent(nn.Sequential):
     """The way back: `[N, n]` to feature maps `[N, C, h, w]` of `out_shape` (C, h, w), 0 or more."""
 
     def __init__(self, n: int, out_shape: tuple[int, int, int]):
-        channels, *size = out_shape
-        small = [min(side, LARGEST_MAP) for side in size]
-        grow = [nn.Upsample(tuple(size))] if small != size else []
+        channels, *sides = out_shape
+        small = _small(sides)
+        grow = [nn.Upsample(tuple(sides))] if small != sides else []
         linear = nn.Linear(n, channels * small[0] * small[1])
         super().__init__(linear, nn.Unflatten(1, (channels, *small)), nn.ReLU(), *grow)
 
@@ -38,3 +39,7 @@ def fixed_latents(n: int, size: int, device: torch.device) -> Tensor:
     """`[n, size]` standard normal numbers, always the same."""
     generator = torch.Generator().manual_seed(derive_seed(0, "latents"))
     return torch.randn(n, size, generator=generator).to(device)
+
+
+def _small(sides: list[int]) -> list[int]:
+    return [-(-side // -(-side // LARGEST_MAP)) for side in sides]

@@ -50,6 +50,9 @@ def vae_learner(
     `kl` (nats an image) and `rmse`. A `kl` near 0 is a posterior that collapsed: the latents say
     nothing of the image.
 
+    0.85 to 1.0 times as many images/s as the autoencoder, measured in turns with `conv`, 32 × 32 colour images, batch
+    128, one CPU thread, float32 and bfloat16, on a busy machine.
+
     Sources: Kingma and Welling 2014, auto-encoding variational Bayes; Higgins et al. 2017, β-VAE.
     """
     if not beta >= 0:

@@ -34,6 +34,10 @@ class FromLatent(nn.Sequential):
         linear = nn.Linear(n, channels * small[0] * small[1])
         super().__init__(linear, nn.Unflatten(1, (channels, *small)), nn.ReLU(), *grow)
 
+    def forward(self, latents: Tensor) -> Tensor:
+        # as batches of images are, so that layers after it run as fast as on those
+        return super().forward(latents).contiguous(memory_format=torch.channels_last)
+
 
 def fixed_latents(n: int, size: int, device: torch.device) -> Tensor:
     """`[n, size]` standard normal numbers, always the same."""

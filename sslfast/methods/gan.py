@@ -54,7 +54,8 @@ def gan_learner(
     two groups of parameters, discriminator first, so `slice` gives them learning rates of their own.
     Both losses are the discriminator's, `valid_loss` with the validation images and as many samples, always
     of the same latents. Recorded with it: `real_accuracy` and `fake_accuracy` (the shares of images and
-    of samples that it takes for what they are), `generator_loss`, and the samples' `diversity`.
+    of samples that it takes for what they are), `generator_loss`, and the samples' `diversity`. In validation
+    there is no noise on either, to which the discriminator is not used: it may judge worse than in training.
 
     0.25 times as many images/s as the autoencoder, half of the time for the penalty; measured in turns with `conv`,
     32 × 32 colour images, batch 128, one CPU thread, float32 and bfloat16.

@@ -216,11 +216,11 @@ def test_lr_find_suggests_a_rate_and_leaves_the_weights(dls):
     assert same(before, state(learn.model))
 
 
-def test_users_own_module_needs_a_decoder_and_then_trains(dls):
+@pytest.mark.parametrize("own_decoder", [True, False])
+def test_users_own_module_trains_with_a_decoder_of_their_own_or_a_generic_one(dls, own_decoder):
     encoder = nn.Sequential(nn.Conv2d(1, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8), nn.ReLU())
-    with pytest.raises(ConfigError, match="pass decoder="):
-        autoencoder_learner(dls.pretrain, encoder)
     decoder = nn.Sequential(nn.ConvTranspose2d(8, 1, 3, stride=2, padding=1, output_padding=1), nn.Sigmoid())
+    decoder = decoder if own_decoder else None
     pretrained = quiet(autoencoder_learner(dls.pretrain, encoder, decoder))
     pretrained.fit(2, 1e-2)
     assert pretrained.recorder.values[1][-1] < pretrained.recorder.values[0][-1]

@@ -1,18 +1,21 @@
-"""The autoencoder: an encoder learns what it takes to rebuild a clean image from a noisy one."""
+"""Autoencoders: an encoder learns what it takes to rebuild a clean image, from a noisy one or one with holes."""
 
+import torch
 from fastai.learner import Learner
 from fastcore.foundation import L
 from fastcore.meta import delegates
-from torch import nn
+from torch import Tensor, nn
 
 from ..callbacks import ReconstructInput
 from ..data.augment import TensorTarget
+from ..data.corrupt import CorruptInput
+from ..errors import ConfigError
 from ..lean import LeanLearner
 from ..metrics import RMSE, RMSELoss
 from ..models import AutoEncoder, as_encoder, create_decoder, image_shape, initialised_with
 from ..precision import resolve_precision
 
-__all__ = ["autoencoder_learner"]
+__all__ = ["HiddenRMSELoss", "autoencoder_learner"]
 
 
 @delegates(Learner.__init__)
@@ -20,6 +23,10 @@ def autoencoder_learner(
     dls,
     encoder: str | nn.Module = "original",
     decoder: nn.Module | None = None,
+    denoise: float | None = None,
+    mask: float = 0.0,
+    patch: int = 4,
+    loss_on: str = "all",
     seed: int | None = None,
     loss_func=None,
     metrics=None,
@@ -30,19 +37,51 @@ def autoencoder_learner(
     """A Learner that trains an encoder and a mirrored decoder to rebuild images; `.encoder` is the encoder.
 
     `dls`: `image_dls(…).pretrain`, or any fastai image DataLoaders (their input, as augmented, is
-    then the target too). `encoder`: a name, or a module to a feature map `[N, C, h, w]`, which needs
-    a `decoder` from there to images in [0, 1]. `seed` fixes the initial weights. Loss: RMSE in
-    pixel units over the batch; metric: RMSE over the whole validation set. `precision`: see
+    then the target too). `encoder`: a name, or a module to a feature map `[N, C, h, w]`. `decoder`: from
+    there to images in [0, 1]; by default see `create_decoder`. `seed` fixes the initial weights. Loss:
+    RMSE in pixel units over the batch; metric: RMSE over the whole validation set. `precision`: see
     `resolve_precision`.
 
-    Source: Vincent et al. 2008, denoising autoencoders (noise on the input, clean target).
+    `denoise`: standard deviation, pixels in [0, 1], of Gaussian noise on training inputs, on top of that
+    of the loaders. `mask`: the share of patches of `patch` × `patch` pixels that the encoder does not
+    see, in training and validation (see `CorruptInput`); `loss_on`: `all` pixels or the `hidden` ones only,
+    with `hidden` a `loss_func` of your own is called with (rebuilt, image, hidden). The metric is always of
+    whole images. Raises `ConfigError` for values that cannot be.
+
+    Against neither, images/s are 0.95 times as many with `denoise`, 0.8 to 1.0 with `mask`; measured in turns with
+    `conv`, 32 × 32 colour images, batch 128, one CPU thread, float32 and bfloat16, on a busy machine.
+
+    Sources: Vincent et al. 2008, denoising autoencoders (noise on the input, clean target); Pathak et al.
+    2016, context encoders, and He et al. 2022, masked autoencoders (here convolutions see the holes, too).
     """
-    encoder = as_encoder(encoder, image_shape(dls), seed)
+    shape = image_shape(dls)
+    encoder = as_encoder(encoder, shape, seed)
     if decoder is None:
         with initialised_with(seed, "decoder"):
-            decoder = create_decoder(encoder)
+            decoder = create_decoder(encoder, shape)
+    if loss_on not in ("all", "hidden") or (loss_on == "hidden" and not mask):
+        raise ConfigError(f"loss_on: found {loss_on!r}, expected all, or with mask above 0 also hidden")
+    if mask and not patch < shape[1]:
+        raise ConfigError(f"patch: found {patch!r}, expected fewer pixels than the {shape[1]} of the images")
     if not isinstance(dls.valid.one_batch()[-1], TensorTarget):
         cbs = L(cbs) + ReconstructInput()
-    loss_func, metrics = loss_func or RMSELoss(), [RMSE()] if metrics is None else metrics
+    if denoise or mask:
+        draws = int(torch.randint(2**31, ())) if seed is None else seed
+        cbs = L(cbs) + CorruptInput(denoise or 0.0, mask, patch, draws, give_hidden=loss_on == "hidden")
+    loss_func = loss_func or (HiddenRMSELoss() if loss_on == "hidden" else RMSELoss())
+    metrics = [RMSE()] if metrics is None else metrics
     model = AutoEncoder(encoder, decoder, resolve_precision(precision, dls.device))
     return LeanLearner(dls, model, loss_func=loss_func, metrics=metrics, cbs=cbs, **kwargs)
+
+
+class HiddenRMSELoss(RMSELoss):
+    """`RMSELoss` over `hidden` pixels only, bool `[N, 1, S, S]`."""
+
+    def __call__(self, pred: Tensor, target: Tensor, hidden: Tensor) -> Tensor:
+        if pred.shape != target.shape:
+            raise ValueError(f"reconstruction is {list(pred.shape)}, the image {list(target.shape)}")
+        squares = (pred.as_subclass(Tensor) - target.as_subclass(Tensor)).square() * hidden
+        count = hidden.flatten(1).sum(1) * pred.shape[1]
+        if self.reduction == "none":
+            return (squares.flatten(1).sum(1) / count).add(self.eps).sqrt()
+        return (squares.sum() / count.sum()).add(self.eps).sqrt()

@@ -1,11 +1,13 @@
-"""Decoders: the mirror image of an encoder, from its feature map back to pixels in [0, 1]."""
+"""Decoders: from an encoder's feature map back to pixels in [0, 1]."""
 
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from .encoders import Conv, Encoder, Original
+from .encoders import Conv, Encoder, Original, feature_shape
 
-__all__ = ["Decoder", "create_decoder"]
+__all__ = ["Decoder", "create_decoder", "growing_decoder"]
+
+WIDEST = 512
 
 
 class Decoder(nn.Sequential):
@@ -16,41 +18,81 @@ class Decoder(nn.Sequential):
         return (super().forward(x).tanh() + 1) / 2
 
 
-def create_decoder(encoder: nn.Module) -> Decoder:
-    """A fresh decoder that mirrors `encoder`; `ConfigError` for an encoder that is not of this package."""
+def create_decoder(encoder: nn.Module, image_shape: tuple[int, int, int] | None = None) -> Decoder:
+    """A fresh decoder from what `encoder` gives back to images of `image_shape` (C, S, S).
+
+    `Original` and `Conv` get their mirror image, any other a `growing_decoder`. An `Encoder` knows its
+    images; a module that does not needs `image_shape`, and without it is a `ConfigError`.
+    """
     if isinstance(encoder, Original):
         return _original(encoder)
     if isinstance(encoder, Conv):
         return _conv(encoder)
-    raise ConfigError(
-        f"decoder: none is known for {type(encoder).__name__}; pass decoder=, a module from its feature map"
-        " to images in [0, 1]"
-    )
+    if isinstance(encoder, Encoder):
+        image_shape = encoder.channels, encoder.image_size, encoder.image_size
+    if image_shape is None:
+        raise ConfigError(
+            f"decoder: none is known for {type(encoder).__name__}; pass decoder=, a module from its feature map"
+            " to images in [0, 1]"
+        )
+    return growing_decoder(feature_shape(encoder, image_shape), image_shape)
 
 
-def _original(encoder: Encoder) -> Decoder:
-    size = encoder.image_size
-    half, quarter = -(-size // 2), -(-size // 4)
-    kernel = quarter - encoder.out_shape[1] + 1
-    return Decoder(
-        nn.ConvTranspose2d(64, 32, kernel),
-        nn.ReLU(),
-        _double(32, 16, half),
-        nn.ReLU(),
-        _double(16, encoder.channels, size),
-    )
+def growing_decoder(in_shape: tuple[int, int, int], image_shape: tuple[int, int, int]) -> Decoder:
+    """A decoder from feature maps of `in_shape` (C, h, w), doubling their size until it is that of the images.
 
-
-def _conv(encoder: Encoder) -> Decoder:
-    sizes = [encoder.image_size]
-    for _ in range(2):
+    Each doubling halves the channels, down to 16. A map that no whole number of doublings brings to the
+    images, odd sizes rounded up, is first stretched to the nearest one that can be.
+    """
+    (c_in, height, width), (channels, size, _) = in_shape, image_shape
+    sizes = [size]
+    while sizes[0] > 1.5 * max(height, width):
         sizes.insert(0, -(-sizes[0] // 2))
-    widths, layers = (128, 64, 32, encoder.channels), []
+    layers: list[nn.Module] = [] if height == width == sizes[0] else [nn.Upsample((sizes[0], sizes[0]))]
+    if len(sizes) == 1:
+        return Decoder(*layers, nn.Conv2d(c_in, channels, 3, padding=1))
+    for target in sizes[1:-1]:
+        c_out = max(16, min(c_in // 2, WIDEST))
+        layers += [_grow(c_in, c_out, target), nn.BatchNorm2d(c_out), nn.ReLU()]
+        c_in = c_out
+    return Decoder(*layers, _grow(c_in, channels, size))
+
+
+def _original(encoder: Original) -> Decoder:
+    size, kernel = encoder.image_size, encoder[-1].kernel_size
+    first, second, third = _widths(encoder)
+    return Decoder(
+        nn.ConvTranspose2d(third, second, kernel),
+        nn.ReLU(),
+        _double(second, first, -(-size // 2)),
+        nn.ReLU(),
+        _double(first, encoder.channels, size),
+    )
+
+
+def _conv(encoder: Conv) -> Decoder:
+    widths, sizes, layers = [encoder.channels, *_widths(encoder)], [encoder.image_size], []
+    for _ in widths[2:]:
+        sizes.insert(0, -(-sizes[0] // 2))
+    widths.reverse()
     for c_in, c_out, size in zip(widths[:-1], widths[1:], sizes, strict=True):
         layers += [_double(c_in, c_out, size), nn.BatchNorm2d(c_out), nn.ReLU()]
     return Decoder(*layers[:-2])
 
 
+def _widths(encoder: Encoder) -> list[int]:
+    """The channels that each convolution gives, in order."""
+    return [layer.out_channels for layer in encoder if isinstance(layer, nn.Conv2d)]
+
+
 def _double(c_in: int, c_out: int, size: int) -> nn.ConvTranspose2d:
     """Undoes a 3 × 3 convolution of stride 2 on an image of `size`, odd or even."""
     return nn.ConvTranspose2d(c_in, c_out, 3, stride=2, padding=1, output_padding=int(size % 2 == 0))
+
+
+def _grow(c_in: int, c_out: int, size: int) -> nn.ConvTranspose2d:
+    """Doubles an image to `size`. To an even one all pixels are made of as many: 3 × 3 leaves a chequered pattern.
+
+    Source: Odena et al. 2016, deconvolution and checkerboard artifacts.
+    """
+    return nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1) if size % 2 == 0 else _double(c_in, c_out, size)

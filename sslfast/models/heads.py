@@ -1,6 +1,7 @@
 """Heads, and the two-part models that learners train: `model[0]` the encoder, `model[1]` the head."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,18 @@ def create_head(in_shape: tuple[int, int, int], n_classes: int, dropout: float =
 
 class Features(Tensor):
     """Feature maps `[N, C, h, w]` of a frozen encoder, given to a `Classifier` in place of their images."""
+
+
+@contextmanager
+def at_rest(model: nn.Module) -> Iterator[None]:
+    """Inside the block `model` is in eval mode and keeps no gradients; afterwards it is as it was."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)
 
 
 class _TwoParts(nn.Sequential):
@@ -65,8 +78,9 @@ class AutoEncoder(_TwoParts):
             return super().forward(x.as_subclass(Tensor)).float()
 
     def pictures(self, x: Tensor) -> dict[str, Tensor]:
-        """What it rebuilds of images `[K, C, S, S]` (normalised), in [0, 1]."""
-        return {"reconstructions": self(x)}
+        """What it makes of images `x` `[K, C, S, S]` (normalised): `reconstructions` `[K, C, S, S]` in [0, 1]."""
+        with at_rest(self):
+            return {"reconstructions": self(x)}
 
 
 class Classifier(_TwoParts):

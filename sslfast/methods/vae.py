@@ -1,0 +1,167 @@
+"""The variational autoencoder: an encoder learns a distribution of latents from which images can be rebuilt."""
+
+import math
+from types import SimpleNamespace
+
+import torch
+from fastai.learner import Learner
+from fastai.metrics import AvgMetric
+from fastcore.foundation import L
+from fastcore.meta import delegates
+from torch import Tensor, nn
+
+from ..callbacks import ReconstructInput
+from ..data.augment import TensorTarget
+from ..errors import ConfigError
+from ..lean import LeanLearner
+from ..metrics import RMSE
+from ..models import as_encoder, create_decoder, feature_shape, image_shape, initialised_with
+from ..models.heads import _TwoParts, at_rest
+from ..models.latents import FromLatent, ToLatent, fixed_latents
+from ..precision import resolve_precision
+
+__all__ = ["VAE", "ELBOLoss", "kl", "reconstruction", "vae_learner"]
+
+SIGMA = 0.1  # what a pixel in [0, 1] may be off: about the RMSE that small autoencoders reach
+N_TRAVERSED, N_STEPS, REACH = 8, 7, 3.0  # latents, and decoded values of each from −3 to 3 σ
+
+
+@delegates(Learner.__init__)
+def vae_learner(
+    dls,
+    encoder: str | nn.Module = "original",
+    beta: float = 1.0,
+    latent: int = 64,
+    seed: int | None = None,
+    loss_func=None,
+    metrics=None,
+    cbs=None,
+    precision: str = "auto",
+    **kwargs,
+) -> Learner:
+    """A Learner that trains a β-VAE; `.encoder` is its convolutional part, below mean and log-variance.
+
+    `dls`: `image_dls(…).pretrain`, or any fastai image DataLoaders. `encoder`: a name, or a module to a
+    feature map `[N, C, h, w]`. `beta` weighs the KL divergence (1: the ELBO); `latent`: the number of
+    latents. `seed` fixes the initial weights. `precision`: see `resolve_precision`. Raises `ConfigError` for a
+    `beta` below 0 or no latent.
+
+    Loss: see `ELBOLoss`. Recorded over the validation set, at the mean of the latents: `reconstruction` and
+    `kl` (nats an image) and `rmse`. A `kl` near 0 is a posterior that collapsed: the latents say
+    nothing of the image.
+
+    0.85 to 1.0 times as many images/s as the autoencoder, measured in turns with `conv`, 32 × 32 colour images, batch
+    128, one CPU thread, float32 and bfloat16, on a busy machine.
+
+    Sources: Kingma and Welling 2014, auto-encoding variational Bayes; Higgins et al. 2017, β-VAE.
+    """
+    if not beta >= 0:
+        raise ConfigError(f"beta: found {beta!r}, expected 0 or more")
+    if latent < 1:
+        raise ConfigError(f"latent: found {latent!r}, expected a number of latents from 1")
+    shape = image_shape(dls)
+    encoder = as_encoder(encoder, shape, seed)
+    features = feature_shape(encoder, shape)
+    with initialised_with(seed, "latents"):
+        to_latent, from_latent = ToLatent(features, 2 * latent), FromLatent(latent, features)
+    with initialised_with(seed, "decoder"):
+        decoder = nn.Sequential(from_latent, create_decoder(encoder, shape))
+    if not isinstance(dls.valid.one_batch()[-1], TensorTarget):
+        cbs = L(cbs) + ReconstructInput()
+    model = VAE(encoder, to_latent, decoder, resolve_precision(precision, dls.device))
+    metrics = [AvgMetric(reconstruction), AvgMetric(kl), _RebuiltRMSE()] if metrics is None else metrics
+    return LeanLearner(dls, model, loss_func=loss_func or ELBOLoss(beta), metrics=metrics, cbs=cbs, **kwargs)
+
+
+class VAE(_TwoParts):
+    """Image `[N, C, S, S]` (normalised) → (image in [0, 1], mean and log-variance of the latents `[N, latent]`).
+
+    All float32. In training images are rebuilt from latents drawn from that distribution, by the global
+    generator; in eval mode from its mean.
+    """
+
+    def __init__(self, encoder: nn.Module, to_latent: nn.Module, decoder: nn.Module, precision: str = "float32"):
+        super().__init__(encoder, nn.ModuleDict({"to_latent": to_latent, "decoder": decoder}), precision)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        mean, log_variance = self.latents(x)
+        drawn = mean + torch.randn_like(mean) * (log_variance / 2).exp() if self.training else mean
+        return self.decode(drawn), mean, log_variance
+
+    def latents(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance `[N, latent]` of the latents of images `x` (normalised)."""
+        with self.autocast(x.device):
+            mean, log_variance = self.head["to_latent"](self.encoder(x.as_subclass(Tensor))).chunk(2, 1)
+        return mean, log_variance
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Images in [0, 1], `[N, C, S, S]`, of `latents` `[N, latent]`."""
+        with self.autocast(latents.device):
+            return self.head["decoder"](latents).float()
+
+    def pictures(self, x: Tensor) -> dict[str, Tensor]:
+        """Images in [0, 1]: what it makes of images `x` `[K, C, S, S]` (normalised), and on its own.
+
+        `reconstructions` and `samples` (of the prior, always of the same latents) `[K, C, S, S]`;
+        `traversals` `[8, 7, C, S, S]`: in each row the first image with one latent at −3 to 3 standard
+        deviations of the prior instead, for the latents that tell these images apart most (highest KL first).
+        """
+        with at_rest(self):
+            rebuilt, mean, log_variance = self(x)
+            most = _kl_of_latents(mean, log_variance).mean(0).topk(min(N_TRAVERSED, mean.shape[1])).indices
+            steps = torch.linspace(-REACH, REACH, N_STEPS, device=mean.device)
+            table = mean[0].repeat(len(most), N_STEPS, 1)
+            table[torch.arange(len(most), device=mean.device), :, most] = steps
+            return {
+                "reconstructions": rebuilt,
+                "samples": self.decode(fixed_latents(len(x), mean.shape[1], mean.device)),
+                "traversals": self.decode(table.flatten(0, 1)).unflatten(0, table.shape[:2]),
+            }
+
+
+class ELBOLoss:
+    """Negative evidence lower bound in nats an image, with the KL divergence weighed by `beta`.
+
+    `reconstruction` is −log N(image; rebuilt, σ²) summed over all pixels and channels, σ = 0.1 (pixels in
+    [0, 1]): a density, so it may be below 0. To train with another σ, use `beta` × (σ / 0.1)².
+    `reduction`: `mean` over images, or `none`, `[N]`.
+    """
+
+    def __init__(self, beta: float = 1.0, reduction: str = "mean"):
+        self.beta, self.reduction = beta, reduction
+
+    def __call__(self, pred: tuple[Tensor, Tensor, Tensor], target: Tensor) -> Tensor:
+        loss = _reconstructions(pred, target) + self.beta * _kl_of_latents(*pred[1:]).sum(1)
+        return loss if self.reduction == "none" else loss.mean()
+
+    def decodes(self, pred: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """Reconstructions: pixels in [0, 1]."""
+        return pred[0]
+
+
+def reconstruction(pred: tuple[Tensor, Tensor, Tensor], target: Tensor) -> Tensor:
+    """−log N(image; rebuilt, 0.1²) in nats an image, a mean over the batch."""
+    return _reconstructions(pred, target).mean()
+
+
+def kl(pred: tuple[Tensor, Tensor, Tensor], target: Tensor) -> Tensor:
+    """KL divergence of the latents' distribution from the prior N(0, 1), in nats an image, a mean over the batch."""
+    return _kl_of_latents(*pred[1:]).sum(1).mean()
+
+
+def _reconstructions(pred: tuple[Tensor, Tensor, Tensor], target: Tensor) -> Tensor:
+    rebuilt, image = pred[0], target.as_subclass(Tensor)
+    if rebuilt.shape != image.shape:
+        raise ValueError(f"reconstruction is {list(rebuilt.shape)}, the image {list(image.shape)}")
+    squares = (rebuilt - image).square().flatten(1)
+    return squares.sum(1) / (2 * SIGMA**2) + squares.shape[1] / 2 * math.log(2 * math.pi * SIGMA**2)
+
+
+def _kl_of_latents(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """`[N, latent]`: ½ (μ² + σ² − 1 − log σ²)."""
+    return (mean.square() + log_variance.exp() - 1 - log_variance) / 2
+
+
+class _RebuiltRMSE(RMSE):
+    def accumulate(self, learn):
+        super().accumulate(SimpleNamespace(pred=learn.pred[0], yb=learn.yb))

@@ -1,0 +1,49 @@
+"""Latent vectors: from feature maps to them and back, and those that pictures are made of."""
+
+import torch
+from torch import Tensor, nn
+
+from ..seeds import derive_seed
+
+__all__ = ["FromLatent", "ToLatent", "fixed_latents"]
+
+LARGEST_MAP = 8  # larger feature maps are averaged to this, as a layer over all of their values would be huge
+
+
+class ToLatent(nn.Sequential):
+    """One linear layer from feature maps `[N, C, h, w]` of `in_shape` (C, h, w) to `[N, n]`, float32."""
+
+    def __init__(self, in_shape: tuple[int, int, int], n: int):
+        channels, *sides = in_shape
+        blocks = [-(-side // LARGEST_MAP) for side in sides]
+        pool = [nn.AvgPool2d(blocks, ceil_mode=True)] if max(blocks) > 1 else []
+        height, width = _small(sides)
+        super().__init__(*pool, nn.Flatten(), nn.Linear(channels * height * width, n))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return super().forward(features).float()
+
+
+class FromLatent(nn.Sequential):
+    """The way back: `[N, n]` to feature maps `[N, C, h, w]` of `out_shape` (C, h, w), 0 or more."""
+
+    def __init__(self, n: int, out_shape: tuple[int, int, int]):
+        channels, *sides = out_shape
+        small = _small(sides)
+        grow = [nn.Upsample(tuple(sides))] if small != sides else []
+        linear = nn.Linear(n, channels * small[0] * small[1])
+        super().__init__(linear, nn.Unflatten(1, (channels, *small)), nn.ReLU(), *grow)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        # as batches of images are, so that layers after it run as fast as on those
+        return super().forward(latents).contiguous(memory_format=torch.channels_last)
+
+
+def fixed_latents(n: int, size: int, device: torch.device) -> Tensor:
+    """`[n, size]` standard normal numbers, always the same."""
+    generator = torch.Generator().manual_seed(derive_seed(0, "latents"))
+    return torch.randn(n, size, generator=generator).to(device)
+
+
+def _small(sides: list[int]) -> list[int]:
+    return [-(-side // -(-side // LARGEST_MAP)) for side in sides]

@@ -1,6 +1,6 @@
 """Rotation: by how many quarter turns an image was turned, which takes knowing what is upright."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from fastai.learner import Learner
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from ..data.views import Views
 from ..lean import LeanLearner
 from ..metrics import CrossEntropy
-from ..models import Classifier, as_encoder, feature_shape, image_shape, initialised_with
-from ..models.projectors import create_projector
+from ..models import as_encoder, feature_shape, image_shape, initialised_with
+from ..models.projectors import Embedder, create_projector
 from ..precision import resolve_precision
 from .own_views import OwnViews
 
-__all__ = ["quarter_turns", "rotation_learner"]
+__all__ = ["QuarterTurns", "TurnLoss", "rotation_learner"]
 
 TURNS = 4
 
@@ -27,9 +27,8 @@ TURNS = 4
 def rotation_learner(
     dls,
     encoder: str | nn.Module = "original",
-    projector: tuple = (256,),
+    projector: Sequence[int] = (256,),
     views: Views | Mapping | None = None,
-    every: bool = False,
     seed: int | None = None,
     loss_func=None,
     metrics=None,
@@ -37,39 +36,49 @@ def rotation_learner(
     precision: str = "auto",
     **kwargs,
 ) -> Learner:
-    encoder, shape = as_encoder(encoder, image_shape(dls), seed), image_shape(dls)
+    """A Learner that trains an encoder to tell by how many quarter turns images were turned; `.encoder` is the encoder.
+
+    `dls`: as in `simclr_learner`. Every image of a batch is turned in all four ways, after `views` of it were taken:
+    by default parts of half its area or more, mirrored or not, in its own colours. `projector`: widths of the layers
+    between the encoder and the four classes. `seed` fixes the initial weights. Metric: accuracy; chance is 0.25.
+    `precision`: see `resolve_precision`. Of no use where up and down do not differ.
+
+    Source: Gidaris, Singh and Komodakis 2018, Unsupervised Representation Learning by Predicting Image Rotations.
+    """
+    shape = image_shape(dls)
+    encoder = as_encoder(encoder, shape, seed)
     with initialised_with(seed, "projector"):
-        head = create_projector(feature_shape(encoder, shape)[0], (*projector, TURNS))
+        head = create_projector(feature_shape(encoder, shape)[0], projector, n_out=TURNS)
     return LeanLearner(
         dls,
-        Classifier(encoder, head, resolve_precision(precision, dls.device)),
-        loss_func=loss_func or CrossEntropy(),
+        Embedder(encoder, head, resolve_precision(precision, dls.device)),
+        loss_func=loss_func or TurnLoss(),
         metrics=[accuracy] if metrics is None else metrics,
-        cbs=L(cbs) + QuarterTurns(Views.of(views, crop=0.5, jitter=0, grey=0), every),
+        cbs=L(cbs) + QuarterTurns(Views.of(views, crop=0.5, jitter=0, grey=0)),
         **kwargs,
     )
 
 
 class QuarterTurns(OwnViews):
-    """Turns each image of a batch by a random number of quarter turns, which is its class."""
+    """Gives the model each image in all four turns, anticlockwise, `[N, 4, C, S, S]`, and how often each is turned."""
 
-    def __init__(self, views: Views, every=False):
+    def __init__(self, views: Views):
         super().__init__()
-        self.views, self.every = views, every
+        self.views = views
 
     def before_batch(self):
-        images = self.views(self.clean_images(), self.stream, 1)
-        n, device = len(images), images.device
-        if self.every:
-            x = torch.cat([images[:, 0].rot90(k, (2, 3)) for k in range(4)])
-            turns = torch.arange(4, device=device).repeat_interleave(n)
-        else:
-            turns = torch.randint(TURNS, (n,), generator=self.stream.on(device), device=device)
-            x = quarter_turns(images[:, 0], turns)
-        self.learn.xb, self.learn.yb = (self.normalized(x),), (TensorCategory(turns),)
+        images = self.views(self.clean_images(), self.stream, 1)[:, 0]
+        turned = torch.stack([images.rot90(n, (2, 3)) for n in range(TURNS)], 1)
+        turns = torch.arange(TURNS, device=images.device).expand(len(images), -1)
+        self.learn.xb, self.learn.yb = (self.normalized(turned),), (TensorCategory(turns),)
 
 
-def quarter_turns(x: Tensor, turns: Tensor) -> Tensor:
-    """Images `[N, C, S, S]`, each turned by its number of quarter turns (`[N]`, from 0 to 3), anticlockwise; exact."""
-    every = torch.stack([x.rot90(n, (2, 3)) for n in range(TURNS)])
-    return every[turns, torch.arange(len(x), device=x.device)]
+class TurnLoss(CrossEntropy):
+    """Cross-entropy between scores `[N, 4, 4]`, of every turn of N images, and their turns `[N, 4]`.
+
+    `reduction`: `mean`, or `none` for a value an image, `[N]`.
+    """
+
+    def __call__(self, scores: Tensor, turns: Tensor) -> Tensor:
+        loss = super().__call__(scores.flatten(0, 1), turns.flatten())
+        return loss if self.reduction == "mean" else loss.view(turns.shape).mean(1)

@@ -1,6 +1,7 @@
 """Projectors: small networks that methods train on top of an encoder and throw away afterwards."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -17,18 +18,19 @@ class MeanOverPositions(nn.Module):
         return x.mean((2, 3))
 
 
-def create_projector(n_features: int, widths: Sequence[int]) -> nn.Sequential:
+def create_projector(n_features: int, widths: Sequence[int], n_out: int | None = None) -> nn.Sequential:
     """Feature map `[N, n_features, h, w]` → embedding `[N, widths[-1]]`, from the mean over positions.
 
-    A fully connected layer for each of `widths`, BatchNorm and ReLU between them.
+    A fully connected layer for each of `widths`, then one for `n_out` if given; BatchNorm and ReLU between them.
     Raises `ConfigError` if `widths` is not one or more whole numbers from 1.
     """
     if isinstance(widths, str) or not isinstance(widths, Sequence) or not widths or not all(map(_is_width, widths)):
         raise ConfigError(f"projector: found {widths!r}, expected widths of its layers, such as [256, 128]")
+    widths = [n_features, *widths, *([] if n_out is None else [n_out])]
     layers: list[nn.Module] = [MeanOverPositions()]
-    for n_in, n_out in zip((n_features, *widths[:-2]), widths[:-1], strict=True):
-        layers += [nn.Linear(n_in, n_out, bias=False), nn.BatchNorm1d(n_out), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear((n_features, *widths)[-2], widths[-1]))
+    for n_in, width in pairwise(widths[:-1]):
+        layers += [nn.Linear(n_in, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))
 
 
 class Embedder(_TwoParts):

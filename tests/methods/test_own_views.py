@@ -19,6 +19,7 @@ from sslfast.methods.vicreg import vicreg_learner
 LEARNERS = [simclr_learner, vicreg_learner, rotation_learner]
 VIEWS = {"crop": 0.5, "flip": 0}
 LR = 5e-3
+SMALL = {"projector": (64, 64)}  # as digits are
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_simclr_spreads_images_and_then_aligns_their_views(digits, colours, chan
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_vicreg_gives_dimensions_their_spread_back(digits, colours, channels):
-    learn = vicreg_learner(loaders({1: digits, 3: colours}[channels]).pretrain, "conv", seed=0, views=VIEWS)
+    learn = vicreg_learner(loaders({1: digits, 3: colours}[channels]).pretrain, "conv", seed=0, views=VIEWS, **SMALL)
     rows = fitted(learn, 12)
     learns(rows, "variance", -1)
     assert rows[-1]["variance"] < 0.7 * rows[0]["variance"]
@@ -114,7 +115,7 @@ def test_rotation_is_recognised(digits, colours, channels):
 
 @pytest.mark.parametrize("make", LEARNERS)
 def test_a_head_over_the_encoder_scores_higher_than_over_a_random_one(dls, make):
-    pretrained = quiet(make(dls.pretrain, "conv", seed=0, views=VIEWS))
+    pretrained = quiet(make(dls.pretrain, "conv", seed=0, views=VIEWS, **SMALL))
     pretrained.fit(15, LR)
     scores = []
     for source in (pretrained, random_encoder(dls.classify, "conv", seed=0)):

@@ -17,7 +17,7 @@ from learners import fit_rate, synchronize
 from timing import ratio_text, side_by_side, table
 
 from sslfast import image_dls
-from sslfast.data.augment import Stream
+from sslfast.data.augment import Augment, Stream
 from sslfast.data.views import Views
 from sslfast.methods import METHODS
 from sslfast.methods.rotation import rotation_learner
@@ -25,7 +25,7 @@ from sslfast.methods.simclr import simclr_learner
 from sslfast.methods.vicreg import vicreg_learner
 from sslfast.precision import resolve_precision
 
-OF_HERE = {"simclr": simclr_learner, "vicreg": vicreg_learner, "rotation": rotation_learner}
+OWN_VIEWS = {"simclr": simclr_learner, "vicreg": vicreg_learner, "rotation": rotation_learner}
 
 
 def view_rate(dls, batches: int):
@@ -62,13 +62,18 @@ def main() -> None:
     print(f"{device}, {precision}, {options.threads} thread(s), batch {options.batch_size}")
     data = image_dls(options.data, device=device).data
     share = min(1.0, options.batches * options.batch_size / (0.9 * len(data.train)))
-    dls = image_dls(data, unlabelled=share, bs=options.batch_size, device=device).pretrain
-    methods = {**OF_HERE, **METHODS}
+    kwargs = {"unlabelled": share, "bs": options.batch_size, "device": device}
+    dls = image_dls(data, **kwargs).pretrain
+    plain = image_dls(data, augment=Augment(), **kwargs).pretrain  # for methods that make views of their own
+    methods = {**OWN_VIEWS, **METHODS}
     chosen = ["autoencoder", *(name for name in options.methods or methods if name != "autoencoder")]
     for encoder in options.encoders:
-        contestants = {name: fit_rate(methods[name](dls, encoder, seed=0, precision=precision)) for name in chosen}
+        contestants = {
+            name: fit_rate(methods[name](plain if name in OWN_VIEWS else dls, encoder, seed=0, precision=precision))
+            for name in chosen
+        }
         if options.views:
-            contestants["two views alone"] = view_rate(dls, options.batches)
+            contestants["two views alone"] = view_rate(plain, options.batches)
         rates = side_by_side(contestants, options.rounds)
         rows = [("method", "images/s", "of the autoencoder's")]
         rows += [(name, f"{np.median(r):,.0f}", ratio_text(r, rates["autoencoder"])) for name, r in rates.items()]

@@ -10,7 +10,9 @@ from fastcore.foundation import L
 from fastcore.meta import delegates
 from torch import Tensor, nn
 
+from ..data.augment import FlipVertical
 from ..data.views import Views
+from ..errors import ConfigError
 from ..lean import LeanLearner
 from ..metrics import CrossEntropy
 from ..models import as_encoder, feature_shape, image_shape, initialised_with
@@ -41,10 +43,16 @@ def rotation_learner(
     `dls`: as in `simclr_learner`. Every image of a batch is turned in all four ways, after `views` of it were taken:
     by default parts of half its area or more, mirrored or not, in its own colours. `projector`: widths of the layers
     between the encoder and the four classes. `seed` fixes the initial weights. Metric: accuracy; chance is 0.25.
-    `precision`: see `resolve_precision`. Of no use where up and down do not differ.
+    `precision`: see `resolve_precision`. Of no use where up and down do not differ; so `ConfigError` is raised for
+    loaders that turn images upside down, as those of `image_dls` do by default with images in colour.
 
     Source: Gidaris, Singh and Komodakis 2018, Unsupervised Representation Learning by Predicting Image Rotations.
     """
+    if any(isinstance(tfm, FlipVertical) and tfm.p for tfm in dls.train.after_batch.fs):
+        raise ConfigError(
+            "augment.flip_vertical: found above 0, expected 0 for rotation, which learns what is upright:"
+            " image_dls(…, augment={'flip_vertical': 0})"
+        )
     shape = image_shape(dls)
     encoder = as_encoder(encoder, shape, seed)
     with initialised_with(seed, "projector"):

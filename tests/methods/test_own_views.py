@@ -8,7 +8,7 @@ from fastai.learner import Learner, load_learner
 from killing import kill_this_process, killed
 from torch import nn
 
-from sslfast import Checkpoint, classifier_learner, image_dls, random_encoder
+from sslfast import Augment, Checkpoint, classifier_learner, image_dls, random_encoder
 from sslfast.callbacks import History, SeedEpochs
 from sslfast.data.images import ImageData, ImageSet
 from sslfast.errors import ConfigError
@@ -34,7 +34,7 @@ def colours(digits) -> ImageData:
 
 
 def loaders(data, **options):
-    return image_dls(data, unlabelled=0.5, labelled=0.5, seed=0, bs=64, device="cpu", augment={"noise": 0}, **options)
+    return image_dls(data, unlabelled=0.5, labelled=0.5, seed=0, bs=64, device="cpu", augment=Augment(), **options)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_vicreg_gives_dimensions_their_spread_back(digits, colours, channels):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_rotation_is_recognised(digits, colours, channels):
     learn = rotation_learner(loaders({1: digits, 3: colours}[channels]).pretrain, "conv", seed=0, views={"flip": 0})
-    rows = fitted(learn, 8)
+    rows = fitted(learn, 6)
     learns(rows, "accuracy", 1)
     assert rows[-1]["accuracy"] > 0.6  # chance is 0.25
 
@@ -152,11 +152,11 @@ def test_training_sees_other_views_each_epoch_and_validation_the_same(dls, make)
 
 @pytest.mark.parametrize("make", LEARNERS)
 def test_views_are_of_the_clean_image_and_normalised_as_the_loader_does(digits, make):
-    """Noise and flips of the loader, which other methods need, do not reach these."""
-    strong = {"noise": 5, "flip_vertical": 1}
+    """The loader's noise, which other methods need, does not reach these."""
+    strong = {"noise": 5}
     plain = {"crop": 1, "flip": 0, "jitter": 0, "grey": 0}
     pairs = []
-    for augment in ({"noise": 0}, strong):
+    for augment in (None, strong):
         dls = image_dls(digits, unlabelled=0.2, seed=0, bs=64, device="cpu", augment=augment).pretrain
         learn = quiet(make(dls, "original", seed=0, views=plain))
         learn.fit(1, cbs=(inputs := Inputs()))

@@ -7,6 +7,7 @@ from fastai.callback.core import Callback
 from fastai.callback.progress import ProgressCallback
 
 from sslfast import image_dls
+from sslfast.errors import ConfigError
 from sslfast.methods.rotation import TurnLoss, rotation_learner
 
 PLAIN = {"crop": 1, "flip": 0}
@@ -79,3 +80,9 @@ def test_turns_are_not_drawn_as_if_they_were_classes_of_images(learn):
 
     learn.show_results(max_n=4)
     assert {axes.get_title() for axes in plt.gcf().axes} == {""}
+
+
+def test_loaders_that_turn_images_upside_down_are_refused(digits):
+    dls = image_dls(digits, seed=0, device="cpu", augment={"flip_vertical": 0.5}).pretrain
+    with pytest.raises(ConfigError, match=r"augment.flip_vertical: found above 0, expected 0 for rotation"):
+        rotation_learner(dls)

@@ -51,15 +51,19 @@ class Views:
                 raise ConfigError(f"views.{key}: found {value!r}, expected a number from {low} to {high}")
 
     @classmethod
-    def of(cls, changes: "Views | Mapping | None" = None, **defaults: float) -> "Views":
-        """These defaults with `changes`, by name, on top. Raises `ConfigError` for an unknown name or a wrong value."""
+    def of(cls, changes: "Views | Mapping | None" = None, channels: int = 3, **defaults: float) -> "Views":
+        """The default for images of so many channels, or `defaults`, with `changes`, by name, on top.
+
+        Grey images are not mirrored by default, as in `Augment.of`: most are digits and the like.
+        Raises `ConfigError` for an unknown name or a wrong value.
+        """
         if isinstance(changes, Views):
             return changes
         if not isinstance(changes, Mapping | None):
             raise ConfigError(f"views: found {changes!r}, expected {', '.join(cls.__dataclass_fields__)} by name")
         if unknown := [name for name in changes or {} if name not in cls.__dataclass_fields__]:
             raise ConfigError(f"views: found {unknown[0]!r}, expected {', '.join(cls.__dataclass_fields__)}")
-        return cls(**{**defaults, **(changes or {})})
+        return cls(**{"flip": cls.flip if channels == 3 else 0, **defaults, **(changes or {})})
 
     def __call__(self, x: Tensor, stream: Stream, n: int = 2) -> Tensor:
         """`n` views of each image, `[N, n, C, H, W]`; `x`: float32 `[N, C, H, W]` in [0, 1]."""

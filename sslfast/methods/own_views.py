@@ -33,11 +33,12 @@ def two_views_learner(
     **kwargs,
 ) -> Learner:
     """A Learner of an encoder and a projector, whose loss is given the embeddings of two views of each image."""
-    encoder, shape = as_encoder(encoder, image_shape(dls), seed), image_shape(dls)
+    shape = image_shape(dls)
+    encoder = as_encoder(encoder, shape, seed)
     with initialised_with(seed, "projector"):
         head = create_projector(feature_shape(encoder, shape)[0], projector)
     model = Embedder(encoder, head, resolve_precision(precision, dls.device))
-    return LeanLearner(dls, model, cbs=L(cbs) + TwoViews(Views.of(views)), **kwargs)
+    return LeanLearner(dls, model, cbs=L(cbs) + TwoViews(Views.of(views, shape[0])), **kwargs)
 
 
 class OwnViews(ReconstructInput):

@@ -62,7 +62,7 @@ def rotation_learner(
         Embedder(encoder, head, resolve_precision(precision, dls.device)),
         loss_func=loss_func or TurnLoss(),
         metrics=[accuracy] if metrics is None else metrics,
-        cbs=L(cbs) + QuarterTurns(Views.of(views, crop=0.5, jitter=0, grey=0)),
+        cbs=L(cbs) + QuarterTurns(Views.of(views, shape[0], crop=0.5, jitter=0, grey=0)),
         **kwargs,
     )
 

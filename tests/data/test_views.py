@@ -207,6 +207,8 @@ def test_settings_are_taken_by_name_and_wrong_ones_named_in_one_line():
     assert Views.of(None) == Views()
     assert Views.of({"crop": 0.2}) == Views(crop=0.2)
     assert Views.of({"crop": 0.2}, crop=0.5, grey=0) == Views(crop=0.2, grey=0)
+    assert Views.of(None, 1) == Views(flip=0)
+    assert Views.of({"flip": 1}, 1) == Views(flip=1)
     assert Views.of(Views(hue=0), crop=0.5) == Views(hue=0)
     assert pickle.loads(pickle.dumps(Views(hue=0))) == Views(hue=0)
     for changes, message in {

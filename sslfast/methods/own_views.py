@@ -57,7 +57,8 @@ class OwnViews(ReconstructInput):
         self.stream.restart(*epoch)
 
     def before_validate(self):
-        self.stream.restart(getattr(self.dls.valid, "seed", 0))
+        dl = self.dls.valid
+        self.stream.restart(dl.seed if isinstance(dl, BatchDL) else 0)
 
     def clean_images(self) -> Tensor:
         """The images of the batch without augmentation, `[N, C, H, W]` in [0, 1]."""

@@ -1,0 +1,86 @@
+"""What a pre-training method costs: images a second of each beside the autoencoder's, in turns on the same images.
+
+    python benchmarks/methods.py --data ~/.cache/sslfast/cifar10
+
+Prints, for each encoder, as median and range of ratios of rounds that take turns in one process: training images a
+second of every method, validation left out, and their ratio to the autoencoder's; an image counts once, whatever
+the number of its views. With `--views`, how many images a second get their two views, and what share of SimCLR's
+training that takes.
+"""
+
+import argparse
+import time
+
+import numpy as np
+import torch
+from learners import fit_rate, synchronize
+from timing import ratio_text, side_by_side, table
+
+from sslfast import image_dls
+from sslfast.data.augment import Augment, Stream
+from sslfast.data.views import Views
+from sslfast.methods import METHODS
+from sslfast.methods.rotation import rotation_learner
+from sslfast.methods.simclr import simclr_learner
+from sslfast.methods.vicreg import vicreg_learner
+from sslfast.precision import resolve_precision
+
+OWN_VIEWS = {"simclr": simclr_learner, "vicreg": vicreg_learner, "rotation": rotation_learner}
+
+
+def view_rate(dls, batches: int):
+    """A function that makes two views of `batches` batches: images a second."""
+    x = dls.train.one_batch()[1].as_subclass(torch.Tensor)
+    views, stream = Views(), Stream("views")
+
+    def run() -> float:
+        synchronize(x.device)
+        start = time.perf_counter()
+        for _ in range(batches):
+            views(x, stream)
+        synchronize(x.device)
+        return batches * len(x) / (time.perf_counter() - start)
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="cifar10", help="a folder of images, or the name of a data set")
+    parser.add_argument("--encoders", nargs="+", default=["conv"])
+    parser.add_argument("--methods", nargs="+", help="all, unless named")
+    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--batches", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--views", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    device, precision = torch.device(options.device), resolve_precision(options.precision, options.device)
+    print(f"{device}, {precision}, {options.threads} thread(s), batch {options.batch_size}")
+    data = image_dls(options.data, device=device).data
+    share = min(1.0, options.batches * options.batch_size / (0.9 * len(data.train)))
+    kwargs = {"unlabelled": share, "bs": options.batch_size, "device": device}
+    dls = image_dls(data, **kwargs).pretrain
+    plain = image_dls(data, augment=Augment(), **kwargs).pretrain  # for methods that make views of their own
+    methods = {**OWN_VIEWS, **METHODS}
+    chosen = ["autoencoder", *(name for name in options.methods or methods if name != "autoencoder")]
+    for encoder in options.encoders:
+        contestants = {
+            name: fit_rate(methods[name](plain if name in OWN_VIEWS else dls, encoder, seed=0, precision=precision))
+            for name in chosen
+        }
+        if options.views:
+            contestants["two views alone"] = view_rate(plain, options.batches)
+        rates = side_by_side(contestants, options.rounds)
+        rows = [("method", "images/s", "of the autoencoder's")]
+        rows += [(name, f"{np.median(r):,.0f}", ratio_text(r, rates["autoencoder"])) for name, r in rates.items()]
+        print(f"\n{encoder}, {data.train.image_size} pixels\n{table(rows)}")
+        if options.views and "simclr" in rates:
+            print(f"making views takes {ratio_text(rates['simclr'], rates['two views alone'])} of SimCLR's training")
+
+
+if __name__ == "__main__":
+    main()

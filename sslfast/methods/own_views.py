@@ -1,0 +1,101 @@
+"""What methods share that make their own views of the images: callbacks, and the learner over two views."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from fastai.data.transforms import Normalize
+from fastai.learner import Learner
+from fastai.torch_core import TensorImage
+from fastcore.foundation import L
+from torch import Tensor, nn
+
+from ..callbacks import ReconstructInput
+from ..data.augment import Stream, TensorTarget
+from ..data.loaders import BatchDL
+from ..data.show import show_images
+from ..data.views import Views
+from ..lean import LeanLearner
+from ..models import as_encoder, feature_shape, image_shape, initialised_with
+from ..models.projectors import Embedder, create_projector
+from ..precision import resolve_precision
+
+__all__ = ["OwnViews", "TwoViews", "two_views_learner"]
+
+
+def two_views_learner(
+    dls,
+    encoder: str | nn.Module,
+    projector: Sequence[int],
+    views: Views | Mapping | None,
+    seed: int | None,
+    precision: str,
+    cbs=None,
+    **kwargs,
+) -> Learner:
+    """A Learner of an encoder and a projector, whose loss is given the embeddings of two views of each image."""
+    shape = image_shape(dls)
+    encoder = as_encoder(encoder, shape, seed)
+    with initialised_with(seed, "projector"):
+        head = create_projector(feature_shape(encoder, shape)[0], projector)
+    model = Embedder(encoder, head, resolve_precision(precision, dls.device))
+    return LeanLearner(dls, model, cbs=L(cbs) + TwoViews(Views.of(views, shape[0])), **kwargs)
+
+
+class OwnViews(ReconstructInput):
+    """Base of callbacks that make the model's input from the clean images of a batch.
+
+    With loaders of `image_dls`, what `stream` draws in training depends on the loader's seed and epoch only; with
+    others, on torch's global generator. In validation it is the same every epoch, so that losses can be compared.
+    """
+
+    def __init__(self):
+        self.stream = Stream(self.name)
+
+    def before_train(self):
+        dl = self.dls.train
+        epoch = (dl.seed, dl.epoch) if isinstance(dl, BatchDL) else (int(torch.randint(2**62, ())),)
+        self.stream.restart(*epoch)
+
+    def before_validate(self):
+        dl = self.dls.valid
+        self.stream.restart(dl.seed if isinstance(dl, BatchDL) else 0)
+
+    def clean_images(self) -> Tensor:
+        """The images of the batch without augmentation, `[N, C, H, W]` in [0, 1]."""
+        if not any(isinstance(y, TensorTarget) for y in self.yb):
+            super().before_batch()
+        return self.learn.yb[0].as_subclass(Tensor)
+
+    def normalized(self, images: Tensor) -> Tensor:
+        """Images `[…, C, H, W]` in [0, 1] as the loader normalises them, channels-last."""
+        flat = images.flatten(0, -4).contiguous(memory_format=torch.channels_last)
+        for tfm in self.dls.valid.after_batch.fs:
+            if isinstance(tfm, Normalize):
+                flat = tfm(TensorImage(flat)).as_subclass(Tensor)
+        return flat.unflatten(0, images.shape[:-3])
+
+
+class TwoViews(OwnViews):
+    """Gives the model two views of each image, `[N, 2, C, H, W]`, and the loss their embeddings: `loss(z0, z1)`.
+
+    `learn.two_views.show()` draws some.
+    """
+
+    def __init__(self, views: Views):
+        super().__init__()
+        self.views = views
+
+    def before_batch(self):
+        self.learn.xb = (self.normalized(self.views(self.clean_images(), self.stream)),)
+
+    def after_pred(self):
+        z0, z1 = self.learn.pred.unbind(1)
+        self.learn.pred, self.learn.yb = z0, (z1,)
+
+    def show(self, max_n: int = 9, **kwargs):
+        """Draw training images in two views each; returns the matplotlib axes."""
+        batch = self.dls.train.one_batch()
+        views = self.learn.get_preds(dl=[batch], with_input=True)[0][:max_n]
+        decode = self.dls.valid.after_batch.decode
+        one, other = (decode((TensorImage(view),))[0] for view in views.unbind(1))
+        return show_images(one, (other,), beside="other view", max_n=max_n, **kwargs)

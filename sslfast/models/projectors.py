@@ -1,0 +1,48 @@
+"""Projectors: small networks that methods train on top of an encoder and throw away afterwards."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+from .heads import _TwoParts
+
+__all__ = ["Embedder", "MeanOverPositions", "create_projector"]
+
+
+class MeanOverPositions(nn.Module):
+    """Feature map `[N, C, h, w]` → features `[N, C]`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3))
+
+
+def create_projector(n_features: int, widths: Sequence[int], n_out: int | None = None) -> nn.Sequential:
+    """Feature map `[N, n_features, h, w]` → embedding `[N, widths[-1]]`, from the mean over positions.
+
+    A fully connected layer for each of `widths`, then one for `n_out` if given; BatchNorm and ReLU between them.
+    Raises `ConfigError` if `widths` is not one or more whole numbers from 1.
+    """
+    if isinstance(widths, str) or not isinstance(widths, Sequence) or not widths or not all(map(_is_width, widths)):
+        raise ConfigError(f"projector: found {widths!r}, expected widths of its layers, such as [256, 128]")
+    widths = [n_features, *widths, *([] if n_out is None else [n_out])]
+    layers: list[nn.Module] = [MeanOverPositions()]
+    for n_in, width in pairwise(widths[:-1]):
+        layers += [nn.Linear(n_in, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))
+
+
+class Embedder(_TwoParts):
+    """Encoder and projector: images `[N, C, S, S]` (normalised) → embeddings `[N, D]`, float32.
+
+    Or views of them `[N, n, C, S, S]` → `[N, n, D]`, all views in one batch, as BatchNorm sees it.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        with self.autocast(x.device):
+            return super().forward(x.as_subclass(Tensor).flatten(0, -4)).float().unflatten(0, x.shape[:-3])
+
+
+def _is_width(width: object) -> bool:
+    return isinstance(width, int) and not isinstance(width, bool) and width >= 1

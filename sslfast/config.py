@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
 
+from .encoder_names import check_encoder
 from .errors import LONGEST, ConfigError, printable, shown
 from .files import user_path
 from .fractions import canonical_list
@@ -19,6 +20,7 @@ from .names import METHOD_NAMES, PIXELS, RANDOM, SHUFFLED, SUPERVISED
 __all__ = ["check_config", "evaluation_settings", "method_settings", "read_schema"]
 
 # More is a slip of the keyboard, and would fill the memory with job names.
+STL10_SIZE = 96  # pixels, of its own images
 MAX_SEEDS = 1000
 MAX_CELLS = 200_000
 DEEPEST = 2  # maps and lists within each other
@@ -43,17 +45,20 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     if problems:
         unknown = [p for p in problems if p.validator == "additionalProperties"]  # often the cause of the rest
         raise ConfigError(_explain(unknown[0] if unknown else best_match(problems), schema))
-    if config["dataset"] != "folder" and (given := [key for key in _FOLDER_ONLY if config.get(key) is not None]):
+    strange = _of_other_data(config)
+    if given := [key for key in strange if config.get(key) is not None]:
         raise ConfigError(f"{given[0]}: given, but dataset is {config['dataset']}; it is for dataset: folder only")
-    for key in ("folder", "data_root"):
+    for key in ("folder", "data_root", "unlabelled_from"):
         if config.get(key):
             user_path(config[key], key)
     title = config.get("title") or ""
     if title != printable(title) or {"<", ">"} & set(title):  # Snakemake's own report would take a tag for one
         raise ConfigError(f"title: found {shown(title)}, expected one line of text without < and >")
     config = _defaults(config, schema)
-    if config["dataset"] != "folder":
-        config = {key: value for key, value in config.items() if key not in _FOLDER_ONLY} | {"folder": None}
+    config = {key: value for key, value in config.items() if key not in strange} | {"folder": config.get("folder")}
+    _check_elsewhere(config)
+    for name in config["encoders"]:
+        check_encoder(name)
     config["study"] = config.get("study") or config["dataset"]
     config["title"] = (config.get("title") or "").strip() or config["study"]
     config["supervised"] = {**config["classify"], **config["supervised"]}
@@ -207,7 +212,29 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
     return f"{key}: {found}, expected {problem.schema.get('x-expected') or expected(problem.validator_value)}"
 
 
-_FOLDER_ONLY = ("folder", "image_size", "channels", "on_bad_image")
+def _of_other_data(config: Mapping) -> list[str]:
+    """Keys that mean nothing for the study's data set."""
+    if config["dataset"] == "folder":
+        return []
+    strange = ["folder", "image_size", "channels", "on_bad_image"]
+    if config["dataset"] == "stl10":
+        strange.remove("image_size")
+    if config.get("unlabelled_from"):  # may be a folder
+        strange.remove("on_bad_image")
+    return strange
+
+
+def _check_elsewhere(config: Mapping) -> None:
+    if config["dataset"] == "stl10" and config["image_size"] > STL10_SIZE:
+        raise ConfigError(f"image_size: found {config['image_size']}, expected {STL10_SIZE} or less for stl10")
+    if not config["unlabelled_from"]:
+        return
+    if config["unlabelled_from"] == config["dataset"]:
+        raise ConfigError(f"unlabelled_from: found {config['dataset']}, the study's own data set; leave the key out")
+    if config["pool"] == "rest":
+        raise ConfigError("pool: found rest, but with unlabelled_from no labelled image is in the pool; use all")
+
+
 _KINDS = {
     "array": "a list",
     "object": "keys and values",

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sslfast.analysis.tables import collect
 from sslfast.config import read_schema
-from sslfast.examples import Examples, Outcome, Rebuilt
+from sslfast.examples import Embedding, Examples, Outcome, Pictures
 from sslfast.records import RunRecord, Spec, write_record
 
 SCHEMA = read_schema(Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml")
@@ -100,7 +100,8 @@ def settings_of(stage: str, epochs: int = 3) -> dict:
     """What a record says that the training of `stage` depended on."""
     shared = {"batch_size": 32, "budget": "epochs", "augment": {"flip_horizontal": 0, "flip_vertical": 0, "noise": 0.1}}
     fit = {"epochs": epochs, "lr": 0.001, "wd": 0, "schedule": "constant", "dropout": 0.4}
-    made = {"pretrain": {**shared, **fit, "epochs": 2}, "views": 8} if stage == "classify" else {}
+    made = {"pretrain": {**shared, **fit, "epochs": 2, "method": "autoencoder", "options": {}}, "views": 8}
+    made = made if stage == "classify" else {"method": "autoencoder", "options": {}} if stage == "pretrain" else {}
     return {**shared, **fit, **made}
 
 
@@ -255,11 +256,13 @@ def column(table: pd.DataFrame, name: str, **where) -> list:
 
 def examples_of(records: Sequence[RunRecord], images: np.ndarray, classes: Sequence[str] = ("cat", "dog")) -> Examples:
     """Examples of a grid over `images` `[N, H, W, C]`: encoders rebuild them the brighter, the fewer they saw."""
-    rebuilt = {}
+    pictures, embeddings = {}, {}
     for record in records:
         if record.stage == "classify" and record.spec.u not in (None, "0") and record.spec.seed == 0:
             key = (record.spec.encoder, record.spec.method, float(record.spec.u))
-            rebuilt[key] = Rebuilt(record.spec, images[:4] // 2 + round(60 * (1 - key[2])))
+            made = images[:4] // 2 + round(60 * (1 - key[2]))
+            pictures[key] = Pictures(record.spec, "reconstructions", made)
+            embeddings[key] = Embedding(record.spec, np.arange(8.0).reshape(4, 2), np.array([0, 1, 0, 1]))
     done = sorted((r for r in records if r.stage == "classify" and r.test), key=lambda r: r.test["macro_f1"])
     outcomes = {
         name: Outcome(
@@ -267,4 +270,5 @@ def examples_of(records: Sequence[RunRecord], images: np.ndarray, classes: Seque
         )
         for name, r in (zip(("best", "worst"), (done[-1], done[0]), strict=True) if done else ())
     }
-    return Examples(tuple(classes), images[:4], [rebuilt[key] for key in sorted(rebuilt)], outcomes)
+    shown = [pictures[key] for key in sorted(pictures)]
+    return Examples(tuple(classes), images[:4], shown, outcomes, [embeddings[key] for key in sorted(embeddings)])

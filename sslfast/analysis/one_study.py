@@ -15,6 +15,7 @@ from ..errors import ResultsError
 from ..names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
 from ..version import code_version
 from .checks import ONE_OF_EACH
+from .tables import flat
 
 __all__ = ["check_one_study"]
 
@@ -77,9 +78,8 @@ def _from_config(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[tuple[s
     for method in config["methods"]:
         made = method_settings(config, method)
         rows = cells[cells.method == method]
-        options = {f"options_{k}": v for k, v in made.pop("options").items()}
         del made["method"]
-        for name, value in (made | options).items():
+        for name, value in flat(made):
             said.append(_setting(method, f"pretrain_{name}", name.removeprefix("options_"), rows, value))
     for stage, rows in (
         ("classify", cells[learned & (cells.evaluate == "head")]),
@@ -90,7 +90,7 @@ def _from_config(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[tuple[s
     for stage in ("linear", "knn"):
         rows = cells[(cells.evaluate == stage) & (cells.method != PIXELS)]
         said += [_setting(stage, f"options_{k}", k, rows, value) for k, value in config[stage].items()]
-    return (entry for entry in said if entry[2] != "auto" and len(entry[1]))
+    return (entry for entry in said if entry[2] not in ("auto", None) and len(entry[1]))
 
 
 def _setting(section: str, column: str, key: str, rows: pd.DataFrame, value: object) -> tuple:

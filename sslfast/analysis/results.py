@@ -9,13 +9,24 @@ import pandas as pd
 
 from ..files import replacing
 from .card import card
-from .checks import RANDOM, SUPERVISED, check_cells, check_history, check_metric, check_number, main_cells
+from .checks import (
+    PIXELS,
+    RANDOM,
+    SHUFFLED,
+    SUPERVISED,
+    check_cells,
+    check_history,
+    check_metric,
+    check_number,
+    main_cells,
+)
 from .claims import claims
 from .contrasts import contrasts
 from .controls import controls
 from .data_needed import data_needed
 from .decision import RUN_COLUMNS, Prices, what_next
 from .equivalence import label_equivalence
+from .evaluations import evaluation_order, evaluation_scores
 from .plateau import plateaus
 from .reach import reach
 from .scores import accuracy_targets, scores
@@ -69,9 +80,8 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
     """All conclusions from `cells` (columns: `sslfast.analysis.checks.check_cells`) and `history`, if there is one.
 
     Tables: scores, contrasts (against the baseline, then the control), controls (against each control), evaluations,
-    plateau, label_equivalence, surface, what_next, cells_to_run, claims; data_needed where there are accuracies,
-    time_to_threshold where there is a history. Raises
-    `ResultsError` for tables that cannot be used.
+    evaluation_order, plateau, label_equivalence, surface, what_next, cells_to_run, claims; data_needed where there are
+    accuracies, time_to_threshold where there is a history. Raises `ResultsError` for tables that cannot be used.
     """
     s = settings or Settings()
     every = check_cells(cells)
@@ -87,6 +97,7 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
         "scores": scores(cells, s.metric),
         "contrasts": pd.concat([both[0].assign(against=SUPERVISED), both[1].assign(against=RANDOM)], ignore_index=True),
         "controls": controls(every, s.metric, delta=s.delta, alpha=s.alpha),
+        **_evaluations(every, s),
         "plateau": flat,
         "label_equivalence": label_equivalence(cells, s.metric),
         "surface": fits,
@@ -103,6 +114,20 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
     if history is not None:
         tables["time_to_threshold"] = time_to_threshold(cells, history, s.threshold_metric, s.threshold)
     return Results(cells, tables, s, every, history)
+
+
+def _evaluations(every: pd.DataFrame, s: Settings) -> dict[str, pd.DataFrame]:
+    """Scores under every evaluation, and whether the order of methods depends on it; the shuffled control has no part
+    in that."""
+    compared = every[~every.method.str.startswith(SHUFFLED)]
+    pixels = compared.method == PIXELS  # of no encoder: stands beside each
+    encoders = compared.encoder[~pixels].unique()
+    beside = [compared[pixels].assign(encoder=name) for name in encoders]
+    compared = pd.concat([compared[~pixels], *beside], ignore_index=True)
+    return {
+        "evaluations": evaluation_scores(compared, s.metric),
+        "evaluation_order": evaluation_order(compared, s.metric, s.alpha),
+    }
 
 
 def verdict(results: Results) -> list[str]:

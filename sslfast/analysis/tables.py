@@ -1,6 +1,6 @@
 """The two tables that everything else is computed from: `cells`, a row a run, and `history`, a row a run and epoch."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +12,7 @@ from ..records import RunRecord, read_record
 from .checks import CELL_KEY
 from .table_files import to_csv
 
-__all__ = ["CELL_KEY", "collect", "collect_pretraining", "write_tables"]
+__all__ = ["CELL_KEY", "collect", "collect_pretraining", "flat", "write_tables"]
 
 
 def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -111,13 +111,14 @@ def _cell(record: RunRecord) -> dict:
         "classes_rounded_up": record.notes.get("classes_rounded_up", 0),
         "images_skipped": record.notes.get("images_skipped", 0),
         **{f"encoder_{name}": value for name, value in record.features.items()},
-        **{f"setting_{name}": value for name, value in _flat(record.settings) if name != "budget"},
+        **{f"setting_{name}": value for name, value in flat(record.settings) if name != "budget"},
     }
 
 
-def _flat(settings: dict, above: str = "") -> Iterator[tuple[str, object]]:
+def flat(settings: Mapping, above: str = "") -> Iterator[tuple[str, object]]:
+    """Entries of maps within maps by joined names: `{"a": {"b": 1}}` has `("a_b", 1)`."""
     for name, value in settings.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{above}{name}_")
+            yield from flat(value, f"{above}{name}_")
         else:
             yield f"{above}{name}", value

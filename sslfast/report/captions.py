@@ -40,6 +40,7 @@ def captions(results: Results, examples: Examples | None = None) -> dict[str, st
             " having. It does not show that another way of pre-training would do the same."
         ),
         "against_controls": _controls(results, interval, base),
+        "across_evaluations": _evaluated(tables, interval, base),
         "accuracy_against_epochs": epochs.format(claim=_rising(cells, tables)),
         "f1_against_epochs": epochs.format(claim=alike),
         "time_to_threshold": _times(results, machine),
@@ -90,6 +91,18 @@ def _invented(examples: Examples) -> str:
     if not kinds:
         return "No network of this study makes images out of nothing."
     return f"What networks make out of random numbers: {' and '.join(kinds)}."
+
+
+def _evaluated(tables: dict, interval: str, base: str) -> str:
+    order = tables["evaluation_order"]
+    told = order[order.n_evaluations > 1].sort_values(["n_opposite", "n_labelled"], ascending=False)
+    if told.empty:
+        return f"Every encoder is judged in one way here; 'evaluate' in the config adds others. {interval}; {base}."
+    rest = f" ({len(told) - 1} more in tables/evaluation_order.csv)" if len(told) > 1 else ""
+    return (
+        f"{told.sentence.iloc[0]}{rest} Lines that cross are orders that change; {interval}; {base}. It does not show"
+        " what another head, or longer training of it, would give."
+    )
 
 
 def _controls(results: Results, interval: str, base: str) -> str:

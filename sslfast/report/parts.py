@@ -15,6 +15,7 @@ FIGURES = {  # name: heading
     "f1_against_unlabelled": "F1 against unlabelled data",
     "self_supervised_against_supervised": "Self-supervised against supervised",
     "against_controls": "Against encoders that learned nothing",
+    "across_evaluations": "Evaluated in other ways",
     "accuracy_against_epochs": "Accuracy against epochs",
     "f1_against_epochs": "F1 against epochs",
     "time_to_threshold": "Time to the threshold",
@@ -38,7 +39,7 @@ PARTS = {  # id: heading, figures
     "unlabelled": ("What unlabelled images add", ["f1_against_unlabelled"]),
     "against": (
         "Is it better than training on the labels alone?",
-        ["self_supervised_against_supervised", "against_controls"],
+        ["self_supervised_against_supervised", "against_controls", "across_evaluations"],
     ),
     "epochs": ("How training goes", ["accuracy_against_epochs", "f1_against_epochs"]),
     "time": ("What it costs in time", ["time_to_threshold", "wall_clock"]),
@@ -59,6 +60,7 @@ def draw(results: Results, examples: Examples | None) -> dict[str, figures.Drawi
             tables["contrasts"], tables["label_equivalence"], metric, s.delta
         ),
         "against_controls": figures.against_controls(tables["controls"], results.every, metric),
+        "across_evaluations": figures.across_evaluations(tables["evaluations"], metric),
         "accuracy_against_epochs": figures.against_epochs(history, cells, "accuracy"),
         "f1_against_epochs": figures.against_epochs(history, cells, "macro_f1"),
         "time_to_threshold": figures.time_to_threshold(times, cells, s.threshold_metric, s.threshold),
@@ -77,6 +79,7 @@ def behind(results: Results, examples: Examples | None) -> dict[str, pd.DataFram
         "f1_against_unlabelled": scores.drop(columns=["seconds_pretrain", "seconds_classify"]),
         "self_supervised_against_supervised": contrasts[contrasts.against == SUPERVISED],
         "against_controls": tables["controls"],
+        "across_evaluations": tables["evaluations"],
         "accuracy_against_epochs": figures.epoch_curves(history, cells, "accuracy"),
         "f1_against_epochs": figures.epoch_curves(history, cells, "macro_f1"),
         "time_to_threshold": tables["time_to_threshold"],

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ..analysis.checks import SUPERVISED
+from ..analysis.checks import WITHOUT_ENCODER
 from ..analysis.reach import reach
 from ..analysis.results import Results
 from ..errors import printable
@@ -15,7 +15,7 @@ __all__ = ["devices", "facts", "missing"]
 
 def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
     """How the study was made, and how far its numbers reach: name and text, most telling first."""
-    cells = results.cells
+    cells = results.every
     ok = int((cells.status == "ok").sum())
     rounded_up = int(cells.classes_rounded_up.max()) if "classes_rounded_up" in cells else 0
     notes = images.get("notes", {})
@@ -25,7 +25,7 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
         + (f"; {n_absent} more of the grid have no record" if (n_absent := len(_absent(cells))) else ""),
         "seeds": ", ".join(str(s) for s in sorted(cells.seed.unique())),
         **reach(results.tables),
-        "pool": ", ".join(sorted(cells[cells.method != SUPERVISED].pool.unique())),
+        "pool": ", ".join(sorted(cells[~cells.method.isin(WITHOUT_ENCODER)].pool.unique())),
         "budget": ", ".join(sorted(cells.budget.dropna().unique())),
         "test images": f"{int(cells.n_test.max()):,}, used once a cell, at the end",
         "device": f"{devices(cells)}; threads a job: {', '.join(map(str, sorted(cells.threads.unique())))}",
@@ -51,6 +51,10 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
         found["test images seen"] = f"{n:,} test images are training images, too, pixel for pixel: scores flatter"
     if n := notes.get("training_images_repeated"):
         found["repeated images"] = f"{n:,} training images are copies; a copy may be validation, its original training"
+    if notes.get("unlabelled_from"):
+        left_out = int(notes.get("unlabelled_copies_left_out") or 0)
+        found["unlabelled images from"] = f"{printable(str(notes['unlabelled_from']))}, in place of the study's own"
+        found["unlabelled images from"] += f"; {left_out:,} copies of its images were left out" if left_out else ""
     if notes.get("files_ignored"):
         found["files passed over"] = f"{notes['files_ignored']:,} that are no images in a class folder"
     if rounded_up:
@@ -70,7 +74,7 @@ def devices(cells: pd.DataFrame) -> str:
 
 def missing(cells: pd.DataFrame) -> list[dict]:
     """The runs without a result, each with its reason: those that failed, then those that the table does not hold."""
-    columns = ["method", "encoder", "u", "l", "seed", "status", "reason"]
+    columns = ["method", "encoder", "evaluate", "u", "l", "seed", "status", "reason"]
     rows = pd.concat([cells[cells.status != "ok"], _absent(cells)]).reindex(columns=columns)
     rows = rows.assign(u=rows.u.map("{:g}".format).replace("nan", "–"), l=rows.l.map("{:g}".format))
     rows = rows.fillna("unknown")
@@ -79,11 +83,11 @@ def missing(cells: pd.DataFrame) -> list[dict]:
 
 def _absent(cells: pd.DataFrame) -> pd.DataFrame:
     """Runs of the grid (each way of making an encoder, with each l and seed) that have no row."""
-    encoders = cells[["method", "encoder", "u"]].drop_duplicates()
+    encoders = cells[["method", "encoder", "evaluate", "u"]].drop_duplicates()
     whole = encoders.merge(cells[["l"]].drop_duplicates(), how="cross").merge(
         cells[["seed"]].drop_duplicates(), how="cross"
     )
-    found = whole.merge(cells[["method", "encoder", "u", "l", "seed"]], how="left", indicator=True)
+    found = whole.merge(cells[["method", "encoder", "evaluate", "u", "l", "seed"]], how="left", indicator=True)
     absent = found[found["_merge"] == "left_only"].drop(columns="_merge")
     return absent.assign(status="missing", reason="no record of this run")
 

@@ -110,9 +110,7 @@ def _pictures(learn: Learner, split: Split) -> dict[str, np.ndarray]:
     if not hasattr(learn.model, "pictures"):
         return {}
     x = next(learn.dls.valid.batches(torch.from_numpy(split.samples(N_PICTURES))))[0]
-    learn.model.eval()
-    with torch.no_grad():
-        found = learn.model.pictures(x.as_subclass(torch.Tensor))
+    found = learn.model.pictures(x.as_subclass(torch.Tensor))
     return {name: _as_bytes(images) for name, images in found.items()}
 
 

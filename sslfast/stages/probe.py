@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from ..data.images import ImageData
@@ -24,12 +25,13 @@ def probe(stage: StageRun, encoder: nn.Module, rows: np.ndarray) -> tuple[np.nda
     with stage.phase("data"):
         encoded = encode_cell(
             encoder, stage.data, stage.split, rows,
-            device=stage.run.device, precision=stage.precision, pooling=options.pop("pooling", "mean"),
+            device=stage.run.device, precision=stage.precision, pooling=options.pop("pooling", "flatten"),
         )  # fmt: skip
-    with stage.phase("classify"):
+    with stage.phase("classify"), threadpool_limits(stage.run.threads):
         if stage.stage == "knn":
-            k = options.pop("k", 200)
-            scores = knn(encoded, neighbours=(k,), device=stage.run.device, **options)
+            k = options.pop("k", None)
+            neighbours = {"neighbours": (k,)} if k else {}
+            scores = knn(encoded, device=stage.run.device, **neighbours, **options)
         else:
             scores = linear_probe(encoded)
     return _tested(stage, encoded, scores)
@@ -43,7 +45,7 @@ def pixels(data: ImageData, split: Split, run: RunSettings, *, l: object = 1) ->
     stage = StageRun("pixels", spec, data, split, run, FitSettings(), notes_of(data, split, l))
     with stage.phase("data"):
         encoded = encode_pixels(data, split, rows)
-    with stage.phase("classify"):
+    with stage.phase("classify"), threadpool_limits(run.threads):
         scores = linear_probe(encoded)
     return _tested(stage, encoded, scores)
 

@@ -5,6 +5,7 @@ from itertools import product
 
 from sslfast.config import check_config, evaluation_settings, method_settings, read_schema
 from sslfast.data.listing import content_digest, scan
+from sslfast.data.sources import source_content
 from sslfast.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
 from sslfast.files import check_room, user_path
@@ -15,6 +16,9 @@ try:
     check_room(".")
     config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")))
     CONTENT = None  # changes with the images of a folder, so that a study follows them; looked up once for all jobs
+    elsewhere = config["unlabelled_from"]
+    if elsewhere:
+        elsewhere = source_content(elsewhere)
     if config["dataset"] == "folder":
         folder = user_path(config["folder"], "folder")
         listing = scan(folder)
@@ -38,6 +42,10 @@ GPU = int(gpu_here(config["device"]))
 DATA = {"dataset": config["dataset"]}
 if config["dataset"] == "folder":
     DATA |= {k: config[k] for k in ("image_size", "channels", "on_bad_image")} | {"content": CONTENT}
+if config["dataset"] == "stl10":
+    DATA |= {"image_size": config["image_size"]}
+if elsewhere:
+    DATA |= {"unlabelled_content": elsewhere, "on_bad_image": config["on_bad_image"]}
 if config["dataset"] == "digits" or (config["dataset"] == "folder" and not listing.test):
     DATA |= {key: config[key] for key in ("test_fraction", "test_seed")}
 RUN = {key: config[key] for key in ("batch_size", "augment", "budget", "precision")}

@@ -10,7 +10,9 @@ from sslfast.data.study import study_images
 from sslfast.files import replacing
 
 with job(snakemake):
-    settings = {key: value for key, value in snakemake.params.data.items() if key != "content"}
+    settings = {
+        key: value for key, value in snakemake.params.data.items() if key not in ("content", "unlabelled_content")
+    }
     data = study_images(snakemake.params.data, snakemake.config, progress=sys.__stderr__, check=True)
     with replacing(snakemake.output[0]) as scratch:
         found = {**data.summary(), "settings": settings}

@@ -29,8 +29,10 @@ def effective_rank(features: Tensor) -> float:
     The exponential of the entropy of the singular values of the centred features. Source: Roy & Vetterli 2007.
     """
     centred = features.float().cpu() - features.float().cpu().mean(0)
+    if not torch.isfinite(centred).all():  # of a network that diverged
+        return 0.0
     values = torch.linalg.svdvals(centred)
-    if not torch.isfinite(values).all() or values.sum() == 0:
+    if values.sum() == 0:
         return 0.0
     return float(torch.special.entr(values / values.sum()).sum().exp())
 

@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,10 +10,9 @@ import pandas as pd
 
 from .analysis.checks import main_cells
 from .errors import RecordError
-from .evaluation.embedding import embed_2d
 from .files import replacing
 from .names import SUPERVISED
-from .records import Spec, read_record
+from .records import Spec
 
 __all__ = [
     "FEATURES",
@@ -23,7 +21,6 @@ __all__ = [
     "Outcome",
     "Pictures",
     "best_and_worst",
-    "gather",
     "read_examples",
     "rmse",
     "write_examples",
@@ -103,35 +100,6 @@ def rmse(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.sqrt(np.square(a.astype(float) - b).mean())) / 255
 
 
-def gather(
-    originals: np.ndarray,
-    pictures: Iterable[tuple[str | Path, str | Path]],
-    outcomes: Mapping[str, str | Path],
-    test_images: np.ndarray,
-    classes: Sequence[str],
-    of_embedding: np.ndarray,
-) -> Examples:
-    """The examples of a study.
-
-    `originals`: see `Examples`; `pictures`: for each encoder the record of its pre-training and the file of its
-    pictures; `outcomes`: the records of the cells to show; `test_images`: uint8 `[N, H, W, C]`; `of_embedding`: the
-    classes of the images whose features those files hold.
-    """
-    shown, embeddings = [], []
-    for record, path in pictures:
-        spec = read_record(record).spec
-        with np.load(path, allow_pickle=False) as stored:
-            for kind in stored.files:
-                if kind == FEATURES:
-                    embeddings.append(Embedding(spec, embed_2d(stored[kind], spec.seed), of_embedding))
-                else:
-                    shown.append(Pictures(spec, kind, stored[kind]))
-    for found in (shown, embeddings):
-        found.sort(key=lambda p: (p.spec.encoder, p.spec.method, float(p.spec.u)))
-    chosen = {name: _outcome(path, test_images) for name, path in outcomes.items()}
-    return Examples(tuple(classes), originals, shown, chosen, embeddings)
-
-
 def write_examples(examples: Examples, path: str | Path) -> None:
     """Store `examples` as one .npz, whole or not at all."""
     about = {
@@ -171,10 +139,3 @@ def read_examples(path: str | Path) -> Examples:
             return Examples(tuple(about["classes"]), stored["originals"], pictures, outcomes, embeddings)
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise RecordError(f"{path}: no readable examples ({error}); delete the file and run again") from None
-
-
-def _outcome(path: str | Path, test_images: np.ndarray) -> Outcome:
-    record = read_record(path)
-    mistakes = record.test["mistakes"]
-    images = test_images[[mistake["image"] for mistake in mistakes]]
-    return Outcome(record.spec, record.test["macro_f1"], record.test["confusion"], mistakes, images)

@@ -11,7 +11,7 @@ from pathlib import Path
 __all__ = ["code_version", "reading_version", "report_version", "versions"]
 
 # a change in these rooms cannot change a training result
-_REPORTING = ("analysis", "templates", "figures", "report", "examples.py")
+_REPORTING = ("analysis", "templates", "figures", "report", "examples.py", "gather.py")
 _READING = (
     "datasets.py",
     "elsewhere.py",

@@ -14,6 +14,7 @@ from sslfast.examples import Embedding, Examples, Outcome, Pictures
 from sslfast.records import RunRecord, Spec, write_record
 
 SCHEMA = read_schema(Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml")
+OPTIONS = {"denoise": None, "mask": 0, "patch": 4, "loss_on": "all"}  # of the autoencoder, as configs have them
 N_TRAIN = 1000  # training images left after validation
 LOST = "a loss was not finite in epoch 2"
 N_TEST = 1000  # so that any accuracy of three decimals has a confusion matrix
@@ -100,8 +101,8 @@ def settings_of(stage: str, epochs: int = 3) -> dict:
     """What a record says that the training of `stage` depended on."""
     shared = {"batch_size": 32, "budget": "epochs", "augment": {"flip_horizontal": 0, "flip_vertical": 0, "noise": 0.1}}
     fit = {"epochs": epochs, "lr": 0.001, "wd": 0, "schedule": "constant", "dropout": 0.4}
-    made = {"pretrain": {**shared, **fit, "epochs": 2, "method": "autoencoder", "options": {}}, "views": 8}
-    made = made if stage == "classify" else {"method": "autoencoder", "options": {}} if stage == "pretrain" else {}
+    made = {"pretrain": {**shared, **fit, "epochs": 2, "method": "autoencoder", "options": OPTIONS}, "views": 8}
+    made = made if stage == "classify" else {"method": "autoencoder", "options": OPTIONS} if stage == "pretrain" else {}
     return {**shared, **fit, **made}
 
 

@@ -142,7 +142,7 @@ REFUSED = {  # what is wrong: (changes, the key, what else the message says)
     "labelled without labels": ({"labelled": [0, 0.5]}, "labelled", "above 0"),
     "an unknown data set": ({"dataset": "imagenet"}, "dataset", "cifar10"),
     "an unknown method": ({"methods": ["simclr2"]}, "methods", "autoencoder"),
-    "an unknown encoder": ({"encoders": ["resnet"]}, "encoders", "original, conv"),
+    "an unknown encoder": ({"encoders": ["resnet"]}, "encoders", "conv, original, resnet18"),
     "an encoder twice": ({"encoders": ["conv", "conv"]}, "encoders", "once"),
     "an unknown schedule": ({"classify": {"schedule": "cosine"}}, "classify.schedule", "one_cycle"),
     "nothing left for the pool": ({"pool": "rest", "labelled": [0.5, 1]}, "labelled", "pool"),

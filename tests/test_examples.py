@@ -6,8 +6,10 @@ import pytest
 from builders import LOST, cells_of, examples_of, grid, pretrain_record, realistic, run_record
 
 from sslfast.errors import RecordError
-from sslfast.examples import best_and_worst, gather, read_examples, write_examples
-from sslfast.records import write_array, write_record
+from sslfast.evaluation import embed_2d
+from sslfast.examples import FEATURES, best_and_worst, read_examples, write_examples
+from sslfast.gather import gather
+from sslfast.records import write_arrays, write_record
 
 
 @pytest.fixture
@@ -36,11 +38,19 @@ def test_gathered_examples_are_those_of_the_records(pixels, tmp_path):
     encoder, cell = pretrain_record(), run_record(accuracy=0.8)
     write_record(encoder, tmp_path / "encoder.json")
     write_record(cell, tmp_path / "cell.json")
-    write_array(pixels[:4] // 2, tmp_path / "some.npy")
-    write_array(pixels[:0], tmp_path / "none.npy")
-    pictures = [(tmp_path / "encoder.json", tmp_path / f"{name}.npy") for name in ("some", "none")]
-    examples = gather(pixels[:4], pictures, {"best": tmp_path / "cell.json"}, pixels, ["cat", "dog"])
-    (rebuilt,), best = examples.rebuilt, examples.outcomes["best"]
+    features = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float16)
+    arrays = {"samples": pixels[4:6], "reconstructions": pixels[:4] // 2, FEATURES: features}
+    write_arrays(arrays, tmp_path / "some.npz")
+    write_arrays({}, tmp_path / "none.npz")
+    pictures = [(tmp_path / "encoder.json", tmp_path / f"{name}.npz") for name in ("some", "none")]
+    classes = np.arange(20) % 2
+    examples = gather(pixels[:4], pictures, {"best": tmp_path / "cell.json"}, pixels, ["cat", "dog"], classes)
+    (rebuilt,), (invented,), best = examples.rebuilt, examples.invented, examples.outcomes["best"]
+    (embedding,) = examples.embeddings
+    assert np.array_equal(embedding.points, embed_2d(features, encoder.spec.seed))
+    assert np.array_equal(embedding.classes, classes)
+    assert (invented.kind, invented.spec) == ("samples", encoder.spec)
+    assert np.array_equal(invented.images, pixels[4:6])
     assert rebuilt.spec == encoder.spec
     assert np.array_equal(rebuilt.images, pixels[:4] // 2)
     assert best.confusion == cell.test["confusion"]
@@ -52,8 +62,11 @@ def same(a, b) -> bool:
     return (
         a.classes == b.classes
         and np.array_equal(a.originals, b.originals)
-        and [r.spec for r in a.rebuilt] == [r.spec for r in b.rebuilt]
-        and all(np.array_equal(x.images, y.images) for x, y in zip(a.rebuilt, b.rebuilt, strict=True))
+        and [(p.spec, p.kind) for p in a.pictures] == [(p.spec, p.kind) for p in b.pictures]
+        and all(np.array_equal(x.images, y.images) for x, y in zip(a.pictures, b.pictures, strict=True))
+        and [e.spec for e in a.embeddings] == [e.spec for e in b.embeddings]
+        and all(np.array_equal(x.points, y.points) for x, y in zip(a.embeddings, b.embeddings, strict=True))
+        and all(np.array_equal(x.classes, y.classes) for x, y in zip(a.embeddings, b.embeddings, strict=True))
         and all(np.array_equal(a.outcomes[n].images, b.outcomes[n].images) for n in a.outcomes)
         and [(n, o.spec, o.macro_f1, o.confusion, o.mistakes) for n, o in a.outcomes.items()]
         == [(n, o.spec, o.macro_f1, o.confusion, o.mistakes) for n, o in b.outcomes.items()]

@@ -19,13 +19,13 @@ from layouts import IDX_CLASSES, grey_parts, write_cifar, write_cifar100, write_
 from PIL import Image
 from safetensors.torch import load_file
 
-from sslfast import load_dataset, make_split, stages
+from sslfast import load_dataset, make_split
 from sslfast.data.images import ImageData, ImageSet
 from sslfast.data.loaders import BatchDL, ImageRows
 from sslfast.data.splits import Split
 from sslfast.models import save_encoder
 from sslfast.records import RunRecord, write_record
-from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
+from sslfast.stages import FitSettings, RunSettings, classify, classifying, encoder_header, pretrain, supervised
 
 WRITERS = {"cifar10": write_cifar, "cifar100": write_cifar100, "svhn": write_svhn, "stl10": write_stl10}
 DATASETS = ["digits", *IDX_CLASSES, *WRITERS, "folder with test/", "folder without test/", "unlabelled elsewhere"]
@@ -264,8 +264,8 @@ def test_2_copies_of_an_image_are_counted(image_folder, tmp_path):
 @pytest.mark.parametrize("encoder", ["original", "conv"])
 @pytest.mark.parametrize("stage", ["classify, cached views", "classify, fresh views"])
 def test_3_after_a_cell_the_encoder_is_its_file_bit_for_bit(data, stage, encoder, tmp_path, monkeypatch):
-    kept, learner = [], stages.classifier_learner
-    monkeypatch.setattr(stages, "classifier_learner", lambda *a, **k: kept.append(learner(*a, **k)) or kept[0])
+    kept, learner = [], classifying.classifier_learner
+    monkeypatch.setattr(classifying, "classifier_learner", lambda *a, **k: kept.append(learner(*a, **k)) or kept[0])
     run(stage, data, tmp_path, encoder=encoder)
     stored, used = load_file(tmp_path / "e.safetensors"), kept[0].model.encoder.state_dict()
     assert stored.keys() == used.keys()

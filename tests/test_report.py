@@ -34,7 +34,7 @@ from sslfast.version import code_version
 LOST = "a loss was not finite in epoch 2"
 CONFIG = {"title": "Digits", "threshold": {"metric": "macro_f1", "value": 0.4}, "accuracy_targets": None}
 TABLES = {"scores", "contrasts", "plateau", "label_equivalence", "surface", "what_next", "cells_to_run", "claims"}
-TABLES |= {"time_to_threshold", "data_needed", "cells", "history"}
+TABLES |= {"time_to_threshold", "data_needed", "cells", "history", "controls", "evaluations", "evaluation_order"}
 SMALL = {"us": ["0", "1"], "ls": ["0.5"]}
 TWELVE = ["0", "0.01", "0.03", "0.05", "0.07", "0.09", "0.1", "0.3", "0.5", "0.7", "0.9", "1"]
 

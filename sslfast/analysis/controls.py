@@ -46,10 +46,10 @@ def controls(
                 found += [_judged(part, delta, alpha).assign(control=control, evaluate=evaluate)
                           for _, part in rows.groupby("encoder")]  # fmt: skip
     if not found:
-        return pd.DataFrame(columns=["control", "evaluate", *SETTING, *COLUMNS])
+        return pd.DataFrame(columns=[*SETTING, "control", "evaluate", *COLUMNS])
     table = pd.concat(found, ignore_index=True)
     table["sentence"] = [_sentence(row, delta, learned.method.nunique() > 1) for row in table.itertuples()]
-    return table[["control", "evaluate", *SETTING, *COLUMNS]]
+    return table[[*SETTING, "control", "evaluate", *COLUMNS]]
 
 
 def _judged(rows: pd.DataFrame, delta: float, alpha: float) -> pd.DataFrame:

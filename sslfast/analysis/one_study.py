@@ -42,11 +42,12 @@ def check_one_study(cells: pd.DataFrame, images: Mapping, config: Mapping, resul
                 f" {_text(config[key])}; delete {results} and run again, or give this study another name"
             )
     for name, rows, expected in _from_config(cells, config):
-        expected = expected if is_numeric_dtype(rows[name[1]]) else str(expected)
-        wrong = rows[rows[name[1]] != expected]
+        found = rows.get(name[1], pd.Series("nothing", rows.index))
+        expected = expected if is_numeric_dtype(found) else str(expected)
+        wrong = rows[found != expected]
         if len(wrong):
             raise ResultsError(
-                f"{_files(wrong, results)}: made with {name[0]} {_text(wrong[name[1]].iloc[0])}, the config says"
+                f"{_files(wrong, results)}: made with {name[0]} {_text(found[wrong.index[0]])}, the config says"
                 f" {_text(expected)}; delete the file(s) and run again, or give this study another name"
             )
     for key, found, expected in _grid(cells, config):

@@ -1,5 +1,6 @@
 """The same encoders, evaluated in several ways: lines that cross are orders of methods that change."""
 
+import matplotlib
 import numpy as np
 import pandas as pd
 
@@ -7,7 +8,7 @@ from ..analysis.checks import RANDOM, SUPERVISED
 from ..analysis.evaluations import in_order
 from ..analysis.words import count
 from .series import CONTROL, Row, finish, methods, panels, score_text
-from .style import METHOD_STYLES, METRIC_NAMES, Drawing
+from .style import METHOD_STYLES, METRIC_NAMES, STYLE, Drawing
 
 __all__ = ["across_evaluations"]
 
@@ -26,6 +27,11 @@ def across_evaluations(scores: pd.DataFrame, metric: str) -> Drawing:
     `scores`: the table of `evaluation_scores`. A method without a result under an evaluation has no point there.
     """
     us, evaluations = sorted(scores.u.unique()), in_order(scores.evaluate.unique())
+    if len(evaluations) < 2:
+        with matplotlib.rc_context(STYLE):
+            figure = Drawing(figsize=(8.2, 2.2))
+        figure.text(0.5, 0.5, "the encoders of this study are evaluated in one way", ha="center")
+        return figure
     figure, made = panels(scores, height=2.9, rows=us)
     styles = _styles(scores)
     apart = min(0.07, ROOM / len(styles))

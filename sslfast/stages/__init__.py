@@ -6,10 +6,10 @@ from its last whole epoch when it is called again (see `Checkpoint`); remove the
 what the stage returned.
 """
 
-from .classify import classify, supervised
+from .classifying import classify, supervised
 from .outcome import N_MISTAKES
-from .pretrain import N_EMBEDDED, N_PICTURES, encoder_header, pretrain, shuffle
-from .probe import pixels
+from .pretraining import N_EMBEDDED, N_PICTURES, encoder_header, pretrain, shuffle
+from .probing import pixels
 from .settings import FitSettings, RunSettings, run_settings, settings_of
 
 __all__ = [

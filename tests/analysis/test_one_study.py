@@ -7,8 +7,9 @@ from builders import SCHEMA, grid, run_record, schema_keys, tables
 
 from sslfast.analysis.one_study import check_one_study
 from sslfast.analysis.tables import collect
-from sslfast.config import check_config
+from sslfast.config import check_config, method_settings
 from sslfast.errors import RecordError, ResultsError
+from sslfast.names import METHOD_NAMES
 from sslfast.records import write_record
 from sslfast.version import code_version
 
@@ -70,12 +71,70 @@ ANOTHER = {  # key: another value
     "classify.views": "fresh",
 }
 IN_IMAGES = {"dataset", "folder", "image_size", "channels", "on_bad_image", "test_fraction", "test_seed"}
-GRID = {"unlabelled", "labelled", "seeds", "methods", "encoders"}
+IN_IMAGES |= {"unlabelled_from"}
+GRID = {"unlabelled", "labelled", "seeds", "methods", "variants", "encoders", "evaluate", "controls"}
+OF_METHODS = {  # what is none of `pretrain`'s: another value
+    "batch_size": 7, "denoise": 0.3, "mask": 0.3, "patch": 2, "loss_on": "hidden", "beta": 3, "latent": 7,
+    "temperature": 0.3, "projector": [7], "views": {"crop": 0.3}, "invariance": 3, "variance": 3, "covariance": 3,
+    "r1": 3,
+}  # fmt: skip
+OF_METHODS |= {key.partition(".")[2]: ANOTHER[key] for key in ANOTHER if key.startswith("pretrain.")}
+OF_EVALUATIONS = {
+    **{f"finetune.{key}": ANOTHER[f"classify.{key}"] for key in ("epochs", "lr", "wd", "schedule", "dropout")},
+    "linear.pooling": "mean",
+    "knn.pooling": "mean",
+    "knn.k": 7,
+    "knn.temperature": 0.3,
+}
+METHOD_KEYS = [key for key in schema_keys() if key.split(".")[0] in METHOD_NAMES]
 
 
 def test_every_key_that_training_depends_on_is_looked_at():
-    trains = {key for key, entry in schema_keys().items() if {"classify", "supervised"} & set(entry["x-reruns"])}
-    assert trains - IN_IMAGES - GRID == set(ANOTHER)
+    rules = {"classify", "supervised", "evaluate"}
+    trains = {key for key, entry in schema_keys().items() if rules & set(entry["x-reruns"])}
+    assert trains - IN_IMAGES - GRID == {*ANOTHER, *METHOD_KEYS, *OF_EVALUATIONS}
+
+
+@pytest.mark.parametrize("key", METHOD_KEYS)
+def test_encoders_made_with_another_setting_of_their_method_are_named(key):
+    method, _, name = key.partition(".")
+    checked = check_config({**CONFIG, "methods": [method]}, SCHEMA)
+    made = {**RECORDS[-1].settings, **method_settings(checked, method)}
+    records = []
+    for record in RECORDS:
+        if record.spec.method == "autoencoder":
+            settings = {**record.settings, "pretrain": made}
+            record = replace(record, spec=replace(record.spec, method=method), settings=settings)
+        records.append(record)
+    check(records, methods=[method])
+    value = OF_METHODS[name]
+    if value == checked[method][name]:  # that is another schedule's default
+        value = "constant"
+    message = refusal(records, methods=[method], **{method: {name: value}})
+    told = f"{method}.{name}{'_crop' if name == 'views' else ''} "
+    assert f"made with {told}" in message
+    assert f"the config says {value['crop'] if name == 'views' else value}" in message
+
+
+@pytest.mark.parametrize("key", OF_EVALUATIONS)
+def test_other_evaluations_made_with_another_setting_are_named(key):
+    stage, _, name = key.partition(".")
+    checked = check_config({**CONFIG, "evaluate": [stage]}, SCHEMA)
+    how = checked["finetune"] if stage == "finetune" else {"options": checked[stage]}
+    records = [
+        replace(
+            r,
+            stage=stage,
+            history=r.history if stage == "finetune" else [],
+            settings={**{k: v for k, v in r.settings.items() if k not in checked["classify"]}, **how},
+        )
+        if r.stage == "classify"
+        else r
+        for r in RECORDS
+    ]
+    check(records, evaluate=[stage])
+    message = refusal(records, evaluate=[stage], **{stage: {name: OF_EVALUATIONS[key]}})
+    assert f"made with {key} " in message and f"results/made-up/records/{stage}/" in message
 
 
 @pytest.mark.parametrize("key", ANOTHER)
@@ -83,7 +142,7 @@ def test_runs_made_with_another_value_of_a_key_are_named_with_both_values(key):
     outer, _, inner = key.partition(".")
     value = ANOTHER[key]
     message = refusal(**{outer: {**CONFIG.get(outer, {}), inner: value} if inner else value})
-    assert f"made with {key} " in message
+    assert f"made with {key.replace('pretrain', 'autoencoder')} " in message
     assert f"the config says {value}" in message
     stage = "supervised" if outer == "supervised" else "classify"
     assert f"results/made-up/records/{stage}/" in message

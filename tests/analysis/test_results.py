@@ -23,6 +23,7 @@ from sslfast.errors import ConfigError, ResultsError
 SAMPLE = Path(__file__).parents[2] / "reports" / "cifar10-5seeds" / "tables"
 WITH_HISTORY = {
     "scores", "contrasts", "plateau", "label_equivalence", "surface", "what_next", "cells_to_run", "claims",
+    "controls", "evaluations", "evaluation_order",
     "data_needed", "time_to_threshold",
 }  # fmt: skip
 PRICES = Prices(price_per_label=0.1, price_per_unlabelled_image=0.01, price_per_gpu_hour=1, budget=50)

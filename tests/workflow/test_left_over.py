@@ -33,7 +33,7 @@ def left_over(workflow: Workflow) -> list[str]:
     found += set(files(folder / "data")) - set(store) - set(locks)
     kinds = {"splits": {".parquet"}, "encoders": {".safetensors"}, "records": {".json", ".npy"}, "logs": {".log"}}
     kinds |= {"tables": {".parquet", ".csv"}, "images.json": {".json"}}
-    kinds |= {"pictures": {".npy"}, "examples.npz": {".npz"}}
+    kinds |= {"pictures": {".npz"}, "examples.npz": {".npz"}}
     results = folder / "results/tiny"
     found += [p for p in files(results) if p.suffix not in kinds.get(p.relative_to(results).parts[0], ())]
     found += [path for path in files(results) if path.name.startswith(".")]

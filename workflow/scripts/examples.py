@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sslfast.analysis.table_files import read_table
 from sslfast.data.study import study_images, study_split
-from sslfast.examples import best_and_worst, gather, write_examples
+from sslfast.examples import best_and_worst, write_examples
+from sslfast.gather import gather
 from sslfast.stages import N_EMBEDDED, N_PICTURES
 
 with job(snakemake):

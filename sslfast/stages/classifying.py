@@ -16,7 +16,7 @@ from ..learners import classifier_learner, finetune_learner, supervised_learner
 from ..models import load_encoder
 from ..records import RunRecord, read_record
 from .outcome import test_results
-from .probe import PROBES, probe
+from .probing import PROBES, probe
 from .run import StageRun, expected_of, notes_of, spec_of
 from .settings import FitSettings, RunSettings
 

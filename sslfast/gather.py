@@ -1,0 +1,48 @@
+"""What a report shows as images, gathered from a study's files. (Reading it again, `examples`, takes no torch.)"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .evaluation import embed_2d
+from .examples import FEATURES, Embedding, Examples, Outcome, Pictures
+from .records import read_record
+
+__all__ = ["gather"]
+
+
+def gather(
+    originals: np.ndarray,
+    pictures: Iterable[tuple[str | Path, str | Path]],
+    outcomes: Mapping[str, str | Path],
+    test_images: np.ndarray,
+    classes: Sequence[str],
+    of_embedding: np.ndarray,
+) -> Examples:
+    """The examples of a study.
+
+    `originals`: see `Examples`; `pictures`: for each encoder the record of its pre-training and the file of its
+    pictures; `outcomes`: the records of the cells to show; `test_images`: uint8 `[N, H, W, C]`; `of_embedding`: the
+    classes of the images whose features those files hold.
+    """
+    shown, embeddings = [], []
+    for record, path in pictures:
+        spec = read_record(record).spec
+        with np.load(path, allow_pickle=False) as stored:
+            for kind in stored.files:
+                if kind == FEATURES:
+                    embeddings.append(Embedding(spec, embed_2d(stored[kind], spec.seed), of_embedding))
+                else:
+                    shown.append(Pictures(spec, kind, stored[kind]))
+    for found in (shown, embeddings):
+        found.sort(key=lambda p: (p.spec.encoder, p.spec.method, float(p.spec.u)))
+    chosen = {name: _outcome(path, test_images) for name, path in outcomes.items()}
+    return Examples(tuple(classes), originals, shown, chosen, embeddings)
+
+
+def _outcome(path: str | Path, test_images: np.ndarray) -> Outcome:
+    record = read_record(path)
+    mistakes = record.test["mistakes"]
+    images = test_images[[mistake["image"] for mistake in mistakes]]
+    return Outcome(record.spec, record.test["macro_f1"], record.test["confusion"], mistakes, images)

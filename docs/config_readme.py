@@ -5,7 +5,7 @@ from pathlib import Path
 from sslfast.config import read_schema
 
 ROOT = Path(__file__).parents[1]
-RULES = ("images", "split", "pretrain", "classify", "supervised", "collect", "examples", "report")
+N_RULES = 11  # of a study that has everything
 HEAD = """# The config
 
 `config.yaml` is the study that plain `snakemake` runs. Another one is chosen whole, not mixed with it:
@@ -22,6 +22,9 @@ snakemake --cores all --config seeds=5            # config.yaml with one key cha
 | `cifar10-quick.yaml` | CIFAR-10, a small grid for two cores and half an hour |
 | `cifar10-5seeds.yaml` | CIFAR-10, more unlabelled fractions and five seeds, for conclusions; less than an hour |
 | `cifar10.yaml` | CIFAR-10, the original study's grid |
+| `methods-quick.yaml` | CIFAR-10, six ways of pre-training, a quarter of an hour |
+| `methods.yaml` | CIFAR-10, the same with all evaluations and controls, up to 2.5 hours |
+| `simclr-resnet18.yaml` | CIFAR-10, SimCLR with a ResNet-18 as published, for a GPU |
 | `folder.yaml` | your own images, commented |
 
 A key that is misspelt, or a value that cannot work, stops the study with one line before anything
@@ -44,7 +47,8 @@ a link that leads out of it, or to another folder, stops the study with its name
 The last column names what a change of the key runs again: the jobs of those rules, and no others; tables (`collect`),
 pictures (`examples`) and report follow whatever runs. Where it says 'new',
 only boxes of the grid that were not there before; what is taken away stays on disk and leaves tables and report.
-A change of `classify` reruns the baseline too, unless `supervised` has its own value.
+A change of `classify` reruns the baseline too, unless `supervised` has its own value; one of `pretrain` all
+methods that have none of their own. Rules that a study does not have (`evaluate`, `shuffle`, `pixels`) run nothing.
 
 """
 
@@ -71,7 +75,7 @@ def _reruns(entry: dict) -> str:
     if "x-reruns" not in entry:
         return ""
     rules = entry["x-reruns"]
-    text = "everything" if len(rules) == len(RULES) else ", ".join(_without_end(rules)) or "nothing"
+    text = "everything" if len(rules) == N_RULES else ", ".join(_without_end(rules)) or "nothing"
     return f"new: {text}" if entry.get("x-grid") else text
 
 

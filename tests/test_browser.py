@@ -88,7 +88,8 @@ def test_every_figure_is_drawn_and_nothing_juts_out_of_the_window(page, tmp_path
 
 def test_a_figure_is_one_tab_stop_and_what_is_pointed_at_is_written_under_it(page, tmp_path):
     found = measured(page, tmp_path)
-    assert found["stops"] == len(FIGURES) - len(OF_IMAGES)  # those have no points
+    # images have no points, nor has a study that evaluates its encoders in one way
+    assert found["stops"] == len(FIGURES) - len(OF_IMAGES) - 1
     assert found["said"] == found["told"]
     assert "macro-F1" in found["said"]
 

@@ -143,7 +143,7 @@ def test_wherever_a_stage_is_killed_it_repeats_one_epoch_at_most(stages, tmp_pat
         "half of the third checkpoint": ("sslfast.states.save_file", half, 3),
         "all but the name of the third checkpoint": ("os.replace", kill_this_process, 3),
         "just after the third checkpoint": ("os.replace", lambda *a: (put(*a), kill_this_process()), 3),
-        "the test": ("sslfast.stages.f1_score", kill_this_process, 1),
+        "the test": ("sslfast.stages.outcome.f1_score", kill_this_process, 1),
     }
     for moment, (name, instead, nth) in moments.items():
         folder = tmp_path / moment

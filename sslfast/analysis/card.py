@@ -31,6 +31,8 @@ def card(cells: pd.DataFrame, tables: Mapping[str, pd.DataFrame], delta: float) 
         head, answers = headline(primary, delta), []
     else:
         head, answers = _headline_of_many(primary), [(f"{m}, {e}", headline(rows, delta)) for (e, m), rows in groups]
+    if len(groups) > 3 and len({answer for _, answer in answers}) == 1:
+        answers = [(f"Each of the {len(groups)} ways", answers[0][1])]
     answers += [("More unlabelled images?", plateau_answer(tables["plateau"], delta))]
     answers += [("What to get next?", text) for text in _next(tables["what_next"], delta)]
     answers += [("How sure is this?", _certainty(cells, primary, n_seeds))]
@@ -77,7 +79,7 @@ def _headline_of_many(primary: pd.DataFrame) -> str:
     rest = len(rows) - won - lost
     ways = len(rows.groupby(["encoder", "method"]))
     return (
-        f"Over {ways} ways of pre-training and {rows.l.nunique()} numbers of labels,"
+        f"Over {ways} ways of pre-training and {rows.l.nunique()} number{'s' * (rows.l.nunique() > 1)} of labels,"
         f" pre-training wins in {won} of {len(rows)} cases, training on the labels alone in {lost};"
         f" {rest} are equal or not settled."
     )
@@ -101,10 +103,10 @@ def plateau_answer(flat: pd.DataFrame, delta: float) -> str:
 
 def _next(options: pd.DataFrame, delta: float) -> list[str]:
     groups = list(options.groupby(["encoder", "method"], sort=False))
-    return [
-        (f"{method}, {encoder}: " if len(groups) > 1 else "") + _decision(rows, delta)
-        for (encoder, method), rows in groups
-    ] or ["Nothing was pre-trained, so there is nothing to compare."]
+    answers = [(f"{method}, {encoder}: ", _decision(rows, delta)) for (encoder, method), rows in groups]
+    if len({answer for _, answer in answers}) == 1:
+        return [answers[0][1]]
+    return [who + answer for who, answer in answers] or ["Nothing was pre-trained, so there is nothing to compare."]
 
 
 def _decision(rows: pd.DataFrame, delta: float) -> str:

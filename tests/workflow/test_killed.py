@@ -48,6 +48,9 @@ def results(folder: Path) -> dict:
             made[str(path.relative_to(folder))] = record
         elif path.suffix == ".npy":
             made[str(path.relative_to(folder))] = np.load(path).tolist()
+        elif path.suffix == ".npz" and "pictures" in path.parts:
+            with np.load(path) as stored:
+                made[str(path.relative_to(folder))] = {name: stored[name].tolist() for name in stored.files}
         elif path.suffix in (".safetensors", ".parquet") and "tables" not in path.parts:
             made[str(path.relative_to(folder))] = path.read_bytes()
     return made

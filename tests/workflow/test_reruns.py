@@ -72,6 +72,8 @@ NEW_BOXES = {  # what the larger grids above have more than the tiny one; the tw
     "encoders": {"pretrain": 2, "classify": 4, "supervised": 2, **END},
     "pool": {"pretrain": 3, "classify": 4, **END},
     "methods": {"pretrain": 1, "classify": 2, **END},
+    # a random encoder does not depend on how others are trained
+    **{f"pretrain.{key}": {"pretrain": 1, "classify": 2, **END} for key in ("epochs", "lr", "schedule", "wd")},
     "evaluate": {"evaluate": 4, **END},
     "controls": {"pixels": 2, **END},
 }
@@ -89,14 +91,10 @@ OF_METHODS = {
     "patch": 2, "loss_on": "hidden", "beta": 3, "latent": 7, "temperature": 0.3, "projector": [7],
     "views": {"crop": 0.3}, "invariance": 3, "variance": 3, "covariance": 3, "r1": 3,
 }  # fmt: skip
-    "lr": 0.01,
-    "wd": 0.1,
-    "schedule": "one_cycle",
-    "dropout": 0.1,
-    "k": 7,
-    "pooling": "mean",
-}
-OF_EVALUATIONS |= {"temperature": 0.3}
+OF_EVALUATIONS = {
+    "epochs": 3, "lr": 0.01, "wd": 0.1, "schedule": "one_cycle", "dropout": 0.1, "k": 7, "pooling": "mean",
+    "temperature": 0.3,
+}  # fmt: skip
 
 
 def changed(config: dict, key: str, value: object) -> dict:

@@ -63,7 +63,7 @@ def test_snakemakes_own_report_holds_every_figure_with_its_caption(finished):
             archive.read(n).decode("utf-8", "ignore") for n in names if n.endswith((".html", ".js", ".json"))
         )
     figures = {path.stem for path in (finished.folder / "reports/tiny/figures").glob("*.svg")}
-    assert len(figures) == 11
+    assert len(figures) == 15
     for name in figures:
         assert any(entry.endswith(f"{name}.svg") for entry in names), name
     for name in ("verdict", "what_next", "trust", "missing", "claims"):
@@ -109,8 +109,8 @@ BAD_CONFIGS = {
     "a word": ({"labelled": ["half"]}, "labelled: found 'half', expected a number from 0 to 1"),
     "a duplicate": ({"unlabelled": [1, 1.0]}, "unlabelled: 1 and 1.0 are the same fraction"),
     "unknown data set": ({"dataset": "imagenet"}, "dataset: found 'imagenet', expected one of digits"),
-    "unknown method": ({"methods": ["magic"]}, "methods: found 'magic', expected one of autoencoder"),
-    "unknown encoder": ({"encoders": ["vit"]}, "encoders: found 'vit', expected one of original, conv"),
+    "unknown method": ({"methods": ["magic"]}, "methods: found 'magic', expected autoencoder, vae, simclr"),
+    "unknown encoder": ({"encoders": ["vit"]}, "encoders: found 'vit', expected one of conv, original, resnet18"),
     "option of another data set": ({"image_size": 64}, "image_size: given, but dataset is digits"),
     "folder not there": ({"dataset": "folder", "folder": "nowhere"}, "folder: found nothing at nowhere"),
 }

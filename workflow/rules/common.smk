@@ -71,7 +71,6 @@ def before_cell(w):
     return {**BEFORE_TRAINING, "pool": config["pool"], "pretrain": method_settings(config, w.method)}
 
 
-
 # Boxes of the grid. An encoder of pool `rest` belongs to one labelled fraction and says so in its name.
 TRAINED = [
     f"{method}-{encoder}-u{u}"

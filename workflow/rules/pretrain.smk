@@ -1,6 +1,4 @@
 rule pretrain:
-    wildcard_constraints:
-        method=f"(?!{SHUFFLED})[a-z][a-z0-9_]*",
     input:
         split=SPLIT,
     output:
@@ -9,6 +7,8 @@ rule pretrain:
         pictures=PICTURES,
     log:
         f"{RESULTS}/logs/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.log",
+    wildcard_constraints:
+        method=f"(?!{SHUFFLED})[a-z][a-z0-9_]*",
     threads: config["threads"]
     resources:
         gpu=GPU,

@@ -7,8 +7,18 @@ from torch import Tensor, nn
 
 from .callbacks import EpochWatcher
 from .data.loaders import BatchDL
+from .models.heads import at_rest
 
-__all__ = ["Collapsed", "EffectiveRank", "FeatureStd", "effective_rank", "feature_std", "probed_features"]
+__all__ = [
+    "Collapsed",
+    "EffectiveRank",
+    "EmbeddingStd",
+    "FeatureStd",
+    "effective_rank",
+    "feature_std",
+    "probed_embeddings",
+    "probed_features",
+]
 
 N_PROBED = 512
 LEAST_STD, LEAST_RANK = 0.01, 1.05
@@ -42,22 +52,30 @@ def probed_features(learn: Learner, n_images: int = N_PROBED) -> Tensor:
 
     The images are the same whenever this is called, and spread evenly over the validation set.
     """
-    loader, encoder = learn.dls.valid, learn.encoder
+    return _outputs(learn, learn.encoder, n_images).flatten(2).mean(2)
+
+
+def probed_embeddings(learn: Learner, n_images: int = N_PROBED) -> Tensor:
+    """The same images after the projector, `[n, D]`: what a loss over views compares."""
+    return _outputs(learn, learn.model, n_images)
+
+
+def _outputs(learn: Learner, network: nn.Module, n_images: int) -> Tensor:
+    loader = learn.dls.valid
     if isinstance(loader, BatchDL):
         n = len(loader.dataset)
         rows = torch.linspace(0, n - 1, min(n, n_images)).round().long()
         batches = [batch[0] for batch in loader.batches(rows)]
     else:
         batches = [loader.one_batch()[0][:n_images]]
-    was_training = encoder.training
-    with torch.no_grad():
-        found = [encoder.eval()(x.as_subclass(Tensor)).float().flatten(2).mean(2) for x in batches]
-    encoder.train(was_training)
-    return torch.cat(found)
+    with at_rest(network):
+        return torch.cat([network(x.as_subclass(Tensor)).float() for x in batches])
 
 
 class _OfFeatures(Metric):
     """A measure of the features of some validation images, once an epoch."""
+
+    probe = staticmethod(probed_features)
 
     def reset(self):
         self.learn = None
@@ -67,7 +85,7 @@ class _OfFeatures(Metric):
 
     @property
     def value(self):
-        return None if self.learn is None else self.measure(probed_features(self.learn))
+        return None if self.learn is None else self.measure(self.probe(self.learn))
 
 
 class FeatureStd(_OfFeatures):
@@ -84,10 +102,20 @@ class EffectiveRank(_OfFeatures):
     measure = staticmethod(effective_rank)
 
 
+class EmbeddingStd(_OfFeatures):
+    """`feature_std` of what comes out of the projector, for methods that compare views: a loss that has made all
+    images alike there teaches the encoder nothing more, whose own features may stay apart for long."""
+
+    name = "embedding_std"
+    measure = staticmethod(feature_std)
+    probe = staticmethod(probed_embeddings)
+
+
 class Collapsed(EpochWatcher):
     """Ends a fit after an epoch whose features tell no images apart; `epoch_collapsed` says which, from 1, or is None.
 
-    That is: `feature_std` below 0.01 or `effective_rank` below 1.05, which are to be among the learner's metrics.
+    That is: `feature_std` or `embedding_std` below 0.01, or `effective_rank` below 1.05, as far as they are among the
+    learner's metrics.
     """
 
     order = 63  # after `Diverged`: features of a network that diverged say nothing
@@ -97,6 +125,7 @@ class Collapsed(EpochWatcher):
         self.epoch_collapsed = None
 
     def watch(self, row: dict) -> None:
-        if row["feature_std"] < LEAST_STD or row["effective_rank"] < LEAST_RANK:
+        least = {"feature_std": LEAST_STD, "embedding_std": LEAST_STD, "effective_rank": LEAST_RANK}
+        if any(row[name] is not None and row[name] < limit for name, limit in least.items() if name in row):
             self.epoch_collapsed = row["epoch"]
             raise CancelFitException

@@ -7,7 +7,7 @@ from .simclr import simclr_learner
 from .vae import vae_learner
 from .vicreg import vicreg_learner
 
-__all__ = ["METHODS", "OWN_VIEWS"]
+__all__ = ["COMPARE_VIEWS", "METHODS", "OWN_VIEWS"]
 
 METHODS = {
     "autoencoder": autoencoder_learner,
@@ -19,3 +19,5 @@ METHODS = {
 }
 # These make views of their own out of clean images, so that loaders need not augment.
 OWN_VIEWS = {"simclr", "vicreg", "rotation"}
+# These compare views after a projector, where all images can become alike.
+COMPARE_VIEWS = {"simclr", "vicreg"}

@@ -8,7 +8,7 @@ import torch
 from fastai.learner import Learner
 from torch import nn
 
-from ..collapse import EffectiveRank, FeatureStd
+from ..collapse import EffectiveRank, EmbeddingStd, FeatureStd
 from ..data.augment import Augment
 from ..data.images import ImageData
 from ..data.loaders import pretrain_dls
@@ -16,7 +16,7 @@ from ..data.splits import Split
 from ..errors import ConfigError
 from ..evaluation import clean_batches, cluster, encode, shuffled
 from ..examples import FEATURES
-from ..methods import METHODS, OWN_VIEWS
+from ..methods import COMPARE_VIEWS, METHODS, OWN_VIEWS
 from ..models import create_encoder, initialised_with, load_encoder
 from ..names import SHUFFLED
 from ..records import RunRecord, read_record
@@ -66,7 +66,8 @@ def pretrain(
         loading = stage.loading(len(split.pool("all")), Augment() if kind in OWN_VIEWS else None)
         dls = pretrain_dls(data, split, rows, **loading)
         learn = METHODS[kind](dls, encoder, seed=split.seed, precision=run.precision, **fit.options)
-        learn.metrics = [*learn.metrics, FeatureStd(), EffectiveRank()]
+        compares = [EmbeddingStd()] if kind in COMPARE_VIEWS else []
+        learn.metrics = [*learn.metrics, FeatureStd(), EffectiveRank(), *compares]
     well = stage.train(learn, checkpoint)
     made = {**_pictures(learn, split), **_measure(stage, learn.encoder)} if well else {}
     return learn.encoder.cpu(), stage.record(), made

@@ -127,7 +127,9 @@ class StageRun:
         if diverged.epoch_diverged:
             self.end("diverged", f"a loss was not finite in epoch {diverged.epoch_diverged}")
         elif self.stage == "pretrain" and collapsed.epoch_collapsed:
-            self.end("collapsed", f"all images had the same features after epoch {collapsed.epoch_collapsed}")
+            self.end(
+                "collapsed", f"all images had the same features or embeddings after epoch {collapsed.epoch_collapsed}"
+            )
         return self.status == "ok"
 
     def record(self, test: dict | None = None) -> RunRecord:

@@ -67,6 +67,8 @@ def _mark_plateau(panel, plateau: pd.DataFrame, method: str, colour: str, m: int
     if rows.empty:
         return
     row = rows.iloc[0]
+    if not row.shown and plateau.method.nunique() > 1:  # said once a method, it would cover the panel
+        return
     text = "plateau not shown"
     if row.shown:
         x = positions(pd.Series([row.u]), pd.Series(ticks))[0]

@@ -146,7 +146,11 @@ def finish(figure: Drawing, panels: list[Panel], ylabel: str | None, legend) -> 
             panel.axes.set_ylabel(ylabel)
     if legend:
         handles, names = legend
-        figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 6), fontsize=8, frameon=False)
+        longest = max(map(len, names), default=0)
+        columns = int(figure.get_figwidth() / (0.5 + 0.075 * longest))  # inches that a line and its name take
+        figure.legend(
+            handles, names, loc="outside lower center", ncols=min(max(columns, 1), 6), fontsize=8, frameon=False
+        )
 
 
 def legend_lines(cells: pd.DataFrame):

@@ -19,13 +19,8 @@ from timing import ratio_text, side_by_side, table
 from sslfast import image_dls
 from sslfast.data.augment import Augment, Stream
 from sslfast.data.views import Views
-from sslfast.methods import METHODS
-from sslfast.methods.rotation import rotation_learner
-from sslfast.methods.simclr import simclr_learner
-from sslfast.methods.vicreg import vicreg_learner
+from sslfast.methods import METHODS, OWN_VIEWS
 from sslfast.precision import resolve_precision
-
-OWN_VIEWS = {"simclr": simclr_learner, "vicreg": vicreg_learner, "rotation": rotation_learner}
 
 
 def view_rate(dls, batches: int):
@@ -65,11 +60,10 @@ def main() -> None:
     kwargs = {"unlabelled": share, "bs": options.batch_size, "device": device}
     dls = image_dls(data, **kwargs).pretrain
     plain = image_dls(data, augment=Augment(), **kwargs).pretrain  # for methods that make views of their own
-    methods = {**OWN_VIEWS, **METHODS}
-    chosen = ["autoencoder", *(name for name in options.methods or methods if name != "autoencoder")]
+    chosen = ["autoencoder", *(name for name in options.methods or METHODS if name != "autoencoder")]
     for encoder in options.encoders:
         contestants = {
-            name: fit_rate(methods[name](plain if name in OWN_VIEWS else dls, encoder, seed=0, precision=precision))
+            name: fit_rate(METHODS[name](plain if name in OWN_VIEWS else dls, encoder, seed=0, precision=precision))
             for name in chosen
         }
         if options.views:

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
 
+from .data.sources import STL10_SIZE
 from .encoder_names import check_encoder
 from .errors import LONGEST, ConfigError, printable, shown
 from .files import user_path
@@ -20,7 +21,6 @@ from .names import METHOD_NAMES, PIXELS, RANDOM, SHUFFLED, SUPERVISED
 __all__ = ["check_config", "evaluation_settings", "method_settings", "read_schema"]
 
 # More is a slip of the keyboard, and would fill the memory with job names.
-STL10_SIZE = 96  # pixels, of its own images
 MAX_SEEDS = 1000
 MAX_CELLS = 200_000
 DEEPEST = 2  # maps and lists within each other

@@ -1,7 +1,5 @@
 """The learners, trained for real on handwritten digits."""
 
-import gc
-
 import numpy as np
 import pytest
 import torch
@@ -9,6 +7,7 @@ from fastai.callback.progress import ProgressCallback
 from fastai.interpret import ClassificationInterpretation
 from fastai.learner import Learner, load_learner
 from fastai.metrics import accuracy
+from garbage import tensors_left_by
 from PIL import Image
 from sklearn.metrics import confusion_matrix, f1_score
 from torch import nn
@@ -269,19 +268,7 @@ def test_ordinary_fastai_image_loaders_work_too(image_folder):
 def test_batches_leave_no_garbage_that_holds_on_to_them(dls, make):
     learn = quiet(make(dls.pretrain if make is autoencoder_learner else dls.classify, "original", seed=0))
     learn.fit(1)
-    gc.collect()
-    gc.disable()
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    try:
-        learn.dl = learn.dls.train
-        for i, batch in enumerate(learn.dl):
-            learn.one_batch(i, batch)
-        gc.collect()
-        assert not [type(x).__name__ for x in gc.garbage if isinstance(x, torch.Tensor)]
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
+    assert tensors_left_by(learn) == []
 
 
 def test_finetuning_trains_all_from_the_pretrained_weights_with_the_head_that_the_classifier_has(dls):

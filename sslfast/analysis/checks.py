@@ -29,7 +29,7 @@ __all__ = [
 
 CELL_KEY = ["dataset", "method", "encoder", "u", "l", "seed"]
 HEAD = "head"
-EVALUATIONS = [HEAD, "finetune", "linear", "knn"]  # the first that a study has is the one that it is judged by
+JUDGED_BY = [HEAD, "finetune", "linear", "knn"]  # the first that a study has is the one that it is judged by
 
 METRICS = ["test_macro_f1", "test_accuracy"]
 REQUIRED = ["method", "u", "l", "seed", "n_unlabelled", "n_labelled"]
@@ -140,7 +140,7 @@ def main_cells(cells: pd.DataFrame) -> pd.DataFrame:
 def main_evaluation(cells: pd.DataFrame) -> str:
     """The evaluation that conclusions rest on."""
     found = set(cells.evaluate[~cells.method.isin(WITHOUT_ENCODER)])
-    return next((name for name in EVALUATIONS if name in found), min(found, default=HEAD))
+    return next((name for name in JUDGED_BY if name in found), min(found, default=HEAD))
 
 
 def check_metric(cells: pd.DataFrame, metric: str, where: str = "cells") -> None:

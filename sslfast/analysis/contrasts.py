@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from .checks import RANDOM, SUPERVISED, check_metric
-from .intervals import detectable, holm, p_values
+from .intervals import detectable, holm, outcomes, two_sided
 from .scores import SETTING, by_setting
 from .words import badge, count, points, range_of_points, seeds
 
@@ -41,24 +41,14 @@ def contrasts(
     )
     found = by_setting(ours.assign(value=ours[metric] - ours["other"]), "value")
     found = found.rename(columns={"mean": "difference", "n_missing": "n_dropped"})
-    one_sided = p_values(found.difference, found.se, found.n_seeds)
-    found["p"] = 2 * np.minimum(one_sided, 1 - one_sided)
+    found["p"] = two_sided(found.difference, found.se, found.n_seeds)
     largest = found.groupby(["encoder", "l", "method"]).u.transform("max")
     found["primary"] = (against == SUPERVISED) & (found.method != RANDOM) & (found.u == largest)
     found["p_holm"] = np.nan
     tested = found.primary & found.p.notna()
     for _, rows in found[tested].groupby(["encoder", "method"]):
         found.loc[rows.index, "p_holm"] = holm(rows.p)
-    within = np.maximum(  # two one-sided tests
-        p_values(-found.difference, found.se, found.n_seeds, -delta),
-        p_values(found.difference, found.se, found.n_seeds, -delta),
-    )
-    shown = found.p_holm.where(found.primary, found.p) < alpha
-    found["outcome"] = np.select(
-        [found.p.isna(), shown & (found.difference > 0), shown, within < alpha],
-        ["unknown", "better", "worse", "equal"],
-        "open",
-    )
+    found["outcome"] = outcomes(found, found.p_holm.where(found.primary, found.p), delta, alpha)
     found["detectable"] = detectable(found.sd, found.n_seeds, alpha)
     learned = found[found.method != RANDOM]
     several = {name: learned[name].nunique() > 1 for name in ("encoder", "method")}

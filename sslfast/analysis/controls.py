@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from .checks import PIXELS, RANDOM, SHUFFLED, WITHOUT_ENCODER, check_metric
-from .intervals import holm, p_values
+from .intervals import holm, outcomes, two_sided
 from .scores import SETTING, by_setting
 from .words import count, evidence, points, range_of_points
 
@@ -54,21 +54,10 @@ def controls(
 
 def _judged(rows: pd.DataFrame, delta: float, alpha: float) -> pd.DataFrame:
     rows = rows.rename(columns={"mean": "difference"})
-    above = p_values(rows.difference, rows.se, rows.n_seeds)
+    p = pd.Series(two_sided(rows.difference, rows.se, rows.n_seeds), rows.index)
     rows["p_holm"] = np.nan
-    p = pd.Series(2 * np.minimum(above, 1 - above), rows.index)
     rows.loc[p.notna(), "p_holm"] = holm(p.dropna())
-    within = np.maximum(
-        p_values(-rows.difference, rows.se, rows.n_seeds, -delta),
-        p_values(rows.difference, rows.se, rows.n_seeds, -delta),
-    )
-    shown = rows.p_holm < alpha
-    rows["outcome"] = np.select(
-        [p.isna(), shown & (rows.difference > 0), shown, within < alpha],
-        ["unknown", "better", "worse", "equal"],
-        "open",
-    )
-    return rows
+    return rows.assign(outcome=outcomes(rows, rows.p_holm, delta, alpha))
 
 
 def _sentence(row, delta: float, several: bool) -> str:

@@ -12,12 +12,11 @@ import pandas as pd
 
 from ..errors import ResultsError
 from .checks import RANDOM, SUPERVISED, check_metric
-from .intervals import holm, p_values
+from .intervals import holm, two_sided
 from .scores import by_setting
 from .words import count, evidence, points, range_of_points
 
 __all__ = [
-    "EVALUATIONS",
     "agreements",
     "differences",
     "evaluation_order",
@@ -26,7 +25,7 @@ __all__ = [
     "rank_correlations",
 ]
 
-EVALUATIONS = {"head": "the head", "linear": "a linear probe", "knn": "nearest neighbours", "finetune": "fine-tuning"}
+SAID = {"head": "the head", "linear": "a linear probe", "knn": "nearest neighbours", "finetune": "fine-tuning"}
 SAME, OPPOSITE, OPEN = "same", "opposite", "not settled"
 PLACE = ["encoder", "u", "l"]
 PAIR = ["first", "second"]
@@ -79,8 +78,7 @@ def differences(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFr
     found = _by_evaluation(both, "value").rename(columns={"mean": "difference"})
     found = found[found.n_seeds > 0].reset_index(drop=True)
     found[PAIR] = found.method.str.split("|", expand=True).reindex(columns=[0, 1])
-    one_sided = p_values(found.difference, found.se, found.n_seeds)
-    found["p"] = 2 * np.minimum(one_sided, 1 - one_sided)
+    found["p"] = two_sided(found.difference, found.se, found.n_seeds)
     found["p_holm"] = np.nan
     for _, rows in found[found.p.notna()].groupby(PLACE):
         found.loc[rows.index, "p_holm"] = holm(rows.p)
@@ -140,8 +138,8 @@ def evaluation_order(cells: pd.DataFrame, metric: str = "test_macro_f1", alpha: 
 
 
 def in_order(evaluations) -> list[str]:
-    """Names of evaluations as they are shown: `EVALUATIONS` first, others in alphabetical order."""
-    first = list(EVALUATIONS)
+    """Names of evaluations as they are shown: `SAID` first, others in alphabetical order."""
+    first = list(SAID)
     return sorted(evaluations, key=lambda name: (first.index(name) if name in first else len(first), name))
 
 
@@ -194,7 +192,7 @@ def _sentence(row: dict, scores: pd.DataFrame, pairs: pd.DataFrame, several: boo
     n = row["n_same"] + row["n_opposite"] + row["n_open"]
     if not n:
         return f"{where}, orders of methods cannot be compared: it takes two methods under the same two evaluations."
-    names = [EVALUATIONS.get(name, name) for name in in_order(scores.evaluate.unique())]
+    names = [SAID.get(name, name) for name in in_order(scores.evaluate.unique())]
     under = f"{', '.join(names[:-1])} and {names[-1]}"
     kept = f"{row['n_same']} of {n} pairs of methods keep their sign"
     open_ = f", {row['n_open']} {'is' if row['n_open'] == 1 else 'are'} not settled" if row["n_open"] else ""
@@ -224,5 +222,5 @@ def _turn(pair: pd.Series) -> str:
         difference, low, high = (pair[f"{column}{end}"] for column in ("difference", "low", "high"))
         word = "above" if difference > 0 else "below"
         number = f"{points(difference, sign=True)}{range_of_points(low, high)}"
-        parts.append(f"{word} {who} by {EVALUATIONS.get(name, name)} ({number})")
+        parts.append(f"{word} {who} by {SAID.get(name, name)} ({number})")
     return f"{pair['first']} scores {parts[0]} and {parts[1]}"

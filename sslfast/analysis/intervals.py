@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import optimize, special  # not stats, which takes half a second to import
 
 __all__ = [
@@ -15,8 +16,10 @@ __all__ = [
     "holm",
     "mean_interval",
     "mean_intervals",
+    "outcomes",
     "p_values",
     "quantile",
+    "two_sided",
 ]
 
 MIN_SEEDS = 3  # below, an interval would say more about the method than about the data
@@ -136,3 +139,23 @@ def _mean_and_error(values: np.ndarray) -> tuple[float, float]:
     if np.ptp(values) == 0:  # the mean of identical numbers may differ from them in the last digit
         return values[0], 0.0 if len(values) > 1 else np.nan
     return values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+
+
+def two_sided(difference: pd.Series, se: pd.Series, n_seeds: pd.Series) -> np.ndarray:
+    """Two-sided p-values of differences from 0, NaN where `p_values` has none."""
+    above = p_values(difference, se, n_seeds)
+    return 2 * np.minimum(above, 1 - above)
+
+
+def outcomes(found: pd.DataFrame, p: pd.Series, delta: float, alpha: float) -> np.ndarray:
+    """What each `difference` (with `se`, `n_seeds`) shows, in a word.
+
+    `better` or `worse` where its two-sided `p` is below `alpha`, `equal` where it lies within ± `delta` (two one-sided
+    tests), else `open`; `unknown` where there is no p.
+    """
+    within = np.maximum(
+        p_values(-found.difference, found.se, found.n_seeds, -delta),
+        p_values(found.difference, found.se, found.n_seeds, -delta),
+    )
+    choices = [p.isna(), (p < alpha) & (found.difference > 0), p < alpha, within < alpha]
+    return np.select(choices, ["unknown", "better", "worse", "equal"], "open")

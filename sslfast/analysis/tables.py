@@ -8,6 +8,7 @@ from pandas.api.types import is_numeric_dtype
 
 from ..errors import printable
 from ..files import replacing
+from ..names import EVALUATIONS
 from ..records import RunRecord, read_record
 from .checks import CELL_KEY
 from .table_files import to_csv
@@ -79,7 +80,8 @@ def _key(record: RunRecord) -> dict:
 
 def _evaluate(record: RunRecord) -> str:
     """What was built over the encoder; the baseline has the study's head, raw pixels a logistic regression."""
-    return {"classify": "head", "supervised": "head", "pixels": "linear"}.get(record.stage, record.stage)
+    by_stage = {stage: name for name, stage in EVALUATIONS.items()}
+    return {**by_stage, "supervised": "head", "pixels": "linear"}.get(record.stage, record.stage)
 
 
 def _cell(record: RunRecord) -> dict:

@@ -12,9 +12,9 @@ from .folder import FolderOptions, decode_files, folder_key, read_folder
 from .images import Arrays, ImageData, cached, default_data_root
 from .listing import content_digest, scan
 from .scaling import scaled
-from .sources import DATASETS, NAMED, source_content, unlabelled_files
+from .sources import DATASETS, NAMED, STL10_SIZE, source_content, unlabelled_files
 from .splits import split_off
-from .torchvision_sets import STL10_SIZE, check_stl10_size, read_torchvision
+from .torchvision_sets import check_stl10_size, read_torchvision
 
 __all__ = ["DATASETS", "load_dataset"]
 

@@ -7,10 +7,11 @@ from ..errors import DataError
 from ..files import user_path
 from .listing import look_below, paths_digest
 
-__all__ = ["DATASETS", "NAMED", "source_content", "unlabelled_files"]
+__all__ = ["DATASETS", "NAMED", "STL10_SIZE", "source_content", "unlabelled_files"]
 
 NAMED = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "stl10")
 DATASETS = (*NAMED, "folder")
+STL10_SIZE = 96  # pixels
 
 
 def source_content(source: str | Path) -> str:

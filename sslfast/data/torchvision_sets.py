@@ -12,10 +12,10 @@ import numpy as np
 from ..errors import ConfigError, DataError, explain
 from .images import Arrays
 from .scaling import scaled
+from .sources import STL10_SIZE
 
-__all__ = ["STL10_SIZE", "TORCHVISION", "read_torchvision"]
+__all__ = ["TORCHVISION", "check_stl10_size", "read_torchvision"]
 
-STL10_SIZE = 96  # pixels
 STL10_CLASSES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
 
 

@@ -14,15 +14,14 @@ from ..features import resolve_views
 from ..fractions import canonical
 from ..learners import classifier_learner, finetune_learner, supervised_learner
 from ..models import load_encoder
+from ..names import EVALUATIONS
 from ..records import RunRecord, read_record
 from .outcome import test_results
 from .probing import PROBES, probe
 from .run import StageRun, expected_of, notes_of, spec_of
 from .settings import FitSettings, RunSettings
 
-__all__ = ["EVALUATIONS", "classify", "supervised"]
-
-EVALUATIONS = {"head": "classify", "linear": "linear", "knn": "knn", "finetune": "finetune"}  # name: stage
+__all__ = ["classify", "supervised"]
 
 
 def classify(

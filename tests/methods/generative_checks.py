@@ -5,7 +5,7 @@ from fastai.callback.progress import ProgressCallback
 from killing import kill_this_process, killed
 from torch import nn
 
-from sslfast import Checkpoint
+from sslfast import Checkpoint, classifier_learner, image_dls, load_encoder, save_encoder
 from sslfast.callbacks import History, SeedEpochs
 from sslfast.lean import LeanLearner
 
@@ -59,3 +59,13 @@ def folder_loaders(root, size: int = 28):
         root, train="train", valid_pct=0.3, seed=0, bs=8, num_workers=0, device="cpu", item_tfms=Resize(size),
         batch_tfms=Normalize.from_stats([0.3] * 3, [0.4] * 3, cuda=False),
     )  # fmt: skip
+
+
+def is_stored_and_classified_over(learn, method: str, images, folder) -> bool:
+    """Whether its encoder comes back from a file as it was, and a classifier over it leaves it so."""
+    save_encoder(learn.encoder, folder / "e.safetensors", method=method)
+    stored = load_encoder(folder / "e.safetensors", method=method)
+    dls = image_dls(images, labelled=0.1, seed=0, bs=32, device="cpu").classify
+    over = quiet(classifier_learner(dls, learn, seed=0))
+    over.fit(1)
+    return same(state(learn.encoder), state(stored)) and same(state(over.model.encoder), state(learn.encoder))

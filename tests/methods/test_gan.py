@@ -1,15 +1,22 @@
 """The GAN: both networks get the gradients that are theirs, and training is stable and can be seen to be."""
 
-import gc
-
 import numpy as np
 import pytest
 import torch
 from fastai.learner import load_learner
-from generative_checks import fitted, folder_loaders, goes_on_as_if_never_killed, quiet, same, state
+from garbage import tensors_left_by
+from generative_checks import (
+    fitted,
+    folder_loaders,
+    goes_on_as_if_never_killed,
+    is_stored_and_classified_over,
+    quiet,
+    same,
+    state,
+)
 from torch import nn
 
-from sslfast import classifier_learner, image_dls, load_encoder, random_encoder, save_encoder
+from sslfast import image_dls, random_encoder
 from sslfast.errors import ConfigError
 from sslfast.methods.gan import GAN, AdversarialLoss, Discriminator, Diversity, create_generator, gan_learner
 from sslfast.models import create_encoder
@@ -252,12 +259,7 @@ def test_a_killed_fit_goes_on_as_if_never_killed(make, encoder, tmp_path, monkey
 
 def test_its_encoder_can_be_stored_and_classified_over(make, digits, tmp_path):
     learn, _ = fitted(make, 1)
-    save_encoder(learn.encoder, tmp_path / "e.safetensors", method="gan")
-    assert same(state(learn.encoder), state(load_encoder(tmp_path / "e.safetensors", method="gan")))
-    dls = image_dls(digits, labelled=0.1, seed=0, bs=32, device="cpu").classify
-    over = quiet(classifier_learner(dls, learn, seed=0))
-    over.fit(1)
-    assert same(state(over.model.encoder), state(learn.encoder))
+    assert is_stored_and_classified_over(learn, "gan", digits, tmp_path)
 
 
 def test_an_exported_learner_makes_the_same_samples(make, tmp_path):
@@ -279,19 +281,7 @@ def test_ordinary_fastai_loaders_and_modules_work_too(image_folder, own):
 def test_batches_leave_no_garbage_that_holds_on_to_them(make):
     learn = quiet(make())
     learn.fit(1)
-    gc.collect()
-    gc.disable()
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    try:
-        learn.dl = learn.dls.train
-        for i, batch in enumerate(learn.dl):
-            learn.one_batch(i, batch)
-        gc.collect()
-        assert not [type(x).__name__ for x in gc.garbage if isinstance(x, torch.Tensor)]
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
+    assert tensors_left_by(learn) == []
 
 
 @pytest.mark.parametrize(("options", "message"), [({"r1": -1}, "r1: found -1"), ({"latent": 0}, "latent: found 0")])

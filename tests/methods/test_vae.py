@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 import torch
 from fastai.learner import load_learner
-from generative_checks import fitted, folder_loaders, goes_on_as_if_never_killed, quiet, same, state
+from generative_checks import (
+    fitted,
+    folder_loaders,
+    goes_on_as_if_never_killed,
+    is_stored_and_classified_over,
+    quiet,
+    same,
+    state,
+)
 from torch import nn
 
-from sslfast import classifier_learner, image_dls, load_encoder, random_encoder, save_encoder
+from sslfast import image_dls, random_encoder
 from sslfast.errors import ConfigError
 from sslfast.methods.vae import VAE, ELBOLoss, kl, reconstruction, vae_learner
 from sslfast.models import create_decoder, create_encoder
@@ -247,12 +255,7 @@ def test_a_killed_fit_goes_on_as_if_never_killed(make, tmp_path, monkeypatch):
 
 def test_its_encoder_can_be_stored_and_classified_over(make, digits, tmp_path):
     learn, _ = fitted(make, 1)
-    save_encoder(learn.encoder, tmp_path / "e.safetensors", method="vae")
-    assert same(state(learn.encoder), state(load_encoder(tmp_path / "e.safetensors", method="vae")))
-    dls = image_dls(digits, labelled=0.1, seed=0, bs=32, device="cpu").classify
-    over = quiet(classifier_learner(dls, learn, seed=0))
-    over.fit(1)
-    assert same(state(over.model.encoder), state(learn.encoder))
+    assert is_stored_and_classified_over(learn, "vae", digits, tmp_path)
 
 
 def test_an_exported_learner_rebuilds_what_it_rebuilt_before(make, tmp_path):

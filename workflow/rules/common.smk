@@ -9,7 +9,7 @@ from sslfast.data.sources import source_content
 from sslfast.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
 from sslfast.files import check_room, user_path
-from sslfast.names import SHUFFLED
+from sslfast.names import EVALUATIONS, SHUFFLED
 from sslfast.version import code_version, reading_version, report_version
 
 try:
@@ -79,7 +79,7 @@ TRAINED = [
 ]
 LEARNED = [box for box in TRAINED if not box.startswith("random-")]
 ENCODERS = TRAINED + [SHUFFLED + box for box in LEARNED if "shuffled" in config["controls"]]
-STAGES = ["classify" if name == "head" else name for name in config["evaluate"]]
+STAGES = [EVALUATIONS[name] for name in config["evaluate"]]
 IMAGES = f"{RESULTS}/images.json"
 SPLIT = f"{RESULTS}/splits/{config['dataset']}-s{{seed}}.parquet"
 ENCODER = f"{RESULTS}/encoders/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.safetensors"

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from .files import replacing
 
-__all__ = ["CHECKPOINT", "attempt", "digest_of", "forget"]
+__all__ = ["CHECKPOINT", "alone", "attempt", "digest_of", "forget", "sum_of"]
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -36,7 +36,7 @@ def attempt(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder / "lock", say):
+    with alone(folder / "lock", say):
         there = _bring_back(folder / "ended", outputs, key)
         yield there
         with suppress(OSError):  # a full disk, say: the outputs are there, and that is what counts
@@ -47,7 +47,7 @@ def attempt(
 
 def digest_of(depends_on: object, files: Iterable[str | Path]) -> str:
     """A text that changes with `depends_on` (JSON) and with the content of any of `files`."""
-    content = [depends_on, [_sum(file) for file in files]]
+    content = [depends_on, [sum_of(file) for file in files]]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -64,7 +64,8 @@ def forget(records: Iterable[str | Path]) -> None:
 
 
 @contextmanager
-def _alone(path: Path, say: Callable[[str], object]) -> Iterator[None]:
+def alone(path: Path, say: Callable[[str], object]) -> Iterator[None]:
+    """No other process is in such a block with the same `path`; `say` tells a person why nothing happens till then."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
@@ -87,7 +88,7 @@ def _keep(folder: Path, outputs: Sequence[str | Path], key: str) -> None:
     scratch.mkdir()
     for number, output in enumerate(map(Path, outputs)):
         _link(output, scratch / _name(number, output))
-    about = {"key": key, "sums": [_sum(output) for output in outputs]}
+    about = {"key": key, "sums": [sum_of(output) for output in outputs]}
     (scratch / "about.json").write_text(json.dumps(about), encoding="utf-8")
     os.replace(scratch, folder)
 
@@ -96,7 +97,7 @@ def _bring_back(folder: Path, outputs: Sequence[str | Path], key: str) -> bool:
     kept = [folder / _name(number, Path(output)) for number, output in enumerate(outputs)]
     try:
         about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-        if about != {"key": key, "sums": [_sum(file) for file in kept]}:
+        if about != {"key": key, "sums": [sum_of(file) for file in kept]}:
             return False
     except (OSError, ValueError):
         return False
@@ -118,6 +119,7 @@ def _link(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _sum(file: str | Path) -> str:
+def sum_of(file: str | Path) -> str:
+    """The SHA-256 of the content of `file`, hexadecimal."""
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

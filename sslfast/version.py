@@ -29,6 +29,7 @@ _NOT_TRAINING = (
     "show.py",
     "errors.py",
     "attempts.py",
+    "encoder_store.py",
     "jobs.py",
     "memory.py",
 )

@@ -9,13 +9,15 @@ from sslfast.data.listing import content_digest, scan
 from sslfast.data.sources import source_content
 from sslfast.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
-from sslfast.files import check_room, user_path
+from sslfast.files import check_room, check_writable, user_path
 from sslfast.names import EVALUATIONS, SHUFFLED
 from sslfast.version import code_version, reading_version, report_version
 
 try:
     check_room(".")
     config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")))
+    if config["encoder_store"]:
+        check_writable(config["encoder_store"], "encoder_store")
     CONTENT = None  # changes with the images of a folder, so that a study follows them; looked up once for all jobs
     elsewhere = config["unlabelled_from"]
     if elsewhere:

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import time
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -35,10 +34,15 @@ def trained(digits):
 def job(digits, trained, tmp_path):
     """A job of rule `pretrain`, whose training is a copy of `trained`: (whether it was taken, what was said)."""
 
-    def run(name="first", store=tmp_path / "store", during=lambda: None, identity=None):
+    def run(name="first", store=tmp_path / "store", during=lambda: None, identity=None, then=lambda: None):
         outputs, said = outputs_of(tmp_path / name), []
+
+        def say(line):
+            said.append(line)
+            then()
+
         about = identity or depends_on(digits, make_split(digits, 0), RUN, FIT, **BOX)
-        with shared_encoder(store, about, outputs, name, said.append) as taken:
+        with shared_encoder(store, about, outputs, name, say) as taken:
             if not taken:
                 during()
                 write(trained, outputs, name)
@@ -190,14 +194,9 @@ def test_of_two_at_once_one_trains_and_the_other_waits_and_takes(job, tmp_path):
 
     process = in_a_process(lambda: job("first", during=slowly))
     assert busy.wait(30)
-    second = in_a_process(lambda: (tmp_path / "second.json").write_text(json.dumps(job("second", during=pytest.fail))))
-    time.sleep(0.3)
-    assert not (tmp_path / "second").exists()
-    go_on.set()
+    taken, (line,) = job("second", during=pytest.fail, then=go_on.set)
     process.join()
-    second.join()
-    assert (process.exitcode, second.exitcode) == (0, 0)
-    taken, (line,) = json.loads((tmp_path / "second.json").read_text())
+    assert process.exitcode == 0
     assert taken
     assert line.startswith(f"waits for process {process.pid} on ")
 

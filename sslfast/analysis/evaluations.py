@@ -120,7 +120,7 @@ def evaluation_order(cells: pd.DataFrame, metric: str = "test_macro_f1", alpha: 
     by_place = [dict(list(table.groupby(PLACE))) for table in (taus, agreed)]
     for place, part in scores.groupby(PLACE):
         here, pairs = (of.get(place, table[:0]) for of, table in zip(by_place, (taus, agreed), strict=True))
-        by_pair = [set(group.outcome) for _, group in pairs.groupby(PAIR)]
+        by_pair = [set(group.outcome) for _, group in pairs.groupby(PAIR)] if len(pairs) else []
         opposite = sum(OPPOSITE in outcomes for outcomes in by_pair)
         same = sum(outcomes == {SAME} for outcomes in by_pair)
         row = {

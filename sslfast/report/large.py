@@ -10,8 +10,8 @@ from ..analysis.results import Results
 
 __all__ = ["FEW", "few"]
 
-LABELLED = 8  # panels side by side
-LINES = 24  # of all methods in a panel
+LABELLED = 6  # panels side by side
+LINES = 16  # of all methods in a panel
 # Figures with a panel, bar or line for each fraction. The others can show any number.
 FEW = (
     "f1_against_unlabelled",

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ..analysis.checks import WITHOUT_ENCODER
 from ..analysis.results import Results
 
 __all__ = ["FEW", "few"]
@@ -32,7 +31,7 @@ def few(results: Results) -> tuple[Results, str]:
     said of the fractions that are shown rests on all cells.
     """
     cells = results.cells
-    n_methods = max(1, cells.method[~cells.method.isin(WITHOUT_ENCODER)].nunique())
+    n_methods = max(1, cells.method[cells.u > 0].nunique())
     labelled, unlabelled = sorted(cells.l.unique()), sorted(cells.u[cells.u > 0].unique())
     ls, us = _spread(labelled, LABELLED), _spread(unlabelled, max(3, LINES // n_methods))
     if len(ls) == len(labelled) and len(us) == len(unlabelled):

@@ -14,7 +14,8 @@ from killing import in_a_process, kill_this_process, killed
 
 from sslfast.data.splits import make_split
 from sslfast.encoder_store import NAMES, shared_encoder
-from sslfast.errors import RecordError
+from sslfast.errors import ConfigError, RecordError
+from sslfast.files import check_writable
 from sslfast.models import load_encoder, save_encoder
 from sslfast.records import read_record, write_arrays, write_record
 from sslfast.stages import FitSettings, RunSettings, depends_on, encoder_header, pretrain
@@ -232,6 +233,18 @@ def test_a_full_disk_costs_the_entry_and_not_the_training(job, tmp_path):
         (place,) = (disk.path / "store").iterdir()
         assert [path.name for path in place.iterdir()] == ["lock"]
     assert read_record(outputs_of(tmp_path / "first")["record"]).status == "ok"
+
+
+def test_a_store_that_cannot_be_written_is_one_line_that_names_the_key(tmp_path):
+    check_writable(str(tmp_path / "to be/made"), "encoder_store")
+    with Disk.of(tmp_path / "disk", "2m") as disk:
+        disk.fill()
+        with pytest.raises(ConfigError, match=r"^encoder_store: .*/disk: no space left on the disk"):
+            check_writable(str(disk.path / "store"), "encoder_store")
+        disk.empty()
+        disk.mount("-o", "remount,ro")
+        with pytest.raises(ConfigError, match=r"^encoder_store: .*/disk: not allowed to write here"):
+            check_writable(str(disk.path / "store"), "encoder_store")
 
 
 def test_entries_that_were_copied_to_another_place_are_taken(job, tmp_path):

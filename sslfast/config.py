@@ -81,6 +81,10 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     pretrains, all_labelled = config["unlabelled"] != ["0"], "1" in config["labelled"]
     if config["pool"] == "rest" and config["dataset"] != "folder" and pretrains and all_labelled:
         raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
+    if config["judged_by"] not in (None, *config["evaluate"]):
+        raise ConfigError(
+            f"judged_by: found {config['judged_by']}, expected one of evaluate ({', '.join(config['evaluate'])})"
+        )
     if isinstance(config["seeds"], int):
         if config["seeds"] > MAX_SEEDS:
             raise ConfigError(f"seeds: found {config['seeds']}, expected {MAX_SEEDS} or less, or a list of seeds")

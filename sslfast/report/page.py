@@ -58,9 +58,9 @@ def write_report(
 ) -> None:
     """Write `report.html`, `summary.md`, `figures/*.png|svg`, `tables/*.csv` and `*.html` (`PAGES`) under `folder`.
 
-    `config`: the study's checked config (title, threshold, accuracy_targets, delta, prices). `images`: what the data
-    set holds (`ImageData.summary`), for the table of how it was made. `examples`: images to show (without them, the
-    page has no figures of images). Runs that failed are counted and shown as missing, never a reason to stop.
+    `config`: the study's checked config (title, threshold, accuracy_targets, delta, prices, judged_by). `images`: what
+    the data set holds (`ImageData.summary`), for the table of how it was made. `examples`: images to show (without
+    them, the page has no figures of images). Runs that failed are counted and shown as missing, never a reason to stop.
     """
     folder = Path(folder)
     results = analyse(cells, history, settings_of(config))
@@ -76,6 +76,7 @@ def write_report(
         card=card(results.cells, results.tables, results.settings.delta),
         main_table=table_html(main_table(results), row_header=True),
         delta=100 * results.settings.delta,
+        judged=results.judged,
         parts=_parts(results, examples, folder),
         advice=results.tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist(),
         options=table_html(options_table(results.tables["what_next"])),
@@ -96,6 +97,7 @@ def settings_of(config: Mapping) -> Settings:
         threshold_metric=config["threshold"]["metric"],
         targets=config.get("accuracy_targets"),
         prices=Prices(**(config.get("prices") or {})),
+        judged_by=config.get("judged_by"),
     )
 
 

@@ -49,6 +49,7 @@ CHANGES = {  # key: another value than that of the tiny study
     "threshold.value": 0.9,
     "accuracy_targets": [0.5],
     "delta": 0.01,
+    "judged_by": "head",
     "prices.price_per_label": 0.1,
     "prices.price_per_unlabelled_image": 0.1,
     "prices.price_per_gpu_hour": 1,

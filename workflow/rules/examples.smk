@@ -12,6 +12,7 @@ rule examples:
     params:
         data=DATA,
         records=f"{RESULTS}/records",
+        judged_by=config["judged_by"],
         code=REPORT_CODE,
         before=BEFORE_TABLES,
     message:

@@ -42,7 +42,7 @@ PAGES = {
     "claims": "Trust",
 }
 # What the report depends on beside the results: another price makes another report, and trains nothing.
-ABOUT = ["title", "threshold", "accuracy_targets", "delta", "prices"]
+ABOUT = ["title", "threshold", "accuracy_targets", "delta", "prices", "judged_by"]
 
 
 def captioned(name, categories, path):

@@ -15,7 +15,7 @@ with job(snakemake):
     data = study_images(snakemake.params.data, snakemake.config)
     split = study_split(snakemake.input.split[0], data, snakemake.config, snakemake.config["seeds"][0])
     pictures = list(zip(snakemake.input.pretrained, snakemake.input.pictures, strict=True))
-    chosen = best_and_worst(read_table(snakemake.input.cells))
+    chosen = best_and_worst(read_table(snakemake.input.cells), snakemake.params.judged_by)
     records = Path(snakemake.params.records)
     outcomes = {name: records / f"{record}.json" for name, record in chosen.record.items()}
     originals = data.train.pixels(split.valid[split.samples(N_PICTURES)])

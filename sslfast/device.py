@@ -26,17 +26,17 @@ def gpu_here(device: str = "auto") -> bool:
     return any(driver.exists() for driver in drivers) and _torch_has_gpu()
 
 
-def resolve_device(device: str = "auto"):
+def resolve_device(device: str = "auto", used: bool = True):
     """The `torch.device` that `device` means here: for `auto`, CUDA, else Apple's MPS, else the CPU.
 
-    Raises `DeviceError` where torch can use no such device.
+    Raises `DeviceError` where torch can use no such device and it is to be `used`.
     """
     import torch
 
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if device == "auto":
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
-    if (device == "cuda" and not cuda) or (device == "mps" and not mps):
+    if used and ((device == "cuda" and not cuda) or (device == "mps" and not mps)):
         raise DeviceError(
             f"device: found {device}, but torch {torch.__version__} can use none on {platform.node()}"
             f"{_reason(device)}; mend that, or say device: auto for what there is"

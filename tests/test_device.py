@@ -8,6 +8,7 @@ from hostile import is_one_line
 
 from sslfast.device import gpu_here, resolve_device
 from sslfast.errors import DeviceError
+from sslfast.stages import run_settings
 
 
 @pytest.fixture
@@ -28,6 +29,13 @@ def test_a_device_that_is_not_here_is_one_line(no_gpu, device):
         resolve_device(device)
     assert "device: auto" in str(caught.value)
     assert is_one_line(caught.value)
+
+
+def test_a_job_that_does_not_use_the_device_needs_none(no_gpu):
+    config = {"device": "cuda", "precision": "float32"}
+    assert run_settings(config, threads=1, uses_device=False).device == "cuda"
+    with pytest.raises(DeviceError):
+        run_settings(config, threads=1)
 
 
 def test_it_says_that_torch_was_built_without_cuda(no_gpu, monkeypatch, tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .attempts import CHECKPOINT, attempt, digest_of, forget
 from .errors import SslfastError, explain, one_line
+from .gpu_lease import lease_gpu
 from .memory import keep_freed_memory
 
 __all__ = ["job"]
@@ -32,7 +33,8 @@ def job(snakemake) -> Iterator[Path | None]:
     last line on stderr. Exit code 1 in all these cases, and 128 + n after signal n.
 
     A job with the param `checkpoint`, a folder, is a training job (see `attempt`): the block gets the path of
-    its checkpoint, and does not run where an attempt before has ended well.
+    its checkpoint, and does not run where an attempt before has ended well. A job with the resource `gpu` has a GPU to
+    itself, or shares one (see `lease_gpu`).
     """
     gc.freeze()
     gc.set_threshold(*_USUAL)
@@ -55,9 +57,11 @@ def job(snakemake) -> Iterator[Path | None]:
                         if ended:
                             print(f"an attempt before this one ended well; its results are taken from {folder}")
                         else:
-                            yield Path(folder) / CHECKPOINT
+                            with _gpu(snakemake):
+                                yield Path(folder) / CHECKPOINT
                 else:
-                    yield None
+                    with _gpu(snakemake):
+                        yield None
                 code = 0
             except KeyboardInterrupt as stop:
                 number = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
@@ -84,6 +88,17 @@ def _key(snakemake) -> str:
     """All that the outputs depend on, as Snakemake sees it: params and inputs."""
     params = {name: value for name, value in snakemake.params.items() if name != "checkpoint"}
     return digest_of([snakemake.rule, params], snakemake.input)
+
+
+@contextmanager
+def _gpu(snakemake) -> Iterator[None]:
+    if snakemake.resources.get("gpu"):
+        with lease_gpu(snakemake.config["jobs_per_gpu"], _say) as gpu:
+            if gpu:
+                print(f"on the GPU {gpu.visible} ({gpu.name})", flush=True)
+            yield
+    else:
+        yield
 
 
 def _say(line: str) -> None:

@@ -30,6 +30,8 @@ _NOT_TRAINING = (
     "errors.py",
     "attempts.py",
     "jobs.py",
+    "gpu_lease.py",
+    "gpus.py",
     "memory.py",
 )
 

@@ -55,6 +55,7 @@ CHANGES = {  # key: another value than that of the tiny study
     "prices.price_per_gpu_hour": 1,
     "prices.budget": 100,
     "device": "auto",
+    "jobs_per_gpu": 2,
     "precision": "float32",
     "threads": 2,
 }

@@ -9,6 +9,7 @@ from sslfast.data.sources import source_content
 from sslfast.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
 from sslfast.files import check_room, user_path
+from sslfast.gpus import gpus_to_share
 from sslfast.names import EVALUATIONS, SHUFFLED
 from sslfast.version import code_version, reading_version, report_version
 
@@ -25,6 +26,8 @@ try:
         CONTENT = content_digest(folder, listing)
         if config["pool"] == "rest" and "1" in config["labelled"] and not listing.unlabelled:
             raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
+    if gpu_here(config["device"]):
+        gpus_to_share()  # so that one which does not exist is one error now, not an error of every job
     if " " in sys.executable:  # Snakemake calls scripts without quoting it
         raise ConfigError(f"the path {sys.executable} has a space in it; move this folder to a path without")
 except SslfastError as error:

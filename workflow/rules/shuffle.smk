@@ -10,6 +10,8 @@ rule shuffle:
     log:
         f"{RESULTS}/logs/shuffle/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.log",
     threads: config["threads"]
+    resources:
+        gpu=GPU,
     params:
         data=DATA,
         run=RUN,

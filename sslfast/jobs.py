@@ -14,7 +14,7 @@ from .attempts import CHECKPOINT, attempt, digest_of, forget
 from .errors import SslfastError, explain, one_line
 from .memory import keep_freed_memory
 
-__all__ = ["job"]
+__all__ = ["job", "say"]
 
 # Importing torch and fastai makes millions of objects that live to the end: looking through them for
 # garbage at Python's usual pace, and tidying them up at exit, took 1.2 of 4.0 s of an empty job. So a
@@ -51,7 +51,7 @@ def job(snakemake) -> Iterator[Path | None]:
             try:
                 forget(snakemake.input)
                 if folder := snakemake.params.get("checkpoint"):
-                    with attempt(folder, snakemake.output, _key(snakemake), _say) as ended:
+                    with attempt(folder, snakemake.output, _key(snakemake), say) as ended:
                         if ended:
                             print(f"an attempt before this one ended well; its results are taken from {folder}")
                         else:
@@ -86,7 +86,8 @@ def _key(snakemake) -> str:
     return digest_of([snakemake.rule, params], snakemake.input)
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Tell a person, on the terminal, what else only the job's log would hold."""
     print(line, flush=True)
     print(line, file=sys.__stderr__, flush=True)
 

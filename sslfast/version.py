@@ -30,6 +30,7 @@ _NOT_TRAINING = (
     "errors.py",
     "attempts.py",
     "jobs.py",
+    "planning",
     "memory.py",
 )
 

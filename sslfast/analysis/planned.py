@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..errors import ResultsError
+from ..errors import printable
 
 __all__ = ["planned_and_measured", "read_plan", "settings_digest"]
 
@@ -24,8 +24,11 @@ def settings_digest(config: Mapping) -> str:
     return hashlib.sha256(json.dumps(own, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def read_plan(path: str | Path) -> dict | None:
-    """The plan at `path`, None where there is none. Raises `ResultsError` for anything else."""
+def read_plan(path: str | Path, config: Mapping) -> dict | None:
+    """The plan at `path`; None where there is none, or one of jobs with other settings than those of `config`.
+
+    `config`: a checked one. Of a file that is no plan, too, which is said: nothing that needs no plan stops for it.
+    """
     path = Path(path)
     try:
         plan = json.loads(path.read_text(encoding="utf-8"))
@@ -34,25 +37,26 @@ def read_plan(path: str | Path) -> dict | None:
                 raise ValueError(f"{name} is no {kind.__name__}")
         for job, entry in plan["estimates"].items():
             whole, recorded = entry
-            if not all(value is None or (isinstance(value, int | float) and 0 <= value) for value in entry):
+            if not all(value is None or (isinstance(value, int | float) and value >= 0) for value in entry):
                 raise ValueError(f"the estimate of {job[:80]} is no time")
             plan["estimates"][job] = (whole, recorded)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
-        raise ResultsError(f"{path}: not a readable plan ({error}); delete it, or run snakemake plan again") from None
-    return plan
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        print(f"{path}: not a readable plan ({printable(str(error))}), so it is left out", flush=True)
+        return None
+    return plan if plan["settings"] == settings_digest(config) else None
 
 
-def planned_and_measured(cells: pd.DataFrame, plan: Mapping | None, config: Mapping) -> pd.DataFrame:
+def planned_and_measured(cells: pd.DataFrame, plan: Mapping | None) -> pd.DataFrame:
     """Core minutes that `plan` expected and that the records tell, a row a stage, then all: stage, jobs, planned,
     measured, ratio (measured / planned).
 
-    Only of runs that are `ok` and were planned with the settings of `config`, a checked one; no rows otherwise. What
-    records do not time (starting, measures of features, files) is in neither.
+    Only of runs that are `ok` and were planned; no rows without any. What records do not time (starting, measures of
+    features, files) is in neither.
     """
     rows = []
-    if plan and plan["settings"] == settings_digest(config):
+    if plan:
         times, estimates = _measured(cells), plan["estimates"]
         known = [name for name in times if estimates.get(name, (None, None))[1] is not None]
         for stage in dict.fromkeys(name.partition("/")[0] for name in sorted(known, key=_order)):
@@ -73,8 +77,8 @@ def _measured(cells: pd.DataFrame) -> dict[str, float]:
     learned = cells[cells.seconds_pretrain > 0]
     for record, pool, seconds in zip(learned.record, learned.pool, learned.seconds_pretrain, strict=True):
         box, _, rest = record.partition("/")[2].rpartition("-l")
-        l, _, seed = rest.rpartition("-s")
-        found[f"pretrain/{box}{f'-l{l}' if pool == 'rest' else ''}-s{seed}"] = seconds
+        label, _, seed = rest.rpartition("-s")
+        found[f"pretrain/{box}{f'-l{label}' if pool == 'rest' else ''}-s{seed}"] = seconds
     return found
 
 

@@ -48,8 +48,8 @@ class FitClock(Callback):
         self.over = self.over or bool(self.rows)
 
     def measured(self, fit_seconds: float) -> dict[str, float]:
-        """Seconds: `trained` an image, `valid` a validation epoch, `epoch` what an epoch takes beside; `prepared` before
-        the first batches (features computed once), `once` for all else that is not done every epoch.
+        """Seconds: `trained` an image, `valid` a validation epoch, `epoch` what an epoch takes beside, `prepared`
+        before the first batches (features computed once), `once` for all else that is not done every epoch.
 
         The first epoch is slower than others, and counted apart. `fit_seconds`: what the whole fit took.
         """

@@ -54,20 +54,20 @@ def jobs_of(config: Mapping) -> list[Job]:
     jobs += encoders
     made = {(job.method, job.encoder, job.u, job.l, job.seed): job.name for job in encoders}
     cells = []
-    for evaluation, l, seed in product(config["evaluate"], labelled, seeds):
+    for evaluation, label, seed in product(config["evaluate"], labelled, seeds):
         stage = EVALUATIONS[evaluation]
         rule = "classify" if evaluation == "head" else "evaluate"
         for method, encoder, u in dict.fromkeys((job.method, job.encoder, job.u) for job in encoders):
-            needs = made.get((method, encoder, u, None, seed)) or made[method, encoder, u, l, seed]
-            name = f"{stage}/{method}-{encoder}-u{u}-l{l}-s{seed}"
-            cells.append(Job(rule, stage, name, (f"split/s{seed}", needs), method, encoder, u, l, seed))
-    for l, seed in product(labelled, seeds):
+            needs = made.get((method, encoder, u, None, seed)) or made[method, encoder, u, label, seed]
+            name = f"{stage}/{method}-{encoder}-u{u}-l{label}-s{seed}"
+            cells.append(Job(rule, stage, name, (f"split/s{seed}", needs), method, encoder, u, label, seed))
+    for label, seed in product(labelled, seeds):
         before = (f"split/s{seed}",)
         for encoder in config["encoders"]:
-            name = f"{SUPERVISED}/{encoder}-l{l}-s{seed}"
-            cells.append(Job(SUPERVISED, SUPERVISED, name, before, SUPERVISED, encoder, None, l, seed))
+            name = f"{SUPERVISED}/{encoder}-l{label}-s{seed}"
+            cells.append(Job(SUPERVISED, SUPERVISED, name, before, SUPERVISED, encoder, None, label, seed))
         if "pixels" in config["controls"]:
-            cells.append(Job(PIXELS, PIXELS, f"{PIXELS}/l{l}-s{seed}", before, PIXELS, None, None, l, seed))
+            cells.append(Job(PIXELS, PIXELS, f"{PIXELS}/l{label}-s{seed}", before, PIXELS, None, None, label, seed))
     jobs += cells
     jobs.append(Job("collect", "collect", "collect", tuple(job.name for job in encoders + cells)))
     jobs.append(Job("examples", "examples", "examples", ("collect",)))
@@ -81,8 +81,8 @@ def _encoders(config: Mapping) -> Iterator[Job]:
     learned = []
     for encoder, u, seed in product(config["encoders"], config["unlabelled"], config["seeds"]):
         for method in config["methods"] if u != "0" else [RANDOM]:
-            for l in of if u != "0" else [None]:
-                job = _encoder("pretrain", method, encoder, u, l, seed, (f"split/s{seed}",))
+            for label in of if u != "0" else [None]:
+                job = _encoder("pretrain", method, encoder, u, label, seed, (f"split/s{seed}",))
                 learned += [job] if u != "0" else []
                 yield job
     if "shuffled" in config["controls"]:

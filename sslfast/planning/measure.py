@@ -63,7 +63,7 @@ def _ask(kinds: Sequence[str], config: Mapping, data: Mapping, n: int, folder: P
         command = [sys.executable, "-m", "sslfast.planning.probe", str(path), str(folder / f"answer-{number}.json")]
         environment = {**os.environ, **dict.fromkeys(THREADS, str(config["threads"]))}
         log = (folder / f"log-{number}").open("w+", encoding="utf-8", errors="backslashreplace")
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603 - ourselves
         processes.append((process, log, time.time()))
     found = []
     try:

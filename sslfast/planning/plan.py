@@ -15,7 +15,6 @@ from .left import done
 from .measure import probe
 from .schedule import wall_clock
 from .sizes import sizes_of
-from .speeds import Speeds
 
 __all__ = ["make_plan", "plan_of"]
 
@@ -44,7 +43,7 @@ def make_plan(
     jobs = jobs_of(config)
     finished = done(jobs, config, results, reports, data.fingerprint)
     left = [job for job in jobs if job.name not in finished]
-    start = time.perf_counter()
+    load, start = _load(), time.perf_counter()
     split = make_split(data, config["seeds"][0], config["valid_fraction"])
     split_seconds = time.perf_counter() - start
     slots = gpus or max(1, cores // config["threads"])
@@ -55,13 +54,16 @@ def make_plan(
     )
     estimator = Estimator(config, sizes_of(split, len(data.test), config), speeds)
     plan = plan_of(jobs, left, estimator, slots=slots)
-    earlier = read_plan(Path(results) / "plan.json")
-    if earlier and earlier["settings"] == plan["settings"]:
+    if earlier := read_plan(Path(results) / "plan.json", config):
         kept = {name: entry for name, entry in earlier["estimates"].items() if name in finished}
         plan["estimates"] = {**kept, **plan["estimates"]}
     image_bytes = data.train.x.nbytes + data.test.x.nbytes
     plan["machine"] = {"cores": cores, "gpus": gpus, "threads": config["threads"], "device": speeds.device}
-    plan["machine"] |= {"memory": _memory(), "disk": shutil.disk_usage(Path(results).absolute().parents[1]).free}
+    plan["machine"] |= {
+        "load": load,
+        "memory": _memory(),
+        "disk": shutil.disk_usage(Path(results).absolute().parents[1]).free,
+    }
     return {**plan, "images_in_memory": image_bytes}
 
 
@@ -121,6 +123,14 @@ def _stages(
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 2)
+
+
+def _load() -> float | None:
+    """How many processes wanted a core in the last minute, if the system tells."""
+    try:
+        return os.getloadavg()[0]
+    except (OSError, AttributeError):
+        return None
 
 
 def _memory() -> int | None:

@@ -20,9 +20,12 @@ def sizes_of(split: Split, n_test: int, config: Mapping) -> Sizes:
         n_test=n_test,
         n_pool=len(split.pool("all")),
         n_labelled=split.n_labelled,
-        labelled={l: len(split.labelled(l)) for l in config["labelled"]},
+        labelled={label: len(split.labelled(label)) for label in config["labelled"]},
         unlabelled={
-            (u, l): len(split.unlabelled(u, pool, l or 0)) for u in config["unlabelled"] if u != "0" for l in of
+            (u, label): len(split.unlabelled(u, pool, label or 0))
+            for u in config["unlabelled"]
+            for label in of
+            if u != "0"
         },
     )
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-__all__ = ["age_of_process"]
+__all__ = ["BEFORE", "age_of_process"]
 
 
 def age_of_process() -> float:
@@ -14,3 +14,6 @@ def age_of_process() -> float:
         return max(0.0, up - ticks / os.sysconf("SC_CLK_TCK"))
     except (OSError, ValueError, IndexError):
         return 0.0
+
+
+BEFORE = age_of_process()  # when this was imported, which a script does first

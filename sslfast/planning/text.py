@@ -7,6 +7,7 @@ from .grid import RULES
 __all__ = ["duration", "plan_text"]
 
 GB, MB = 1e9, 1e6
+BUSY = 0.75  # processes a core that wanted to run before anything was measured
 
 
 def plan_text(plan: Mapping) -> str:
@@ -25,7 +26,11 @@ def plan_text(plan: Mapping) -> str:
         lines.append("  (If each job is as fast there as side by side here, and waits in no queue. More save little.)")
     if machine["device"] == "cpu":
         some = ", ".join(f"{row['at_once']} GPU {duration(row['seconds'])}" for row in plan["starts"])
-        lines.append(f"With GPUs: not measured, there is none here. Starting the jobs alone takes: {some}.")
+        lines.append(
+            f"With GPUs: not measured, there is none here. However fast they are, starting jobs takes: {some}."
+        )
+    if (load := machine["load"]) and load > BUSY * machine["cores"]:
+        lines.append(f"Other work was going on meanwhile (load {load:.1f}): without it, all this is shorter.")
     lines.append(_memory_line(plan, at_once))
     lines.append(_disk_line(plan))
     lines += [f"Not measured, and not in these sums: {kind} ({why})." for kind, why in plan["not_measured"].items()]

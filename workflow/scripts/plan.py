@@ -1,9 +1,7 @@
 """Say what the study will take, from short measurements on this machine."""
 
 from sslfast.jobs import job, say  # first, it makes the other imports faster
-from sslfast.planning.start import age_of_process
-
-before = age_of_process()
+from sslfast.planning.start import BEFORE
 
 # isort: split
 import json
@@ -24,7 +22,7 @@ with job(snakemake):
         snakemake.params.reports,
         cores=snakemake.threads,
         gpus=snakemake.params.gpus,
-        before=before,
+        before=BEFORE,
     )
     text = plan_text(plan)
     for path, content in ((snakemake.output.plan, json.dumps(plan, indent=1)), (snakemake.output.text, text)):

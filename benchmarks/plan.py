@@ -4,8 +4,8 @@
     python benchmarks/plan.py config/cifar10-quick.yaml --seeds 1 dataset=folder folder=~/.cache/sslfast/cifar10
 
 Plan and study run in a folder of their own, one after the other: both should have the machine for themselves, or both
-the same company. Columns: core minutes of jobs, from start to end (by what Snakemake notes of them), then of what records
-tell (fits, loading, testing), each with its ratio; last, wall-clock. The goal is a ratio from 0.7 to 1.3 of all.
+the same company. Columns: core minutes of jobs, from start to end (by what Snakemake notes of them), then of what
+records tell (fits, loading, testing), each with its ratio; last, wall-clock. The goal: 0.7 to 1.3 of all.
 """
 
 import argparse

@@ -36,10 +36,10 @@ def read_plan(path: str | Path, config: Mapping) -> dict | None:
             if not isinstance(plan[name], kind):
                 raise ValueError(f"{name} is no {kind.__name__}")
         for job, entry in plan["estimates"].items():
-            whole, recorded = entry
+            whole, recorded, memory = entry
             if not all(value is None or (isinstance(value, int | float) and value >= 0) for value in entry):
                 raise ValueError(f"the estimate of {job[:80]} is no time")
-            plan["estimates"][job] = (whole, recorded)
+            plan["estimates"][job] = (whole, recorded, memory)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
@@ -58,7 +58,7 @@ def planned_and_measured(cells: pd.DataFrame, plan: Mapping | None) -> pd.DataFr
     rows = []
     if plan:
         times, estimates = _measured(cells), plan["estimates"]
-        known = [name for name in times if estimates.get(name, (None, None))[1] is not None]
+        known = [name for name in times if estimates.get(name, (None, None, None))[1] is not None]
         for stage in dict.fromkeys(name.partition("/")[0] for name in sorted(known, key=_order)):
             names = [name for name in known if name.startswith(f"{stage}/")]
             rows.append((stage, len(names), sum(estimates[n][1] for n in names), sum(times[n] for n in names)))

@@ -40,8 +40,10 @@ class Job:
     @property
     def kind(self) -> str:
         """Jobs of one kind take times in proportion to the images they process: `pretrain/autoencoder/conv`."""
+        if self.rule == "shuffle":
+            return f"shuffle/{self.encoder}"
         if self.stage == "pretrain":
-            return f"{self.rule}/{(self.method or '').removeprefix(SHUFFLED)}/{self.encoder}"
+            return f"pretrain/{self.method}/{self.encoder}"
         return f"{self.stage}/{self.encoder}" if self.encoder else self.stage
 
 

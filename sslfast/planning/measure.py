@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..data.splits import Split, write_split
@@ -63,7 +65,8 @@ def _ask(kinds: Sequence[str], config: Mapping, data: Mapping, n: int, folder: P
         command = [sys.executable, "-m", "sslfast.planning.probe", str(path), str(folder / f"answer-{number}.json")]
         environment = {**os.environ, **dict.fromkeys(THREADS, str(config["threads"]))}
         log = (folder / f"log-{number}").open("w+", encoding="utf-8", errors="backslashreplace")
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603 - ourselves
+        streams = {"stdout": log, "stderr": subprocess.STDOUT, "start_new_session": True}
+        process = subprocess.Popen(command, env=environment, **streams)  # noqa: S603 - nobody's words but ours
         processes.append((process, log, time.time()))
     found = []
     try:
@@ -80,7 +83,8 @@ def _ask(kinds: Sequence[str], config: Mapping, data: Mapping, n: int, folder: P
                 found.append({"problem": printable(last)})
     finally:
         for process, log, _ in processes:
-            process.kill()
+            with suppress(ProcessLookupError):  # it ended well; else its trial goes with it
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             log.close()
     return found

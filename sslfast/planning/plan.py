@@ -55,7 +55,7 @@ def make_plan(
     estimator = Estimator(config, sizes_of(split, len(data.test), config), speeds)
     plan = plan_of(jobs, left, estimator, slots=slots)
     if earlier := read_plan(Path(results) / "plan.json", config):
-        kept = {name: entry for name, entry in earlier["estimates"].items() if name in finished}
+        kept = {name: list(entry) for name, entry in earlier["estimates"].items() if name in finished}
         plan["estimates"] = {**kept, **plan["estimates"]}
     image_bytes = data.train.x.nbytes + data.test.x.nbytes
     plan["machine"] = {"cores": cores, "gpus": gpus, "threads": config["threads"], "device": speeds.device}
@@ -96,7 +96,11 @@ def plan_of(jobs: Sequence[Job], left: Sequence[Job], estimator: Estimator, *, s
         "files": sum(found.files for found in estimates.values()),
         "scratch": sum(scratch[:slots]),
         "not_measured": problems,
-        "estimates": {name: [_rounded(found.seconds), _rounded(found.recorded)] for name, found in estimates.items()},
+        # a job's seconds, those of them that its record will tell, and the MB that it holds
+        "estimates": {
+            name: [_rounded(found.seconds), _rounded(found.recorded), round(found.memory / 1e6)]
+            for name, found in estimates.items()
+        },
     }
 
 

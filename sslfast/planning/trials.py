@@ -14,6 +14,7 @@ from fastai.learner import defaults
 from ..config import evaluation_settings, method_settings
 from ..data.images import ImageData
 from ..data.splits import Split
+from ..errors import SslfastError
 from ..evaluation import encode
 from ..features import resolve_views
 from ..models import create_encoder, save_encoder
@@ -170,6 +171,8 @@ class Trial:
 
 
 def _of_fit(record: RunRecord, clock: FitClock, data: ImageData, split: Split) -> Speed:
+    if len(clock.rows) < 2:
+        raise SslfastError(f"a short trial ended in its first epoch: {record.reason}")
     phase = "pretrain" if record.stage == "pretrain" else "classify"
     found = clock.measured(record.seconds[phase])
     n_valid = len(split.valid)

@@ -28,9 +28,9 @@ def by_stage(planned: pd.DataFrame) -> dict:
 def test_planned_and_measured_minutes_add_up_by_stage():
     records = [run_record(seed=seed, seconds_an_epoch=10.0, seconds_pretrain=120.0) for seed in (0, 1)]
     cells = tables([*records, run_record("supervised", seed=0, seconds_an_epoch=20.0)])[0]
-    estimates = {f"classify/autoencoder-original-u0.1-l0.5-s{seed}": (90.0, 60.0) for seed in (0, 1)}
-    estimates |= {f"pretrain/autoencoder-original-u0.1-s{seed}": (130.0, 90.0) for seed in (0, 1)}
-    estimates |= {"supervised/original-l0.5-s0": (40.0, 30.0)}
+    estimates = {f"classify/autoencoder-original-u0.1-l0.5-s{seed}": (90.0, 60.0, 300) for seed in (0, 1)}
+    estimates |= {f"pretrain/autoencoder-original-u0.1-s{seed}": (130.0, 90.0, 300) for seed in (0, 1)}
+    estimates |= {"supervised/original-l0.5-s0": (40.0, 30.0, 300)}
     found = by_stage(planned_and_measured(cells, plan_of(estimates)))
     # of a classifier, loading (0.1 s) and evaluating (0.2 s) count, too
     assert found["classify"] == (2, pytest.approx(2.0), pytest.approx(2 * 30.3 / 60))
@@ -41,23 +41,23 @@ def test_planned_and_measured_minutes_add_up_by_stage():
 
 def test_an_encoder_that_serves_several_cells_counts_once():
     cells = tables([run_record(l=label, seconds_pretrain=60.0) for label in ("0.1", "0.5")])[0]
-    found = planned_and_measured(cells, plan_of({"pretrain/autoencoder-original-u0.1-s0": (1.0, 30.0)}))
+    found = planned_and_measured(cells, plan_of({"pretrain/autoencoder-original-u0.1-s0": (1.0, 30.0, 300)}))
     assert by_stage(found)["pretrain"] == (1, pytest.approx(0.5), pytest.approx(1.0))
     assert found.ratio.tolist() == pytest.approx([2.0, 2.0])
 
 
 def test_an_encoder_of_the_rest_belongs_to_its_cell():
     cells = tables([run_record(l=label, pool="rest", seconds_pretrain=60.0) for label in ("0.1", "0.5")])[0]
-    estimates = {f"pretrain/autoencoder-original-u0.1-l{label}-s0": (1.0, 30.0) for label in ("0.1", "0.5")}
+    estimates = {f"pretrain/autoencoder-original-u0.1-l{label}-s0": (1.0, 30.0, 300) for label in ("0.1", "0.5")}
     assert by_stage(planned_and_measured(cells, plan_of(estimates)))["pretrain"][0] == 2
 
 
 def test_runs_without_a_result_or_an_estimate_are_in_neither():
     cells = tables([run_record(seed=0), run_record(seed=1, problem="a loss was not finite in epoch 2")])[0]
     names = [f"classify/autoencoder-original-u0.1-l0.5-s{seed}" for seed in (0, 1, 2)]
-    found = planned_and_measured(cells, plan_of(dict.fromkeys(names, (5.0, 6.0))))
+    found = planned_and_measured(cells, plan_of(dict.fromkeys(names, (5.0, 6.0, 300))))
     assert by_stage(found)["all"][:2] == (1, pytest.approx(0.1))
-    assert planned_and_measured(cells, plan_of({names[0]: (None, None)})).empty
+    assert planned_and_measured(cells, plan_of({names[0]: (None, None, 0)})).empty
     assert planned_and_measured(cells, None).empty
 
 
@@ -73,17 +73,17 @@ def test_runs_without_a_result_or_an_estimate_are_in_neither():
 )
 def test_a_plan_counts_where_its_jobs_have_the_same_settings(change, same, tmp_path):
     path = tmp_path / "plan.json"
-    path.write_text(json.dumps(plan_of({"supervised/original-l0.5-s0": [2, 1]})))
+    path.write_text(json.dumps(plan_of({"supervised/original-l0.5-s0": [2, 1, 300]})))
     found = read_plan(path, config(**change))
     assert (found is not None) == same
-    assert not same or found["estimates"] == {"supervised/original-l0.5-s0": (2, 1)}
+    assert not same or found["estimates"] == {"supervised/original-l0.5-s0": (2, 1, 300)}
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{", '{"settings": "x"}', '{"settings": "x", "estimates": {"a": [1]}}',
-     '{"settings": "x", "estimates": {"a": ["1", 2]}}', '{"settings": "x", "estimates": {"a": [-1, 2]}}',
-     '{"settings": "x", "estimates": {"a": [NaN, 2]}}', "[" * 100_000],
+    ["", "[]", "{", '{"settings": "x"}', '{"settings": "x", "estimates": {"a": [1, 2]}}',
+     '{"settings": "x", "estimates": {"a": ["1", 2, 3]}}', '{"settings": "x", "estimates": {"a": [-1, 2, 3]}}',
+     '{"settings": "x", "estimates": {"a": [NaN, 2, 3]}}', "[" * 100_000],
 )  # fmt: skip
 def test_a_file_that_is_no_plan_is_left_out_in_one_line(text, tmp_path, capsys):
     path = tmp_path / "plan.json"
@@ -99,7 +99,7 @@ def test_the_report_compares_where_there_is_a_plan(planned, tmp_path, digits):
     cells, history = tables(records)
     settings = config(threshold={"value": 0.5})
     examples = examples_of(records, digits.test.pixels())
-    plan = plan_of({"supervised/original-l0.5-s0": (9.0, 3.0)}) if planned else None
+    plan = plan_of({"supervised/original-l0.5-s0": (9.0, 3.0, 300)}) if planned else None
     write_report(cells, history, settings, tmp_path, None, examples, plan)
     page = (tmp_path / "report.html").read_text()
     assert ("Planned and measured time" in page) == planned

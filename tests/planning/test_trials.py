@@ -38,7 +38,7 @@ def test_a_fit_is_ended_early_and_tells_seconds_an_image(kind, digits, split, tm
     assert kind != "classify/conv" or found.encoded > 0
 
 
-@pytest.mark.parametrize("kind", ["pretrain/random/conv", "shuffle/simclr/conv", "linear/conv", "knn/conv", "pixels"])
+@pytest.mark.parametrize("kind", ["pretrain/random/conv", "shuffle/conv", "linear/conv", "knn/conv", "pixels"])
 def test_what_trains_no_network_is_measured_too(kind, digits, split, tmp_path):
     found = tried(kind, digits, split, tmp_path)
     assert found.trained == 0

@@ -127,7 +127,7 @@ def test_a_kind_without_a_measurement_is_named_and_hides_no_other():
     assert "at least" in text
     row = next(row for row in plan["stages"] if row["stage"] == "pretrain")
     assert (row["jobs"], row["unknown"]) == (2 * 5, 2 * 2)
-    assert plan["estimates"]["pretrain/vae-original-u1-s0"] == [None, None]
+    assert plan["estimates"]["pretrain/vae-original-u1-s0"] == [None, None, 0]
     assert plan["estimates"]["pretrain/autoencoder-original-u1-s0"][0] > 1
 
 

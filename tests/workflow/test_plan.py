@@ -128,7 +128,7 @@ def test_snakemake_plan_needs_no_flags_says_what_is_left_and_trains_nothing(stud
     assert set(plan["estimates"]) == {
         *(f"classify/autoencoder-conv-u0.2-l{label}-s0" for label in ("0.1", "0.5")), "collect", "examples", "report",
     }  # fmt: skip
-    assert all(seconds > 0 for seconds, _ in plan["estimates"].values())
+    assert all(seconds > 0 for seconds, *_ in plan["estimates"].values())
     assert plan["wall_clock"] <= plan["seconds"]
     text = (results / "plan.txt").read_text()
     assert "Plan of tiny: 5 of 14 jobs are left" in text
@@ -148,7 +148,7 @@ def test_a_report_shows_a_plan_that_was_there_and_none_is_made_for_one_that_come
     config = check_config(TINY, SCHEMA)
     from sslfast.analysis.planned import settings_digest
 
-    estimates = {job.name: [9.0, 6.0] for job in jobs_of(config)}
+    estimates = {job.name: [9.0, 6.0, 300] for job in jobs_of(config)}
     plan = {"settings": settings_digest(config), "estimates": estimates, "made": "2026-11-25 12:00:00"}
     (results / "plan.json").write_text(json.dumps(plan))
     assert study.planned(config=TINY) == {}

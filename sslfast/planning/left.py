@@ -21,7 +21,7 @@ def done(jobs: Iterable[Job], config: Mapping, results: str | Path, reports: str
     """Names of those of `jobs` that need not be done again: their own results and those of all that they need are good.
 
     `results` and `reports`: the study's folders; `fingerprint`: of its images. Snakemake also looks at dates and at
-    what it noted itself, and may do more.
+    what it noted itself, and may do more: a report that is to be of other prices, say, counts as done here.
     """
     results, reports, found = Path(results), Path(reports), set()
     code = code_version()

@@ -49,7 +49,7 @@ def main(request_path: str, answer_path: str) -> None:
 
     def speed_of(kind: str, views: str | int, images: int) -> dict:
         run = run_settings(config, config["threads"])  # not before: no process may use a GPU and then make others
-        own = folder / kind.replace("/", " ")
+        own = folder / f"trial {kind.replace('/', ' ')}"  # no folder called as a stage, where names of records count
         seconds = request["seconds"]
         options = {"views": views, "images": images, "seconds": seconds, "folder": own}
         return asdict(measure(kind, data, split, run, config, **options))

@@ -22,6 +22,7 @@ include: "workflow/rules/pixels.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/examples.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/plan.smk"
 
 
 # Every file of the study, not the report alone: Snakemake does not miss a file in the middle (of a job that failed, or

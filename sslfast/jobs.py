@@ -15,7 +15,7 @@ from .errors import SslfastError, explain, one_line
 from .gpu_lease import lease_gpu
 from .memory import keep_freed_memory
 
-__all__ = ["job"]
+__all__ = ["job", "say"]
 
 # Importing torch and fastai makes millions of objects that live to the end: looking through them for
 # garbage at Python's usual pace, and tidying them up at exit, took 1.2 of 4.0 s of an empty job. So a
@@ -53,7 +53,7 @@ def job(snakemake) -> Iterator[Path | None]:
             try:
                 forget(snakemake.input)
                 if folder := snakemake.params.get("checkpoint"):
-                    with attempt(folder, snakemake.output, _key(snakemake), _say) as ended:
+                    with attempt(folder, snakemake.output, _key(snakemake), say) as ended:
                         if ended:
                             print(f"an attempt before this one ended well; its results are taken from {folder}")
                         else:
@@ -93,7 +93,7 @@ def _key(snakemake) -> str:
 @contextmanager
 def _gpu(snakemake) -> Iterator[None]:
     if snakemake.resources.get("gpu"):
-        with lease_gpu(snakemake.config["jobs_per_gpu"], _say) as gpu:
+        with lease_gpu(snakemake.config["jobs_per_gpu"], say) as gpu:
             if gpu:
                 print(f"on the GPU {gpu.visible} ({gpu.name})", flush=True)
             yield
@@ -101,7 +101,8 @@ def _gpu(snakemake) -> Iterator[None]:
         yield
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Tell a person, on the terminal, what else only the job's log would hold."""
     print(line, flush=True)
     print(line, file=sys.__stderr__, flush=True)
 

@@ -32,6 +32,7 @@ _NOT_TRAINING = (
     "jobs.py",
     "gpu_lease.py",
     "gpus.py",
+    "planning",
     "memory.py",
 )
 

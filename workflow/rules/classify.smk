@@ -11,6 +11,8 @@ rule classify:
     threads: config["threads"]
     resources:
         gpu=GPU,
+        mem_mb=training_memory,
+        runtime=training_time("classify"),
     params:
         data=DATA,
         run=RUN,

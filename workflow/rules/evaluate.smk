@@ -12,6 +12,8 @@ rule evaluate:
     threads: config["threads"]
     resources:
         gpu=GPU,
+        mem_mb=training_memory,
+        runtime=training_time("classify"),
     params:
         data=DATA,
         run=RUN,

@@ -8,6 +8,9 @@ rule pixels:
     log:
         f"{RESULTS}/logs/pixels/l{{l}}-s{{seed}}.log",
     threads: config["threads"]
+    resources:
+        mem_mb=memory(12),
+        runtime=minutes(60),
     params:
         data=DATA,
         run=RUN,

@@ -10,6 +10,9 @@ rule shuffle:
     log:
         f"{RESULTS}/logs/shuffle/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.log",
     threads: config["threads"]
+    resources:
+        mem_mb=memory(),
+        runtime=minutes(10),
     params:
         data=DATA,
         run=RUN,

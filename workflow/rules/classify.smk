@@ -13,6 +13,7 @@ rule classify:
         gpu=GPU,
         mem_mb=training_memory,
         runtime=training_time("classify"),
+        turn=1,
     params:
         data=DATA,
         run=RUN,

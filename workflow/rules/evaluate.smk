@@ -14,6 +14,7 @@ rule evaluate:
         gpu=GPU,
         mem_mb=training_memory,
         runtime=training_time("classify"),
+        turn=1,
     params:
         data=DATA,
         run=RUN,

@@ -11,6 +11,7 @@ rule pixels:
     resources:
         mem_mb=memory(12),
         runtime=minutes(60),
+        turn=1,
     params:
         data=DATA,
         run=RUN,

@@ -1,6 +1,9 @@
 """What each job asks a cluster for (SLURM, a cloud): minutes, MB, a GPU. On one machine only `gpu` limits anything."""
 
+from pathlib import Path
+
 from sslfast.needs import N_IMAGES, memory_mb, training_mb, training_minutes
+from sslfast.slurm import check_slurm, refusals
 
 
 # `--resources gpu=1` means one GPU here, or one for each submission to a cluster; never one for the whole cluster.
@@ -50,3 +53,18 @@ def training_time(stage):
 def minutes(n):
     """Minutes of a job without training."""
     return lambda w, attempt: n * attempt
+
+
+onstart:
+    settings = workflow.executor_settings
+    if hasattr(settings, "status_command"):  # of SLURM; neither of a job on its node nor of one machine
+        try:
+            check_slurm(settings.status_command, workflow.global_resources)
+        except SslfastError as error:
+            sys.exit(f"error: {error}")
+
+
+onerror:
+    for file in log:
+        for line in refusals(Path(file).read_text(encoding="utf-8", errors="replace")):
+            print(line, file=sys.stderr)

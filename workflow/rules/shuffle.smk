@@ -13,6 +13,7 @@ rule shuffle:
     resources:
         mem_mb=memory(),
         runtime=minutes(10),
+        turn=1,
     params:
         data=DATA,
         run=RUN,

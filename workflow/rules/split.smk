@@ -8,6 +8,7 @@ rule split:
     resources:
         mem_mb=memory(),
         runtime=minutes(10),
+        turn=1,
     params:
         data=DATA,
         valid_fraction=config["valid_fraction"],

@@ -78,9 +78,7 @@ def _alone(path: Path, say: Callable[[str], object]) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
-        say(
-            f"{path.parent}: no locks on this file system ({error.strerror}); a second attempt at this work would not wait"
-        )
+        say(f"{path}: no locks on this file system ({error.strerror}); a second attempt would not wait for this one")
     try:
         if lock.is_locked:
             path.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")

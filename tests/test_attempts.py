@@ -208,7 +208,7 @@ def test_lock_says_who_has_it(box):
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks_is_told_of_and_keeps_nobody_waiting(box, monkeypatch, number):
-    """As a cluster's may be: a lock left by a killed job is never waited for, and two attempts make the same results."""
+    """As a cluster's may be: what a killed job left is not waited for, and two attempts make the same results."""
 
     def refuse(*_):
         raise OSError(number, os.strerror(number))

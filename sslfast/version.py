@@ -31,6 +31,8 @@ _NOT_TRAINING = (
     "attempts.py",
     "jobs.py",
     "memory.py",
+    "needs.py",
+    "slurm.py",
 )
 
 

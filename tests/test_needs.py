@@ -22,7 +22,7 @@ def test_memory_is_twice_what_was_measured_and_more(job, held):
 
 
 def test_time_is_more_than_measured_rates_need():
-    """Images a second, one thread: 2,894 pre-training, 5,952 supervised, 35,112 over features (benchmarks/README.md)."""
+    """Images a second: 2,894 pre-training, 5,952 supervised, 35,112 over features (benchmarks/README.md)."""
     assert training_minutes("pretrain", "conv", 100, 45_000, 32) > 100 * 45_000 / 2_894 / 60
     assert training_minutes("supervised", "conv", 100, 45_000, 32) > 100 * 45_000 / 5_952 / 60
     features = 14.4  # seconds for eight views of 22,500 images

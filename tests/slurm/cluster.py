@@ -1,8 +1,10 @@
 """SLURM on this machine alone: one node with two cores and two pretended GPUs, in a temporary folder of its own."""
 
+import ctypes
 import os
 import platform
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -149,10 +151,10 @@ class Cluster:
         return [f"--{option}={self.folder}/munge.{suffix}" for option, suffix in files.items()]
 
     def _start(self, *command: str) -> None:
+        env = {**os.environ, **self.environment}
         with open(self.folder / f"{command[0]}.out", "w") as said:
-            self.daemons.append(
-                subprocess.Popen(command, stdout=said, stderr=said, env={**os.environ, **self.environment})
-            )
+            daemon = subprocess.Popen(command, stdout=said, stderr=said, env=env, preexec_fn=_end_with_parent)
+        self.daemons.append(daemon)
 
     def _wait(self, condition: Callable[[], bool], seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
@@ -162,3 +164,9 @@ class Cluster:
                 said = "\n".join(f"{path.name}:\n{path.read_text()}" for path in self.folder.glob("*.[lo][ou][gt]"))
                 raise RuntimeError(f"the cluster did not start ({', '.join(ended) or 'in time'})\n{said}")
             time.sleep(0.05)
+
+
+def _end_with_parent() -> None:
+    """A test run that is killed leaves no daemon."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)

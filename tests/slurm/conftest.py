@@ -12,10 +12,11 @@ from studies import Workflow
 from test_killed import STUDY as KILLED
 from test_killed import wait_for
 
-STUDY = {**KILLED, "pretrain": {"epochs": 100}}
+STUDY = {**KILLED, "labelled": [0.3, 0.4], "pretrain": {"epochs": 100}}
 BOX = "autoencoder-conv-u0.2"
 RECORDS = [
     f"results/tiny/records/classify/{BOX}-l0.3-s0.json",
+    f"results/tiny/records/classify/{BOX}-l0.4-s0.json",
     "results/tiny/records/supervised/conv-l0.3-s0.json",
 ]
 # GPUs are asked for by jobs that then do without, as the cluster's are no GPUs

@@ -10,7 +10,7 @@ def test_records_are_those_of_a_local_run_bit_for_bit_though_a_job_was_cancelled
     folder, snakemake = local
     assert snakemake.wait(600) == 0, (folder / "output.txt").read_text()
     expected = results(folder)
-    assert len(expected) == 3 + 2 + 1 + 1 + 1  # records, predictions, pictures, encoder, split
+    assert len(expected) == 4 + 3 + 1 + 1 + 1  # records, predictions, pictures, encoder, split
     found = results(through.folder)
     assert found.keys() == expected.keys()
     for name in expected:
@@ -39,12 +39,18 @@ def test_jobs_get_a_gpu_each_side_by_side(through):
     assert all("TresPerJob" not in job for job in through.submissions("prepare") + through.submissions("cells"))
 
 
-def test_what_is_short_is_one_submission(through):
-    submitted = [job["Comment"].split("_wildcards")[0] for job in through.jobs]
-    assert sorted(submitted) == [
-        *("rule_cells_classify", "rule_prepare_images_split", "rule_pretrain", "rule_pretrain", "rule_supervised"),
+def test_what_is_short_is_one_submission_that_does_one_job_after_the_other(through):
+    submitted = sorted(job["Comment"].split("_wildcards")[0] for job in through.jobs)
+    groups = ["rule_cells_classify", "rule_prepare_images_split"]
+    assert submitted == [*groups, "rule_pretrain", "rule_pretrain", "rule_supervised"]
+    cells, prepare = (through.submissions(group)[0] for group in ("cells", "prepare"))
+    assert minutes(prepare) == 60 + 10
+    assert minutes(cells) == 2 * (10 + 1)
+    assert cells["NumCPUs"] == "1"
+    begun = [
+        log.read_text().split("  ")[0] for log in sorted((through.folder / "results/tiny/logs/classify").iterdir())
     ]
-    assert minutes(through.submissions("prepare")[0]) == 60 + 10
+    assert len(set(begun)) == 2
 
 
 def test_a_study_that_slurm_refuses_says_so_and_the_next_call_runs_it(through):

@@ -65,13 +65,18 @@ def why_not() -> str | None:
         return None
     if not shutil.which("apt-get"):
         return f"{', '.join(missing)} not found, and no apt-get to install {' and '.join(PACKAGES)}"
+    for command in (["install", *PACKAGES], ["update"], ["install", *PACKAGES]):
+        done = _apt_get(*command)
+        if done.returncode == 0 and command != ["update"]:
+            return None
+    said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
+    return f"apt-get could not install {' and '.join(PACKAGES)}: {said}"
+
+
+def _apt_get(*command: str) -> subprocess.CompletedProcess:
+    options = ["-qq", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]  # somebody else may install
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES]):
-        done = subprocess.run(["apt-get", "-qq", *command], env=quiet, capture_output=True, text=True, check=False)
-        if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
-            return f"apt-get {command[0]} could not install {' and '.join(PACKAGES)}: {said}"
-    return None
+    return subprocess.run(["apt-get", *options, *command], env=quiet, capture_output=True, text=True, check=False)
 
 
 class Cluster:

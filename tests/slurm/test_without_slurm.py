@@ -41,7 +41,7 @@ def test_a_failed_installation_is_a_reason_in_apts_words(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(shutil, "which", lambda name: name if name == "apt-get" else None)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    assert cluster.why_not() == "apt-get update could not install slurm-wlm and munge: E: Unable to fetch some archives"
+    assert cluster.why_not() == "apt-get could not install slurm-wlm and munge: E: Unable to fetch some archives"
 
 
 def test_the_profile_without_its_plugin_is_one_line_and_starts_nothing(tmp_path):

@@ -44,7 +44,8 @@ class Through:
         self.folder, self.log = folder, folder / f"results/tiny/logs/pretrain/{BOX}-s0.log"
         nowhere = ["--default-resources", "slurm_partition=nowhere", "--retries", "0"]
         self.refused = self.workflow.run(*CALL, *nowhere, config=STUDY, **cluster.environment)
-        self.left = sorted(path.name for path in (folder / "results").rglob("*") if path.is_file())
+        study = folder / "results/tiny"
+        self.left = [path.relative_to(study) for path in study.rglob("*") if path.is_file()]
         with open(folder / "output.txt", "w") as output:
             command = [Path(sys.executable).parent / "snakemake", *RECORDS, *CALL]
             env = {**os.environ, **cluster.environment}

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,24 @@ def cluster():
         yield started
 
 
+@contextmanager
+def running(folder: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen]:
+    """Snakemake at work in `folder`, what it says in output.txt; at the end it has ended."""
+    with open(folder / "output.txt", "w") as output:
+        command = [Path(sys.executable).parent / "snakemake", *arguments]
+        env = {**os.environ, **environment}
+        snakemake = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, env=env)
+    try:
+        yield snakemake
+    finally:
+        snakemake.terminate()
+        try:
+            snakemake.wait(60)
+        except subprocess.TimeoutExpired:  # its handler of SIGTERM can wait for its own lock
+            snakemake.kill()
+            snakemake.wait()
+
+
 class Through:
     """A study that goes through the cluster: what was seen of it."""
 
@@ -46,18 +66,11 @@ class Through:
         self.refused = self.workflow.run(*CALL, *nowhere, config=STUDY, **cluster.environment)
         study = folder / "results/tiny"
         self.left = [path.relative_to(study) for path in study.rglob("*") if path.is_file()]
-        with open(folder / "output.txt", "w") as output:
-            command = [Path(sys.executable).parent / "snakemake", *RECORDS, *CALL]
-            env = {**os.environ, **cluster.environment}
-            snakemake = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, env=env)
-        try:
+        with running(folder, *RECORDS, *CALL, **cluster.environment) as snakemake:
             wait_for(lambda: snakemake.poll() is not None or self.epochs() >= 3, 600)
             self.cancelled = [number for number, job in cluster.jobs().items() if job.startswith("rule_pretrain")]
             cluster.run("scancel", *self.cancelled)
             snakemake.wait(600)
-        finally:
-            snakemake.terminate()
-            snakemake.wait()
         self.code, self.output = snakemake.returncode, (folder / "output.txt").read_text()
         self.jobs = [
             dict(entry.split("=", 1) for entry in line.split() if "=" in entry)
@@ -77,12 +90,8 @@ def local(tmp_path_factory):
     folder = tmp_path_factory.mktemp("local")
     Workflow(folder)
     (folder / "config/config.yaml").write_text(yaml.safe_dump(STUDY))
-    with open(folder / "output.txt", "w") as output:
-        command = [Path(sys.executable).parent / "snakemake", *RECORDS, "--cores", "1"]
-        snakemake = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output)
-    yield folder, snakemake
-    snakemake.terminate()
-    snakemake.wait()
+    with running(folder, *RECORDS, "--cores", "1") as snakemake:
+        yield folder, snakemake
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,10 @@
 """A group of cells that is cancelled in the middle: what had ended is not trained again."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CALL, STUDY
+from conftest import CALL, STUDY, running
 from studies import Workflow
 from test_killed import results, wait_for
 
@@ -22,15 +19,12 @@ def test_cells_that_had_ended_when_their_group_was_cancelled_are_taken_and_the_r
     folder = tmp_path / "cluster"
     Workflow(folder)
     (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
-    with open(folder / "output.txt", "w") as output:
-        command = [Path(sys.executable).parent / "snakemake", *CELLS, *CALL]
-        env = {**os.environ, **cluster.environment}
-        snakemake = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, env=env)
     kept = folder / "results/tiny/checkpoints/classify"
-    wait_for(lambda: list(kept.glob("*/ended/about.json")), 600)
-    ended = {path.parents[1].name for path in kept.glob("*/ended/about.json")}
-    cluster.run("scancel", *(number for number, job in cluster.jobs().items() if job.startswith("rule_cells")))
-    assert snakemake.wait(900) == 0, (folder / "output.txt").read_text()
+    with running(folder, *CELLS, *CALL, **cluster.environment) as snakemake:
+        wait_for(lambda: list(kept.glob("*/ended/about.json")), 600)
+        ended = {path.parents[1].name for path in kept.glob("*/ended/about.json")}
+        cluster.run("scancel", *(number for number, job in cluster.jobs().items() if job.startswith("rule_cells")))
+        assert snakemake.wait(900) == 0, (folder / "output.txt").read_text()
     taken = {
         log.stem
         for log in (folder / "results/tiny/logs/classify").iterdir()

@@ -43,6 +43,8 @@ SlurmdParameters=config_overrides
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 ReturnToService=2
+MinJobAge=3600
+MessageTimeout=60
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=16000 Gres=gpu:2 State=UNKNOWN
 PartitionName=usual Nodes={host} Default=YES MaxTime=1-00:00:00 State=UP PriorityTier=1

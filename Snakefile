@@ -11,6 +11,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/split.smk"
 include: "workflow/rules/pretrain.smk"

@@ -6,6 +6,7 @@ attempts never train at once; the checkpoint of its fit; and, once it has ended,
 take no room) until a job that needs them shows that Snakemake knows of them.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from .files import replacing
 __all__ = ["CHECKPOINT", "attempt", "digest_of", "forget"]
 
 CHECKPOINT = "checkpoint.safetensors"
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 
 @contextmanager
@@ -65,15 +67,21 @@ def forget(records: Iterable[str | Path]) -> None:
 
 @contextmanager
 def _alone(path: Path, say: Callable[[str], object]) -> Iterator[None]:
-    lock = FileLock(path)
+    # filelock's own way out, a file that is there or not, would outlive a killed process and be waited for for ever
+    lock = FileLock(path, fallback_to_soft=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         owner = path.read_text(encoding="utf-8") or "another process"
         say(f"waits for {owner}, which is at the same work ({path} is locked); to have it done here, end that process")
         lock.acquire(poll_interval=0.5)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        say(f"{path}: no locks on this file system ({error.strerror}); a second attempt would not wait for this one")
     try:
-        path.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+        if lock.is_locked:
+            path.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
         yield
     finally:
         lock.release()

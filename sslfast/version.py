@@ -34,6 +34,8 @@ _NOT_TRAINING = (
     "gpus.py",
     "planning",
     "memory.py",
+    "needs.py",
+    "slurm.py",
 )
 
 

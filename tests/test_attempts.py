@@ -1,5 +1,7 @@
 """Two attempts at a job never work at once, and work that ended well is not done again."""
 
+import errno
+import fcntl
 import os
 import signal
 import time
@@ -202,3 +204,34 @@ def test_lock_says_who_has_it(box):
     folder, outputs = box
     with attempt(folder, outputs, "key"):
         assert Path(folder / "lock").read_text().startswith(f"process {os.getpid()} on ")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_told_of_and_keeps_nobody_waiting(box, monkeypatch, number):
+    """As a cluster's may be: what a killed job left is not waited for, and two attempts make the same results."""
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    folder, outputs = box
+    folder.mkdir(parents=True)
+    (folder / "lock").write_text("process 1 on a node that is gone")
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    said = []
+    with attempt(folder, outputs, "key", said.append) as ended:
+        assert not ended
+        assert not run(box)
+        work(outputs)
+    assert "no locks on this file system" in said[0]
+    assert contents(outputs) == ["result .json", "result .npy"]
+    assert run(box)
+
+
+def test_an_error_of_the_lock_that_is_no_lack_of_locks_ends_the_attempt(box, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        run(box)
+    assert not any(output.exists() for output in box[1])

@@ -11,6 +11,9 @@ rule classify:
     threads: config["threads"]
     resources:
         gpu=GPU,
+        mem_mb=training_memory,
+        runtime=training_time("classify"),
+        turn=1,
     params:
         data=DATA,
         run=RUN,

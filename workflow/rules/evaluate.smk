@@ -12,6 +12,9 @@ rule evaluate:
     threads: config["threads"]
     resources:
         gpu=GPU,
+        mem_mb=training_memory,
+        runtime=training_time("classify"),
+        turn=1,
     params:
         data=DATA,
         run=RUN,

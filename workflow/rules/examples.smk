@@ -9,6 +9,9 @@ rule examples:
         f"{RESULTS}/examples.npz",
     log:
         f"{RESULTS}/logs/examples.log",
+    resources:
+        mem_mb=memory(),
+        runtime=minutes(20),
     params:
         data=DATA,
         records=f"{RESULTS}/records",

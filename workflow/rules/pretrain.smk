@@ -12,6 +12,8 @@ rule pretrain:
     threads: config["threads"]
     resources:
         gpu=GPU,
+        mem_mb=training_memory,
+        runtime=training_time("pretrain"),
     params:
         data=DATA,
         run=RUN,

@@ -75,6 +75,9 @@ rule report:
         tables=expand(f"{REPORTS}/tables/{{table}}.csv", table=TABLES),
     log:
         f"{RESULTS}/logs/report.log",
+    resources:
+        mem_mb=memory(),
+        runtime=minutes(30),
     params:
         code=REPORT_CODE,
         before=BEFORE_TABLES,

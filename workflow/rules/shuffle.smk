@@ -12,6 +12,9 @@ rule shuffle:
     threads: config["threads"]
     resources:
         gpu=GPU,
+        mem_mb=memory(),
+        runtime=minutes(10),
+        turn=1,
     params:
         data=DATA,
         run=RUN,

@@ -9,6 +9,8 @@ rule supervised:
     threads: config["threads"]
     resources:
         gpu=GPU,
+        mem_mb=training_memory,
+        runtime=training_time("supervised"),
     params:
         data=DATA,
         run=RUN,

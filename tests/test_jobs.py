@@ -104,6 +104,7 @@ def test_it_is_done_again_where_params_or_inputs_changed(snakemake, tmp_path, ch
 
 def run_script(log: Path, code: str) -> subprocess.CompletedProcess:
     about = {"rule": "split", "wildcards": {}, "params": {}, "input": [], "output": [], "log": [str(log)]}
+    about["config"] = {"study": "study"}
     program = f"from types import SimpleNamespace\nfrom sslfast.jobs import job\nit = SimpleNamespace(**{about!r})\n"
     program += f"with job(it):\n    {code}"
     return subprocess.run(

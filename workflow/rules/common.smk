@@ -18,7 +18,9 @@ try:
     check_room(".")
     if workflow.storage_settings.default_storage_provider == "s3" and workflow.is_main_process:
         place = workflow.storage_settings.default_storage_prefix
-        check_bucket(workflow.storage_registry.default_storage_provider.s3c, place, write=not workflow.output_settings.dryrun)
+        check_bucket(
+            workflow.storage_registry.default_storage_provider.s3c, place, write=not workflow.output_settings.dryrun
+        )
     config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")))
     CONTENT = None  # changes with the images of a folder, so that a study follows them; looked up once for all jobs
     elsewhere = config["unlabelled_from"]

@@ -58,7 +58,9 @@ class S3:
         self._post("reset-auth", after)
 
     def _post(self, name: str, what: str = "") -> None:
-        urllib.request.urlopen(f"{self.url}/moto-api/{name}", data=what.encode()).close()
+        plain = {"Content-Type": "text/plain"}
+        request = urllib.request.Request(f"{self.url}/moto-api/{name}", what.encode(), plain)
+        urllib.request.urlopen(request).close()
 
     def names(self, prefix: str = "") -> list[str]:
         """The objects below `prefix` of the studies' place."""

@@ -37,6 +37,14 @@ class S3:
         key = key or {"aws_access_key_id": "admin", "aws_secret_access_key": "admin"}
         return boto3.client(service, endpoint_url=self.url, region_name="us-east-1", **key)
 
+    def service(self):
+        """As Snakemake's plugin has it, with the key that studies have."""
+        return boto3.resource(
+            "s3", endpoint_url=self.url, region_name="us-east-1",
+            aws_access_key_id=self._key["AccessKeyId"], aws_secret_access_key=self._key["SecretAccessKey"],
+            config=boto3.session.Config(retries={"max_attempts": 1}),
+        )  # fmt: skip
+
     @property
     def environment(self) -> dict[str, str]:
         return {
@@ -78,7 +86,9 @@ class S3:
         return folder
 
     def stop(self) -> None:
-        self._server.stop()
+        if self._server:
+            self._server.stop()
+            self._server = None
 
 
 class InBucket(Killed):

@@ -10,6 +10,9 @@ from hostile import is_one_line
 from studies import Workflow, error_line
 from test_killed import STUDY, results, wait_for
 
+from sslfast.bucket import MARKER, check_bucket
+from sslfast.errors import DataError
+
 BASELINE = "results/tiny/records/supervised/conv-l0.3-s0"
 TINY = {**STUDY, **{stage: {**STUDY[stage], "epochs": 4} for stage in ("classify", "supervised")}}
 PATIENCE = 600  # seconds, on a machine that is busy with other things
@@ -77,3 +80,34 @@ def test_a_bucket_that_takes_no_more_loses_no_result(s3, tmp_path):
     text = (s3.fetch(tmp_path / "fetched") / "results/tiny/logs/supervised/conv-l0.3-s0.log").read_text()
     last = text.rsplit(", process ", 1)[1]  # of what the attempts wrote
     assert "an attempt before this one ended well" in last and "epoch 1 of" not in last
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (
+            "s3://no-such-bucket/x",
+            "s3://no-such-bucket/x: this bucket cannot be used (An error",
+        ),
+        ("studies/of-tests", "default-storage-prefix: found 'studies/of-tests', expected s3://<bucket>/<prefix>"),
+        ("", "default-storage-prefix: found '', expected s3://<bucket>/<prefix>"),
+    ],
+)
+def test_a_place_that_is_none_is_one_line(s3, place, words):
+    with pytest.raises(DataError) as refused:
+        check_bucket(s3.service(), place)
+    assert str(refused.value).startswith(words) and is_one_line(str(refused.value))
+
+
+def test_a_server_that_does_not_answer_is_one_line(s3):
+    service = s3.service()
+    s3.stop()
+    with pytest.raises(DataError, match=r"this bucket cannot be used .Could not connect to the endpoint URL"):
+        check_bucket(service, PLACE)
+
+
+def test_an_object_that_stays_keeps_the_bucket_and_a_dry_run_leaves_none(s3):
+    check_bucket(s3.service(), PLACE, write=False)
+    assert s3.names() == []
+    check_bucket(s3.service(), f"{PLACE}/")
+    assert s3.names() == [MARKER]

@@ -1,5 +1,6 @@
 """`profiles/kubernetes`, with a stand-in for the cluster: pods that share nothing but a bucket and a volume."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -62,6 +63,8 @@ def test_a_pod_that_is_evicted_goes_on_in_another_from_its_checkpoint(s3, tmp_pa
         (study.folder / "config/config.yaml").write_text(yaml.safe_dump(STUDY))
         for name, of_aws in {"ACCESS_KEY": "ACCESS_KEY_ID", "SECRET_KEY": "SECRET_ACCESS_KEY"}.items():
             study.environment[f"SNAKEMAKE_STORAGE_S3_{name}"] = study.environment.pop(f"AWS_{of_aws}")
+        for what in (["init", "--quiet"], ["add", "--all"]):  # Snakemake sends pods what git knows
+            subprocess.run(["git", *what], cwd=study.folder, check=True)
         study.environment["KUBECONFIG"] = str(cluster.kubeconfig)
         snakemake = study.start(f"{BASELINE}.json", "--seconds-between-status-checks", "1")
         checkpoint = volume / "checkpoints/tiny/supervised/conv-l0.3-s0/checkpoint.safetensors"

@@ -53,7 +53,7 @@ def test_a_killed_study_in_a_bucket_goes_on_and_ends_as_one_on_a_disk(s3, tmp_pa
     on_disk = Workflow(tmp_path / "disk")
     targets = [name for name in results(there) if name.endswith(".json")]
     assert len(targets) == 3
-    done = on_disk.run(*targets, config=TINY)
+    done = on_disk.run(*targets, config=TINY, SSLFAST_CHECKPOINTS=str(tmp_path / "of the disk"))
     assert done.returncode == 0, done.stderr
     assert results(there) == results(on_disk.folder)
 

@@ -12,18 +12,36 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .files import replacing
+from .files import replacing, user_path
 
-__all__ = ["CHECKPOINT", "attempt", "digest_of", "forget"]
+__all__ = ["CHECKPOINT", "attempt", "attempt_folder", "checkpoints_of", "digest_of", "forget"]
 
 CHECKPOINT = "checkpoint.safetensors"
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+
+
+def checkpoints_of(config: Mapping) -> Path:
+    """Where the training jobs of the study `config` leave what they need to go on.
+
+    Below `checkpoints` of the config, else `$SSLFAST_CHECKPOINTS`, in a folder of the study's name; else beside its
+    results. A job that may begin again on another machine needs a folder that both see.
+    """
+    elsewhere = config.get("checkpoints") or os.environ.get("SSLFAST_CHECKPOINTS")
+    if elsewhere:
+        return user_path(elsewhere, "checkpoints") / config["study"]
+    return Path("results", config["study"], "checkpoints")
+
+
+def attempt_folder(checkpoints: Path, record: str | Path) -> Path:
+    """The folder below `checkpoints` of the job that makes `record`."""
+    record = Path(record)
+    return checkpoints / record.parent.name / record.stem
 
 
 @contextmanager
@@ -53,14 +71,13 @@ def digest_of(depends_on: object, files: Iterable[str | Path]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def forget(records: Iterable[str | Path]) -> None:
+def forget(records: Iterable[str | Path], checkpoints: Path) -> None:
     """Remove what attempts left of jobs whose `records` are a job's inputs: so Snakemake knows of their end."""
     for record in map(Path, records):
-        stage = record.parent
-        if stage.parent.name == "records":
-            checkpoints = stage.parents[1] / "checkpoints" / stage.name
-            shutil.rmtree(checkpoints / record.stem, ignore_errors=True)
-            for folder in (checkpoints, checkpoints.parent):
+        if record.parent.parent.name == "records":
+            left = attempt_folder(checkpoints, record)
+            shutil.rmtree(left, ignore_errors=True)
+            for folder in (left.parent, checkpoints):
                 with suppress(OSError):  # not empty, or gone already
                     folder.rmdir()
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from .attempts import CHECKPOINT, attempt, digest_of, forget
+from .attempts import CHECKPOINT, attempt, checkpoints_of, digest_of, forget
 from .errors import SslfastError, explain, one_line
 from .gpu_lease import lease_gpu
 from .memory import keep_freed_memory
@@ -51,7 +51,7 @@ def job(snakemake) -> Iterator[Path | None]:
         ):
             print(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {_title(snakemake)}, process {os.getpid()}", flush=True)
             try:
-                forget(snakemake.input)
+                forget(snakemake.input, checkpoints_of(snakemake.config))
                 if folder := snakemake.params.get("checkpoint"):
                     with attempt(folder, snakemake.output, _key(snakemake), say) as ended:
                         if ended:

@@ -29,6 +29,7 @@ _NOT_TRAINING = (
     "show.py",
     "errors.py",
     "attempts.py",
+    "bucket.py",
     "jobs.py",
     "gpu_lease.py",
     "gpus.py",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from killing import in_a_process, kill_this_process, killed
 
-from sslfast.attempts import CHECKPOINT, attempt, digest_of, forget
+from sslfast.attempts import CHECKPOINT, attempt, attempt_folder, checkpoints_of, digest_of, forget
 
 
 @pytest.fixture
@@ -110,12 +110,22 @@ def test_folder_goes_once_a_job_has_the_record_as_its_input(box):
     run(box)
     other = (folder.with_name("conv-u0.2-l0.2-s0"), [outputs[0].with_name("conv-u0.2-l0.2-s0.json")])
     run(other)
-    forget([outputs[0], outputs[0].parents[2] / "splits/digits-s0.parquet"])
+    checkpoints = folder.parents[1]
+    forget([outputs[0], outputs[0].parents[2] / "splits/digits-s0.parquet"], checkpoints)
     assert not folder.exists()
     assert other[0].exists()
-    forget(other[1])
-    assert not folder.parents[1].exists()
+    forget(other[1], checkpoints)
+    assert not checkpoints.exists()
     assert contents(outputs) == ["result .json", "result .npy"]
+
+
+def test_checkpoints_lie_beside_results_unless_a_person_says_where(monkeypatch):
+    record = "anywhere/records/pretrain/random-conv-u0-s0.json"
+    assert checkpoints_of({"study": "mine"}) == Path("results/mine/checkpoints")
+    monkeypatch.setenv("SSLFAST_CHECKPOINTS", "/volume")
+    assert checkpoints_of({"study": "mine", "checkpoints": None}) == Path("/volume/mine")
+    found = attempt_folder(checkpoints_of({"study": "mine", "checkpoints": "/other"}), record)
+    assert found == Path("/other/mine/pretrain/random-conv-u0-s0")
 
 
 def wait_for(condition):

@@ -22,6 +22,7 @@ def snakemake(tmp_path):
     (tmp_path / "in.parquet").write_text("split")
     return SimpleNamespace(
         rule="classify",
+        config={"study": "study", "checkpoints": None},
         wildcards={"u": "0.2", "of": "", "seed": "0"},
         params={"fit": {"lr": 0.1}, "checkpoint": str(tmp_path / "checkpoints/classify/u0.2-s0")},
         input=[str(tmp_path / "in.parquet")],
@@ -138,6 +139,7 @@ def test_a_job_that_is_given_a_gpu_that_does_not_exist_ends_with_one_line(snakem
 def run_script(log: Path, code: str) -> subprocess.CompletedProcess:
     about = {"rule": "split", "wildcards": {}, "params": {}, "input": [], "output": [], "log": [str(log)]}
     about["resources"] = {}
+    about["config"] = {"study": "study"}
     program = f"from types import SimpleNamespace\nfrom sslfast.jobs import job\nit = SimpleNamespace(**{about!r})\n"
     program += f"with job(it):\n    {code}"
     return subprocess.run(

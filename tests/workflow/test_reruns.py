@@ -19,6 +19,7 @@ CHANGES = {  # key: another value than that of the tiny study
     "title": "Other",
     "dataset": "mnist",
     "data_root": "elsewhere",
+    "checkpoints": "elsewhere",
     "test_fraction": 0.3,
     "test_seed": 1,
     "valid_fraction": 0.2,

@@ -20,7 +20,7 @@ rule classify:
         fit=config["classify"],
         code=CODE,
         before=before_cell,
-        checkpoint=f"{CHECKPOINTS}/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}",
+        checkpoint=checkpoint,
     message:
         "classify over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}"
     script:

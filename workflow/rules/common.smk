@@ -3,6 +3,8 @@
 import sys
 from itertools import product
 
+from sslfast.attempts import attempt_folder, checkpoints_of
+from sslfast.bucket import check_bucket
 from sslfast.config import check_config, evaluation_settings, method_settings, read_schema
 from sslfast.data.listing import content_digest, scan
 from sslfast.data.sources import source_content
@@ -15,6 +17,11 @@ from sslfast.version import code_version, reading_version, report_version
 
 try:
     check_room(".")
+    if workflow.storage_settings.default_storage_provider == "s3" and workflow.is_main_process:
+        place = workflow.storage_settings.default_storage_prefix
+        check_bucket(
+            workflow.storage_registry.default_storage_provider.s3c, place, write=not workflow.output_settings.dryrun
+        )
     config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")))
     CONTENT = None  # changes with the images of a folder, so that a study follows them; looked up once for all jobs
     elsewhere = config["unlabelled_from"]
@@ -69,6 +76,12 @@ BEFORE_TABLES = {
 }
 
 
+def checkpoint(_, output):
+    """A job's folder for attempts at it: no output, which Snakemake would delete before the job goes on, and, as it
+    comes of one, no reason to rerun."""
+    return str(attempt_folder(checkpoints_of(config), output.record))
+
+
 def before_cell(w):
     """What the encoder of a cell depends on."""
     return {**BEFORE_TRAINING, "pool": config["pool"], "pretrain": method_settings(config, w.method)}
@@ -92,7 +105,6 @@ CELL = f"{RESULTS}/records/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed
 EVALUATED = f"{RESULTS}/records/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}"
 BASELINE = f"{RESULTS}/records/supervised/{{encoder}}-l{{l}}-s{{seed}}"
 PIXELS = f"{RESULTS}/records/pixels/l{{l}}-s{{seed}}"
-CHECKPOINTS = f"{RESULTS}/checkpoints"  # not outputs: Snakemake would delete them before a job goes on
 
 
 wildcard_constraints:

@@ -21,7 +21,7 @@ rule evaluate:
         fit=lambda w: evaluation_settings(config, w.stage),
         code=CODE,
         before=before_cell,
-        checkpoint=f"{CHECKPOINTS}/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}",
+        checkpoint=checkpoint,
     message:
         "{wildcards.stage} over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}"
     script:

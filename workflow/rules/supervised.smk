@@ -17,7 +17,7 @@ rule supervised:
         fit=config["supervised"],
         code=CODE,
         before=BEFORE_TRAINING,
-        checkpoint=f"{CHECKPOINTS}/supervised/{{encoder}}-l{{l}}-s{{seed}}",
+        checkpoint=checkpoint,
     message:
         "supervised {wildcards.encoder}, l {wildcards.l}, seed {wildcards.seed}"
     script:

@@ -20,7 +20,16 @@ from filelock import FileLock, Timeout
 
 from .files import replacing, user_path
 
-__all__ = ["CHECKPOINT", "attempt", "attempt_folder", "checkpoints_of", "digest_of", "forget"]
+__all__ = [
+    "CHECKPOINT",
+    "alone",
+    "attempt",
+    "attempt_folder",
+    "checkpoints_of",
+    "digest_of",
+    "forget",
+    "sum_of",
+]
 
 CHECKPOINT = "checkpoint.safetensors"
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
@@ -56,7 +65,7 @@ def attempt(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder / "lock", say):
+    with alone(folder / "lock", say):
         there = _bring_back(folder / "ended", outputs, key)
         yield there
         with suppress(OSError):  # a full disk, say: the outputs are there, and that is what counts
@@ -67,7 +76,7 @@ def attempt(
 
 def digest_of(depends_on: object, files: Iterable[str | Path]) -> str:
     """A text that changes with `depends_on` (JSON) and with the content of any of `files`."""
-    content = [depends_on, [_sum(file) for file in files]]
+    content = [depends_on, [sum_of(file) for file in files]]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -83,7 +92,8 @@ def forget(records: Iterable[str | Path], checkpoints: Path) -> None:
 
 
 @contextmanager
-def _alone(path: Path, say: Callable[[str], object]) -> Iterator[None]:
+def alone(path: Path, say: Callable[[str], object]) -> Iterator[None]:
+    """No other process is in such a block with the same `path`; `say` tells a person why nothing happens till then."""
     # filelock's own way out, a file that is there or not, would outlive a killed process and be waited for for ever
     lock = FileLock(path, fallback_to_soft=False)
     try:
@@ -112,7 +122,7 @@ def _keep(folder: Path, outputs: Sequence[str | Path], key: str) -> None:
     scratch.mkdir()
     for number, output in enumerate(map(Path, outputs)):
         _link(output, scratch / _name(number, output))
-    about = {"key": key, "sums": [_sum(output) for output in outputs]}
+    about = {"key": key, "sums": [sum_of(output) for output in outputs]}
     (scratch / "about.json").write_text(json.dumps(about), encoding="utf-8")
     os.replace(scratch, folder)
 
@@ -121,7 +131,7 @@ def _bring_back(folder: Path, outputs: Sequence[str | Path], key: str) -> bool:
     kept = [folder / _name(number, Path(output)) for number, output in enumerate(outputs)]
     try:
         about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-        if about != {"key": key, "sums": [_sum(file) for file in kept]}:
+        if about != {"key": key, "sums": [sum_of(file) for file in kept]}:
             return False
     except (OSError, ValueError):
         return False
@@ -143,6 +153,7 @@ def _link(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _sum(file: str | Path) -> str:
+def sum_of(file: str | Path) -> str:
+    """The SHA-256 of the content of `file`, hexadecimal."""
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -48,7 +48,7 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     strange = _of_other_data(config)
     if given := [key for key in strange if config.get(key) is not None]:
         raise ConfigError(f"{given[0]}: given, but dataset is {config['dataset']}; it is for dataset: folder only")
-    for key in ("folder", "data_root", "checkpoints", "unlabelled_from"):
+    for key in ("folder", "data_root", "checkpoints", "unlabelled_from", "encoder_store"):
         if config.get(key):
             user_path(config[key], key)
     title = config.get("title") or ""

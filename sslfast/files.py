@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import ConfigError, DataError, shown
 
-__all__ = ["check_room", "replacing", "user_path"]
+__all__ = ["check_room", "check_writable", "replacing", "user_path"]
 
 ROOM = 2**20  # bytes, less than which no study has ever taken
 
@@ -58,6 +58,18 @@ def check_room(folder: str | Path) -> None:
         raise DataError(f"{folder}: not allowed to write here; change that, or copy the folder to where you may write")
     if disk.f_bavail * disk.f_frsize < ROOM:
         raise DataError(f"{folder}: no space left on the disk; make room and run again (what is finished is kept)")
+
+
+def check_writable(text: str, key: str) -> None:
+    """`ConfigError` naming `key` where `text` is no path of a folder that is there or can be made, to write in."""
+    folder = user_path(text, key).absolute()
+    there = next(above for above in (folder, *folder.parents) if os.path.lexists(above))
+    if not there.is_dir():
+        raise ConfigError(f"{key}: found {there}, which is no folder; name another")
+    try:
+        check_room(there)
+    except DataError as error:
+        raise ConfigError(f"{key}: {error}") from None
 
 
 def _scratch_files(path: Path, machine: str) -> Iterator[tuple[Path, int]]:

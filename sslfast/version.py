@@ -30,6 +30,7 @@ _NOT_TRAINING = (
     "errors.py",
     "attempts.py",
     "bucket.py",
+    "encoder_store.py",
     "jobs.py",
     "gpu_lease.py",
     "gpus.py",

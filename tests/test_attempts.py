@@ -182,7 +182,7 @@ def test_never_two_at_once(box):
 
 MOMENTS = {
     "before the results are kept": ("sslfast.attempts._keep", False),
-    "while they are": ("sslfast.attempts._sum", False),
+    "while they are": ("sslfast.attempts.sum_of", False),
     "when they are, but for the name": ("os.replace", False),
     "before the checkpoint goes": ("pathlib.Path.unlink", True),
 }

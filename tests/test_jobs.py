@@ -22,14 +22,13 @@ def snakemake(tmp_path):
     (tmp_path / "in.parquet").write_text("split")
     return SimpleNamespace(
         rule="classify",
-        config={"study": "study", "checkpoints": None},
+        config={"study": "study", "checkpoints": None, "jobs_per_gpu": 1},
         wildcards={"u": "0.2", "of": "", "seed": "0"},
         params={"fit": {"lr": 0.1}, "checkpoint": str(tmp_path / "checkpoints/classify/u0.2-s0")},
         input=[str(tmp_path / "in.parquet")],
         output=[str(tmp_path / "out.json")],
         log=[str(tmp_path / "job.log")],
         resources={},
-        config={"jobs_per_gpu": 1},
     )
 
 

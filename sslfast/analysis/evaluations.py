@@ -53,7 +53,8 @@ def rank_correlations(scores: pd.DataFrame) -> pd.DataFrame:
     where all are equal. It does not know how sure the means are: that is for `agreements`.
     """
     rows = []
-    for place, part in scores.groupby(PLACE):
+    several = scores[scores.groupby(PLACE).evaluate.transform("nunique") > 1]
+    for place, part in several.groupby(PLACE):
         means = part.pivot(index="method", columns="evaluate", values="mean")
         for evaluate, other in itertools.combinations(in_order(means.columns), 2):
             both = means[[evaluate, other]].dropna()
@@ -117,9 +118,10 @@ def evaluation_order(cells: pd.DataFrame, metric: str = "test_macro_f1", alpha: 
     agreed, taus = agreements(found, alpha), rank_correlations(scores)
     several = scores.encoder.nunique() > 1
     rows = []
+    by_place = [dict(list(table.groupby(PLACE))) for table in (taus, agreed)]
     for place, part in scores.groupby(PLACE):
-        here, pairs = (t[(t[PLACE] == place).all(axis=1)] for t in (taus, agreed))
-        by_pair = [set(group.outcome) for _, group in pairs.groupby(PAIR)]
+        here, pairs = (of.get(place, table[:0]) for of, table in zip(by_place, (taus, agreed), strict=True))
+        by_pair = [set(group.outcome) for _, group in pairs.groupby(PAIR)] if len(pairs) else []
         opposite = sum(OPPOSITE in outcomes for outcomes in by_pair)
         same = sum(outcomes == {SAME} for outcomes in by_pair)
         row = {

@@ -1,5 +1,6 @@
 """Tables as files: read from anywhere, and written so that a spreadsheet runs nothing that stands in them."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -29,8 +30,11 @@ def to_csv(table: pd.DataFrame, path: str | Path | None = None, **options) -> st
 
 
 def _harmless(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+    return _harmless_text(value) if isinstance(value, str) else value
+
+
+@lru_cache(10_000)  # the same names stand in hundreds of thousands of rows
+def _harmless_text(value: str) -> str:
     try:
         float(value)  # -0.5 is no formula
     except ValueError:

@@ -4,7 +4,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from .series import all_series, methods, name_bars, write_above
+from .series import CROWDED, all_series, methods, name_bars, write_above
 from .style import STYLE, Drawing
 
 __all__ = ["data_needed"]
@@ -33,9 +33,10 @@ def data_needed(needed: pd.DataFrame, cells: pd.DataFrame) -> Drawing:
 
 
 def _needed_bars(axes, part: pd.DataFrame, given: str, cells: pd.DataFrame) -> None:
+    every = all_series(cells)
     if given == "u":
-        bars = [(series.of(part), series.colour, series.hatch) for series in all_series(cells)]
-        name_bars(axes, cells, last=True)
+        bars = [(series.of(part), series.colour, series.hatch) for series in every]
+        name_bars(axes, every, last=True)
     else:
         labels = sorted(cells.l.unique())
         bars = [(part[(part.l == v) & (part.method == m)], "#0072B2", "") for m in methods(cells) for v in labels]
@@ -47,7 +48,7 @@ def _needed_bars(axes, part: pd.DataFrame, given: str, cells: pd.DataFrame) -> N
         if np.isfinite(count):
             (bar,) = axes.bar(x, count, color=colour, hatch=hatch, edgecolor="white", width=0.8)
             axes.figure.note(bar, [row.sentence.iloc[0]])
-            write_above(axes, f"{count:,.0f}", x, count, cells)
+            write_above(axes, f"{count:,.0f}", x, count, len(every) > CROWDED)
         else:
             axes.annotate(
                 "not reached", (x, 0), (0, 4), textcoords="offset points", rotation=90, ha="center", va="bottom",

@@ -95,10 +95,10 @@ def epoch_curves(history: pd.DataFrame, cells: pd.DataFrame, metric: str) -> pd.
 def against_epochs(history: pd.DataFrame, cells: pd.DataFrame, metric: str) -> Drawing:
     """Validation `metric` against epochs: a panel a labelled fraction, a line an unlabelled fraction."""
     figure, made = panels(cells, height=3.0)
-    curves, crowded = epoch_curves(history, cells, metric), len(all_series(cells)) > CROWDED
+    curves, every = epoch_curves(history, cells, metric), all_series(cells)
     for panel in made:
         part = panel.of(curves)
-        for series in all_series(cells):
+        for series in every:
             curve = series.of(part)
             if curve.empty:
                 continue
@@ -106,7 +106,7 @@ def against_epochs(history: pd.DataFrame, cells: pd.DataFrame, metric: str) -> D
             last = curve.iloc[-1]
             end = f"{METRIC_NAMES[metric]} {last['mean']:.3f} on validation images after {last.epoch:.0f} epochs"
             figure.note(line, [f"{setting(last)}: {end}"])
-            if not crowded:  # a dozen bands over each other show nothing
+            if len(every) <= CROWDED:  # a dozen bands over each other show nothing
                 panel.axes.fill_between(curve.epoch, curve.least, curve.most, color=series.colour, alpha=0.12, lw=0)
         panel.axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         if panel.last:

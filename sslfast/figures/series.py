@@ -50,6 +50,7 @@ class Series:
 
 def all_series(cells: pd.DataFrame) -> list[Series]:
     """The lines of a study in the order of its bars: control, methods by fraction, baseline."""
+    cells = cells[["method", "u"]].drop_duplicates()
     names, found = methods(cells), []
     several = len(names) > 1
     if (cells.method == RANDOM).any():
@@ -130,13 +131,14 @@ def panels(cells: pd.DataFrame, height: float, rows=("",)) -> tuple[Drawing, lis
 
 def bars(made: list[Panel], table: pd.DataFrame, cells: pd.DataFrame) -> Iterator[tuple[Panel, int, Series, pd.Series]]:
     """Each bar of `made`: its panel, place, series and row of `table`; then the bars of the panel are named."""
+    every = all_series(cells)
     for panel in made:
         rows = panel.of(table)
-        for x, series in enumerate(all_series(cells)):
+        for x, series in enumerate(every):
             row = series.of(rows)
             if len(row):
                 yield panel, x, series, row.iloc[0]
-        name_bars(panel.axes, cells, panel.last)
+        name_bars(panel.axes, every, panel.last)
 
 
 def finish(figure: Drawing, panels: list[Panel], ylabel: str | None, legend) -> None:
@@ -159,9 +161,9 @@ def legend_lines(cells: pd.DataFrame):
     return lines, [line.get_label() for line in lines]
 
 
-def name_bars(axes, cells: pd.DataFrame, last: bool) -> None:
-    """Name the bars of all series, upright where there are many."""
-    names = [series.short for series in all_series(cells)]
+def name_bars(axes, every: list[Series], last: bool) -> None:
+    """Name the bars of `every` series, upright where there are many."""
+    names = [series.short for series in every]
     crowded = len(names) > CROWDED
     axes.set_xticks(range(len(names)), names, rotation=90 if crowded else 0, fontsize=7 if crowded else 8)
     axes.set_xlim(-0.6, len(names) - 0.4)
@@ -170,9 +172,9 @@ def name_bars(axes, cells: pd.DataFrame, last: bool) -> None:
         axes.set_xlabel("unlabelled fraction u")
 
 
-def write_above(axes, text: str, x: float, y: float, cells: pd.DataFrame) -> None:
-    """Write `text` above the bar at `x` that ends at `y`."""
-    rotation = 90 if len(all_series(cells)) > CROWDED else 0
+def write_above(axes, text: str, x: float, y: float, crowded: bool) -> None:
+    """Write `text` above the bar at `x` that ends at `y`, upright where it is `crowded`."""
+    rotation = 90 if crowded else 0
     axes.annotate(
         text, (x, y), (0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=7, rotation=rotation
     )

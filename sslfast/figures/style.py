@@ -41,6 +41,7 @@ METHOD_STYLES = [  # colour, marker, dash; no two of the first four are told apa
     ("#999999", "<", (0, (1, 3))),
 ]
 LONG = re.compile(r"(\.\d\d)\d+")  # digits of coordinates that nobody can see
+REFERENCE = re.compile(r"#([\w.-]+)")
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 
@@ -96,8 +97,8 @@ def _with_notes(path: Path, notes: dict[str, list[str]]) -> str:
             element.insert(0, title)
     for line in root.iter(f"{{{SVG}}}path"):
         line.set("d", LONG.sub(r"\1", line.get("d", "").replace("\n", "")))
-    everything = ElementTree.tostring(root, encoding="unicode")
+    used = set(REFERENCE.findall(ElementTree.tostring(root, encoding="unicode")))
     for name, element in named.items():
-        if f"#{name}" not in everything:
+        if name not in used:
             del element.attrib["id"]
     return ElementTree.tostring(root, encoding="unicode") + "\n"

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from .series import bars, finish, panels, setting, write_above
+from .series import CROWDED, all_series, bars, finish, panels, setting, write_above
 from .style import METRIC_NAMES, Drawing
 
 __all__ = ["time_to_threshold", "wall_clock"]
@@ -12,13 +12,14 @@ __all__ = ["time_to_threshold", "wall_clock"]
 def time_to_threshold(times: pd.DataFrame, cells: pd.DataFrame, metric: str, threshold: float) -> Drawing:
     """Epochs and seconds to the threshold as bars, labelled by how many seeds got there; no bar where too few did."""
     figure, made = panels(cells, height=2.6, rows=("epochs", "seconds_with_pretrain"))
+    crowded = len(all_series(cells)) > CROWDED
     for panel, x, series, row in bars(made, times, cells):
         value = row[panel.row]
         if np.isfinite(value):
             (bar,) = panel.axes.bar(x, value, color=series.colour, hatch=series.hatch, edgecolor="white", width=0.8)
             figure.note(bar, [_text(row.sentence, panel.row, value)])
         height = value if np.isfinite(value) else 0
-        write_above(panel.axes, f"{row.n_reached:.0f}/{row.n_seeds:.0f}", x, height, cells)
+        write_above(panel.axes, f"{row.n_reached:.0f}/{row.n_seeds:.0f}", x, height, crowded)
     label = f"to {METRIC_NAMES[metric]} {threshold:g}"
     names = {"epochs": f"epochs {label}", "seconds_with_pretrain": f"seconds {label},\npre-training included"}
     for panel in made:

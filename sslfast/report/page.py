@@ -18,6 +18,7 @@ from ..figures import write_figure
 from ..files import replacing
 from .captions import captions
 from .html import csv_uri, inline_svg, png_uri, table_html, table_page
+from .large import FEW, few
 from .next import options_table, runs_table
 from .parts import FIGURES, PARTS, behind, draw
 from .trust import facts, missing, planned_table
@@ -107,12 +108,12 @@ def settings_of(config: Mapping) -> Settings:
 
 
 def _parts(results: Results, examples: Examples | None, folder: Path) -> list[dict]:
-    texts, numbers = captions(results, examples), behind(results, examples)
+    texts, numbers, left_out = captions(results, examples), behind(results, examples), few(results)[1]
     shown = {
         name: Shown(
             name=name,
             heading=heading,
-            caption=texts[name],
+            caption=texts[name] + (left_out if name in FEW else ""),
             svg=inline_svg(folder / f"figures/{name}.svg", heading, f"caption-{name}"),
             table=table_html(numbers[name]) if len(numbers[name]) <= LONGEST else "",
             data=csv_uri(numbers[name]),

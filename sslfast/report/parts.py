@@ -8,6 +8,7 @@ from ..analysis.checks import SUPERVISED
 from ..analysis.results import Results
 from ..examples import Examples, rmse
 from ..records import Spec
+from .large import few
 
 __all__ = ["FIGURES", "PARTS", "behind", "draw"]
 
@@ -50,14 +51,16 @@ PARTS = {  # id: heading, figures
 
 def draw(results: Results, examples: Examples | None) -> dict[str, figures.Drawing]:
     """Each of `FIGURES` by its name, without those `OF_IMAGES` where there are no examples."""
-    cells, history, tables, s = results.cells, results.history, results.tables, results.settings
+    whole, s = results, results.settings
+    results, _ = few(whole)
+    cells, history, tables = results.cells, results.history, results.tables
     metric = s.metric.removeprefix("test_")
     scores, times = tables["scores"], tables["time_to_threshold"]
     of_images = {name: getattr(figures, name)(examples) for name in OF_IMAGES} if examples else {}
     return {
         "f1_against_unlabelled": figures.against_unlabelled(scores, tables["plateau"], cells, metric),
         "self_supervised_against_supervised": figures.self_supervised_against_supervised(
-            tables["contrasts"], tables["label_equivalence"], metric, s.delta
+            whole.tables["contrasts"], whole.tables["label_equivalence"], metric, s.delta
         ),
         "against_controls": figures.against_controls(tables["controls"], results.judged_by, metric),
         "across_evaluations": figures.across_evaluations(tables["evaluations"], metric),
@@ -65,7 +68,7 @@ def draw(results: Results, examples: Examples | None) -> dict[str, figures.Drawi
         "f1_against_epochs": figures.against_epochs(history, cells, "macro_f1"),
         "time_to_threshold": figures.time_to_threshold(times, cells, s.threshold_metric, s.threshold),
         "wall_clock": figures.wall_clock(scores, cells),
-        "score_map": figures.score_map(cells, scores, tables["surface"], metric),
+        "score_map": figures.score_map(whole.cells, whole.tables["scores"], tables["surface"], metric),
         "data_needed": figures.data_needed(tables["data_needed"], cells),
         **of_images,
     }
@@ -73,8 +76,10 @@ def draw(results: Results, examples: Examples | None) -> dict[str, figures.Drawi
 
 def behind(results: Results, examples: Examples | None) -> dict[str, pd.DataFrame]:
     """The numbers that each figure shows, to take along."""
+    whole = results.tables
+    results, _ = few(results)
     cells, history, tables = results.cells, results.history, results.tables
-    contrasts, scores = tables["contrasts"], tables["scores"]
+    contrasts, scores, every = whole["contrasts"], tables["scores"], whole["scores"]
     return {
         "f1_against_unlabelled": scores.drop(columns=["seconds_pretrain", "seconds_classify"]),
         "self_supervised_against_supervised": contrasts[contrasts.against == SUPERVISED],
@@ -84,7 +89,7 @@ def behind(results: Results, examples: Examples | None) -> dict[str, pd.DataFram
         "f1_against_epochs": figures.epoch_curves(history, cells, "macro_f1"),
         "time_to_threshold": tables["time_to_threshold"],
         "wall_clock": scores[["encoder", "l", "method", "u", "n_seeds", "seconds_pretrain", "seconds_classify"]],
-        "score_map": scores[["encoder", "l", "method", "u", "n_labelled", "n_unlabelled", "mean", "low", "high"]],
+        "score_map": every[["encoder", "l", "method", "u", "n_labelled", "n_unlabelled", "mean", "low", "high"]],
         "data_needed": tables["data_needed"],
         **(_of_images(examples) if examples else {}),
     }

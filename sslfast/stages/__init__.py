@@ -8,7 +8,7 @@ what the stage returned.
 
 from .classifying import classify, supervised
 from .outcome import N_MISTAKES
-from .pretraining import N_EMBEDDED, N_PICTURES, encoder_header, pretrain, shuffle
+from .pretraining import N_EMBEDDED, N_PICTURES, depends_on, encoder_header, pretrain, shuffle
 from .probing import pixels
 from .settings import FitSettings, RunSettings, run_settings, settings_of
 
@@ -19,6 +19,7 @@ __all__ = [
     "FitSettings",
     "RunSettings",
     "classify",
+    "depends_on",
     "encoder_header",
     "pixels",
     "pretrain",

@@ -20,10 +20,11 @@ from ..methods import COMPARE_VIEWS, METHODS, OWN_VIEWS
 from ..models import create_encoder, initialised_with, load_encoder
 from ..names import SHUFFLED
 from ..records import RunRecord, read_record
+from ..version import code_version, versions
 from .run import StageRun, expected_of, spec_of
 from .settings import FitSettings, RunSettings
 
-__all__ = ["N_EMBEDDED", "N_PICTURES", "encoder_header", "pretrain", "shuffle"]
+__all__ = ["N_EMBEDDED", "N_PICTURES", "depends_on", "encoder_header", "pretrain", "shuffle"]
 
 N_PICTURES = 8  # validation images of which an encoder's reconstructions are kept, the same for every u of a seed
 N_EMBEDDED = 500  # of which the features are kept
@@ -50,11 +51,7 @@ def pretrain(
     `features`, float16 `[N, D]`, of more of them (see `split.samples`). Method `random` (the control, u = 0) trains
     nothing. `l` is for pool `rest`, and needed there. Raises `ConfigError` for an unknown method or encoder.
     """
-    if pool == "rest" and l is None and method != "random":
-        raise ConfigError("l: missing; with pool: rest an encoder belongs to one labelled fraction")
-    rows = split.unlabelled(u, pool, l if l is not None else 0)
-    spec = spec_of(data, split, run, method, encoder, u=u, n_unlabelled=len(rows), l=l, pool=pool)
-    stage = StageRun("pretrain", spec, data, split, run, fit)
+    stage, rows = _planned(data, split, run, fit, method, encoder, u, pool, l)
     if method == "random":
         with initialised_with(split.seed, "encoder"):
             control = create_encoder(encoder, data.train.channels, data.train.image_size)
@@ -71,6 +68,30 @@ def pretrain(
     well = stage.train(learn, checkpoint)
     made = {**_pictures(learn, split), **_measure(stage, learn.encoder)} if well else {}
     return learn.encoder.cpu(), stage.record(), made
+
+
+def depends_on(
+    data: ImageData,
+    split: Split,
+    run: RunSettings,
+    fit: FitSettings,
+    *,
+    method: str = "autoencoder",
+    encoder: str = "original",
+    u: object = 1,
+    pool: str = "all",
+    l: object = None,  # noqa: E741
+) -> dict:
+    """All that the encoder depends on which `pretrain` would give, but the name of the study: equal, if all of this is.
+
+    That is its spec and settings, images, split (so which images, in which order), precision, kind of device, threads,
+    code and versions.
+    """
+    stage, _ = _planned(data, split, run, fit, method, encoder, u, pool, l)
+    made = stage.about()
+    made["spec"].pop("study")
+    machine = {"device": torch.device(run.device).type, "threads": run.threads}
+    return {**made, **machine, "versions": versions(), "code_version": code_version()}
 
 
 def shuffle(
@@ -105,6 +126,15 @@ def encoder_header(record: RunRecord) -> dict:
     """What `save_encoder` should store with an encoder, so that `classify` can tell it from any other."""
     keep = ("dataset", "fingerprint", "valid_fraction", "method", "encoder", "u", "l", "pool", "seed", "n_unlabelled")
     return {name: getattr(record.spec, name) for name in keep} | {"code_version": record.code_version}
+
+
+def _planned(data, split, run, fit, method, encoder, u, pool, l) -> tuple[StageRun, np.ndarray]:  # noqa: E741
+    """The stage, and the rows of the images that it trains on."""
+    if pool == "rest" and l is None and method != "random":
+        raise ConfigError("l: missing; with pool: rest an encoder belongs to one labelled fraction")
+    rows = split.unlabelled(u, pool, l if l is not None else 0)
+    spec = spec_of(data, split, run, method, encoder, u=u, n_unlabelled=len(rows), l=l, pool=pool)
+    return StageRun("pretrain", spec, data, split, run, fit), rows
 
 
 def _pictures(learn: Learner, split: Split) -> dict[str, np.ndarray]:

@@ -112,10 +112,7 @@ class StageRun:
         if self.stage == "pretrain":
             learn.add_cb(collapsed := Collapsed())
         if checkpoint is not None:
-            table = pd.util.hash_pandas_object(self.split.table).to_numpy()
-            about |= {"stage": self.stage, "spec": asdict(self.spec), "settings": self.settings()}
-            about |= {"data": data.fingerprint, "split": hashlib.sha256(table).hexdigest()}
-            learn.add_cb(saved := Checkpoint(checkpoint, keep=True, precision=self.precision, **about))
+            learn.add_cb(saved := Checkpoint(checkpoint, keep=True, **self.about(), **about))
         with self.phase(phase := "pretrain" if self.stage == "pretrain" else "classify"):
             if fit.schedule == "one_cycle":
                 learn.fit_one_cycle(fit.epochs, fit.lr, wd=fit.wd)
@@ -131,6 +128,13 @@ class StageRun:
                 "collapsed", f"all images had the same features or embeddings after epoch {collapsed.epoch_collapsed}"
             )
         return self.status == "ok"
+
+    def about(self) -> dict:
+        """Which run it is: spec, settings, images, split, precision."""
+        table = pd.util.hash_pandas_object(self.split.table).to_numpy()
+        about = {"stage": self.stage, "spec": asdict(self.spec), "settings": self.settings()}
+        about |= {"data": self.data.fingerprint, "split": hashlib.sha256(table).hexdigest()}
+        return about | {"precision": self.precision}
 
     def record(self, test: dict | None = None) -> RunRecord:
         """The record, with the results on the test images if there are any."""

@@ -35,6 +35,13 @@ class Workflow:
         shutil.copytree(ROOT / "profiles", folder / "profiles")
         shutil.copy(ROOT / "Snakefile", folder)
 
+    @classmethod
+    def at(cls, folder: Path) -> "Workflow":
+        """The one that lies in `folder`."""
+        found = cls.__new__(cls)
+        found.folder = folder
+        return found
+
     def run(self, *arguments: str, config: dict | None = None, **environment: str) -> subprocess.CompletedProcess:
         if config is not None:
             (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config))
@@ -58,7 +65,11 @@ class Workflow:
         assert done.returncode == 0, done.stderr
 
     def plans(self, configs: Sequence[dict]) -> list[dict[str, int]]:
-        """The same for many configs: Snakemake is imported once, and each dry run is a fork of that process."""
+        """The same for many configs."""
+        return [jobs_of(output) for output in self.outputs(configs)]
+
+    def outputs(self, configs: Sequence[dict]) -> list[str]:
+        """What dry runs print: Snakemake is imported once, and each dry run is a fork of that process."""
         folder = self.folder / "plans"
         folder.mkdir(exist_ok=True)
         for number, config in enumerate(configs):
@@ -67,7 +78,7 @@ class Workflow:
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         shutil.rmtree(folder)
         assert done.returncode == 0, done.stderr
-        return [jobs_of(output) for output in json.loads(done.stdout)]
+        return json.loads(done.stdout)
 
 
 def _number(path: Path) -> int:

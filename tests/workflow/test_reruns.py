@@ -20,6 +20,7 @@ CHANGES = {  # key: another value than that of the tiny study
     "dataset": "mnist",
     "data_root": "elsewhere",
     "checkpoints": "elsewhere",
+    "encoder_store": "shared",
     "test_fraction": 0.3,
     "test_seed": 1,
     "valid_fraction": 0.2,

@@ -1,5 +1,6 @@
 """The grid: which boxes there are, where their files lie, and what each rule depends on."""
 
+import gc
 import sys
 from itertools import product
 
@@ -10,7 +11,7 @@ from sslfast.data.listing import content_digest, scan
 from sslfast.data.sources import source_content
 from sslfast.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
-from sslfast.files import check_room, user_path
+from sslfast.files import check_room, check_writable, user_path
 from sslfast.gpus import gpus_to_share
 from sslfast.names import EVALUATIONS, SHUFFLED
 from sslfast.version import code_version, reading_version, report_version
@@ -23,6 +24,8 @@ try:
             workflow.storage_registry.default_storage_provider.s3c, place, write=not workflow.output_settings.dryrun
         )
     config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")))
+    if config["encoder_store"]:
+        check_writable(config["encoder_store"], "encoder_store")
     CONTENT = None  # changes with the images of a folder, so that a study follows them; looked up once for all jobs
     elsewhere = config["unlabelled_from"]
     if elsewhere:
@@ -39,6 +42,10 @@ try:
         raise ConfigError(f"the path {sys.executable} has a space in it; move this folder to a path without")
 except SslfastError as error:
     sys.exit(f"error: {'config: ' if isinstance(error, ConfigError) else ''}{error}")
+
+# Snakemake keeps what it makes of the grid: to look through that for garbage, again and again, took a quarter of its time.
+gc.freeze()
+gc.set_threshold(100_000, 20, 100)
 
 STUDY = config["study"]
 RESULTS = f"results/{STUDY}"
@@ -119,7 +126,9 @@ wildcard_constraints:
 
 def of_cell(pattern):
     """The encoder's file for a cell: shared by all labelled fractions, unless the pool is `rest`."""
-    return lambda w: expand(pattern, of=f"-l{w.l}" if config["pool"] == "rest" and w.u != "0" else "", **w)
+    shared = pattern.replace("{of}", "")  # a pattern where it can be: Snakemake fills those in faster than it calls
+    alone = pattern.replace("{of}", "-l{l}")
+    return shared if config["pool"] == "all" else lambda w: (alone if w.u != "0" else shared).format(**w)
 
 
 def records_of_study(_):

@@ -1,27 +1,30 @@
-"""Pre-train one encoder; write its weights, its pictures, and its record."""
+"""Pre-train one encoder, or take it from where studies share them; write its weights, its pictures, and its record."""
 
-from sslfast.jobs import job  # first, it makes the other imports faster
+from sslfast.jobs import job, say  # first, it makes the other imports faster
 
 # isort: split
 from sslfast.data.study import study_images, study_split
+from sslfast.encoder_store import shared_encoder
 from sslfast.models import save_encoder
 from sslfast.records import write_arrays, write_record
-from sslfast.stages import FitSettings, encoder_header, pretrain, run_settings, settings_of
+from sslfast.stages import FitSettings, depends_on, encoder_header, pretrain, run_settings, settings_of
 
 with job(snakemake) as checkpoint:
-    data = study_images(snakemake.params.data, snakemake.config)
-    encoder, record, pictures = pretrain(
-        data,
-        study_split(snakemake.input.split, data, snakemake.config, snakemake.wildcards.seed),
-        run_settings(snakemake.config, threads=snakemake.threads),
-        settings_of(FitSettings, snakemake.params.fit),
-        method=snakemake.wildcards.method,
-        encoder=snakemake.wildcards.encoder,
-        u=snakemake.wildcards.u,
-        pool=snakemake.params.pool,
-        l=snakemake.wildcards.of.removeprefix("-l") or None,
-        checkpoint=checkpoint,
-    )
-    write_arrays(pictures, snakemake.output.pictures)
-    save_encoder(encoder, snakemake.output.encoder, **encoder_header(record))
-    write_record(record, snakemake.output.record)
+    config, wildcards, output = snakemake.config, snakemake.wildcards, snakemake.output
+    data = study_images(snakemake.params.data, config)
+    split = study_split(snakemake.input.split, data, config, wildcards.seed)
+    run, fit = run_settings(config, threads=snakemake.threads), settings_of(FitSettings, snakemake.params.fit)
+    box = {
+        "method": wildcards.method,
+        "encoder": wildcards.encoder,
+        "u": wildcards.u,
+        "pool": snakemake.params.pool,
+        "l": wildcards.of.removeprefix("-l") or None,
+    }
+    store = config["encoder_store"] if wildcards.method != "random" else None  # a random encoder costs nothing
+    with shared_encoder(store, depends_on(data, split, run, fit, **box), output, config["study"], say) as taken:
+        if not taken:
+            encoder, record, pictures = pretrain(data, split, run, fit, **box, checkpoint=checkpoint)
+            write_arrays(pictures, output.pictures)
+            save_encoder(encoder, output.encoder, **encoder_header(record))
+            write_record(record, output.record)

@@ -11,6 +11,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/split.smk"
 include: "workflow/rules/pretrain.smk"
@@ -22,6 +23,7 @@ include: "workflow/rules/pixels.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/examples.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/plan.smk"
 
 
 # Every file of the study, not the report alone: Snakemake does not miss a file in the middle (of a job that failed, or

@@ -6,22 +6,51 @@ attempts never train at once; the checkpoint of its fit; and, once it has ended,
 take no room) until a job that needs them shows that Snakemake knows of them.
 """
 
+import errno
 import hashlib
 import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .files import replacing
+from .files import replacing, user_path
 
-__all__ = ["CHECKPOINT", "alone", "attempt", "digest_of", "forget", "sum_of"]
+__all__ = [
+    "CHECKPOINT",
+    "alone",
+    "attempt",
+    "attempt_folder",
+    "checkpoints_of",
+    "digest_of",
+    "forget",
+    "sum_of",
+]
 
 CHECKPOINT = "checkpoint.safetensors"
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+
+
+def checkpoints_of(config: Mapping) -> Path:
+    """Where the training jobs of the study `config` leave what they need to go on.
+
+    Below `checkpoints` of the config, else `$SSLFAST_CHECKPOINTS`, in a folder of the study's name; else beside its
+    results. A job that may begin again on another machine needs a folder that both see.
+    """
+    elsewhere = config.get("checkpoints") or os.environ.get("SSLFAST_CHECKPOINTS")
+    if elsewhere:
+        return user_path(elsewhere, "checkpoints") / config["study"]
+    return Path("results", config["study"], "checkpoints")
+
+
+def attempt_folder(checkpoints: Path, record: str | Path) -> Path:
+    """The folder below `checkpoints` of the job that makes `record`."""
+    record = Path(record)
+    return checkpoints / record.parent.name / record.stem
 
 
 @contextmanager
@@ -51,14 +80,13 @@ def digest_of(depends_on: object, files: Iterable[str | Path]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def forget(records: Iterable[str | Path]) -> None:
+def forget(records: Iterable[str | Path], checkpoints: Path) -> None:
     """Remove what attempts left of jobs whose `records` are a job's inputs: so Snakemake knows of their end."""
     for record in map(Path, records):
-        stage = record.parent
-        if stage.parent.name == "records":
-            checkpoints = stage.parents[1] / "checkpoints" / stage.name
-            shutil.rmtree(checkpoints / record.stem, ignore_errors=True)
-            for folder in (checkpoints, checkpoints.parent):
+        if record.parent.parent.name == "records":
+            left = attempt_folder(checkpoints, record)
+            shutil.rmtree(left, ignore_errors=True)
+            for folder in (left.parent, checkpoints):
                 with suppress(OSError):  # not empty, or gone already
                     folder.rmdir()
 
@@ -66,15 +94,21 @@ def forget(records: Iterable[str | Path]) -> None:
 @contextmanager
 def alone(path: Path, say: Callable[[str], object]) -> Iterator[None]:
     """No other process is in such a block with the same `path`; `say` tells a person why nothing happens till then."""
-    lock = FileLock(path)
+    # filelock's own way out, a file that is there or not, would outlive a killed process and be waited for for ever
+    lock = FileLock(path, fallback_to_soft=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         owner = path.read_text(encoding="utf-8") or "another process"
         say(f"waits for {owner}, which is at the same work ({path} is locked); to have it done here, end that process")
         lock.acquire(poll_interval=0.5)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        say(f"{path}: no locks on this file system ({error.strerror}); a second attempt would not wait for this one")
     try:
-        path.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+        if lock.is_locked:
+            path.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
         yield
     finally:
         lock.release()

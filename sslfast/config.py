@@ -48,7 +48,7 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     strange = _of_other_data(config)
     if given := [key for key in strange if config.get(key) is not None]:
         raise ConfigError(f"{given[0]}: given, but dataset is {config['dataset']}; it is for dataset: folder only")
-    for key in ("folder", "data_root", "unlabelled_from", "encoder_store"):
+    for key in ("folder", "data_root", "checkpoints", "unlabelled_from", "encoder_store"):
         if config.get(key):
             user_path(config[key], key)
     title = config.get("title") or ""
@@ -81,6 +81,10 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     pretrains, all_labelled = config["unlabelled"] != ["0"], "1" in config["labelled"]
     if config["pool"] == "rest" and config["dataset"] != "folder" and pretrains and all_labelled:
         raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
+    if config["judged_by"] not in (None, *config["evaluate"]):
+        raise ConfigError(
+            f"judged_by: found {config['judged_by']}, expected one of evaluate ({', '.join(config['evaluate'])})"
+        )
     if isinstance(config["seeds"], int):
         if config["seeds"] > MAX_SEEDS:
             raise ConfigError(f"seeds: found {config['seeds']}, expected {MAX_SEEDS} or less, or a list of seeds")

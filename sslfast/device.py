@@ -6,6 +6,8 @@ import platform
 import re
 from pathlib import Path
 
+from .errors import DeviceError, shown
+
 __all__ = ["gpu_here", "resolve_device"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -24,15 +26,29 @@ def gpu_here(device: str = "auto") -> bool:
     return any(driver.exists() for driver in drivers) and _torch_has_gpu()
 
 
-def resolve_device(device: str = "auto"):
-    """The `torch.device` that `device` means here: for `auto`, CUDA, else Apple's MPS, else the CPU."""
+def resolve_device(device: str = "auto", used: bool = True):
+    """The `torch.device` that `device` means here: for `auto`, CUDA, else Apple's MPS, else the CPU.
+
+    Raises `DeviceError` where torch can use no such device and it is to be `used`.
+    """
     import torch
 
-    if device != "auto":
-        return torch.device(device)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if device == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    if used and ((device == "cuda" and not cuda) or (device == "mps" and not mps)):
+        raise DeviceError(
+            f"device: found {device}, but torch {torch.__version__} can use none on {platform.node()}"
+            f"{_reason(device)}; mend that, or say device: auto for what there is"
+        )
+    return torch.device(device)
+
+
+def _reason(device: str) -> str:
+    if device == "cuda" and not _torch_has_gpu():
+        return " (it is a build without CUDA)"
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return f" (CUDA_VISIBLE_DEVICES is {shown(hidden)})" if device == "cuda" and hidden is not None else ""
 
 
 def _torch_has_gpu() -> bool:

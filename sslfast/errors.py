@@ -6,6 +6,7 @@ import re
 __all__ = [
     "ConfigError",
     "DataError",
+    "DeviceError",
     "RecordError",
     "ResultsError",
     "SslfastError",
@@ -31,6 +32,10 @@ class ConfigError(SslfastError):
 
 class DataError(SslfastError):
     """A file or folder of images is missing, empty, unreadable or contradictory."""
+
+
+class DeviceError(SslfastError):
+    """A processor that was asked for is not here, or cannot be used."""
 
 
 class RecordError(SslfastError):

@@ -87,10 +87,10 @@ class Examples:
         return len(self.originals) if len(self.rebuilt) <= 8 else min(5, len(self.originals))
 
 
-def best_and_worst(cells: pd.DataFrame) -> pd.DataFrame:
+def best_and_worst(cells: pd.DataFrame, judged_by: str | None = None) -> pd.DataFrame:
     """Of the `main_cells` over a frozen encoder that have a result, those of highest and of lowest test macro-F1,
     called `best` and `worst`; none if there is no such row."""
-    cells = main_cells(cells)
+    cells = main_cells(cells, judged_by)
     ranked = cells[(cells.method != SUPERVISED) & (cells.status == "ok")].sort_values("test_macro_f1", kind="stable")
     return ranked.iloc[[-1, 0]].set_index(pd.Index(["best", "worst"])) if len(ranked) else ranked
 

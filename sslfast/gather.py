@@ -4,12 +4,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from .errors import ResultsError
 from .evaluation import embed_2d
-from .examples import FEATURES, Embedding, Examples, Outcome, Pictures
+from .examples import FEATURES, Embedding, Examples, Outcome, Pictures, best_and_worst
 from .records import read_record
 
-__all__ = ["gather"]
+__all__ = ["gather", "records_to_show"]
+
+
+def records_to_show(
+    cells: pd.DataFrame, records: Iterable[str | Path], judged_by: str | None = None
+) -> dict[str, Path]:
+    """The files among `records` of the `best_and_worst` of `cells`, by these names.
+
+    `ResultsError` if one is not there.
+    """
+    by_name = {f"{path.parent.name}/{path.stem}": path for path in map(Path, records)}
+    chosen = best_and_worst(cells, judged_by).record
+    if strange := [record for record in chosen if record not in by_name]:
+        raise ResultsError(f"tables: made of {strange[0]}, which is no run of this study; delete them and run again")
+    return {name: by_name[record] for name, record in chosen.items()}
 
 
 def gather(

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from .attempts import CHECKPOINT, attempt, digest_of, forget
+from .attempts import CHECKPOINT, attempt, checkpoints_of, digest_of, forget
 from .errors import SslfastError, explain, one_line
+from .gpu_lease import lease_gpu
 from .memory import keep_freed_memory
 
 __all__ = ["job", "say"]
@@ -32,7 +33,8 @@ def job(snakemake) -> Iterator[Path | None]:
     last line on stderr. Exit code 1 in all these cases, and 128 + n after signal n.
 
     A job with the param `checkpoint`, a folder, is a training job (see `attempt`): the block gets the path of
-    its checkpoint, and does not run where an attempt before has ended well.
+    its checkpoint, and does not run where an attempt before has ended well. A job with the resource `gpu` has a GPU to
+    itself, or shares one (see `lease_gpu`).
     """
     gc.freeze()
     gc.set_threshold(*_USUAL)
@@ -49,15 +51,17 @@ def job(snakemake) -> Iterator[Path | None]:
         ):
             print(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {_title(snakemake)}, process {os.getpid()}", flush=True)
             try:
-                forget(snakemake.input)
+                forget(snakemake.input, checkpoints_of(snakemake.config))
                 if folder := snakemake.params.get("checkpoint"):
                     with attempt(folder, snakemake.output, _key(snakemake), say) as ended:
                         if ended:
                             print(f"an attempt before this one ended well; its results are taken from {folder}")
                         else:
-                            yield Path(folder) / CHECKPOINT
+                            with _gpu(snakemake):
+                                yield Path(folder) / CHECKPOINT
                 else:
-                    yield None
+                    with _gpu(snakemake):
+                        yield None
                 code = 0
             except KeyboardInterrupt as stop:
                 number = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
@@ -86,8 +90,19 @@ def _key(snakemake) -> str:
     return digest_of([snakemake.rule, params], snakemake.input)
 
 
+@contextmanager
+def _gpu(snakemake) -> Iterator[None]:
+    if snakemake.resources.get("gpu"):
+        with lease_gpu(snakemake.config["jobs_per_gpu"], say) as gpu:
+            if gpu:
+                print(f"on the GPU {gpu.visible} ({gpu.name})", flush=True)
+            yield
+    else:
+        yield
+
+
 def say(line: str) -> None:
-    """Tell it in the job's log and on the terminal."""
+    """Tell a person, on the terminal, what else only the job's log would hold."""
     print(line, flush=True)
     print(line, file=sys.__stderr__, flush=True)
 

@@ -29,9 +29,15 @@ _NOT_TRAINING = (
     "show.py",
     "errors.py",
     "attempts.py",
+    "bucket.py",
     "encoder_store.py",
     "jobs.py",
+    "gpu_lease.py",
+    "gpus.py",
+    "planning",
     "memory.py",
+    "needs.py",
+    "slurm.py",
 )
 
 

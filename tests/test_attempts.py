@@ -1,5 +1,7 @@
 """Two attempts at a job never work at once, and work that ended well is not done again."""
 
+import errno
+import fcntl
 import os
 import signal
 import time
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 from killing import in_a_process, kill_this_process, killed
 
-from sslfast.attempts import CHECKPOINT, attempt, digest_of, forget
+from sslfast.attempts import CHECKPOINT, attempt, attempt_folder, checkpoints_of, digest_of, forget
 
 
 @pytest.fixture
@@ -108,12 +110,22 @@ def test_folder_goes_once_a_job_has_the_record_as_its_input(box):
     run(box)
     other = (folder.with_name("conv-u0.2-l0.2-s0"), [outputs[0].with_name("conv-u0.2-l0.2-s0.json")])
     run(other)
-    forget([outputs[0], outputs[0].parents[2] / "splits/digits-s0.parquet"])
+    checkpoints = folder.parents[1]
+    forget([outputs[0], outputs[0].parents[2] / "splits/digits-s0.parquet"], checkpoints)
     assert not folder.exists()
     assert other[0].exists()
-    forget(other[1])
-    assert not folder.parents[1].exists()
+    forget(other[1], checkpoints)
+    assert not checkpoints.exists()
     assert contents(outputs) == ["result .json", "result .npy"]
+
+
+def test_checkpoints_lie_beside_results_unless_a_person_says_where(monkeypatch):
+    record = "anywhere/records/pretrain/random-conv-u0-s0.json"
+    assert checkpoints_of({"study": "mine"}) == Path("results/mine/checkpoints")
+    monkeypatch.setenv("SSLFAST_CHECKPOINTS", "/volume")
+    assert checkpoints_of({"study": "mine", "checkpoints": None}) == Path("/volume/mine")
+    found = attempt_folder(checkpoints_of({"study": "mine", "checkpoints": "/other"}), record)
+    assert found == Path("/other/mine/pretrain/random-conv-u0-s0")
 
 
 def wait_for(condition):
@@ -202,3 +214,34 @@ def test_lock_says_who_has_it(box):
     folder, outputs = box
     with attempt(folder, outputs, "key"):
         assert Path(folder / "lock").read_text().startswith(f"process {os.getpid()} on ")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_told_of_and_keeps_nobody_waiting(box, monkeypatch, number):
+    """As a cluster's may be: what a killed job left is not waited for, and two attempts make the same results."""
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    folder, outputs = box
+    folder.mkdir(parents=True)
+    (folder / "lock").write_text("process 1 on a node that is gone")
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    said = []
+    with attempt(folder, outputs, "key", said.append) as ended:
+        assert not ended
+        assert not run(box)
+        work(outputs)
+    assert "no locks on this file system" in said[0]
+    assert contents(outputs) == ["result .json", "result .npy"]
+    assert run(box)
+
+
+def test_an_error_of_the_lock_that_is_no_lack_of_locks_ends_the_attempt(box, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        run(box)
+    assert not any(output.exists() for output in box[1])

@@ -290,6 +290,16 @@ def test_a_checkpoint_of_another_code_or_data_or_encoder_is_never_used(
         assert f"of another fit ({why} was" in line_of(capsys.readouterr().out, "begins anew")
 
 
+def test_a_killed_stage_goes_on_where_another_device_of_the_same_kind_is_free(stages, tmp_path, kill_in_epoch, capsys):
+    file, elsewhere = tmp_path / CHECKPOINT, replace(RUN, device="cpu:0")
+    kill_in_epoch(3)
+    assert killed(lambda: stages["supervised"](RUN, FIT, file))
+    kill_in_epoch(0)
+    capsys.readouterr()
+    assert stages["supervised"](elsewhere, FIT, file) == stages["supervised"](elsewhere, FIT)
+    assert line_of(capsys.readouterr().out, "goes on after").startswith("goes on after epoch 2 of 4")
+
+
 def test_a_checkpoint_that_cannot_be_written_does_not_end_the_fit(stages, tmp_path, monkeypatch, capsys):
     expected = stages["supervised"](RUN, FIT)
 

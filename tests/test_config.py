@@ -160,6 +160,7 @@ REFUSED = {  # what is wrong: (changes, the key, what else the message says)
     "an infinite learning rate": ({"classify": {"lr": "1e999"}}, "classify.lr", "inf"),
     "a dropout of everything": ({"classify": {"dropout": 1}}, "classify.dropout", "less than 1"),
     "a threshold in percent": ({"threshold": {"value": 40}}, "threshold.value", "1 or less"),
+    "judged by what is not evaluated": ({"judged_by": "linear"}, "judged_by", "head"),
     "no seeds": ({"seeds": []}, "seeds", "empty"),
     "a negative seed": ({"seeds": [0, -1]}, "seeds", "-1"),
     "a seed twice": ({"seeds": [1, 2, 1]}, "seeds", "once"),

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from hostile import is_one_line
 from killing import in_a_process
+from nvidia import listing, machine_with, uuid
 
 from sslfast.errors import DataError
 from sslfast.jobs import job
@@ -21,11 +22,13 @@ def snakemake(tmp_path):
     (tmp_path / "in.parquet").write_text("split")
     return SimpleNamespace(
         rule="classify",
+        config={"study": "study", "checkpoints": None, "jobs_per_gpu": 1},
         wildcards={"u": "0.2", "of": "", "seed": "0"},
         params={"fit": {"lr": 0.1}, "checkpoint": str(tmp_path / "checkpoints/classify/u0.2-s0")},
         input=[str(tmp_path / "in.parquet")],
         output=[str(tmp_path / "out.json")],
         log=[str(tmp_path / "job.log")],
+        resources={},
     )
 
 
@@ -101,8 +104,41 @@ def test_it_is_done_again_where_params_or_inputs_changed(snakemake, tmp_path, ch
     assert (tmp_path / "trained").exists()
 
 
+def test_a_job_with_the_resource_gpu_sees_one_gpu_and_names_it_in_its_log(snakemake, monkeypatch, tmp_path):
+    machine_with(monkeypatch, tmp_path / "machine", listing(2))
+    snakemake.resources["gpu"] = 1
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", f"{uuid(1)},{uuid(0)}")
+    code, lines = run(snakemake, lambda _: (print(os.environ["CUDA_VISIBLE_DEVICES"]), write_output(snakemake)))
+    assert code == 0
+    assert lines[1] == f"on the GPU {uuid(1)} (NVIDIA A100-SXM4-40GB)"
+    assert lines[2] == uuid(1)
+
+
+def test_a_job_without_that_resource_or_with_nothing_to_do_takes_no_gpu(snakemake, monkeypatch, tmp_path):
+    leases = machine_with(monkeypatch, tmp_path / "machine", listing(2))
+    code, _ = run(snakemake, lambda _: write_output(snakemake))
+    assert code == 0
+    snakemake.resources["gpu"] = 1
+    code, lines = run(snakemake, lambda _: (tmp_path / "trained").touch())
+    assert code == 0
+    assert any("an attempt before this one ended well" in line for line in lines)
+    assert not list(leases.iterdir())
+
+
+def test_a_job_that_is_given_a_gpu_that_does_not_exist_ends_with_one_line(snakemake, monkeypatch, tmp_path):
+    machine_with(monkeypatch, tmp_path / "machine", listing(2))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    snakemake.resources["gpu"] = 1
+    code, lines = run(snakemake, lambda _: (tmp_path / "trained").touch())
+    assert code == 1
+    assert lines[-1].startswith("error: CUDA_VISIBLE_DEVICES: found '7', expected some of 0 (NVIDIA A100")
+    assert not (tmp_path / "trained").exists()
+
+
 def run_script(log: Path, code: str) -> subprocess.CompletedProcess:
     about = {"rule": "split", "wildcards": {}, "params": {}, "input": [], "output": [], "log": [str(log)]}
+    about["resources"] = {}
+    about["config"] = {"study": "study"}
     program = f"from types import SimpleNamespace\nfrom sslfast.jobs import job\nit = SimpleNamespace(**{about!r})\n"
     program += f"with job(it):\n    {code}"
     return subprocess.run(

@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         o = options
         prices = Prices(o.price_per_label, o.price_per_unlabelled_image, o.price_per_gpu_hour, o.budget)
-        settings = Settings(o.metric, o.delta, o.alpha, o.threshold, o.threshold_metric, o.target, prices)
+        settings = Settings(o.metric, o.delta, o.alpha, o.threshold, o.threshold_metric, o.target, prices, o.judged_by)
         cells = read_table(options.cells)
         history = read_table(options.history) if options.history else None
         results = analyse(cells, history, settings)
@@ -37,6 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--history", type=Path, help=f"table with a row a run and epoch: {epochs}")
     parser.add_argument("--out", type=Path, required=True, help="folder for the tables and summary.md")
     parser.add_argument("--metric", default="test_macro_f1", help="score to judge by (%(default)s)")
+    parser.add_argument(
+        "--judged-by", help="evaluation to judge encoders by, of column evaluate (head, if it is there)"
+    )
     parser.add_argument("--delta", type=float, default=0.015, help="smallest gain worth having (%(default)s)")
     parser.add_argument("--alpha", type=float, default=0.05, help="error rate of each family of tests (%(default)s)")
     parser.add_argument("--threshold", type=float, default=0.4, help="validation score to reach (%(default)s)")

@@ -128,18 +128,25 @@ def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where
     return history
 
 
-def main_cells(cells: pd.DataFrame) -> pd.DataFrame:
-    """Of checked `cells`, those that conclusions rest on: pre-trained encoders under one evaluation (`head`, or else
-    `finetune`, `linear` or `knn`, whichever comes first), the random control and the baseline."""
+def main_cells(cells: pd.DataFrame, judged_by: str | None = None) -> pd.DataFrame:
+    """Of checked `cells` (or their history), those that conclusions rest on: pre-trained encoders under the evaluation
+    `judged_by` (None: see `main_evaluation`), the random control and the baseline."""
     ours = ~cells.method.isin(WITHOUT_ENCODER)
-    chosen = main_evaluation(cells)
-    shown = (ours & (cells.evaluate == chosen)) | (cells.method == SUPERVISED)
+    shown = (ours & (cells.evaluate == (judged_by or main_evaluation(cells)))) | (cells.method == SUPERVISED)
     return cells[shown & ~cells.method.str.startswith(SHUFFLED)].reset_index(drop=True)
 
 
-def main_evaluation(cells: pd.DataFrame) -> str:
-    """The evaluation that conclusions rest on."""
+def main_evaluation(cells: pd.DataFrame, judged_by: str | None = None) -> str:
+    """The evaluation that conclusions rest on: `judged_by`, or else the first of `JUDGED_BY` that `cells` have.
+
+    Raises `ResultsError` if they have no `judged_by`.
+    """
     found = set(cells.evaluate[~cells.method.isin(WITHOUT_ENCODER)])
+    if judged_by is not None:
+        if judged_by not in found:
+            there = ", ".join(sorted(found)) or "none"
+            raise ResultsError(f"judged_by: found {judged_by!r}, expected an evaluation of these cells ({there})")
+        return judged_by
     return next((name for name in JUDGED_BY if name in found), min(found, default=HEAD))
 
 

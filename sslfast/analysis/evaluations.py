@@ -23,6 +23,7 @@ __all__ = [
     "evaluation_scores",
     "in_order",
     "rank_correlations",
+    "said",
 ]
 
 SAID = {"head": "the head", "linear": "a linear probe", "knn": "nearest neighbours", "finetune": "fine-tuning"}
@@ -139,6 +140,11 @@ def evaluation_order(cells: pd.DataFrame, metric: str = "test_macro_f1", alpha: 
     return pd.DataFrame(rows)
 
 
+def said(evaluation: str) -> str:
+    """An evaluation as people say it."""
+    return SAID.get(evaluation, evaluation)
+
+
 def in_order(evaluations) -> list[str]:
     """Names of evaluations as they are shown: `SAID` first, others in alphabetical order."""
     first = list(SAID)
@@ -194,7 +200,7 @@ def _sentence(row: dict, scores: pd.DataFrame, pairs: pd.DataFrame, several: boo
     n = row["n_same"] + row["n_opposite"] + row["n_open"]
     if not n:
         return f"{where}, orders of methods cannot be compared: it takes two methods under the same two evaluations."
-    names = [SAID.get(name, name) for name in in_order(scores.evaluate.unique())]
+    names = [said(name) for name in in_order(scores.evaluate.unique())]
     under = f"{', '.join(names[:-1])} and {names[-1]}"
     kept = f"{row['n_same']} of {n} pairs of methods keep their sign"
     open_ = f", {row['n_open']} {'is' if row['n_open'] == 1 else 'are'} not settled" if row["n_open"] else ""
@@ -224,5 +230,5 @@ def _turn(pair: pd.Series) -> str:
         difference, low, high = (pair[f"{column}{end}"] for column in ("difference", "low", "high"))
         word = "above" if difference > 0 else "below"
         number = f"{points(difference, sign=True)}{range_of_points(low, high)}"
-        parts.append(f"{word} {who} by {SAID.get(name, name)} ({number})")
+        parts.append(f"{word} {who} by {said(name)} ({number})")
     return f"{pair['first']} scores {parts[0]} and {parts[1]}"

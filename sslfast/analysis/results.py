@@ -10,15 +10,18 @@ import pandas as pd
 from ..files import replacing
 from .card import card
 from .checks import (
+    HEAD,
     PIXELS,
     RANDOM,
     SHUFFLED,
     SUPERVISED,
+    WITHOUT_ENCODER,
     check_cells,
     check_history,
     check_metric,
     check_number,
     main_cells,
+    main_evaluation,
 )
 from .claims import claims
 from .contrasts import contrasts
@@ -26,7 +29,7 @@ from .controls import controls
 from .data_needed import data_needed
 from .decision import RUN_COLUMNS, Prices, what_next
 from .equivalence import label_equivalence
-from .evaluations import evaluation_order, evaluation_scores
+from .evaluations import evaluation_order, evaluation_scores, said
 from .plateau import plateaus
 from .reach import reach
 from .scores import accuracy_targets, scores
@@ -46,7 +49,8 @@ class Settings:
     """What the analysis is asked.
 
     `metric` to judge by; `delta`, the smallest gain worth having (score, 0 to 1); `alpha`, the error rate of a family
-    of tests; the validation `threshold` of `threshold_metric`; accuracy `targets` (None: round ones); `prices`.
+    of tests; the validation `threshold` of `threshold_metric`; accuracy `targets` (None: round ones); `prices`;
+    `judged_by`, the evaluation of encoders that conclusions rest on (None: see `main_evaluation`).
     Raises `ConfigError` for what cannot be.
     """
 
@@ -57,6 +61,7 @@ class Settings:
     threshold_metric: str = "macro_f1"
     targets: Sequence[float] | None = None
     prices: Prices = field(default_factory=Prices)
+    judged_by: str | None = None
 
     def __post_init__(self):
         check_number("delta", self.delta, 0, 1, above=True)
@@ -75,6 +80,21 @@ class Results:
     every: pd.DataFrame
     history: pd.DataFrame | None
 
+    @property
+    def judged_by(self) -> str:
+        """The evaluation of encoders that the conclusions rest on."""
+        return main_evaluation(self.every, self.settings.judged_by)
+
+    @property
+    def judged(self) -> str:
+        """That, as a sentence; nothing where encoders are evaluated by the study's head alone."""
+        evaluations = self.every.evaluate[~self.every.method.isin(WITHOUT_ENCODER)].unique()
+        if set(evaluations) <= {HEAD}:
+            return ""
+        rest = len(evaluations) - 1
+        others = f" ({rest} other evaluation{'s' * (rest > 1)} beside it)" if rest else ""
+        return f"Pre-trained encoders are judged by {said(self.judged_by)}{others}."
+
 
 def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: Settings | None = None) -> Results:
     """All conclusions from `cells` (columns: `sslfast.analysis.checks.check_cells`) and `history`, if there is one.
@@ -85,10 +105,11 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
     """
     s = settings or Settings()
     every = check_cells(cells)
-    cells = main_cells(every)
+    judged_by = main_evaluation(every, s.judged_by)
+    cells = main_cells(every, judged_by)
     check_metric(cells, s.metric)
     if history is not None:
-        history = main_cells(check_history(history, every, s.threshold_metric))
+        history = main_cells(check_history(history, every, s.threshold_metric), judged_by)
     both = [contrasts(cells, s.metric, other, delta=s.delta, alpha=s.alpha) for other in (SUPERVISED, RANDOM)]
     flat = plateaus(cells, s.metric, delta=s.delta, alpha=s.alpha)
     fits = surfaces(cells, s.metric, delta=s.delta)
@@ -161,7 +182,8 @@ def summary(results: Results) -> str:
     lines += [
         f"Test {metric} as mean over seeds with 95 % interval. Each pre-trained row uses the most unlabelled images.",
         f"Differences are paired by seed, in percentage points; p is Holm's. A gain below {points(s.delta)} counts as"
-        " none. 'Worth' is how many labels the supervised baseline needs for the same score.",
+        " none. 'Worth' is how many labels the supervised baseline needs for the same score."
+        + f" {results.judged}".rstrip(),
         "", "## In detail", "", *[f"- {sentence}" for sentence in verdict(results)[1:]],
         "", "## The claims of the original study", "", "| claim | outcome | evidence |", "| --- | --- | --- |",
     ]  # fmt: skip

@@ -4,7 +4,6 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from ..analysis.checks import main_evaluation
 from ..analysis.controls import OTHER
 from ..analysis.words import count, fraction, range_of_points, seeds
 from .style import METHOD_STYLES, METRIC_NAMES, STYLE, Drawing
@@ -12,9 +11,9 @@ from .style import METHOD_STYLES, METRIC_NAMES, STYLE, Drawing
 __all__ = ["against_controls"]
 
 
-def against_controls(controls: pd.DataFrame, cells: pd.DataFrame, metric: str) -> Drawing:
-    """Each pre-trained encoder minus each control in points, paired by seed; most labels, main evaluation only."""
-    rows = controls[(controls.evaluate == main_evaluation(cells)) & (controls.n_seeds > 0)]
+def against_controls(controls: pd.DataFrame, judged_by: str, metric: str) -> Drawing:
+    """Each pre-trained encoder minus each control in points, paired by seed; most labels, by one evaluation."""
+    rows = controls[(controls.evaluate == judged_by) & (controls.n_seeds > 0)]
     rows = rows[rows.l == rows.l.max()].sort_values(["encoder", "method", "u"], ignore_index=True)
     ways = list(dict.fromkeys(zip(rows.encoder, rows.method, rows.u, strict=True)))
     kinds = [name for name in OTHER if (rows.control == name).any()]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..analysis.card import card, plateau_answer
-from ..analysis.checks import SUPERVISED, main_evaluation
+from ..analysis.checks import SUPERVISED
 from ..analysis.intervals import MIN_SEEDS
 from ..analysis.results import Results
 from ..analysis.words import count, points, seeds
@@ -22,6 +22,7 @@ def captions(results: Results, examples: Examples | None = None) -> dict[str, st
     base = f"{seeds(n)}; {n_test:,} test images"
     interval = "95 % t intervals over seeds" if n >= MIN_SEEDS else "too few seeds for intervals"
     machine = f"{devices(cells)}, {int(cells.threads.max())} thread(s) a job"
+    judged = f" {results.judged}".rstrip()
     headline = card(cells, tables, s.delta).headline
     epochs = (
         "{claim} Means over seeds on validation images, shaded from the lowest to the highest seed (if there are few"
@@ -31,8 +32,8 @@ def captions(results: Results, examples: Examples | None = None) -> dict[str, st
     return {
         "f1_against_unlabelled": (
             f"More unlabelled images? {plateau_answer(tables['plateau'], s.delta)} Dots are seeds, lines means,"
-            f" shading and the dashed supervised band {interval}; {base}. It does not show what more data than was"
-            " tried would give."
+            f" shading and the dashed supervised band {interval}; {base}.{judged} It does not show what more data than"
+            " was tried would give."
         ),
         "self_supervised_against_supervised": (
             f"{headline} Each method with the most unlabelled images, paired by seed, {interval} (the verdict is also"
@@ -107,7 +108,7 @@ def _evaluated(tables: dict, interval: str, base: str) -> str:
 
 def _controls(results: Results, interval: str, base: str) -> str:
     table = results.tables["controls"]
-    learned = table[(table.n_seeds > 0) & (table.evaluate == main_evaluation(results.every))]
+    learned = table[(table.n_seeds > 0) & (table.evaluate == results.judged_by)]
     if learned.empty:
         return "No control of this study can be compared with a pre-trained encoder."
     better, n = int((learned.outcome == "better").sum()), len(learned)

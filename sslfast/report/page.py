@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..analysis.card import card
 from ..analysis.decision import Prices
+from ..analysis.planned import planned_and_measured
 from ..analysis.results import Results, Settings, analyse, main_table, summary
 from ..analysis.tables import write_tables
 from ..errors import printable
@@ -20,7 +21,7 @@ from .html import csv_uri, inline_svg, png_uri, table_html, table_page
 from .large import FEW, few
 from .next import options_table, runs_table
 from .parts import FIGURES, PARTS, behind, draw
-from .trust import facts, missing
+from .trust import facts, missing, planned_table
 
 __all__ = ["PAGES", "settings_of", "write_report"]
 
@@ -56,12 +57,14 @@ def write_report(
     folder: str | Path,
     images: Mapping | None = None,
     examples: Examples | None = None,
+    plan: Mapping | None = None,
 ) -> None:
     """Write `report.html`, `summary.md`, `figures/*.png|svg`, `tables/*.csv` and `*.html` (`PAGES`) under `folder`.
 
-    `config`: the study's checked config (title, threshold, accuracy_targets, delta, prices). `images`: what the data
-    set holds (`ImageData.summary`), for the table of how it was made. `examples`: images to show (without them, the
-    page has no figures of images). Runs that failed are counted and shown as missing, never a reason to stop.
+    `config`: the study's checked config (title, threshold, accuracy_targets, delta, prices, judged_by). `images`: what
+    the data set holds (`ImageData.summary`), for the table of how it was made. `examples`: images to show (without
+    them, the page has no figures of images). `plan`: what the runs were expected to take (`read_plan`). Runs that
+    failed are counted and shown as missing, never a reason to stop.
     """
     folder = Path(folder)
     results = analyse(cells, history, settings_of(config))
@@ -77,6 +80,7 @@ def write_report(
         card=card(results.cells, results.tables, results.settings.delta),
         main_table=table_html(main_table(results), row_header=True),
         delta=100 * results.settings.delta,
+        judged=results.judged,
         parts=_parts(results, examples, folder),
         advice=results.tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist(),
         options=table_html(options_table(results.tables["what_next"])),
@@ -84,6 +88,8 @@ def write_report(
         claims=table_html(_claims(results), row_header=True),
         facts=made,
         missing=missing(results.every),
+        planned=table_html(planned_table(planned_and_measured(cells, plan)), row_header=True),
+        planned_at=printable(str((plan or {}).get("made", ""))),
     )
     with replacing(folder / "report.html") as scratch:
         scratch.write_text(page, encoding="utf-8")
@@ -97,6 +103,7 @@ def settings_of(config: Mapping) -> Settings:
         threshold_metric=config["threshold"]["metric"],
         targets=config.get("accuracy_targets"),
         prices=Prices(**(config.get("prices") or {})),
+        judged_by=config.get("judged_by"),
     )
 
 

@@ -62,7 +62,7 @@ def draw(results: Results, examples: Examples | None) -> dict[str, figures.Drawi
         "self_supervised_against_supervised": figures.self_supervised_against_supervised(
             whole.tables["contrasts"], whole.tables["label_equivalence"], metric, s.delta
         ),
-        "against_controls": figures.against_controls(tables["controls"], results.every, metric),
+        "against_controls": figures.against_controls(tables["controls"], results.judged_by, metric),
         "across_evaluations": figures.across_evaluations(tables["evaluations"], metric),
         "accuracy_against_epochs": figures.against_epochs(history, cells, "accuracy"),
         "f1_against_epochs": figures.against_epochs(history, cells, "macro_f1"),

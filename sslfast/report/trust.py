@@ -10,7 +10,7 @@ from ..analysis.results import Results
 from ..errors import printable
 from ..version import code_version
 
-__all__ = ["devices", "facts", "missing"]
+__all__ = ["devices", "facts", "missing", "planned_table"]
 
 
 def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
@@ -79,6 +79,19 @@ def missing(cells: pd.DataFrame) -> list[dict]:
     rows = rows.assign(u=rows.u.map("{:g}".format).replace("nan", "–"), l=rows.l.map("{:g}".format))
     rows = rows.fillna("unknown")
     return rows.assign(reason=rows.reason.astype(str).map(printable)).to_dict("records")
+
+
+def planned_table(planned: pd.DataFrame) -> pd.DataFrame:
+    """What was planned beside what was measured (see `planned_and_measured`), as the page shows it."""
+    minutes = {f"{name}, min": planned[name].map("{:.1f}".format) for name in ("planned", "measured")}
+    return pd.DataFrame(
+        {
+            "stage": planned.stage,
+            "jobs": planned.jobs,
+            **minutes,
+            "measured / planned": planned.ratio.map("{:.2f}".format),
+        }
+    )
 
 
 def _absent(cells: pd.DataFrame) -> pd.DataFrame:

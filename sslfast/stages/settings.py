@@ -49,6 +49,10 @@ def settings_of(kind: type, values: Mapping):
     return kind(**{f.name: values[f.name] for f in fields(kind) if f.name in values})
 
 
-def run_settings(config: Mapping, threads: int) -> RunSettings:
-    """The `RunSettings` of a study's config, on the device that it means on this machine."""
-    return settings_of(RunSettings, {**config, "threads": threads, "device": str(resolve_device(config["device"]))})
+def run_settings(config: Mapping, threads: int, uses_device: bool = True) -> RunSettings:
+    """The `RunSettings` of a study's config, on the device that it means on this machine.
+
+    Raises `DeviceError` if that is not here and the job `uses_device`.
+    """
+    device = resolve_device(config["device"], uses_device)
+    return settings_of(RunSettings, {**config, "threads": threads, "device": str(device)})

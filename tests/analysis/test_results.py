@@ -124,6 +124,29 @@ def test_another_score_column_can_be_the_judge():
         analyse(cells, settings=Settings(metric="auc"))
 
 
+def test_conclusions_rest_on_the_evaluation_that_was_asked_for(tmp_path):
+    head, history = tables(EDGES["five seeds"])
+    ours = head.method != "supervised"
+    linear = head[ours].assign(evaluate="linear", test_macro_f1=lambda t: t.test_macro_f1 + 0.1)
+    cells = pd.concat([head.assign(evaluate="head"), linear])
+    history = history.assign(evaluate="head")
+    found = {name: analyse(cells, history, Settings(judged_by=name)) for name in (None, "head", "linear")}
+    means = {name: results.tables["scores"].set_index(["method", "u", "l"])["mean"] for name, results in found.items()}
+    assert means[None].equals(means["head"])
+    gained = means["linear"] - means["head"]
+    assert np.allclose(gained.drop("supervised", level="method"), 0.1) and (gained.xs("supervised") == 0).all()
+    assert found[None].judged_by == "head" and found["linear"].judged_by == "linear"
+    assert "judged by a linear probe (1 other evaluation beside it)." in summary(found["linear"])
+    assert "judged by" not in summary(analyse(head, history))
+    assert found["linear"].history.method.unique().tolist() == ["supervised"]  # a probe has no epochs
+    with pytest.raises(ResultsError, match=r"judged_by: found 'knn', expected .* \(head, linear\)"):
+        analyse(cells, history, Settings(judged_by="knn"))
+    cells.to_csv(tmp_path / "cells.csv")
+    assert main([str(tmp_path / "cells.csv"), "--out", str(tmp_path / "out"), "--judged-by", "linear"]) == 0
+    written = pd.read_csv(tmp_path / "out/scores.csv").set_index(["method", "u", "l"])["mean"]
+    assert np.allclose(written.to_numpy(), means["linear"].to_numpy())
+
+
 def test_a_table_without_accuracies_is_analysed_without_targets():
     cells = cells_of().drop(columns="test_accuracy")
     assert "data_needed" not in analyse(cells).tables

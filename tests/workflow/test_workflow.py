@@ -73,12 +73,6 @@ def test_snakemakes_own_report_holds_every_figure_with_its_caption(finished):
     assert "beats the supervised baseline" in text
 
 
-def test_jobs_run_side_by_side_where_there_is_no_gpu(workflow):
-    result = workflow.run("-n", "--resources", "gpu=1", config=TINY)
-    assert result.returncode == 0, result.stderr
-    assert "gpu=1" not in result.stdout + result.stderr
-
-
 def test_pool_rest_gives_every_labelled_fraction_an_encoder_of_its_own(workflow):
     planned = workflow.planned(config={**TINY, "pool": "rest", "unlabelled": [0, 0.2, 1]})
     assert planned["pretrain"] == 1 + 2 * 2

@@ -11,13 +11,16 @@ rule classify:
     threads: config["threads"]
     resources:
         gpu=GPU,
+        mem_mb=training_memory,
+        runtime=training_time("classify"),
+        turn=1,
     params:
         data=DATA,
         run=RUN,
         fit=config["classify"],
         code=CODE,
         before=before_cell,
-        checkpoint=f"{CHECKPOINTS}/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}",
+        checkpoint=checkpoint,
     message:
         "classify over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}"
     script:

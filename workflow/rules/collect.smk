@@ -11,6 +11,9 @@ rule collect:
         ),
     log:
         f"{RESULTS}/logs/collect.log",
+    resources:
+        mem_mb=memory(),
+        runtime=minutes(30),
     params:
         code=REPORT_CODE,
         before=BEFORE_TABLES,

@@ -4,17 +4,25 @@ import gc
 import sys
 from itertools import product
 
+from sslfast.attempts import attempt_folder, checkpoints_of
+from sslfast.bucket import check_bucket
 from sslfast.config import check_config, evaluation_settings, method_settings, read_schema
 from sslfast.data.listing import content_digest, scan
 from sslfast.data.sources import source_content
 from sslfast.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
 from sslfast.files import check_room, check_writable, user_path
+from sslfast.gpus import gpus_to_share
 from sslfast.names import EVALUATIONS, SHUFFLED
 from sslfast.version import code_version, reading_version, report_version
 
 try:
     check_room(".")
+    if workflow.storage_settings.default_storage_provider == "s3" and workflow.is_main_process:
+        place = workflow.storage_settings.default_storage_prefix
+        check_bucket(
+            workflow.storage_registry.default_storage_provider.s3c, place, write=not workflow.output_settings.dryrun
+        )
     config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")))
     if config["encoder_store"]:
         check_writable(config["encoder_store"], "encoder_store")
@@ -28,6 +36,8 @@ try:
         CONTENT = content_digest(folder, listing)
         if config["pool"] == "rest" and "1" in config["labelled"] and not listing.unlabelled:
             raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
+    if gpu_here(config["device"]):
+        gpus_to_share()  # so that one which does not exist is one error now, not an error of every job
     if " " in sys.executable:  # Snakemake calls scripts without quoting it
         raise ConfigError(f"the path {sys.executable} has a space in it; move this folder to a path without")
 except SslfastError as error:
@@ -73,6 +83,12 @@ BEFORE_TABLES = {
 }
 
 
+def checkpoint(_, output):
+    """A job's folder for attempts at it: no output, which Snakemake would delete before the job goes on, and, as it
+    comes of one, no reason to rerun."""
+    return str(attempt_folder(checkpoints_of(config), output.record))
+
+
 def before_cell(w):
     """What the encoder of a cell depends on."""
     return {**BEFORE_TRAINING, "pool": config["pool"], "pretrain": method_settings(config, w.method)}
@@ -96,7 +112,6 @@ CELL = f"{RESULTS}/records/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed
 EVALUATED = f"{RESULTS}/records/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}"
 BASELINE = f"{RESULTS}/records/supervised/{{encoder}}-l{{l}}-s{{seed}}"
 PIXELS = f"{RESULTS}/records/pixels/l{{l}}-s{{seed}}"
-CHECKPOINTS = f"{RESULTS}/checkpoints"  # not outputs: Snakemake would delete them before a job goes on
 
 
 wildcard_constraints:

@@ -12,13 +12,16 @@ rule evaluate:
     threads: config["threads"]
     resources:
         gpu=GPU,
+        mem_mb=training_memory,
+        runtime=training_time("classify"),
+        turn=1,
     params:
         data=DATA,
         run=RUN,
         fit=lambda w: evaluation_settings(config, w.stage),
         code=CODE,
         before=before_cell,
-        checkpoint=f"{CHECKPOINTS}/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}",
+        checkpoint=checkpoint,
     message:
         "{wildcards.stage} over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}"
     script:

@@ -5,13 +5,17 @@ rule examples:
         split=expand(SPLIT, seed=config["seeds"][0]),
         pictures=shown_encoders(PICTURES),
         pretrained=shown_encoders(PRETRAIN_RECORD),
+        records=records_of_study,
     output:
         f"{RESULTS}/examples.npz",
     log:
         f"{RESULTS}/logs/examples.log",
+    resources:
+        mem_mb=memory(),
+        runtime=minutes(20),
     params:
         data=DATA,
-        records=f"{RESULTS}/records",
+        judged_by=config["judged_by"],
         code=REPORT_CODE,
         before=BEFORE_TABLES,
     message:

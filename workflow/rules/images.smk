@@ -4,6 +4,9 @@ rule images:
         IMAGES,
     log:
         f"{RESULTS}/logs/images.log",
+    resources:
+        mem_mb=memory(2),
+        runtime=minutes(60),
     params:
         data=DATA,
         code=READING_CODE,

@@ -8,6 +8,10 @@ rule pixels:
     log:
         f"{RESULTS}/logs/pixels/l{{l}}-s{{seed}}.log",
     threads: config["threads"]
+    resources:
+        mem_mb=memory(12),
+        runtime=minutes(60),
+        turn=1,
     params:
         data=DATA,
         run=RUN,

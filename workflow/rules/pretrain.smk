@@ -12,6 +12,8 @@ rule pretrain:
     threads: config["threads"]
     resources:
         gpu=GPU,
+        mem_mb=training_memory,
+        runtime=training_time("pretrain"),
     params:
         data=DATA,
         run=RUN,
@@ -19,7 +21,7 @@ rule pretrain:
         pool=config["pool"],
         code=CODE,
         before=BEFORE_TRAINING,
-        checkpoint=f"{CHECKPOINTS}/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}",
+        checkpoint=checkpoint,
     message:
         "pretrain {wildcards.encoder} ({wildcards.method}), u {wildcards.u}{wildcards.of}, seed {wildcards.seed}"
     script:

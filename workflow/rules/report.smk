@@ -42,7 +42,7 @@ PAGES = {
     "claims": "Trust",
 }
 # What the report depends on beside the results: another price makes another report, and trains nothing.
-ABOUT = ["title", "threshold", "accuracy_targets", "delta", "prices"]
+ABOUT = ["title", "threshold", "accuracy_targets", "delta", "prices", "judged_by"]
 
 
 def captioned(name, categories, path):
@@ -75,6 +75,9 @@ rule report:
         tables=expand(f"{REPORTS}/tables/{{table}}.csv", table=TABLES),
     log:
         f"{RESULTS}/logs/report.log",
+    resources:
+        mem_mb=memory(),
+        runtime=minutes(30),
     params:
         code=REPORT_CODE,
         before=BEFORE_TABLES,

@@ -10,6 +10,11 @@ rule shuffle:
     log:
         f"{RESULTS}/logs/shuffle/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.log",
     threads: config["threads"]
+    resources:
+        gpu=GPU,
+        mem_mb=memory(),
+        runtime=minutes(10),
+        turn=1,
     params:
         data=DATA,
         run=RUN,

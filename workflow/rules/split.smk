@@ -5,6 +5,10 @@ rule split:
         SPLIT,
     log:
         f"{RESULTS}/logs/split/{config['dataset']}-s{{seed}}.log",
+    resources:
+        mem_mb=memory(),
+        runtime=minutes(10),
+        turn=1,
     params:
         data=DATA,
         valid_fraction=config["valid_fraction"],

@@ -9,13 +9,15 @@ rule supervised:
     threads: config["threads"]
     resources:
         gpu=GPU,
+        mem_mb=training_memory,
+        runtime=training_time("supervised"),
     params:
         data=DATA,
         run=RUN,
         fit=config["supervised"],
         code=CODE,
         before=BEFORE_TRAINING,
-        checkpoint=f"{CHECKPOINTS}/supervised/{{encoder}}-l{{l}}-s{{seed}}",
+        checkpoint=checkpoint,
     message:
         "supervised {wildcards.encoder}, l {wildcards.l}, seed {wildcards.seed}"
     script:

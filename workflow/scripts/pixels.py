@@ -12,7 +12,7 @@ with job(snakemake):
     predictions, record = pixels(
         data,
         study_split(snakemake.input.split, data, snakemake.config, snakemake.wildcards.seed),
-        run_settings(snakemake.config, threads=snakemake.threads),
+        run_settings(snakemake.config, threads=snakemake.threads, uses_device=False),
         l=snakemake.wildcards.l,
     )
     write_predictions(predictions, snakemake.output.predictions)

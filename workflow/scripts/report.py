@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sslfast.analysis.image_summary import read_summary
 from sslfast.analysis.one_study import check_one_study
+from sslfast.analysis.planned import read_plan
 from sslfast.analysis.table_files import read_table
 from sslfast.examples import read_examples
 from sslfast.report import write_report
@@ -16,4 +17,6 @@ with job(snakemake):
     images = read_summary(snakemake.input.images)
     check_one_study(cells, images, snakemake.config, Path(snakemake.input.cells).parents[1])
     examples = read_examples(snakemake.input.examples[0])
-    write_report(cells, history, snakemake.params.about, Path(snakemake.output.page).parent, images, examples)
+    # no input: a study that was not planned is reported all the same, and a plan made later changes no report
+    plan = read_plan(Path(snakemake.input.images).with_name("plan.json"), snakemake.config)
+    write_report(cells, history, snakemake.params.about, Path(snakemake.output.page).parent, images, examples, plan)

@@ -1,0 +1,106 @@
+"""Does a study take what `snakemake plan` said? Plans it, runs it, and prints fact / estimate by stage.
+
+    python benchmarks/plan.py config/cifar10-quick.yaml dataset=folder folder=~/.cache/sslfast/cifar10
+    python benchmarks/plan.py config/cifar10-quick.yaml --seeds 1 dataset=folder folder=~/.cache/sslfast/cifar10
+
+Plan and study run in a folder of their own, one after the other: both should have the machine for themselves, or both
+the same company. Columns: core minutes of jobs, from start to end (by what Snakemake notes of them), then of what
+records tell (fits, loading, testing), each with its ratio; last, wall-clock. The goal: 0.7 to 1.3 of all.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from timing import table
+
+from sslfast.analysis.planned import planned_and_measured
+
+ROOT = Path(__file__).parents[1]
+STAGES = {"finetune": "evaluate", "linear": "evaluate", "knn": "evaluate"}  # by name of the record: the rule
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("configfile", type=Path)
+    parser.add_argument("config", nargs="*", help="key=value, as for snakemake --config")
+    parser.add_argument("--cores", type=int, default=os.cpu_count())
+    parser.add_argument("--seeds", type=int, help="a share of the study: so many seeds")
+    options = parser.parse_intermixed_args()
+    given = yaml.safe_load(options.configfile.read_text(encoding="utf-8"))
+    given |= dict(pair.split("=", 1) for pair in options.config)
+    given |= {"seeds": options.seeds} if options.seeds else {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "config.yaml").write_text(yaml.safe_dump(given), encoding="utf-8")
+        flags = ["--snakefile", ROOT / "Snakefile", "--directory", folder, "--configfile", folder / "config.yaml"]
+        flags += ["--cores", str(options.cores), "--quiet", "all"]
+
+        def snakemake(target: str) -> float:
+            env, start = {**os.environ, "PYTHONPATH": str(ROOT)}, time.perf_counter()
+            subprocess.run([sys.executable, "-m", "snakemake", target, *flags], check=True, env=env)
+            return time.perf_counter() - start
+
+        snakemake("images")
+        took = snakemake("plan")
+        (path,) = folder.glob("results/*/plan.json")
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        print(f"planning took {took:.0f} s")
+        wall = snakemake("all")
+        rows = by_rule(plan, job_seconds(folder), recorded(path.parent, plan))
+    print(table([("stage", "jobs", "planned, min", "took, min", "ratio", "records: planned", "told", "ratio"), *rows]))
+    print(
+        f"wall-clock: planned {plan['wall_clock'] / 60:.1f} min, took {wall / 60:.1f}: {wall / plan['wall_clock']:.2f}"
+    )
+
+
+def job_seconds(folder: Path) -> Counter:
+    """Seconds from start to end of the jobs of each rule, by what Snakemake notes about each output."""
+    jobs = {}
+    for path in (folder / ".snakemake/metadata").rglob("*"):
+        if path.is_file():
+            job = json.loads(path.read_text(encoding="utf-8"))
+            jobs[job["rule"], tuple(job["log"])] = job["endtime"] - job["starttime"]  # a job has a log of its own
+    found = Counter()
+    for (rule, _), seconds in jobs.items():
+        found[rule] += seconds
+    return found
+
+
+def recorded(results: Path, plan: dict) -> dict[str, tuple[float, float]]:
+    """By rule, planned and measured seconds of what records tell."""
+    cells = pd.read_parquet(results / "tables/cells.parquet")
+    found = planned_and_measured(cells, plan)
+    rules = found.stage.map(lambda stage: STAGES.get(stage, stage))
+    sums = found.groupby(rules)[["planned", "measured"]].sum() * 60
+    return {rule: (row.planned, row.measured) for rule, row in sums.iterrows()}
+
+
+def by_rule(plan: dict, took: Counter, told: dict) -> list[tuple[str, ...]]:
+    rows, planned, jobs = [], Counter(), Counter()
+    for row in plan["stages"]:
+        planned[row["rule"]] += row["seconds"]
+        jobs[row["rule"]] += row["jobs"]
+    rules = [rule for rule, n in jobs.items() if n]
+    whole = {rule: (planned[rule], took[rule]) for rule in rules}
+    whole["all"] = tuple(map(sum, zip(*whole.values(), strict=True)))
+    jobs["all"] = sum(jobs.values())
+    for rule in [*rules, "all"]:
+        rows.append((rule, str(jobs[rule]), *_columns(*whole[rule]), *_columns(*told.get(rule, (0.0, 0.0)))))
+    return rows
+
+
+def _columns(planned: float, took: float) -> tuple[str, str, str]:
+    return f"{planned / 60:.1f}", f"{took / 60:.1f}", f"{took / planned:.2f}" if planned else "–"
+
+
+if __name__ == "__main__":
+    main()

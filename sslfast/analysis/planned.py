@@ -1,0 +1,91 @@
+"""A plan (`snakemake plan`) beside what its jobs then took. Reading one takes no torch."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import printable
+
+__all__ = ["planned_and_measured", "read_plan", "settings_digest"]
+
+# What a job of a given name does not depend on: which boxes there are, where images lie, and the report.
+ELSEWHERE = (
+    "study", "title", "folder", "data_root", "unlabelled", "labelled", "seeds", "methods", "encoders", "evaluate",
+    "controls", "threshold", "accuracy_targets", "delta", "prices",
+)  # fmt: skip
+
+
+def settings_digest(config: Mapping) -> str:
+    """A text that changes with what the time of a job depends on in a checked config, not with the grid."""
+    own = {key: value for key, value in config.items() if key not in ELSEWHERE}
+    return hashlib.sha256(json.dumps(own, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def read_plan(path: str | Path, config: Mapping) -> dict | None:
+    """The plan at `path`; None where there is none, or one of jobs with other settings than those of `config`.
+
+    `config`: a checked one. Of a file that is no plan, too, which is said: nothing that needs no plan stops for it.
+    """
+    path = Path(path)
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        for name, kind in _KINDS.items():
+            if not isinstance(plan[name], kind):
+                raise ValueError(f"{name} is no {kind.__name__}")
+        for job, entry in plan["estimates"].items():
+            whole, recorded, memory = entry
+            if not all(value is None or (isinstance(value, int | float) and value >= 0) for value in entry):
+                raise ValueError(f"the estimate of {job[:80]} is no time")
+            plan["estimates"][job] = (whole, recorded, memory)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        print(f"{path}: not a readable plan ({printable(str(error))}), so it is left out", flush=True)
+        return None
+    return plan if plan["settings"] == settings_digest(config) else None
+
+
+def planned_and_measured(cells: pd.DataFrame, plan: Mapping | None) -> pd.DataFrame:
+    """Core minutes that `plan` expected and that the records tell, a row a stage, then all: stage, jobs, planned,
+    measured, ratio (measured / planned).
+
+    Only of runs that are `ok` and were planned; no rows without any. What records do not time (starting, measures of
+    features, files) is in neither.
+    """
+    rows = []
+    if plan:
+        times, estimates = _measured(cells), plan["estimates"]
+        known = [name for name in times if estimates.get(name, (None, None, None))[1] is not None]
+        for stage in dict.fromkeys(name.partition("/")[0] for name in sorted(known, key=_order)):
+            names = [name for name in known if name.startswith(f"{stage}/")]
+            rows.append((stage, len(names), sum(estimates[n][1] for n in names), sum(times[n] for n in names)))
+        if rows:
+            rows.append(("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:])))
+    table = pd.DataFrame(rows, columns=["stage", "jobs", "planned", "measured"])
+    table["ratio"] = table.measured / table.planned
+    return table.assign(planned=table.planned / 60, measured=table.measured / 60)
+
+
+def _measured(cells: pd.DataFrame) -> dict[str, float]:
+    """Seconds that records tell by name of the run; of an encoder, those of its fit."""
+    cells = cells[cells.status == "ok"]
+    own = cells.seconds_data + cells.seconds_classify + cells.seconds_evaluate
+    found = dict(zip(cells.record, own, strict=True))
+    learned = cells[cells.seconds_pretrain > 0]
+    for record, pool, seconds in zip(learned.record, learned.pool, learned.seconds_pretrain, strict=True):
+        box, _, rest = record.partition("/")[2].rpartition("-l")
+        label, _, seed = rest.rpartition("-s")
+        found[f"pretrain/{box}{f'-l{label}' if pool == 'rest' else ''}-s{seed}"] = seconds
+    return found
+
+
+def _order(name: str) -> int:
+    stage = name.partition("/")[0]
+    return _STAGES.index(stage) if stage in _STAGES else len(_STAGES)
+
+
+_STAGES = ("pretrain", "classify", "finetune", "linear", "knn", "supervised", "pixels")
+_KINDS = {"settings": str, "estimates": dict}

@@ -1,0 +1,81 @@
+"""From what a probe measured to what each job will take."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..names import PIXELS
+from .grid import FITS, Job
+from .speeds import Speed, Speeds
+from .work import Sizes, Work, cached_views, work_of
+
+__all__ = ["Estimate", "Estimator"]
+
+IN_MEMORY = 2**28  # bytes of features from which on they lie in a temporary file (`sslfast.features`)
+VALUE = {"float32": 4, "bfloat16": 2}  # bytes
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of one job. `seconds` of wall-clock, of which its record will tell `recorded`; None where nothing was measured.
+
+    In bytes: `memory` that it holds for itself, `files` that it leaves, `scratch` on the disk while it runs.
+    """
+
+    seconds: float | None
+    recorded: float | None
+    memory: float = 0.0
+    files: float = 0.0
+    scratch: float = 0.0
+
+
+class Estimator:
+    """`estimate(job)` for the jobs of the study that `config`, a checked one, describes.
+
+    `sizes`: of its splits; `speeds`: of this machine. Every time is a sum of numbers of images times seconds an image.
+    """
+
+    def __init__(self, config: Mapping, sizes: Sizes, speeds: Speeds):
+        self.config, self.sizes, self.speeds = config, sizes, speeds
+
+    def work(self, job: Job) -> Work:
+        """The images that `job` processes."""
+        return work_of(job, self.config, self.sizes, self.speeds.views.get(job.encoder))
+
+    def estimate(self, job: Job) -> Estimate:
+        """What `job` will take."""
+        if job.rule in ("images", "collect", "examples", "report"):  # none of them trains, or is as long as a fit
+            return Estimate(self.speeds.start, None)
+        if job.rule == "split":
+            return Estimate(self.speeds.start + self.speeds.split, None)
+        speed = self.speeds.kinds.get(job.kind)
+        if speed is None:
+            return Estimate(None, None)
+        work, s = self.work(job), self.sizes
+        fit = 0.0
+        if work.epochs:
+            fit = speed.once + work.encoded * speed.encoded + work.trained * speed.trained
+            fit += work.epochs * (work.valid * speed.valid + speed.epoch)
+        elif job.stage == "knn":
+            fit = work.fitted * (s.n_valid + s.n_test) * speed.fitted
+        elif work.fitted:
+            fit = work.fitted * speed.fitted
+        data = speed.data + (0 if work.epochs else work.encoded * speed.encoded)
+        evaluated = work.test * speed.tested
+        # the tables hold of an encoder what its fit took, and of a cell all three
+        recorded = fit if job.stage == "pretrain" else data + fit + evaluated
+        whole = self.speeds.start + data + fit + evaluated + s.n_valid * speed.outside
+        return Estimate(whole, recorded, *self._bytes(job, work, speed))
+
+    def _bytes(self, job: Job, work: Work, speed: Speed) -> tuple[float, float, float]:
+        """Memory, files, scratch. A probe's features are few, those of a job may be many."""
+        features = 0.0
+        values = self.speeds.values.get(job.encoder, 0)
+        if job.stage == "classify" and cached_views(self.config, self.speeds.views.get(job.encoder)):
+            features = (work.encoded - work.valid) * values * 2
+        elif job.stage in ("linear", "knn"):
+            features = (work.fitted + work.valid + work.test) * min(values, 4096) * 4
+        elif job.stage == PIXELS:
+            features = 0.0
+        memory = speed.memory + (features if features <= IN_MEMORY or job.stage not in FITS else 0)
+        scratch = speed.checkpoint + (features if job.stage in FITS and features > IN_MEMORY else 0)
+        return memory, speed.files + work.epochs * speed.row, scratch

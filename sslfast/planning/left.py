@@ -1,0 +1,95 @@
+"""Which jobs of a study are done already: those whose results are there, made as the config and this code make them."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..config import evaluation_settings, method_settings
+from ..names import PIXELS, RANDOM, SUPERVISED
+from ..version import code_version
+from .grid import Job
+
+__all__ = ["done"]
+
+TABLES = [f"{table}.{kind}" for table in ("cells", "history", "pretraining") for kind in ("parquet", "csv")]
+
+
+def done(jobs: Iterable[Job], config: Mapping, results: str | Path, reports: str | Path, fingerprint: str) -> set[str]:
+    """Names of those of `jobs` that need not be done again: their own results and those of all that they need are good.
+
+    `results` and `reports`: the study's folders; `fingerprint`: of its images. Snakemake also looks at dates and at
+    what it noted itself, and may do more: a report that is to be of other prices, say, counts as done here.
+    """
+    results, reports, found = Path(results), Path(reports), set()
+    code = code_version()
+    for job in jobs:
+        if all(name in found for name in job.needs) and _is_there(job, config, results, reports, fingerprint, code):
+            found.add(job.name)
+    return found
+
+
+def _is_there(job: Job, config: Mapping, results: Path, reports: Path, fingerprint: str, code: str) -> bool:
+    if job.rule == "images":
+        return (results / "images.json").exists()
+    if job.rule == "split":
+        return _good_split(results / f"splits/{config['dataset']}-s{job.seed}.parquet", job, config, fingerprint)
+    if job.rule == "collect":
+        return all((results / "tables" / name).exists() for name in TABLES)
+    if job.rule == "examples":
+        return (results / "examples.npz").exists()
+    if job.rule == "report":
+        return (reports / "report.html").exists() and (reports / "summary.md").exists()
+    box = job.name.partition("/")[2]
+    beside = [results / f"records/{job.name}.npy"]
+    if job.stage == "pretrain":
+        beside = [results / f"encoders/{box}.safetensors"]
+        beside += [results / f"pictures/{box}.npz"] if job.rule == "pretrain" else []
+    return all(path.exists() for path in beside) and _good_record(job, config, results, fingerprint, code)
+
+
+def _good_split(path: Path, job: Job, config: Mapping, fingerprint: str) -> bool:
+    try:
+        about = json.loads(pq.read_schema(path).metadata[b"sslfast"])
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError):
+        return False
+    wanted = {"fingerprint": fingerprint, "seed": job.seed, "valid_fraction": config["valid_fraction"]}
+    return all(about.get(name) == value for name, value in wanted.items())
+
+
+def _good_record(job: Job, config: Mapping, results: Path, fingerprint: str, code: str) -> bool:
+    try:
+        record = json.loads((results / f"records/{job.name}.json").read_text(encoding="utf-8"))
+        spec, settings = record["spec"], record["settings"]
+        same = record["code_version"] == code and spec["fingerprint"] == fingerprint
+        same = same and spec["valid_fraction"] == config["valid_fraction"]
+        if config["precision"] != "auto":
+            same = same and record["precision"] == config["precision"]
+        return same and all(_alike(settings.get(name), value) for name, value in _settings(job, config).items())
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return False
+
+
+def _settings(job: Job, config: Mapping) -> dict:
+    """What the record of `job` says that it was made with."""
+    shared = {"budget": config["budget"], "augment": config["augment"]}
+    if job.method == RANDOM and job.stage == "pretrain":
+        return shared
+    if job.stage == "pretrain":
+        return {**shared, **method_settings(config, job.method)}
+    shared["batch_size"] = config["batch_size"]
+    if job.stage == PIXELS:
+        return shared
+    if job.stage in ("classify", SUPERVISED):
+        # what `views: auto` means is known later
+        return {**shared, **{name: value for name, value in config[job.stage].items() if value != "auto"}}
+    return {**shared, **evaluation_settings(config, job.stage)}
+
+
+def _alike(found: object, wanted: object) -> bool:
+    """Of maps, entries that are wanted count: others are defaults of the data set."""
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(_alike(found.get(key), value) for key, value in wanted.items())
+    return found == wanted

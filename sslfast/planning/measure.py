@@ -1,0 +1,108 @@
+"""The probe: short trials of each kind of job, in as many processes as a study would have, side by side."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ..data.splits import Split, write_split
+from ..errors import printable
+from .speeds import Speed, Speeds, merged
+
+__all__ = ["probe"]
+
+IN_ALL = 45.0  # seconds that all trials may take, about
+AROUND = 2.0  # seconds of a trial outside its fit
+MOST, LEAST = 4.0, 1.0  # seconds of a trial's fit
+OF_PIXELS = 512  # images to validate on where there is no encoder
+# what Snakemake sets for its jobs
+THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def probe(
+    kinds: Iterable[str],
+    split: Split,
+    config: Mapping,
+    data: Mapping,
+    *,
+    side_by_side: int,
+    split_seconds: float = 0.0,
+    before: float = 0.0,
+) -> Speeds:
+    """The `Speeds` of `kinds` of jobs of the study that `config` describes, on this machine, within about a minute.
+
+    `split`: that of its first seed; `data`: what its images depend on (see `study_images`); `side_by_side`: how many
+    jobs run at once; `before`: seconds that a job takes before Python reads its first line of sslfast.
+    """
+    kinds = list(dict.fromkeys(kinds))
+    if not kinds:
+        return Speeds(side_by_side, before, split_seconds)
+    with tempfile.TemporaryDirectory(prefix="sslfast-plan-") as folder:
+        write_split(split, Path(folder) / "split.parquet")
+        answers = _ask(kinds, config, data, side_by_side, Path(folder))
+    return _speeds(kinds, answers, side_by_side, before, split_seconds)
+
+
+def _ask(kinds: Sequence[str], config: Mapping, data: Mapping, n: int, folder: Path) -> list[dict]:
+    """What each of `n` processes found, or the `problem` that ended it."""
+    encoders = [name for name in config["encoders"] if any(kind.endswith(f"/{name}") for kind in kinds)]
+    seconds = min(max(IN_ALL / len(kinds) - AROUND, LEAST), MOST)
+    processes = []
+    for number in range(n):
+        at = number * len(kinds) // n  # not all at the same at once, as in a study
+        request = {
+            "kinds": [*kinds[at:], *kinds[:at]], "encoders": encoders, "config": dict(config), "data": dict(data),
+            "split": str(folder / "split.parquet"), "seconds": seconds, "images": OF_PIXELS,
+        }  # fmt: skip
+        path = folder / f"request-{number}.json"
+        path.write_text(json.dumps(request), encoding="utf-8")
+        command = [sys.executable, "-m", "sslfast.planning.probe", str(path), str(folder / f"answer-{number}.json")]
+        environment = {**os.environ, **dict.fromkeys(THREADS, str(config["threads"]))}
+        log = (folder / f"log-{number}").open("w+", encoding="utf-8", errors="backslashreplace")
+        streams = {"stdout": log, "stderr": subprocess.STDOUT, "start_new_session": True}
+        process = subprocess.Popen(command, env=environment, **streams)  # noqa: S603 - nobody's words but ours
+        processes.append((process, log, time.time()))
+    found = []
+    try:
+        for number, (process, log, asked) in enumerate(processes):
+            process.wait()
+            log.seek(0)
+            text = log.read()
+            print(text, end="", flush=True)
+            answer = folder / f"answer-{number}.json"
+            if answer.exists():
+                found.append({**json.loads(answer.read_text(encoding="utf-8")), "asked": asked})
+            else:
+                last = (text.strip().splitlines() or [f"ended with code {process.returncode}"])[-1]
+                found.append({"problem": printable(last)})
+    finally:
+        for process, log, _ in processes:
+            with suppress(ProcessLookupError):  # it ended well; else its trial goes with it
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            log.close()
+    return found
+
+
+def _speeds(kinds: Sequence[str], answers: Sequence[Mapping], n: int, before: float, split_seconds: float) -> Speeds:
+    good = [answer for answer in answers if "problem" not in answer]
+    if not good:
+        return Speeds(n, before, split_seconds, problems=dict.fromkeys(kinds, answers[0]["problem"]))
+    start = before + sum(answer["started"] - answer["asked"] for answer in good) / len(good)
+    speeds, problems = {}, {}
+    for kind in kinds:
+        found = [answer["kinds"][kind] for answer in good]
+        if bad := [entry["problem"] for entry in found if "problem" in entry]:
+            problems[kind] = bad[0]
+        else:
+            speeds[kind] = merged([Speed(**entry) for entry in found])
+    about = {name: entry for name, entry in good[0]["encoders"].items() if "problem" not in entry}
+    device = next((entry["device"] for entry in about.values()), "cpu")
+    views, values = ({name: entry[key] for name, entry in about.items()} for key in ("views", "values"))
+    return Speeds(n, start, split_seconds, device, speeds, problems, views, values)

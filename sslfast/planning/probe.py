@@ -1,0 +1,91 @@
+"""One of the processes that measure side by side: `python -m sslfast.planning.probe request.json answer.json`.
+
+It starts as a job of a study does, and times that. Then each kind of job has a process of its own: it starts cold, its
+memory is its own, and one that fails takes no other with it.
+"""
+
+import gc
+
+_USUAL = gc.get_threshold()
+
+from ..jobs import job  # noqa: E402, F401 - first, as in the scripts of the workflow: it makes the other imports faster
+
+# isort: split
+import json  # noqa: E402
+import multiprocessing  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from dataclasses import asdict  # noqa: E402
+from functools import partial  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from ..data.study import study_images, study_split  # noqa: E402
+from ..errors import one_line  # noqa: E402
+from ..memory import keep_freed_memory  # noqa: E402
+from ..stages import run_settings  # noqa: E402
+from ..version import code_version  # noqa: E402
+from .trials import look_at, measure  # noqa: E402
+
+LONGEST = 120  # seconds after which a kind of job is given up
+
+
+def main(request_path: str, answer_path: str) -> None:
+    """Measure what the request asks for (see `sslfast.planning.measure`), and write what was found."""
+    request = json.loads(Path(request_path).read_text(encoding="utf-8"))
+    config, folder = request["config"], Path(answer_path).with_suffix("")
+    folder.mkdir()
+    data = study_images(request["data"], config)
+    split = study_split(request["split"], data, config, config["seeds"][0])
+    code_version()  # each job looks it up for its record, and takes its time for that
+    started = time.time()
+    keep_freed_memory()
+    gc.freeze()
+    gc.set_threshold(*_USUAL)
+
+    def about(encoder: str) -> dict:
+        run = run_settings(config, config["threads"])
+        return {**look_at(encoder, data, split, run, config), "device": str(run.device)}
+
+    def speed_of(kind: str, views: str | int, images: int) -> dict:
+        run = run_settings(config, config["threads"])  # not before: no process may use a GPU and then make others
+        own = folder / f"trial {kind.replace('/', ' ')}"  # no folder called as a stage, where names of records count
+        seconds = request["seconds"]
+        options = {"views": views, "images": images, "seconds": seconds, "folder": own}
+        return asdict(measure(kind, data, split, run, config, **options))
+
+    encoders = {name: _apart(partial(about, name), folder / f"{name}.json") for name in request["encoders"]}
+    kinds = {}
+    for kind in request["kinds"]:
+        known = encoders.get(kind.rpartition("/")[2], {"views": 0, "images": request["images"]})
+        answer = folder / f"{kind.replace('/', ' ')}.json"
+        tried = partial(speed_of, kind, known.get("views"), known.get("images"))
+        kinds[kind] = known if "problem" in known else _apart(tried, answer)
+    found = {"started": started, "encoders": encoders, "kinds": kinds}
+    Path(answer_path).write_text(json.dumps(found), encoding="utf-8")
+
+
+def _apart(work: Callable[[], dict], answer: Path) -> dict:
+    """What `work` gives in a process of its own, or the `problem` that it met."""
+
+    def run() -> None:
+        try:
+            found = work()
+        except Exception as error:  # of any sort: the other kinds are measured all the same
+            found = {"problem": one_line(error)}
+        answer.write_text(json.dumps(found), encoding="utf-8")
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    process.join(LONGEST)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        return {"problem": f"it took more than {LONGEST} s"}
+    if not answer.exists():
+        return {"problem": f"its process ended with code {process.exitcode}"}
+    return json.loads(answer.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

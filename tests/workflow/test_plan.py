@@ -1,0 +1,163 @@
+"""`snakemake plan`, beside what real Snakemake would do and what records of a real study say."""
+
+import json
+import shutil
+from collections import Counter
+
+import pytest
+import yaml
+from builders import SCHEMA
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from studies import ROOT, TINY, Workflow
+
+from sslfast.analysis.planned import settings_digest
+from sslfast.config import check_config
+from sslfast.data.splits import read_split
+from sslfast.planning.grid import jobs_of
+from sslfast.planning.left import done
+from sslfast.planning.sizes import sizes_of
+from sslfast.planning.work import work_of
+from sslfast.records import read_record
+
+AXES = {
+    "unlabelled": [0, 0.1, 0.25, 1],
+    "labelled": [0.05, 0.2, 0.5],
+    "encoders": ["original", "conv", "conv_x2"],
+    "methods": ["autoencoder", "vae", "cool"],
+    "evaluate": ["head", "linear", "knn", "finetune"],
+}
+GRIDS = st.fixed_dictionaries(
+    {
+        "dataset": st.just("digits"),
+        "seeds": st.integers(1, 3),
+        "pool": st.sampled_from(["all", "rest"]),
+        "variants": st.just({"cool": {"method": "simclr", "temperature": 0.1}}),
+        "controls": st.sampled_from([[], ["pixels"], ["shuffled"], ["pixels", "shuffled"]]),
+        **{key: st.lists(st.sampled_from(v), min_size=1, max_size=3, unique=True) for key, v in AXES.items()},
+    }
+)
+NAMED = ["config.yaml", "cifar10-5seeds.yaml", "cifar10-quick.yaml", "methods-quick.yaml", "methods.yaml", "mnist.yaml"]
+
+
+@pytest.fixture
+def study(finished, tmp_path) -> Workflow:
+    """A finished study of one's own."""
+    workflow = Workflow.__new__(Workflow)
+    workflow.folder = shutil.copytree(finished.folder, tmp_path / "study", symlinks=True)
+    return workflow
+
+
+def jobs_left(workflow: Workflow, config: dict = TINY) -> dict[str, int]:
+    """Jobs a rule that a plan would call left."""
+    checked, results = check_config(config, SCHEMA), workflow.folder / "results" / config["study"]
+    summary = json.loads((results / "images.json").read_text())
+    jobs = jobs_of(checked)
+    finished = done(jobs, checked, results, workflow.folder / "reports" / config["study"], summary["fingerprint"])
+    return dict(Counter(job.rule for job in jobs if job.name not in finished))
+
+
+@settings(max_examples=1)
+@given(grids=st.lists(GRIDS, min_size=12, max_size=12))
+def test_the_jobs_of_a_grid_are_those_of_a_real_dry_run(grids, tmp_path_factory):
+    workflow = Workflow(tmp_path_factory.mktemp("grids"))
+    given_ones = [yaml.safe_load((ROOT / "config" / name).read_text()) for name in NAMED] + grids
+    plans = workflow.plans(given_ones)
+    mine = [dict(Counter(job.rule for job in jobs_of(check_config(config, SCHEMA)))) for config in given_ones]
+    assert mine == plans
+
+
+def test_images_processed_are_those_that_records_tell(finished):
+    results = finished.folder / "results/tiny"
+    config = check_config(TINY, SCHEMA)
+    sizes = sizes_of(read_split(results / "splits/digits-s0.parquet"), 359, config)
+    checked = []
+    for job in jobs_of(config):
+        path = results / f"records/{job.name}.json"
+        if path.exists() and (history := read_record(path).history):
+            assert work_of(job, config, sizes).trained == history[-1]["images"], job.name
+            assert work_of(job, config, sizes).epochs == len(history)
+            checked.append(job.stage)
+    assert Counter(checked) == {"pretrain": 1, "classify": 4, "supervised": 2}
+
+
+CHANGES = {  # what became of a finished study
+    "nothing": lambda folder: None,
+    "a cell is gone": lambda folder: (folder / "records/classify/random-conv-u0-l0.1-s0.json").unlink(),
+    "an encoder's record is gone": lambda folder: (folder / "records/pretrain/autoencoder-conv-u0.2-s0.json").unlink(),
+    "an encoder is gone": lambda folder: (folder / "encoders/random-conv-u0-s0.safetensors").unlink(),
+    "the baselines are gone": lambda folder: shutil.rmtree(folder / "records/supervised"),
+    "the split is gone": lambda folder: (folder / "splits/digits-s0.parquet").unlink(),
+    "a table is gone": lambda folder: (folder / "tables/cells.csv").unlink(),
+}
+
+
+OTHER = [  # other configs of the study
+    {"labelled": [0.1, 0.3, 0.5]},
+    {"pretrain": {"epochs": 2}},
+    {"classify": {"epochs": 3}},
+    {"supervised": {"epochs": 3}},
+    {"evaluate": ["head", "knn"]},
+    {"augment": {"noise": 0.3}},
+    {"valid_fraction": 0.2},
+    {"budget": "steps"},
+]
+QUICK = ("nothing", "an encoder's record is gone")
+
+
+@pytest.mark.parametrize("what", [w if w in QUICK else pytest.param(w, marks=pytest.mark.long) for w in CHANGES])
+def test_what_is_left_of_a_study_is_what_snakemake_would_do(what, study):
+    CHANGES[what](study.folder / "results/tiny")
+    assert jobs_left(study) == study.planned(config=TINY)
+
+
+def test_what_a_change_of_the_config_leaves_to_do_is_what_snakemake_would_do(finished):
+    changed = [{**TINY, **change} for change in OTHER]
+    plans = finished.plans(changed)
+    assert [jobs_left(finished, config) for config in changed] == plans
+
+
+def test_snakemake_plan_needs_no_flags_says_what_is_left_and_trains_nothing(study):
+    results = study.folder / "results/tiny"
+    for path in (results / "records/classify").glob("autoencoder-*"):
+        path.unlink()
+    before = {path: path.stat().st_mtime_ns for path in results.rglob("*.*") if "logs" not in path.parts}
+    first = study.run("plan", config=TINY)
+    assert first.returncode == 0, first.stderr
+    plan = json.loads((results / "plan.json").read_text())
+    assert {row["rule"]: row["jobs"] for row in plan["stages"] if row["jobs"]} == study.planned(config=TINY)
+    assert set(plan["estimates"]) == {
+        *(f"classify/autoencoder-conv-u0.2-l{label}-s0" for label in ("0.1", "0.5")), "collect", "examples", "report",
+    }  # fmt: skip
+    assert all(seconds > 0 for seconds, *_ in plan["estimates"].values())
+    assert plan["wall_clock"] <= plan["seconds"]
+    text = (results / "plan.txt").read_text()
+    assert "Plan of tiny: 5 of 14 jobs are left" in text
+    assert text in first.stdout + first.stderr
+    after = {path: path.stat().st_mtime_ns for path in results.rglob("*.*") if "logs" not in path.parts}
+    assert set(after) - set(before) == {results / "plan.json", results / "plan.txt"}
+    assert before == {path: after[path] for path in before}
+    # it is no part of the study, and whoever asks again gets a new one
+    assert "plan" not in study.planned(config=TINY)
+    assert study.planned("plan", config=TINY) == {"plan": 1}
+
+
+def test_a_report_shows_a_plan_that_was_there_and_none_is_made_for_one_that_comes_later(study):
+    results = study.folder / "results/tiny"
+    page = study.folder / "reports/tiny/report.html"
+    assert "Planned and measured time" not in page.read_text()
+    config = check_config(TINY, SCHEMA)
+    estimates = {job.name: [9.0, 6.0, 300] for job in jobs_of(config)}
+    plan = {"settings": settings_digest(config), "estimates": estimates, "made": "2026-11-25 12:00:00"}
+    (results / "plan.json").write_text(json.dumps(plan))
+    assert study.planned(config=TINY) == {}
+    page.unlink()
+    result = study.run("report", config=TINY)
+    assert result.returncode == 0, result.stderr
+    shown = page.read_text()
+    assert "Planned and measured time" in shown
+    section = shown[shown.index("Planned and measured time") :]
+    table = section[: section.index("</table>")]
+    assert [table.count(f">{stage}</th>") for stage in ("pretrain", "classify", "supervised", "all")] == [1, 1, 1, 1]
+    # one trained encoder, four cells, two baselines, at 6 s each
+    assert [f"<td>{minutes}</td>" in table for minutes in ("0.1", "0.4", "0.2", "0.7")] == [True] * 4

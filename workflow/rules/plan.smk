@@ -1,0 +1,32 @@
+import time
+
+
+def cores_of_run(_):
+    """All cores of this run, so that nothing runs beside the measurement; 1 where a cluster gives them out."""
+    try:
+        return workflow.cores
+    except WorkflowError:
+        return 1
+
+
+# What the study will take, before it starts: `snakemake plan`. Nothing needs it, and it trains nothing.
+rule plan:
+    input:
+        IMAGES,
+    output:
+        plan=update(f"{RESULTS}/plan.json"),  # an estimate stays beside the job that it was made for
+        text=f"{RESULTS}/plan.txt",
+    log:
+        f"{RESULTS}/logs/plan.log",
+    threads: cores_of_run
+    resources:
+        gpu=GPU,
+    params:
+        data=DATA,
+        reports=REPORTS,
+        gpus=GPU,
+        asked=time.time(),  # whoever asks gets a new one
+    message:
+        "plan {config[study]}: measures for about a minute"
+    script:
+        "../scripts/plan.py"

@@ -1,0 +1,70 @@
+"""What each job asks a cluster for (SLURM, a cloud): minutes, MB, a GPU. On one machine only `gpu` limits anything."""
+
+from pathlib import Path
+
+from sslfast.needs import N_IMAGES, memory_mb, training_mb, training_minutes
+from sslfast.slurm import check_slurm, refusals
+
+
+# `--resources gpu=1` means one GPU here, or one for each submission to a cluster; never one for the whole cluster.
+resource_scopes:
+    gpu="local",
+
+
+SIDE = config["image_size"] if config["dataset"] in ("folder", "stl10") else 32
+N = N_IMAGES.get(config["dataset"]) or sum(len(files) for _, files in listing.train + listing.test)
+if config["dataset"] == "folder":
+    N += len(listing.unlabelled)
+if config["unlabelled_from"]:
+    N += N_IMAGES.get(config["unlabelled_from"], 100_000)  # a folder is not counted for this
+
+
+def memory(copies=1):
+    """MB of a job without training."""
+    return lambda w, attempt: memory_mb(N, SIDE, attempt, copies)
+
+
+def settings_here(w):
+    """How a cell, an encoder or a baseline is trained: `epochs` and, perhaps, `batch_size`."""
+    if "u" not in w.keys():
+        return config["supervised"]
+    if "l" not in w.keys():
+        return method_settings(config, w.method)
+    return config["classify"] if w.get("stage", "finetune") == "finetune" else {}
+
+
+def training_memory(w, attempt):
+    """MB of a job that trains."""
+    batch_size = settings_here(w).get("batch_size") or config["batch_size"]
+    return training_mb(w.encoder, batch_size, N, SIDE, attempt, bool(GPU))
+
+
+def training_time(stage):
+    """Minutes of a job that trains on a fraction of the images."""
+
+    def minutes(w, attempt):
+        fraction = float(w.get("l") or w.u)
+        epochs = settings_here(w).get("epochs", 30)
+        return training_minutes(w.get("stage", stage), w.encoder, epochs, fraction * N, SIDE, attempt)
+
+    return minutes
+
+
+def minutes(n):
+    """Minutes of a job without training."""
+    return lambda w, attempt: n * attempt
+
+
+onstart:
+    settings = workflow.executor_settings
+    if hasattr(settings, "status_command"):  # of SLURM; neither of a job on its node nor of one machine
+        try:
+            check_slurm(settings.status_command, workflow.global_resources)
+        except SslfastError as error:
+            sys.exit(f"error: {error}")
+
+
+onerror:
+    for file in log:
+        for line in refusals(Path(file).read_text(encoding="utf-8", errors="replace")):
+            print(line, file=sys.stderr)

@@ -90,8 +90,6 @@ def test_the_report_of_a_large_grid_is_whole(study, tmp_path):
     images, examples = read_summary(folder / "images.json"), read_examples(folder / "examples.npz")
     write_report(cells, history, config, tmp_path, images, examples)
     check_truth(tmp_path / "tables", config)
-    assert (tmp_path / "report.html").read_text().count(SHOWN.strip()) == len(
-        FEW
-    ) - 1  # one evaluation, nothing to order
+    assert (tmp_path / "report.html").read_text().count(SHOWN.strip()) == len(FEW)
     drawn = draw(analyse(cells, history, settings_of(config)), None)
     assert len(drawn["time_to_threshold"].axes) == 2 * 6

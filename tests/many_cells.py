@@ -1,7 +1,7 @@
 """`python many_cells.py N FOLDER`: N tiny cells in one process; what the process holds after each ten, as JSON lines.
 
-Keys: `memory` (MB in RAM), `objects` that Python keeps track of, open `files`, `threads`, and how many files lie in
-`TMPDIR` (`left`).
+Keys: `memory` (MB in RAM, without pages of files, which the system drops and reads again as it likes), `objects` that
+Python keeps track of, open `files`, `threads`, and how many files lie in `TMPDIR` (`left`).
 """
 
 import gc
@@ -37,9 +37,9 @@ def cell(data, number: int, folder: Path) -> None:
 
 def held() -> dict[str, float]:
     gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return {
-        "memory": pages * os.sysconf("SC_PAGESIZE") / 2**20,
+        "memory": int(status["RssAnon"].split()[0]) / 1024,
         "objects": len(gc.get_objects()),
         "files": len(os.listdir("/proc/self/fd")),
         "threads": len(os.listdir("/proc/self/task")),

@@ -11,7 +11,7 @@ import pytest
 N_CELLS = 200
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux to see what a process holds")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux to see what a process holds")
 def test_200_cells_in_one_process_hold_no_more_than_20(tmp_path, own_data_root):
     (tmp_path / "tmp").mkdir()
     script = Path(__file__).with_name("many_cells.py")

@@ -79,7 +79,16 @@ def jobs(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
 
     def run(gpu, cores=8, **config):
-        given = {"study": "gpus", "n": 8, "device": "cuda", "jobs_per_gpu": 1, "together": 4, "waiting": 0, "die": [], **config}
+        given = {
+            "study": "gpus",
+            "n": 8,
+            "device": "cuda",
+            "jobs_per_gpu": 1,
+            "together": 4,
+            "waiting": 0,
+            "die": [],
+            **config,
+        }
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(given))
         command = [Path(sys.executable).parent / "snakemake", "--cores", str(cores), "--resources", f"gpu={gpu}"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

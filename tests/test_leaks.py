@@ -16,6 +16,8 @@ def test_200_cells_in_one_process_hold_no_more_than_20(tmp_path, own_data_root):
     (tmp_path / "tmp").mkdir()
     script = Path(__file__).with_name("many_cells.py")
     env = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "SSLFAST_DATA": str(own_data_root)}
+    # glibc gives blocks from this size on back as they are freed: what is left is held, not kept to be used again
+    env |= {"MALLOC_MMAP_THRESHOLD_": str(2**18), "MALLOC_ARENA_MAX": "1"}
     done = subprocess.run(
         [sys.executable, script, str(N_CELLS), tmp_path], env=env, capture_output=True, text=True, check=False
     )
@@ -27,6 +29,6 @@ def test_200_cells_in_one_process_hold_no_more_than_20(tmp_path, own_data_root):
     assert last["files"] <= warm["files"]
     assert last["threads"] <= warm["threads"]
     assert last["left"] == 0
-    # memory between two cells goes up and down with what is kept to be used again: its floor must not rise
+    # memory between two cells still goes up and down a little: its floor must not rise
     early, late = ([row["memory"] for row in part] for part in (found[1:10], found[10:]))
     assert min(late) < min(early) + 5, found

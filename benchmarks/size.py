@@ -61,7 +61,7 @@ class Named(list):
         return self.entries.get(name)
 
 given = json.load(open(sys.argv[2]))
-named = {name: Named(entries) for name, entries in given.items() if name in ("input", "output", "params")}
+named = {name: Named(entries) for name, entries in given.items() if name in ("input", "output", "params", "resources")}
 runpy.run_path(sys.argv[1], {"snakemake": SimpleNamespace(**{**given, **named})})
 """
 
@@ -102,7 +102,7 @@ def tables(name: str, shape: dict, folder: Path) -> None:
     config, records, pretrained = recorded.write_study(shape, results)
     kinds = [f"{results}/tables/{table}.{kind}" for table in ("cells", "history", "pretraining")
              for kind in ("parquet", "csv")]  # fmt: skip
-    common = {"config": config, "wildcards": {}, "threads": 1}
+    common = {"config": config, "wildcards": {}, "threads": 1, "resources": {}}
     inputs = {
         "records": list(map(str, records)),
         "images": f"{results}/images.json",

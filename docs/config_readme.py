@@ -23,7 +23,7 @@ snakemake --cores all --config seeds=5            # config.yaml with one key cha
 | `cifar10-quick.yaml` | CIFAR-10, a small grid for two cores and half an hour |
 | `cifar10-5seeds.yaml` | CIFAR-10, more unlabelled fractions and five seeds, for conclusions; less than an hour |
 | `cifar10.yaml` | CIFAR-10, the original study's grid |
-| `methods-quick.yaml` | CIFAR-10, six ways of pre-training, about 20 minutes on two cores |
+| `methods-quick.yaml` | CIFAR-10, six ways of pre-training on a tenth of it, a quarter of an hour on two cores |
 | `methods.yaml` | CIFAR-10, the same with all images, evaluations and controls, up to 2.5 hours |
 | `simclr-resnet18.yaml` | CIFAR-10, SimCLR with a ResNet-18 as published, for a GPU |
 | `folder.yaml` | your own images, commented |

@@ -14,6 +14,7 @@ from fastai.data.transforms import IntToFloatTensor, Normalize
 from fastai.torch_core import TensorBase, TensorImage
 from fastcore.foundation import L
 from fasttransform import DisplayedTransform, ItemTransform
+from torch import Tensor
 
 from ..errors import ConfigError
 from ..seeds import derive_seed
@@ -31,6 +32,7 @@ __all__ = [
 
 
 BANK = 2**22
+_as = Tensor.as_subclass  # not a tensor's own: fastai's looks for attributes to take along, of which ours have none
 
 
 class TensorTarget(TensorBase):
@@ -58,15 +60,32 @@ class Stream:
 
 
 class _ImageTransform(DisplayedTransform):
-    """Changes the images of a batch, and says so that it leaves the rest: where no method fits, fastai's dispatch
-    raises and catches an error, whose traceback holds on to the batch until the garbage is collected."""
+    """`change`s the images of a batch and leaves the rest.
+
+    It knows a batch of our loaders, `(images, …)`, when it sees one: fastai's dispatch by type takes longer than many a
+    change. For all else it says what it does with any type: where no method fits, that dispatch raises and catches
+    an error, whose traceback holds on to the batch until the garbage is collected.
+    """
+
+    def __call__(self, b, split_idx=None, **kwargs):
+        if type(b) is not tuple or not isinstance(b[0], TensorImage) or any(isinstance(t, TensorImage) for t in b[1:]):
+            return super().__call__(b, split_idx=split_idx, **kwargs)
+        if self.split_idx is not None and split_idx != self.split_idx:
+            return b
+        return (_as(self.change(_as(b[0], Tensor)), TensorImage), *b[1:])
 
     def encodes(self, x: TensorBase):
         return x
 
+    def encodes(self, x: TensorImage):  # noqa: F811 - fastai takes the one for the type
+        return TensorImage(self.change(x.as_subclass(Tensor)))
+
 
 class ImagesToFloat(_ImageTransform, IntToFloatTensor):
     """uint8 images → float32 in [0, 1]."""
+
+    def change(self, x: Tensor) -> Tensor:
+        return x.float().div_(self.div)
 
 
 class _Flip(_ImageTransform):
@@ -75,13 +94,16 @@ class _Flip(_ImageTransform):
     def __init__(self, p: float = 0.5):
         self.p, self.stream = p, Stream(type(self).__name__)
 
-    def encodes(self, x: TensorImage):
-        chosen = torch.rand(len(x), generator=self.stream.on(x.device), device=x.device) < self.p
-        images = x.as_subclass(torch.Tensor).permute(0, 2, 3, 1)  # contiguous, as batches are channels-last
+    def change(self, x: Tensor) -> Tensor:
+        n, device = len(x), x.device
+        chosen = torch.rand(n, generator=self.stream.on(device), device=device) < self.p
+        images = x.permute(0, 2, 3, 1)  # contiguous, as batches are channels-last
+        if device.type != "cpu":  # to mirror all costs nothing there; to ask how many are chosen, a wait
+            return torch.where(chosen.view(-1, 1, 1, 1), images.flip(self.dim), images).permute(0, 3, 1, 2)
         mirrored = images.index_select(0, chosen.nonzero().squeeze(1)).flip(self.dim)
         # take each image from among these and the mirrored ones: writing into a batch of bytes is slower
-        place = torch.where(chosen, len(x) - 1 + chosen.cumsum(0), torch.arange(len(x), device=x.device))
-        return TensorImage(torch.cat([images, mirrored]).index_select(0, place).permute(0, 3, 1, 2))
+        place = torch.where(chosen, n - 1 + chosen.cumsum(0), torch.arange(n, device=device))
+        return torch.cat([images, mirrored]).index_select(0, place).permute(0, 3, 1, 2)
 
 
 class FlipHorizontal(_Flip):
@@ -108,18 +130,17 @@ class GaussianNoise(_ImageTransform):
     def __init__(self, std: float = 0.1):
         self.std, self.stream, self._bank = std, Stream(type(self).__name__), None
 
-    def encodes(self, x: TensorImage):
-        plain = x.as_subclass(torch.Tensor)
-        n, c, h, w = plain.shape
-        if (places := BANK - plain.numel()) < BANK // 2:  # big images, whose windows would overlap too much
-            noise = torch.empty_like(plain).normal_(generator=self.stream.on(x.device))
-            return TensorImage(torch.add(plain, noise, alpha=self.std))
+    def change(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        if (places := BANK - x.numel()) < BANK // 2:  # big images, whose windows would overlap too much
+            noise = torch.empty_like(x).normal_(generator=self.stream.on(x.device))
+            return torch.add(x, noise, alpha=self.std)
         draw = int(torch.randint(2 * places, (), generator=self.stream.on(torch.device("cpu"))))
-        window = self._numbers(x.device)[draw // 2 : draw // 2 + plain.numel()]
+        window = self._numbers(x.device)[draw // 2 : draw // 2 + x.numel()]
         noise = window.view(n, h, w, c).permute(0, 3, 1, 2)  # channels-last, as the images are
-        return TensorImage(torch.add(plain, noise, alpha=self.std if draw % 2 else -self.std))
+        return torch.add(x, noise, alpha=self.std if draw % 2 else -self.std)
 
-    def _numbers(self, device: torch.device) -> torch.Tensor:
+    def _numbers(self, device: torch.device) -> Tensor:
         """The bank of this seed, float32 `[BANK]`, the same on every device."""
         if self._bank is None or self._bank[0] != self.stream.root:
             generator = torch.Generator().manual_seed(derive_seed(self.stream.root, "augment", "noise bank"))
@@ -137,9 +158,15 @@ class ReconstructionTarget(ItemTransform):
 
     order = 20
 
+    def __call__(self, b, split_idx=None, **kwargs):
+        return self._with_target(b) if type(b) is tuple else super().__call__(b, split_idx=split_idx, **kwargs)
+
     def encodes(self, b):
-        x = b[0]
-        return x, TensorTarget(x.as_subclass(torch.Tensor))
+        return self._with_target(b)
+
+    @staticmethod
+    def _with_target(b):
+        return b[0], _as(b[0], TensorTarget)
 
 
 class NormalizeImages(_ImageTransform, Normalize):
@@ -159,11 +186,11 @@ class NormalizeImages(_ImageTransform, Normalize):
     def name(self):
         return f"{type(self).__name__} -- {self.mean[0, :, 0, 0].tolist()}, {self.std[0, :, 0, 0].tolist()}"
 
-    def encodes(self, x: TensorImage):
-        return TensorImage(torch.addcmul(self.shift, x.as_subclass(torch.Tensor), self.scale))
+    def change(self, x: Tensor) -> Tensor:
+        return torch.addcmul(self.shift, x, self.scale)
 
 
-def _spread(values: Sequence[float], size: int) -> torch.Tensor:
+def _spread(values: Sequence[float], size: int) -> Tensor:
     one = torch.tensor(list(values), dtype=torch.float32).view(1, -1, 1, 1)
     return one.expand(1, -1, size, size).contiguous(memory_format=torch.channels_last)
 

@@ -132,9 +132,11 @@ class BatchDL(TfmdDL):
                 if isinstance(getattr(tfm, "stream", None), Stream):
                     tfm.stream.restart(self.seed, epoch)
         source = self.dataset.on(self.device)
+        here, there = source.device, self.device
+        elsewhere = there is not None and (here.type != there.type or there.index not in (None, here.index))
         for part in positions.to(source.device).split(self.bs):
             batch = source.batch(part)
-            if self.device is not None:
+            if elsewhere:
                 batch = to_device(batch, self.device)
             yield self.after_batch(batch)
 

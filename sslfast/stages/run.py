@@ -99,6 +99,7 @@ class StageRun:
     def train(self, learn: Learner, checkpoint: str | Path | None, **about: object) -> bool:
         """Fit `learn`; whether it ended well. `about`: what else a checkpoint belongs to."""
         torch.set_num_threads(self.run.threads)
+        torch.backends.cudnn.deterministic = True  # else a GPU sums gradients in whatever order it comes to them
         data, run, fit = self.data, self.run, self.fit
         print(
             f"{data.name} ({data.fingerprint}): {len(learn.dls.train_ds)} images to train on,"

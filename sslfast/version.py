@@ -32,6 +32,7 @@ _NOT_TRAINING = (
     "bucket.py",
     "encoder_store.py",
     "jobs.py",
+    "job_server.py",
     "gpu_lease.py",
     "gpus.py",
     "planning",

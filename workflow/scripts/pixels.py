@@ -1,5 +1,9 @@
 """Logistic regression on raw pixels; write its test predictions and record."""
 
+from sslfast.job_server import hand_over
+
+hand_over()  # where torch is imported already, if a process waits there
+
 from sslfast.jobs import job  # first, it makes the other imports faster
 
 # isort: split

@@ -1,5 +1,9 @@
 """Pre-train one encoder, or take it from where studies share them; write its weights, its pictures, and its record."""
 
+from sslfast.job_server import hand_over
+
+hand_over()  # where torch is imported already, if a process waits there
+
 from sslfast.jobs import job, say  # first, it makes the other imports faster
 
 # isort: split

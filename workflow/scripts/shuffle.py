@@ -1,5 +1,9 @@
 """Make the control of one encoder, its weights shuffled; write its weights and record."""
 
+from sslfast.job_server import hand_over
+
+hand_over()  # where torch is imported already, if a process waits there
+
 from sslfast.jobs import job  # first, it makes the other imports faster
 
 # isort: split

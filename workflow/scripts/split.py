@@ -1,5 +1,9 @@
 """Write the split of one seed."""
 
+from sslfast.job_server import hand_over
+
+hand_over()  # where torch is imported already, if a process waits there
+
 from sslfast.jobs import job  # first, it makes the other imports faster
 
 # isort: split

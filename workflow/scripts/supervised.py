@@ -1,5 +1,9 @@
 """Train one supervised baseline; write its record and test predictions."""
 
+from sslfast.job_server import hand_over
+
+hand_over()  # where torch is imported already, if a process waits there
+
 from sslfast.jobs import job  # first, it makes the other imports faster
 
 # isort: split

@@ -9,6 +9,7 @@ rule pretrain:
         f"{RESULTS}/logs/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.log",
     wildcard_constraints:
         method=f"(?!{SHUFFLED})[a-z][a-z0-9_]*",
+    priority: 2  # cells wait for it
     threads: config["threads"]
     resources:
         gpu=GPU,

@@ -6,6 +6,7 @@ rule supervised:
         predictions=f"{BASELINE}.npy",
     log:
         f"{RESULTS}/logs/supervised/{{encoder}}-l{{l}}-s{{seed}}.log",
+    priority: 1  # the longest jobs: at the end, a core would work on one alone
     threads: config["threads"]
     resources:
         gpu=GPU,

@@ -24,15 +24,10 @@ STAGES = ("classifier", "baseline")
 
 def variants(device: str) -> dict[str, tuple[str, int, str]]:
     """Name: (precision, threads, device); the first is what the others are compared with."""
-    chosen = {
-        "float32, 1 thread": ("float32", 1, "cpu"),
-        "float32, 2 threads": ("float32", 2, "cpu"),
-        "bfloat16, 1 thread": ("bfloat16", 1, "cpu"),
-        "bfloat16, 2 threads": ("bfloat16", 2, "cpu"),
-    }
-    if device != "cpu":
-        chosen |= {f"{device}, {precision}": (precision, 1, device) for precision in ("float32", "bfloat16")}
-    return chosen
+    ways = [("float32", 1), ("float32", 2), ("bfloat16", 1), ("bfloat16", 2)]
+    on_cpu = {f"{p}, {n} thread{'s'[: n - 1]}": (p, n, "cpu") for p, n in (ways if device == "cpu" else ways[:1])}
+    there = {f"{device}, {p}": (p, 1, device) for p in ("float32", "bfloat16") if device != "cpu"}
+    return on_cpu | there
 
 
 def train(options, folder: Path) -> None:

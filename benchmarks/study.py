@@ -3,7 +3,7 @@
     python benchmarks/study.py config/cifar10-quick.yaml dataset=folder folder=~/.cache/sslfast/cifar10
     python benchmarks/study.py config/cifar10.yaml --share dataset=folder folder=~/.cache/sslfast/cifar10
 
-Runs the study from scratch in a folder of its own, and prints
+Runs the study from scratch in a folder of its own, which goes at the end unless `--folder` names it, and prints
 (e) the share of cores x wall-clock that was not spent inside a fit (starts, imports, data, records, tables,
     report, cores waiting);
 (f) with `--share`: every kind of job is run, but only u = 0, 0.1 and 1, with 10 epochs of classifying and 3 of
@@ -27,7 +27,7 @@ import yaml
 from sslfast.config import check_config, read_schema
 
 ROOT = Path(__file__).parents[1]
-PHASE = {"pretrain": "pretrain", "classify": "classify", "supervised": "classify"}
+PHASE = {"pretrain": "pretrain", "classify": "classify", "supervised": "classify"}  # what the fit counts as in a record
 SHORT = {"unlabelled": [0, 0.1, 1], "pretrain": {"epochs": 3}, "classify": {"epochs": 10}}
 
 
@@ -36,29 +36,34 @@ def main() -> None:
     parser.add_argument("configfile", type=Path)
     parser.add_argument("config", nargs="*", help="key=value, as for snakemake --config")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
+    parser.add_argument("--gpu", type=int, default=1, help="jobs that use a GPU at once, as in --resources gpu=…")
+    parser.add_argument("--folder", type=Path, help="where it runs, a new folder that is kept")
     parser.add_argument("--share", action="store_true", help="run a share, compute the whole")
     options = parser.parse_intermixed_args()  # key=value may stand after a flag
     given = yaml.safe_load(options.configfile.read_text(encoding="utf-8"))
-    given |= dict(pair.split("=", 1) for pair in options.config)
+    given |= {key: yaml.safe_load(value) for key, value in (pair.split("=", 1) for pair in options.config)}
     whole = check_config(given, read_schema(ROOT / "workflow/schemas/config.schema.yaml"))
     shortened = {k: {**given.get(k, {}), **v} if isinstance(v, dict) else v for k, v in SHORT.items()}
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "config.yaml"
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "config.yaml"
         config.write_text(yaml.safe_dump(given | shortened if options.share else given), encoding="utf-8")
         flags = ["--snakefile", ROOT / "Snakefile", "--directory", folder, "--configfile", config]
-        flags += ["--cores", str(options.cores), "--quiet", "all"]
+        flags += ["--cores", str(options.cores), "--resources", f"gpu={options.gpu}", "--quiet", "all"]
 
         def snakemake(target: str) -> None:
-            env = {**os.environ, "PYTHONPATH": str(ROOT)}
+            path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+            env = {**os.environ, "PYTHONPATH": path}
             subprocess.run([sys.executable, "-m", "snakemake", target, *flags], check=True, env=env)
 
         snakemake("images")  # decoding is done once a machine, not once a study
         start = time.perf_counter()
         snakemake("all")
         wall = time.perf_counter() - start
-        records = [json.loads(path.read_text()) for path in sorted(Path(folder).glob("results/*/records/*/*.json"))]
-        training, others = job_seconds(Path(folder))
-    fits = sum(record["seconds"][PHASE[record["stage"]]] for record in records)
+        records = [json.loads(path.read_text()) for path in sorted(folder.glob("results/*/records/*/*.json"))]
+        training, others = job_seconds(folder)
+    fits = sum(record["seconds"][PHASE.get(record["stage"], "classify")] for record in records)
     spent = options.cores * wall
     print(
         f"(e) {len(records)} training jobs on {options.cores} cores: {wall / 60:.1f} min, of which"
@@ -86,8 +91,9 @@ def job_seconds(folder: Path) -> tuple[float, float]:
     for path in (folder / ".snakemake/metadata").rglob("*"):
         if path.is_file():
             job = json.loads(path.read_text())
-            jobs[job["rule"], job["starttime"]] = job["endtime"] - job["starttime"]
-    training = sum(seconds for (rule, _), seconds in jobs.items() if rule in PHASE)
+            # one note an output: jobs of several are told apart by their log
+            jobs[job["rule"], *job["log"]] = job["endtime"] - job["starttime"]
+    training = sum(seconds for (rule, *_), seconds in jobs.items() if rule in PHASE)
     return training, sum(jobs.values()) - training
 
 

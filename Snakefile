@@ -34,7 +34,7 @@ include: "workflow/rules/plan.smk"
 onstart:
     waiting = [job for job in workflow.dag.needrun_jobs() if job.rule.name in USES_TORCH]
     if workflow.local_exec and len(waiting) > 2:
-        job_server.start()
+        job_server.start(config["threads"])
 
 
 # Every file of the study, not the report alone: Snakemake does not miss a file in the middle (of a job that failed, or

@@ -29,11 +29,12 @@ import threading
 import traceback
 from contextlib import suppress
 
-__all__ = ["hand_over", "leave", "start"]
+__all__ = ["THREADS", "forks_for", "hand_over", "leave", "start", "whoami"]
 
 SERVER = "SSLFAST_JOB_SERVER"  # in the environment of jobs: the name of the server's socket; "off": start none
-# Libraries count their threads when they are loaded: the server's count one, so it serves jobs of one thread.
-THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+# What Snakemake sets for its jobs. Libraries count their threads when they are loaded: the server's count one, so it
+# serves jobs of one thread.
+THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 PATIENCE = 120.0  # seconds that a script waits for a fork before it does the work itself
 FORWARDED = (signal.SIGTERM, signal.SIGINT)
 
@@ -41,9 +42,14 @@ _asked: socket.socket | None = None  # in a fork: the script that asked for it
 _servers: list[subprocess.Popen] = []  # what keeps their standard input open
 
 
-def start() -> None:
-    """Start a server for the jobs that this process will start, if the system allows it; it ends with this process."""
-    if sys.platform != "linux" or os.environ.get(SERVER) == "off":
+def forks_for(threads: int) -> bool:
+    """Whether jobs of so many threads begin in a fork, where Snakemake runs them on its own machine."""
+    return sys.platform == "linux" and os.environ.get(SERVER) != "off" and threads == 1
+
+
+def start(threads: int = 1) -> None:
+    """Start a server for the jobs that this process will start, if it can serve such; it ends with this process."""
+    if not forks_for(threads):
         return
     name = f"sslfast-{secrets.token_hex(16)}"
     environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
@@ -102,6 +108,11 @@ def leave(code: int) -> None:
         with suppress(OSError):  # the script has been killed
             _asked.send(bytes([code]))
     os._exit(code)
+
+
+def whoami() -> str:
+    """What a log says of this process."""
+    return f"process {os.getpid()}" + (f", a fork of {os.getppid()}" if _asked else "")
 
 
 def _connect(name: str) -> socket.socket | None:
@@ -189,9 +200,10 @@ def _prepare() -> None:
     from . import jobs  # noqa: F401, I001 - first, as in the scripts
     from . import encoder_store, stages  # noqa: F401
     from .data import study  # noqa: F401
-    from .version import code_version
+    from .version import code_version, reading_version
 
-    code_version()  # looked up once
+    for look_up in (code_version, reading_version):  # remembered
+        look_up()
     gc.freeze()  # so that forks share these pages
 
 

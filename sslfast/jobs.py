@@ -13,7 +13,7 @@ from pathlib import Path
 from .attempts import CHECKPOINT, attempt, checkpoints_of, digest_of, forget
 from .errors import SslfastError, explain, one_line
 from .gpu_lease import lease_gpu
-from .job_server import leave
+from .job_server import leave, whoami
 from .memory import keep_freed_memory
 
 __all__ = ["job", "say"]
@@ -50,7 +50,7 @@ def job(snakemake) -> Iterator[Path | None]:
             redirect_stdout(file),
             redirect_stderr(file),
         ):
-            print(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {_title(snakemake)}, process {os.getpid()}", flush=True)
+            print(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {_title(snakemake)}, {whoami()}", flush=True)
             try:
                 forget(snakemake.input, checkpoints_of(snakemake.config))
                 if folder := snakemake.params.get("checkpoint"):

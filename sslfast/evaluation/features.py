@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ..data.augment import Augment
 from ..data.images import ImageData, ImageSet
-from ..data.loaders import EVAL_BATCH, BatchDL, ImageRows
+from ..data.loaders import BatchDL, ImageRows, eval_batch
 from ..data.splits import Split
 from ..errors import ConfigError, DataError
 from ..precision import resolve_precision
@@ -117,7 +117,8 @@ def clean_batches(
     """The images at `rows`, as networks get them, not augmented: batches float32 `[B, C, S, S]` on `device`."""
     tfms = Augment().transforms(split.mean, split.std, images.image_size, reconstruct=False)
     dataset = ImageRows(images, rows, split_idx=1, labels=False)
-    loader = BatchDL(dataset, bs=EVAL_BATCH, after_batch=tfms, device=torch.device(device))
+    device = torch.device(device)
+    loader = BatchDL(dataset, bs=eval_batch(dataset, device), after_batch=tfms, device=device)
     for (x,) in loader:
         yield x.as_subclass(Tensor)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..data.splits import Split, write_split
 from ..errors import printable
+from ..job_server import THREADS, forks_for
 from .speeds import Speed, Speeds, merged
 
 __all__ = ["probe"]
@@ -21,8 +22,6 @@ IN_ALL = 45.0  # seconds that all trials may take, about
 AROUND = 2.0  # seconds of a trial outside its fit
 MOST, LEAST = 4.0, 1.0  # seconds of a trial's fit
 OF_PIXELS = 512  # images to validate on where there is no encoder
-# what Snakemake sets for its jobs
-THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def probe(
@@ -38,7 +37,8 @@ def probe(
     """The `Speeds` of `kinds` of jobs of the study that `config` describes, on this machine, within about a minute.
 
     `split`: that of its first seed; `data`: what its images depend on (see `study_images`); `side_by_side`: how many
-    jobs run at once; `before`: seconds that a job takes before Python reads its first line of sslfast.
+    jobs run at once; `before`: seconds that a job takes before Python reads its first line of sslfast. Jobs that
+    begin in a fork (see `sslfast.job_server`) import nothing after that.
     """
     kinds = list(dict.fromkeys(kinds))
     if not kinds:
@@ -46,7 +46,8 @@ def probe(
     with tempfile.TemporaryDirectory(prefix="sslfast-plan-") as folder:
         write_split(split, Path(folder) / "split.parquet")
         answers = _ask(kinds, config, data, side_by_side, Path(folder))
-    return _speeds(kinds, answers, side_by_side, before, split_seconds)
+    begun = "imported" if forks_for(config["threads"]) else "asked"
+    return _speeds(kinds, answers, side_by_side, before, split_seconds, begun)
 
 
 def _ask(kinds: Sequence[str], config: Mapping, data: Mapping, n: int, folder: Path) -> list[dict]:
@@ -90,11 +91,11 @@ def _ask(kinds: Sequence[str], config: Mapping, data: Mapping, n: int, folder: P
     return found
 
 
-def _speeds(kinds: Sequence[str], answers: Sequence[Mapping], n: int, before: float, split_seconds: float) -> Speeds:
+def _speeds(kinds, answers: Sequence[Mapping], n: int, before: float, split_seconds: float, begun: str) -> Speeds:
     good = [answer for answer in answers if "problem" not in answer]
     if not good:
         return Speeds(n, before, split_seconds, problems=dict.fromkeys(kinds, answers[0]["problem"]))
-    start = before + sum(answer["started"] - answer["asked"] for answer in good) / len(good)
+    start = before + sum(answer["started"] - answer[begun] for answer in good) / len(good)
     speeds, problems = {}, {}
     for kind in kinds:
         found = [answer["kinds"][kind] for answer in good]

@@ -24,7 +24,7 @@ from ..data.study import study_images, study_split  # noqa: E402
 from ..errors import one_line  # noqa: E402
 from ..memory import keep_freed_memory  # noqa: E402
 from ..stages import run_settings  # noqa: E402
-from ..version import code_version  # noqa: E402
+from ..version import code_version, reading_version  # noqa: E402
 from .trials import look_at, measure  # noqa: E402
 
 LONGEST = 120  # seconds after which a kind of job is given up
@@ -35,9 +35,11 @@ def main(request_path: str, answer_path: str) -> None:
     request = json.loads(Path(request_path).read_text(encoding="utf-8"))
     config, folder = request["config"], Path(answer_path).with_suffix("")
     folder.mkdir()
+    for look_up in (code_version, reading_version):  # each job does, and takes its time for that
+        look_up()
+    imported = time.time()
     data = study_images(request["data"], config)
     split = study_split(request["split"], data, config, config["seeds"][0])
-    code_version()  # each job looks it up for its record, and takes its time for that
     started = time.time()
     keep_freed_memory()
     gc.freeze()
@@ -61,7 +63,7 @@ def main(request_path: str, answer_path: str) -> None:
         answer = folder / f"{kind.replace('/', ' ')}.json"
         tried = partial(speed_of, kind, known.get("views"), known.get("images"))
         kinds[kind] = known if "problem" in known else _apart(tried, answer)
-    found = {"started": started, "encoders": encoders, "kinds": kinds}
+    found = {"imported": imported, "started": started, "encoders": encoders, "kinds": kinds}
     Path(answer_path).write_text(json.dumps(found), encoding="utf-8")
 
 

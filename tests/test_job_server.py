@@ -1,0 +1,187 @@
+"""Scripts that hand their work over to a fork of a process that has torch imported."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sslfast.job_server import SERVER
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the server is for Linux")
+
+STARTER = """
+import os, sys
+from sslfast.job_server import SERVER, start
+start()
+print(os.environ[SERVER], flush=True)
+sys.stdin.read()
+"""
+BEGIN = """
+import os, sys
+from sslfast.job_server import hand_over
+hand_over()
+"""
+SLEEP = f"{BEGIN}\nprint(os.getpid(), flush=True)\nimport time\ntime.sleep(60)\n"
+
+
+@contextmanager
+def started() -> Iterator[tuple[str, subprocess.Popen]]:
+    """The name of a server, and the process that started it, as Snakemake does."""
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", STARTER], **streams) as starter:
+        yield starter.stdout.readline().strip(), starter
+        starter.kill()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with started() as (name, _):
+        yield name
+
+
+class Script:
+    """Starts scripts as Snakemake does, in a folder."""
+
+    def __init__(self, folder: Path, server: str):
+        self.folder, self.environment = folder, {**os.environ, "OMP_NUM_THREADS": "1", SERVER: server}
+
+    def begin(self, text: str, *arguments: str, **environment: str) -> subprocess.Popen:
+        path = self.folder / "script.py"
+        path.write_text(text)
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        env = {**self.environment, **environment}
+        return subprocess.Popen([sys.executable, path, *arguments], cwd=self.folder, env=env, **streams)
+
+    def run(self, text: str, *arguments: str, **environment: str) -> tuple[int, str, str]:
+        """Exit code, output, errors."""
+        process = self.begin(text, *arguments, **environment)
+        output, errors = process.communicate(timeout=120)
+        return process.returncode, output, errors
+
+    def begin_to_sleep(self) -> tuple[subprocess.Popen, psutil.Process]:
+        """A script, and the fork that sleeps in its place."""
+        process = self.begin(SLEEP)
+        fork = psutil.Process(int(process.stdout.readline()))
+        assert fork.pid != process.pid
+        return process, fork
+
+
+@pytest.fixture
+def script(tmp_path, server):
+    return Script(tmp_path, server)
+
+
+def ended(process: psutil.Process, seconds: float = 20) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        process.wait(seconds)
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_script_begins_with_torch_imported_and_with_all_that_is_its_own(script):
+    about = "'torch' in sys.modules, os.getcwd(), sys.argv[1:], os.fsencode(os.environ['MINE']), __name__"
+    found = script.run(f"{BEGIN}\nprint([{about}])\nprint('wrong', file=sys.stderr)", "a b", MINE="é\udcff")
+    expected = [True, str(script.folder), ["a b"], "é".encode() + b"\xff", "__main__"]
+    assert found == (0, f"{expected}\n", "wrong\n")
+
+
+@pytest.mark.parametrize("end", ["sys.exit(3)", "from sslfast.job_server import leave; leave(3)"])
+def test_a_script_ends_with_the_code_of_its_fork(script, end):
+    assert script.run(f"{BEGIN}\n{end}")[0] == 3
+
+
+def test_an_error_is_the_script_s_own(script):
+    code, _, errors = script.run(f"{BEGIN}\n1 / 0")
+    assert code == 1
+    assert errors.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_forks_share_nothing(script):
+    text = f"{BEGIN}\nimport torch\nprint(torch.get_num_threads())\ntorch.set_num_threads(2)"
+    assert [script.run(text)[1] for _ in range(2)] == ["1\n", "1\n"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_reach_the_fork(script, number):
+    text = f"""{BEGIN}
+import signal, time
+def stop(number, frame):
+    print("told", number, flush=True)
+    sys.exit(7)
+signal.signal({number:d}, stop)
+print("ready", flush=True)
+time.sleep(60)
+"""
+    process = script.begin(text)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=30)
+    assert (process.returncode, output) == (7, f"told {number:d}\n")
+
+
+def test_a_fork_goes_with_its_script(script):
+    process, fork = script.begin_to_sleep()
+    process.kill()
+    process.wait()
+    assert ended(fork)
+
+
+def test_a_script_whose_fork_is_killed_ends_as_killed(script):
+    process, fork = script.begin_to_sleep()
+    fork.kill()
+    assert process.wait(20) == 128 + signal.SIGKILL
+
+
+@pytest.mark.parametrize("environment", [{SERVER: "off"}, {SERVER: "sslfast-nobody"}, {"OMP_NUM_THREADS": "2"}, {}])
+def test_a_script_does_its_work_itself_where_there_is_no_server_for_it(script, environment):
+    output = script.run(f"{BEGIN}\nprint('torch' in sys.modules)", **environment)[1]
+    assert output == ("True\n" if not environment else "False\n")
+
+
+def test_a_server_that_cannot_fork_leaves_the_work_to_the_script(tmp_path):
+    with socket.socket(socket.AF_UNIX) as broken:
+        broken.bind("\0sslfast-broken")
+        broken.listen()
+        process = Script(tmp_path, "sslfast-broken").begin(f"{BEGIN}\nprint('torch' in sys.modules)")
+        connection, _ = broken.accept()
+        connection.recv(8)
+        connection.close()
+        assert process.communicate(timeout=60)[0] == "False\n"
+
+
+SOMEBODY_ELSE = """
+import os, socket, sys, time
+os.setresuid(65534, 65534, 65534)
+one = socket.socket(socket.AF_UNIX)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_nobody_else_is_served_and_nobody_else_is_asked(server, script):
+    assert script.run(f"{SOMEBODY_ELSE}\none.connect('\\0{server}')\nprint(one.recv(1))")[1] == "b''\n"
+    foreign = f"{SOMEBODY_ELSE}\none.bind('\\0sslfast-foreign')\none.listen()\nprint('listens', flush=True)"
+    with script.begin(f"{foreign}\ntime.sleep(60)") as listening:
+        assert listening.stdout.readline() == "listens\n"
+        assert script.run(f"{BEGIN}\nprint('torch' in sys.modules)", **{SERVER: "sslfast-foreign"})[1] == "False\n"
+        listening.kill()
+
+
+def test_it_ends_with_the_process_that_started_it_however_that_ends(tmp_path):
+    with started() as (name, starter):
+        process, fork = Script(tmp_path, name).begin_to_sleep()
+        (serving,) = psutil.Process(starter.pid).children()
+        starter.kill()
+        assert ended(serving)
+        assert fork.is_running()  # a job goes on without Snakemake, as ever
+        process.kill()
+        assert ended(fork)
+        time.sleep(0.1)
+        again = Script(tmp_path, name).run(f"{BEGIN}\nprint('torch' in sys.modules)")
+        assert again[1] == "False\n"

@@ -136,7 +136,6 @@ class Cluster:
             if self.accounting:
                 self._start_database()
                 self.start_accounting()
-                self.run("sacctmgr", "--immediate", "add", "cluster", "pretended")
             self._start("slurmctld", "-D")
             self._start("slurmd", "-D")
             self._wait(lambda: self.run("sinfo", "--noheader", "--format=%T", "--partition=usual").strip() == "idle")

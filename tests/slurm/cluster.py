@@ -61,6 +61,7 @@ AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
 AccountingStoragePort={accounting_port}
 AccountingStoragePass={folder}/munge.socket
+AccountingStoreFlags=job_comment
 JobAcctGatherType=jobacct_gather/linux
 """
 # without a password: MariaDB knows root by the socket, which slurmdbd finds by $MYSQL_UNIX_PORT

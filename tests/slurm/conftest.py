@@ -12,7 +12,7 @@ import yaml
 from cluster import Cluster, why_not
 from studies import Workflow
 from test_killed import STUDY as KILLED
-from test_killed import wait_for
+from test_killed import results, wait_for
 
 STUDY = {**KILLED, "labelled": [0.3, 0.4], "pretrain": {"epochs": 60}, "supervised": {"epochs": 5}}
 BOX = "autoencoder-conv-u0.2"
@@ -54,6 +54,11 @@ def running(folder: Path, *arguments: str, **environment: str) -> Iterator[subpr
         except subprocess.TimeoutExpired:  # its handler of SIGTERM can wait for its own lock
             snakemake.kill()
             snakemake.wait()
+
+
+def trained(folder: Path) -> dict:
+    """All that training made, but for what is kept until a job needs it."""
+    return {name: made for name, made in results(folder).items() if "checkpoints" not in name}
 
 
 class Through:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 from cluster import Cluster, why_not
-from conftest import BOX, PROFILE, STUDY, running
+from conftest import BOX, PROFILE, STUDY, running, trained
 from studies import Workflow
-from test_killed import results, wait_for
+from test_killed import wait_for
 
 pytestmark = pytest.mark.long
 LONG = {**STUDY, "pretrain": {"epochs": 120}}
@@ -85,7 +85,7 @@ class Through:
 def test_records_are_those_of_a_local_run_bit_for_bit(through, tmp_path):
     local = Workflow(tmp_path)
     assert local.run("--cores", "2", "--until", "classify", "supervised", config=LONG).returncode == 0
-    expected, found = results(tmp_path), results(through.folder)
+    expected, found = trained(tmp_path), trained(through.folder)
     assert len(expected) == 5 + 4 + 1 + 1 + 1  # records, predictions, pictures, encoder, split
     assert found.keys() == expected.keys()
     for name in expected:
@@ -94,7 +94,7 @@ def test_records_are_those_of_a_local_run_bit_for_bit(through, tmp_path):
 
 def test_the_report_is_written_by_the_last_submission(through):
     assert (through.folder / "reports/tiny/report.html").exists()
-    assert through.jobs[-1]["Comment"].startswith("group_report")
+    assert through.jobs[-1]["Comment"].startswith("rule_report_collect_examples_report")
 
 
 def test_training_that_was_cancelled_or_preempted_goes_on_after_its_last_epoch(through):

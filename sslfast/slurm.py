@@ -1,12 +1,16 @@
-"""What a person is told when a cluster cannot run a study as it is called."""
+"""What a person is told when a cluster cannot run a study as it is called, and what becomes of jobs there."""
 
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from logging import Logger
 
 from .errors import SslfastError
 
-__all__ = ["check_slurm", "refusals"]
+__all__ = ["check_slurm", "mended", "refusals"]
+
+# of SLURM's command and a logger: the state of each job by its number, or None, and the seconds that it took
+Question = Callable[[str, Logger], Awaitable[tuple[dict[str, str] | None, float | None]]]
 
 
 def check_slurm(status_command: str, limits: Iterable[str]) -> None:
@@ -20,12 +24,52 @@ def check_slurm(status_command: str, limits: Iterable[str]) -> None:
             " expected: snakemake --workflow-profile profiles/slurm"
         )
     if status_command == "sacct":
-        asked = subprocess.run(["sacct", "--noheader"], capture_output=True, text=True, check=False)  # noqa: S607
+        asked = _ask("sacct", "--noheader")
         if asked.returncode:
             raise SslfastError(
                 f"sacct: {(asked.stderr.strip() or 'failed').splitlines()[-1]}; so nobody can be asked how a job ended:"
                 " on a cluster without accounting add --slurm-status-command squeue"
             )
+
+
+def mended(question: Question) -> Question:
+    """`question`, by which Snakemake's plugin learns how jobs are, with no answer that makes it wait for ever.
+
+    Version 2.8 does so after three: none at all (it forgets the jobs), sacct's `CANCELLED by 1000`, and `PREEMPTED`
+    of a job that SLURM does not run again.
+    """
+    silent = False
+
+    async def states_of_jobs(command: str, logger: Logger) -> tuple[dict[str, str], float]:
+        nonlocal silent
+        states, seconds = await question(command, logger)
+        if silent != (states is None):
+            silent = not silent
+            program = command.split()[0]
+            logger.warning(
+                f"{program} does not answer: how jobs are is not known. They go on, and it is asked again until it does"
+                if silent
+                else f"{program} answers again"
+            )
+        if states is None:
+            return {}, 0.0  # jobs of which nothing is said are asked after the next time
+        states = {job: state.partition(" ")[0] for job, state in states.items()}
+        lost = _not_in_queue({job for job, state in states.items() if state == "PREEMPTED"})
+        return states | dict.fromkeys(lost, "CANCELLED"), seconds
+
+    return states_of_jobs
+
+
+def _not_in_queue(preempted: set[str]) -> set[str]:
+    """Those that wait for nothing; a job that is requeued is PREEMPTED for sacct until it runs again."""
+    if not preempted:
+        return set()
+    asked = _ask("squeue", "--me", "--noheader", "--format=%i")
+    return set() if asked.returncode else preempted - set(asked.stdout.split())
+
+
+def _ask(*command: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
 
 
 def refusals(log: str) -> list[str]:

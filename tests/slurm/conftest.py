@@ -12,9 +12,9 @@ import yaml
 from cluster import Cluster, why_not
 from studies import Workflow
 from test_killed import STUDY as KILLED
-from test_killed import wait_for
+from test_killed import results, wait_for
 
-STUDY = {**KILLED, "labelled": [0.3, 0.4], "pretrain": {"epochs": 100}}
+STUDY = {**KILLED, "labelled": [0.3, 0.4], "pretrain": {"epochs": 60}, "supervised": {"epochs": 5}}
 BOX = "autoencoder-conv-u0.2"
 RECORDS = [
     f"results/tiny/records/classify/{BOX}-l0.3-s0.json",
@@ -22,12 +22,12 @@ RECORDS = [
     "results/tiny/records/supervised/conv-l0.3-s0.json",
 ]
 # GPUs are asked for by jobs that then do without, as the cluster's are no GPUs
-CALL = [
+PROFILE = [
     *("--workflow-profile", "profiles/slurm"),
-    *("--slurm-status-command", "squeue"),
-    *("--slurm-init-seconds-before-status-checks", "3"),
+    *("--slurm-init-seconds-before-status-checks", "1"),
     *("--set-resources", "pretrain:gpu=1", "supervised:gpu=1"),
 ]
+CALL = [*PROFILE, "--slurm-status-command", "squeue"]
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +42,7 @@ def cluster():
 def running(folder: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen]:
     """Snakemake at work in `folder`, what it says in output.txt; at the end it has ended."""
     with open(folder / "output.txt", "w") as output:
-        command = [Path(sys.executable).parent / "snakemake", *arguments]
+        command = [sys.executable, Path(__file__).with_name("asks_often.py"), *arguments]
         env = {**os.environ, **environment}
         snakemake = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, env=env)
     try:
@@ -54,6 +54,11 @@ def running(folder: Path, *arguments: str, **environment: str) -> Iterator[subpr
         except subprocess.TimeoutExpired:  # its handler of SIGTERM can wait for its own lock
             snakemake.kill()
             snakemake.wait()
+
+
+def trained(folder: Path) -> dict:
+    """All that training made, but for what is kept until a job needs it."""
+    return {name: made for name, made in results(folder).items() if "checkpoints" not in name}
 
 
 class Through:

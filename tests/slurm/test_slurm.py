@@ -1,10 +1,8 @@
 """A study through a real SLURM: what its jobs ask for, and what becomes of one that is cancelled in mid-training."""
 
 import re
-from pathlib import Path
 
-from conftest import RECORDS, STUDY
-from test_killed import results
+from conftest import RECORDS, STUDY, trained
 
 
 def test_records_are_those_of_a_local_run_bit_for_bit_though_a_job_was_cancelled_in_mid_training(through, local):
@@ -68,11 +66,6 @@ def test_a_cluster_without_accounting_is_noticed_before_anything_waits_for_ever(
     assert result.returncode == 1
     assert "error: sacct: Slurm accounting storage is disabled" in result.stderr
     assert "add --slurm-status-command squeue" in result.stderr
-
-
-def trained(folder: Path) -> dict:
-    """All that training made, but for what is kept until a job needs it."""
-    return {name: made for name, made in results(folder).items() if "checkpoints" not in name}
 
 
 def minutes(job: dict[str, str]) -> int:

@@ -35,6 +35,14 @@ def test_one_line_says_why_there_is_no_cluster(monkeypatch, system, user, found,
     assert cluster.why_not() == reason
 
 
+def test_one_line_says_what_accounting_lacks(monkeypatch):
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(shutil, "which", lambda name: name if name in (*cluster.PROGRAMS, "sacct") else None)
+    assert cluster.why_not() is None
+    assert cluster.why_not(accounting=True).startswith("slurmdbd, mariadbd, mariadb-install-db, my_print_defaults not")
+
+
 def test_a_failed_installation_is_a_reason_in_apts_words(monkeypatch):
     failed = subprocess.CompletedProcess([], 100, "", "E: one thing\nE: Unable to fetch some archives\n")
     monkeypatch.setattr(platform, "system", lambda: "Linux")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sslfast.needs import N_IMAGES, memory_mb, training_mb, training_minutes
-from sslfast.slurm import check_slurm, refusals
+from sslfast.slurm import check_slurm, mended, refusals
 
 
 # `--resources gpu=1` means one GPU here, or one for each submission to a cluster; never one for the whole cluster.
@@ -62,6 +62,9 @@ onstart:
             check_slurm(settings.status_command, workflow.global_resources)
         except SslfastError as error:
             sys.exit(f"error: {error}")
+        import snakemake_executor_plugin_slurm as plugin
+
+        plugin.query_job_status = mended(plugin.query_job_status)
 
 
 onerror:

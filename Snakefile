@@ -3,10 +3,6 @@
 #                  `-> supervised ------------^
 # Run `snakemake --cores all`; the config's keys are explained in config/README.md.
 
-from sslfast import job_server
-
-USES_TORCH = ("split", "pretrain", "shuffle", "classify", "evaluate", "supervised", "pixels")
-
 
 # A --configfile replaces the default whole: merged, keys of one study would leak into another.
 if not workflow.overwrite_configfiles:
@@ -28,13 +24,6 @@ include: "workflow/rules/collect.smk"
 include: "workflow/rules/examples.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/plan.smk"
-
-
-# Training jobs on this machine begin where torch is imported already; for two of them nothing would be saved.
-onstart:
-    waiting = [job for job in workflow.dag.needrun_jobs() if job.rule.name in USES_TORCH]
-    if workflow.local_exec and len(waiting) > 2:
-        job_server.start(config["threads"])
 
 
 # Every file of the study, not the report alone: Snakemake does not miss a file in the middle (of a job that failed, or

@@ -1,7 +1,6 @@
 """What every script of the workflow does around its work: log, fail with one line, start and stop fast."""
 
 import gc
-import os
 import signal
 import sys
 import time

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sslfast import job_server
 from sslfast.needs import N_IMAGES, memory_mb, training_mb, training_minutes
 from sslfast.slurm import check_slurm, mended, refusals
 
@@ -55,6 +56,9 @@ def minutes(n):
     return lambda w, attempt: n * attempt
 
 
+USES_TORCH = ("split", "pretrain", "shuffle", "classify", "evaluate", "supervised", "pixels")
+
+
 onstart:
     settings = workflow.executor_settings
     if hasattr(settings, "status_command"):  # of SLURM; neither of a job on its node nor of one machine
@@ -65,6 +69,9 @@ onstart:
         import snakemake_executor_plugin_slurm as plugin
 
         plugin.query_job_status = mended(plugin.query_job_status)
+    elif workflow.local_exec:  # training jobs begin where torch is imported already; two of them would save nothing
+        if sum(job.rule.name in USES_TORCH for job in workflow.dag.needrun_jobs()) > 2:
+            job_server.start(config["threads"])
 
 
 onerror:

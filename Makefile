@@ -54,10 +54,15 @@ bench-study: $(READY)
 	$(BIN)/python benchmarks/study.py config/cifar10-quick.yaml $(STUDY_DATA)
 	$(BIN)/python benchmarks/study.py config/cifar10.yaml --share $(STUDY_DATA)
 
+# Jobs that share the GPU in a study: a core each, and some GB of its memory.
+GPU_JOBS ?= 12
+
 bench-gpu: $(READY)
-	$(BIN)/python benchmarks/learners.py --data $(DATA) --device cuda --parts ac --batches 300
+	$(BIN)/python benchmarks/learners.py --data $(DATA) --device cuda --parts ac --batches 300 --rounds 3
 	$(BIN)/python benchmarks/limits.py --device cuda
-	$(BIN)/python benchmarks/study.py config/cifar10.yaml --share $(STUDY_DATA) device=cuda
+	$(BIN)/python benchmarks/sharing.py --data $(DATA) --jobs 1 4 8
+	$(BIN)/python benchmarks/study.py config/cifar10.yaml --share cells $(STUDY_DATA) device=cuda jobs_per_gpu=$(GPU_JOBS) \
+		--cores $(GPU_JOBS) --gpu $(GPU_JOBS)
 
 clean:
 	rm -rf .venv .snakemake build *.egg-info

@@ -2,14 +2,16 @@
 
     python benchmarks/study.py config/cifar10-quick.yaml dataset=folder folder=~/.cache/sslfast/cifar10
     python benchmarks/study.py config/cifar10.yaml --share dataset=folder folder=~/.cache/sslfast/cifar10
+    python benchmarks/study.py config/cifar10.yaml --share cells device=cuda jobs_per_gpu=12 --cores 12 --gpu 12
 
 Runs the study from scratch in a folder of its own, which goes at the end unless `--folder` names it, and prints
 (e) the share of cores x wall-clock that was not spent inside a fit (starts, imports, data, records, tables,
     report, cores waiting);
-(f) with `--share`: every kind of job is run, but only u = 0, 0.1 and 1, with 10 epochs of classifying and 3 of
-    pre-training, and the whole study is computed from that: a fit takes once + epochs x each, where `each` is
-    the mean of its later epochs; a classifier depends on l alone, pre-training is a straight line in u, and
-    everything outside fits grows with the number of jobs.
+(f) with `--share`: the time of the whole study, computed from a share of it. `epochs`: every kind of job is run, but
+    only u = 0, 0.1 and 1, with 10 epochs of classifying and 3 of pre-training; a fit takes once + epochs x each,
+    where `each` is the mean of its later epochs. `cells`: u = 0, 0.05, 0.1, 0.5 and 1, all epochs. A classifier depends
+    on l alone, pre-training is a straight line in u, a job takes as long outside its fit as it did here on average, and
+    a free core takes the job with the longest chain behind it. The same is computed of what was run, for comparison.
 """
 
 import argparse
@@ -25,10 +27,14 @@ import numpy as np
 import yaml
 
 from sslfast.config import check_config, read_schema
+from sslfast.planning.schedule import wall_clock
 
 ROOT = Path(__file__).parents[1]
 PHASE = {"pretrain": "pretrain", "classify": "classify", "supervised": "classify"}  # what the fit counts as in a record
-SHORT = {"unlabelled": [0, 0.1, 1], "pretrain": {"epochs": 3}, "classify": {"epochs": 10}}
+SHARES = {
+    "epochs": {"unlabelled": [0, 0.1, 1], "pretrain": {"epochs": 3}, "classify": {"epochs": 10}},
+    "cells": {"unlabelled": [0, 0.05, 0.1, 0.5, 1]},
+}
 
 
 def main() -> None:
@@ -38,17 +44,17 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--gpu", type=int, default=1, help="jobs that use a GPU at once, as in --resources gpu=…")
     parser.add_argument("--folder", type=Path, help="where it runs, a new folder that is kept")
-    parser.add_argument("--share", action="store_true", help="run a share, compute the whole")
+    parser.add_argument("--share", nargs="?", choices=SHARES, const="epochs", help="run a share, compute the whole")
     options = parser.parse_intermixed_args()  # key=value may stand after a flag
     given = yaml.safe_load(options.configfile.read_text(encoding="utf-8"))
     given |= {key: yaml.safe_load(value) for key, value in (pair.split("=", 1) for pair in options.config)}
-    whole = check_config(given, read_schema(ROOT / "workflow/schemas/config.schema.yaml"))
-    shortened = {k: {**given.get(k, {}), **v} if isinstance(v, dict) else v for k, v in SHORT.items()}
+    share = SHARES.get(options.share, {})
+    run = given | {k: {**given.get(k, {}), **v} if isinstance(v, dict) else v for k, v in share.items()}
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "config.yaml"
-        config.write_text(yaml.safe_dump(given | shortened if options.share else given), encoding="utf-8")
+        config.write_text(yaml.safe_dump(run), encoding="utf-8")
         flags = ["--snakefile", ROOT / "Snakefile", "--directory", folder, "--configfile", config]
         flags += ["--cores", str(options.cores), "--resources", f"gpu={options.gpu}", "--quiet", "all"]
 
@@ -74,15 +80,11 @@ def main() -> None:
         f" {others:.0f} in other jobs, {spent - training - others:.0f} waiting or in Snakemake"
     )
     if options.share:
-        seconds = whole_fits(records, whole)
-        n_jobs = sum(n for n, _ in seconds.values())
-        outside = (spent - fits) / len(records) * n_jobs
-        total = (sum(s for _, s in seconds.values()) + outside) / options.cores
-        parts = ", ".join(f"{stage} {n} fits {s / 60:.0f} min" for stage, (n, s) in seconds.items())
-        print(
-            f"(f) the whole study on {options.cores} cores, computed: {total / 60:.0f} min"
-            f" (core minutes: {parts}, outside {outside / 60:.0f})"
-        )
+        schema = read_schema(ROOT / "workflow/schemas/config.schema.yaml")
+        outside = (training - fits + others) / len(records)
+        whole, taken = (computed(records, check_config(c, schema), outside, options.cores) for c in (given, run))
+        print(f"(f) the whole study on {options.cores} cores, computed: {whole}")
+        print(f"    what was run, computed alike: {taken}")
 
 
 def job_seconds(folder: Path) -> tuple[float, float]:
@@ -97,22 +99,30 @@ def job_seconds(folder: Path) -> tuple[float, float]:
     return training, sum(jobs.values()) - training
 
 
-def whole_fits(records: list[dict], config: dict) -> dict[str, tuple[int, float]]:
-    """By stage, how many fits the whole study has and how many core seconds they take."""
+def computed(records: list[dict], config: dict, outside: float, cores: int) -> str:
+    """Minutes that the study of `config` takes, from fits of a share of it, and core minutes by stage."""
     us, ls = ([float(f) for f in config[key]] for key in ("unlabelled", "labelled"))
-    n_seeds, found = len(config["seeds"]), {}
-    for stage in ("pretrain", "classify", "supervised"):
-        mine = [r for r in records if r["stage"] == stage and r["history"]]
-        epochs = config[stage]["epochs"]
-        points = [(float(r["spec"]["u" if stage == "pretrain" else "l"]), _fit_seconds(r, epochs)) for r in mine]
-        by_fraction = {x: np.mean([s for y, s in points if y == x]) for x, _ in points}
-        if stage == "pretrain":
-            line = np.polyfit(*zip(*by_fraction.items(), strict=True), deg=1)
-            each = [float(np.polyval(line, u)) for u in us if u > 0]
-        else:
-            each = [by_fraction[label] for label in ls] * (len(us) if stage == "classify" else 1)
-        found[stage] = (len(each) * n_seeds, sum(each) * n_seeds)
-    return found
+    fits = {stage: fit_seconds(records, stage, config[stage]["epochs"]) for stage in PHASE}
+    encoding = np.polyfit(*zip(*((u, s) for u, s in fits["pretrain"].items() if u), strict=True), deg=1)
+    seconds, needs = {}, {}
+    for seed in range(len(config["seeds"])):
+        for u in us:
+            pretrain = ("pretrain", u, seed)
+            seconds[pretrain] = float(np.polyval(encoding, u)) if u else 0.0
+            seconds |= {("classify", u, label, seed): fits["classify"][label] for label in ls}
+            needs |= {("classify", u, label, seed): [pretrain] for label in ls}
+        seconds |= {("supervised", label, seed): fits["supervised"][label] for label in ls}
+    wall = wall_clock({job: s + outside for job, s in seconds.items()}, needs, cores)
+    stages = {stage: [s for (name, *_), s in seconds.items() if name == stage] for stage in PHASE}
+    parts = ", ".join(f"{stage} {len(each)} fits {sum(each) / 60:.0f} min" for stage, each in stages.items())
+    return f"{wall / 60:.1f} min (core minutes: {parts}, outside {len(seconds) * outside / 60:.0f})"
+
+
+def fit_seconds(records: list[dict], stage: str, epochs: int) -> dict[float, float]:
+    """By fraction (u of an encoder, l of a classifier or baseline), seconds of a fit of so many epochs."""
+    mine = [r for r in records if r["stage"] == stage and r["history"]]
+    points = [(float(r["spec"]["u" if stage == "pretrain" else "l"]), _fit_seconds(r, epochs)) for r in mine]
+    return {x: float(np.mean([s for y, s in points if y == x])) for x, _ in points}
 
 
 def _fit_seconds(record: dict, epochs: int) -> float:

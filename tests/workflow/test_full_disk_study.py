@@ -12,7 +12,7 @@ from sslfast.records import read_record
 
 @pytest.fixture
 def disk(tmp_path) -> Iterator[Disk]:
-    with Disk.of(tmp_path / "disk", "4m") as disk:
+    with Disk.of(tmp_path / "disk", "6m") as disk:
         yield disk
 
 

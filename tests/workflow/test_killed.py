@@ -253,7 +253,7 @@ def test_what_an_orphan_trains_is_not_trained_again(tmp_path, unbroken, when):
     text = log.read_text()
     assert "an attempt before this one ended well" in text
     assert "epoch 1 of" not in text
-    made = results(tmp_path)
+    made = {name: what for name, what in results(tmp_path).items() if "checkpoints" not in name}  # kept until `collect`
     assert cell in made
     assert made == {name: unbroken[name] for name in made}
 

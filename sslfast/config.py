@@ -196,7 +196,10 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
         known = list(problem.schema["properties"])
         name = next(k for k in problem.instance if k not in known)
         close = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known keys are {', '.join(known)}"
+        listed = (
+            f"known keys are {', '.join(known)}" if len(str(name)) < 60 else "config/README.md has all that are known"
+        )
+        hint = f"did you mean {close[0]}?" if close else listed
         return f"{f'{key}.' if key else ''}{_name(name)}: unknown key; {hint}"
     if problem.validator == "required":
         name = next(k for k in problem.validator_value if k not in problem.instance)

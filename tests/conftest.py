@@ -1,6 +1,11 @@
 """Shared fixtures: real images (scikit-learn's handwritten digits), as a data set and as files in folders."""
 
 import os
+
+# Images are so small here that a second thread only costs time: a lot of it on a busy machine, where each waits for
+# the other. Libraries read this once, as they are loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +18,6 @@ from sklearn.datasets import load_digits
 
 matplotlib.use("Agg")
 os.environ["MPLBACKEND"] = "Agg"  # for processes that tests start
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # images are so small here that a second thread only costs time
 
 # the same examples every time, so that a failure is seen by everybody who runs the tests
 settings.register_profile(

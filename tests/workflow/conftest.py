@@ -2,6 +2,7 @@
 
 import pytest
 from studies import TINY, Workflow
+from test_killed import STUDY, results
 
 
 @pytest.fixture
@@ -28,3 +29,14 @@ def pretended(tmp_path_factory) -> Workflow:
     workflow = Workflow(tmp_path_factory.mktemp("pretended"))
     workflow.pretend(TINY)
     return workflow
+
+
+@pytest.fixture(scope="session")
+def unbroken(tmp_path_factory):
+    """What the study of `test_killed` makes one job after the other, without a break."""
+    workflow = Workflow(tmp_path_factory.mktemp("unbroken"))
+    result = workflow.run("--cores", "1", config=STUDY)
+    assert result.returncode == 0, result.stderr
+    made = results(workflow.folder)
+    assert len(made) == 3 + 2 + 1 + 1 + 1  # records, predictions, pictures, encoder, split
+    return made

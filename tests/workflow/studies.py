@@ -1,10 +1,11 @@
-"""A study that real Snakemake runs in a copy of the repository's root, and dry runs by the dozen."""
+"""A study that real Snakemake runs in a copy of the repository's root, and quick calls that begin no job."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,26 +43,34 @@ class Workflow:
         found.folder = folder
         return found
 
-    def run(self, *arguments: str, config: dict | None = None, **environment: str) -> subprocess.CompletedProcess:
+    def configure(self, config: dict | None) -> None:
         if config is not None:
             (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config))
+
+    def run(self, *arguments: str, config: dict | None = None, **environment: str) -> subprocess.CompletedProcess:
+        self.configure(config)
         command = [Path(sys.executable).parent / "snakemake", *arguments]
         env = {**os.environ, **environment}
         return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
 
+    def ask(self, *arguments: str, config: dict | None = None, **environment: str) -> subprocess.CompletedProcess:
+        """The same for calls that begin no job, dry runs and errors, without the time that Snakemake takes to start."""
+        self.configure(config)
+        return FORKS.call(self.folder, arguments, {**os.environ, **environment})
+
     def planned(self, *arguments: str, config: dict) -> dict[str, int]:
         """Jobs a rule that a call would run."""
-        result = self.run("-n", *arguments, config=config)
+        result = self.ask("-n", *arguments, config=config)
         assert result.returncode == 0, result.stderr
         return jobs_of(result.stdout + result.stderr)
 
     def pretend(self, config: dict) -> None:
         """Files without content for the whole study, which Snakemake takes for finished under `config`."""
-        for line in self.run("--summary", config=config).stdout.splitlines()[1:]:
+        for line in self.ask("--summary", config=config).stdout.splitlines()[1:]:
             path = self.folder / line.split("\t")[0]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-        done = self.run("--touch", "--forceall", config=config)
+        done = self.ask("--touch", "--forceall", config=config)
         assert done.returncode == 0, done.stderr
 
     def plans(self, configs: Sequence[dict]) -> list[dict[str, int]]:
@@ -69,20 +78,34 @@ class Workflow:
         return [jobs_of(output) for output in self.outputs(configs)]
 
     def outputs(self, configs: Sequence[dict]) -> list[str]:
-        """What dry runs print: Snakemake is imported once, and each dry run is a fork of that process."""
-        folder = self.folder / "plans"
-        folder.mkdir(exist_ok=True)
-        for number, config in enumerate(configs):
-            (folder / f"{number}.yaml").write_text(yaml.safe_dump(config))
-        command = [sys.executable, Path(__file__).with_name("dry_runs.py"), *sorted(folder.glob("*.yaml"), key=_number)]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
-        shutil.rmtree(folder)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        """What dry runs of them print; the study's own config stays as it is."""
+        found = []
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            for config in configs:
+                file.truncate(0)
+                file.seek(0)
+                yaml.safe_dump(config, file)
+                file.flush()
+                result = self.ask("-n", "--configfile", file.name)
+                found.append(result.stdout + result.stderr)
+        return found
 
 
-def _number(path: Path) -> int:
-    return int(path.stem)
+class Forks:
+    """Calls of Snakemake by one process that has imported it, `forks.py`; it ends with this process."""
+
+    def __init__(self):
+        self._process = None
+
+    def call(self, folder: Path, arguments: Sequence[str], environment: dict) -> subprocess.CompletedProcess:
+        if self._process is None:
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+            self._process = subprocess.Popen([sys.executable, Path(__file__).with_name("forks.py")], **pipes)
+        print(json.dumps([str(folder), arguments, environment]), file=self._process.stdin, flush=True)
+        return subprocess.CompletedProcess(arguments, *json.loads(self._process.stdout.readline()))
+
+
+FORKS = Forks()
 
 
 def jobs_of(output: str) -> dict[str, int]:

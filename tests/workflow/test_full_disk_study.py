@@ -12,7 +12,7 @@ from sslfast.records import read_record
 
 @pytest.fixture
 def disk(tmp_path) -> Iterator[Disk]:
-    with Disk.of(tmp_path / "disk", "4m") as disk:
+    with Disk.of(tmp_path / "disk", "6m") as disk:
         yield disk
 
 
@@ -30,7 +30,7 @@ def results(folder: Path) -> dict[str, bytes]:
 
 def test_a_disk_that_is_full_from_the_start_is_one_line_before_anything_starts(workflow, disk):
     disk.fill()
-    result = workflow.run()
+    result = workflow.ask()
     line = error_line(result)
     assert line.startswith(f"error: {disk.path}: no space left on the disk; make room and run again")
     assert is_one_line(line)
@@ -38,7 +38,7 @@ def test_a_disk_that_is_full_from_the_start_is_one_line_before_anything_starts(w
 
 def test_a_read_only_folder_is_one_line_before_anything_starts(workflow, disk):
     disk.mount("-o", "remount,ro")
-    assert error_line(workflow.run()).startswith(f"error: {disk.path}: not allowed to write here")
+    assert error_line(workflow.ask()).startswith(f"error: {disk.path}: not allowed to write here")
 
 
 @pytest.mark.long

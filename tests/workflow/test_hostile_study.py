@@ -67,7 +67,7 @@ def test_a_whole_study_with_hostile_names_ends_in_reports_that_obey_none_of_them
 @pytest.mark.parametrize("title", ["a\n\n.. raw:: html\n\n   <script>alert(1)</script>", "</script><script>alert(1)"])
 def test_a_title_that_would_be_more_than_text_stops_before_anything_starts(tmp_path, title):
     workflow = Workflow(tmp_path)
-    assert "title: found" in error_line(workflow.run(config={**TINY, "title": title}))
+    assert "title: found" in error_line(workflow.ask(config={**TINY, "title": title}))
 
 
 @trying(3, 60)
@@ -86,7 +86,7 @@ def test_any_config_is_planned_or_ends_in_one_line_of_real_snakemake(n, tmp_path
             (tmp_path / "config/config.yaml").write_text(text, encoding="utf-8")
         except (yaml.YAMLError, ValueError, RecursionError):
             return "no YAML"
-        result = workflow.run("-n", "--quiet", "all")
+        result = workflow.ask("-n", "--quiet", "all")
         assert "Traceback" not in result.stderr, text
         assert not (tmp_path / "results").exists()
         if result.returncode == 0:

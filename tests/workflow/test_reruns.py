@@ -197,6 +197,7 @@ def test_a_change_of_the_code_reruns_what_depends_on_it(pretended, what, tmp_pat
     assert jobs_of(result.stdout + result.stderr) == {rule: ALL[rule] for rule in rules}
 
 
+@pytest.mark.long  # for an unlabelled fraction, test_growth.py shows as much
 def test_what_a_smaller_grid_leaves_out_stays_on_disk_and_leaves_the_tables(finished):
     smaller = {**TINY, "labelled": [0.5]}
     before = {p: p.stat().st_mtime_ns for p in (finished.folder / "results/tiny/records").rglob("*.*")}

@@ -134,7 +134,7 @@ def test_the_study_asks_for_gpus_where_there_are_some_alone(workflow):
         file.write(ASKS)
     asks = {}
     for device in ("auto", "cuda"):
-        result = workflow.run("-n", "--resources", "gpu=1", config={**TINY, "device": device}, CUDA_VISIBLE_DEVICES="")
+        result = workflow.ask("-n", "--resources", "gpu=1", config={**TINY, "device": device}, CUDA_VISIBLE_DEVICES="")
         assert result.returncode == 0, result.stderr
         asks[device] = dict(re.findall(r"^(\w+) asks for (\d) GPUs$", result.stderr, re.MULTILINE))
     assert asks["auto"] == dict.fromkeys(TRAIN, "0")
@@ -143,7 +143,7 @@ def test_the_study_asks_for_gpus_where_there_are_some_alone(workflow):
 
 def test_a_gpu_that_does_not_exist_is_one_line_before_anything_is_written(workflow, monkeypatch):
     machine_with(monkeypatch, workflow.folder / "machine", listing(2))
-    result = workflow.run(config={**TINY, "device": "cuda"}, CUDA_VISIBLE_DEVICES="0,7")
+    result = workflow.ask(config={**TINY, "device": "cuda"}, CUDA_VISIBLE_DEVICES="0,7")
     assert "CUDA_VISIBLE_DEVICES: found '7', expected some of 0 (NVIDIA A100-SXM4-40GB), 1 (" in error_line(result)
     assert not (workflow.folder / "results").exists()
 

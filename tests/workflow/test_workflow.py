@@ -113,7 +113,7 @@ BAD_CONFIGS = {
 @pytest.mark.parametrize("case", BAD_CONFIGS)
 def test_bad_config_ends_with_one_line_before_anything_is_written(workflow, case):
     change, message = BAD_CONFIGS[case]
-    result = workflow.run(config={**TINY, **change})
+    result = workflow.ask(config={**TINY, **change})
     assert message in error_line(result)
     assert result.stderr.strip().count("\n") == 0 or "error:" in result.stderr.strip().splitlines()[-1]
     assert not (workflow.folder / "results").exists()
@@ -121,7 +121,7 @@ def test_bad_config_ends_with_one_line_before_anything_is_written(workflow, case
 
 def test_missing_labelled_is_named(workflow):
     config = {key: value for key, value in TINY.items() if key != "labelled"}
-    assert "labelled: missing" in error_line(workflow.run(config=config))
+    assert "labelled: missing" in error_line(workflow.ask(config=config))
 
 
 def test_a_study_on_a_folder_of_images_runs_and_a_damaged_image_stops_it_before_training(workflow, image_folder):
@@ -143,7 +143,7 @@ def test_a_study_on_a_folder_of_images_runs_and_a_damaged_image_stops_it_before_
     assert cells.n_test.unique().tolist() == [6]
     assert cells[cells.method == "autoencoder"].n_unlabelled.unique().tolist() == [3 * 5 + 5]
     assert sorted(cells.n_labelled.unique()) == [3, 8]
-    assert "Nothing to be done" in (again := workflow.run(config=config)).stdout + again.stderr
+    assert "Nothing to be done" in (again := workflow.ask(config=config)).stdout + again.stderr
     Image.new("L", (8, 8)).save(root / "unlabelled/new.png")
     assert {"images", "split", "pretrain"} <= workflow.planned(config=config).keys()
 

@@ -1,0 +1,73 @@
+"""`python forks.py`: calls of Snakemake. A line of JSON on stdin a call, `[folder, arguments, environment]`, and one on
+stdout that says how it ended, `[exit status, output, errors]`.
+
+Imports and looking at the code take longer than a dry run of a small study: each call is a fork of a process that is
+done with both.
+"""
+
+import gc
+import json
+import os
+import sys
+import tempfile
+import traceback
+
+import pandas  # noqa: F401 - for Snakemake
+import snakemake.cli
+
+import sslfast.attempts
+import sslfast.bucket
+import sslfast.config
+import sslfast.data.sources
+import sslfast.gpus
+import sslfast.needs  # noqa: F401 - for the Snakefile
+from sslfast.version import code_version, reading_version, report_version
+
+
+def snakemake_in(folder: str, arguments: list[str], environment: dict[str, str]) -> int:
+    """What the program does, and its exit status."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["snakemake", *arguments]
+    try:
+        snakemake.cli.main()
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        print(end.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+    return 1
+
+
+def call(*given) -> tuple[int, str, str]:
+    with _file() as output, _file() as errors:
+        if (child := os.fork()) == 0:
+            status = 1
+            try:
+                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+                os.dup2(output.fileno(), 1)
+                os.dup2(errors.fileno(), 2)
+                status = snakemake_in(*given)
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(status)
+        _, status = os.waitpid(child, 0)
+        output.seek(0)
+        errors.seek(0)
+        return os.waitstatus_to_exitcode(status), output.read(), errors.read()
+
+
+def _file():
+    return tempfile.TemporaryFile("w+", errors="backslashreplace")
+
+
+if __name__ == "__main__":
+    snakemake.cli.get_argument_parser()
+    for version in (code_version, reading_version, report_version):
+        version()
+    gc.freeze()
+    for line in sys.stdin:
+        print(json.dumps(call(*json.loads(line))), flush=True)

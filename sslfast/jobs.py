@@ -1,6 +1,7 @@
 """What every script of the workflow does around its work: log, fail with one line, start and stop fast."""
 
 import gc
+import os
 import signal
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from .attempts import CHECKPOINT, attempt, checkpoints_of, digest_of, forget
 from .errors import SslfastError, explain, one_line
 from .gpu_lease import lease_gpu
-from .job_server import leave, whoami
+from .job_server import whoami
 from .memory import keep_freed_memory
 
 __all__ = ["job", "say"]
@@ -77,7 +78,7 @@ def job(snakemake) -> Iterator[Path | None]:
         sys.stderr.write(f"{line}\n")  # in one piece: jobs that run side by side share it
     sys.stdout.flush()
     sys.stderr.flush()
-    leave(code)
+    os._exit(code)
 
 
 def _title(snakemake) -> str:

@@ -79,6 +79,13 @@ def script(tmp_path, server):
     return Script(tmp_path, server)
 
 
+def wait_for(condition, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def ended(process: psutil.Process, seconds: float = 20) -> bool:
     with suppress(psutil.NoSuchProcess):
         process.wait(seconds)
@@ -92,7 +99,7 @@ def test_a_script_begins_with_torch_imported_and_with_all_that_is_its_own(script
     assert found == (0, f"{expected}\n", "wrong\n")
 
 
-@pytest.mark.parametrize("end", ["sys.exit(3)", "from sslfast.job_server import leave; leave(3)"])
+@pytest.mark.parametrize("end", ["sys.exit(3)", "os._exit(3)"])
 def test_a_script_ends_with_the_code_of_its_fork(script, end):
     assert script.run(f"{BEGIN}\n{end}")[0] == 3
 
@@ -128,6 +135,19 @@ time.sleep(60)
 
 def test_a_fork_goes_with_its_script(script):
     process, fork = script.begin_to_sleep()
+    process.kill()
+    process.wait()
+    assert ended(fork)
+
+
+def test_a_fork_that_is_stopped_with_its_script_goes_on_and_ends_with_it(script):
+    process, fork = script.begin_to_sleep()
+    process.send_signal(signal.SIGTSTP)  # Ctrl-Z
+    wait_for(lambda: fork.status() == psutil.STATUS_STOPPED == psutil.Process(process.pid).status())
+    process.send_signal(signal.SIGCONT)
+    wait_for(lambda: fork.status() == psutil.STATUS_SLEEPING)
+    process.send_signal(signal.SIGTSTP)
+    wait_for(lambda: fork.status() == psutil.STATUS_STOPPED)
     process.kill()
     process.wait()
     assert ended(fork)
@@ -173,15 +193,23 @@ def test_nobody_else_is_served_and_nobody_else_is_asked(server, script):
         listening.kill()
 
 
-def test_it_ends_with_the_process_that_started_it_however_that_ends(tmp_path):
+def test_it_ends_with_the_process_that_started_it_and_the_last_fork(tmp_path):
     with started() as (name, starter):
         process, fork = Script(tmp_path, name).begin_to_sleep()
-        (serving,) = psutil.Process(starter.pid).children()
+        serving = psutil.Process(fork.ppid())
         starter.kill()
-        assert ended(serving)
-        assert fork.is_running()  # a job goes on without Snakemake, as ever
-        process.kill()
-        assert ended(fork)
-        time.sleep(0.1)
         again = Script(tmp_path, name).run(f"{BEGIN}\nprint('torch' in sys.modules)")
         assert again[1] == "False\n"
+        assert fork.is_running()  # a job goes on without Snakemake, as ever
+        process.terminate()
+        assert process.wait(20) == 128 + signal.SIGTERM
+        assert ended(fork)
+        assert ended(serving)
+
+
+def test_forks_go_with_the_server(tmp_path):
+    with started() as (name, _):
+        process, fork = Script(tmp_path, name).begin_to_sleep()
+        psutil.Process(fork.ppid()).kill()
+        assert ended(fork)
+        assert process.wait(20) == 128 + signal.SIGKILL

@@ -16,7 +16,7 @@ from torch import nn
 from sslfast import Augment, image_dls, make_split
 from sslfast.data.augment import TensorTarget
 from sslfast.data.images import Arrays, ImageData, ImageSet, from_arrays
-from sslfast.data.loaders import ImageLoaders, classify_dls, pretrain_dls
+from sslfast.data.loaders import ImageLoaders, ImageRows, classify_dls, eval_batch, pretrain_dls
 from sslfast.data.splits import Split
 from sslfast.errors import ConfigError
 
@@ -483,3 +483,14 @@ def test_images_stay_where_they_are_if_a_device_has_no_room_for_them(digits, mon
     assert fresh.on(torch.device("meta")) is fresh
     assert fresh.on(torch.device("cpu")) is fresh
     assert fresh.on(None) is fresh
+
+
+def test_a_gpu_looks_at_many_small_images_at_once_and_at_few_large_ones():
+    def at_once(size: int, device: str) -> int:
+        images = ImageSet(
+            torch.zeros(1, 3, size, size, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64), ("a", "b")
+        )
+        return eval_batch(ImageRows(images, np.arange(1), split_idx=1), torch.device(device))
+
+    assert at_once(32, "cpu") == at_once(224, "cuda") == 512
+    assert 4096 < at_once(32, "cuda") < 8192

@@ -239,7 +239,7 @@ def test_what_an_orphan_trains_is_not_trained_again(tmp_path, unbroken, when):
     if when == "still trains":
         orphans = study.jobs()
         for orphan in orphans:
-            orphan.suspend()
+            orphan.send_signal(signal.SIGTSTP)  # which stops its fork, too
     else:
         wait_for(lambda: not study.jobs())
         assert (tmp_path / "results/tiny/records/pretrain/autoencoder-conv-u0.2-s0.json").exists()

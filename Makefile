@@ -60,7 +60,7 @@ GPU_JOBS ?= 12
 bench-gpu: $(READY)
 	$(BIN)/python benchmarks/learners.py --data $(DATA) --device cuda --parts ac --batches 300 --rounds 3
 	$(BIN)/python benchmarks/limits.py --device cuda
-	$(BIN)/python benchmarks/sharing.py --data $(DATA) --jobs 1 4 8
+	$(BIN)/python benchmarks/sharing.py --data $(DATA) --ways 1 4 8
 	$(BIN)/python benchmarks/study.py config/cifar10.yaml --share cells $(STUDY_DATA) device=cuda jobs_per_gpu=$(GPU_JOBS) \
 		--cores $(GPU_JOBS) --gpu $(GPU_JOBS)
 

@@ -1,11 +1,14 @@
-"""What several jobs at once get out of one GPU (`jobs_per_gpu`), against one job.
+"""What several jobs at once get out of one GPU (`jobs_per_gpu`), or out of a few cores (`threads`), against one job.
 
-    python benchmarks/sharing.py --data cifar10 --jobs 1 2 4 8
+    python benchmarks/sharing.py --data cifar10 --ways 1 4 8
+    python benchmarks/sharing.py --data cifar10 --device cpu --ways 1 1x2 2
+
+A way is a number of jobs, and x2 where each has two threads.
 
 Each job is a process that trains for itself, as those of a study do: a classifier over a frozen `original` on cached
 features (most of the original grid), then an autoencoder `conv`. They begin to count together, after epochs to warm
 up, and each trains the same number of epochs more. The table has images/s of all jobs together, and their ratio to
-those of one job.
+the first way.
 """
 
 import argparse
@@ -49,14 +52,15 @@ class Together(Callback):
 
 def job(number: int, options: argparse.Namespace, barriers: dict, rates) -> None:
     """Trains in every round that has more than `number` jobs; puts (round, images, seconds) into `rates`."""
-    torch.set_num_threads(1)
-    dls = image_dls(options.data, labelled=0.5, device=options.device)
+    dls = image_dls(options.data, unlabelled=options.share, labelled=options.share / 2, device=options.device)
     learners = {
         "classifier over original": classifier_learner(dls.classify, "original", seed=number),
         "autoencoder conv": autoencoder_learner(dls.pretrain, "conv", seed=number),
     }
-    for (what, jobs), (begin, barrier) in barriers.items():
+    for (what, way), (begin, barrier) in barriers.items():
         begin.wait()
+        jobs, threads = way
+        torch.set_num_threads(threads)
         if number >= jobs:
             continue
         warm_up, counted = EPOCHS[what]
@@ -64,34 +68,42 @@ def job(number: int, options: argparse.Namespace, barriers: dict, rates) -> None
         learn = quiet(learners[what])
         with learn.added_cbs(together):
             learn.fit(warm_up + counted, 1e-3, wd=0)
-        rates.put(((what, jobs), together.images, together.times[1] - together.times[0]))
+        rates.put(((what, way), together.images, together.times[1] - together.times[0]))
+
+
+def _way(text: str) -> tuple[int, int]:
+    """`4` → four jobs of one thread; `1x2` → one of two."""
+    jobs, _, threads = text.partition("x")
+    return int(jobs), int(threads or 1)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="cifar10", help="a folder of images, or the name of a data set")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--ways", type=_way, nargs="+", default=[(1, 1), (4, 1), (8, 1)])
+    parser.add_argument("--share", type=float, default=1.0, help="of the images, for slow machines")
     options = parser.parse_args()
     processes = multiprocessing.get_context("spawn")
-    rounds = [(what, jobs) for what in EPOCHS for jobs in options.jobs]
-    everybody = max(options.jobs)
-    barriers = {r: (processes.Barrier(everybody), processes.Barrier(r[1])) for r in rounds}
+    rounds = [(what, way) for what in EPOCHS for way in options.ways]
+    everybody = max(jobs for jobs, _ in options.ways)
+    barriers = {(what, way): (processes.Barrier(everybody), processes.Barrier(way[0])) for what, way in rounds}
     rates = processes.Queue()
     args = (options, barriers, rates)
     workers = [processes.Process(target=job, args=(number, *args), daemon=True) for number in range(everybody)]
     for worker in workers:
         worker.start()
     found: dict = {r: [] for r in rounds}
-    for _ in range(sum(jobs for _, jobs in rounds)):
-        r, images, seconds = rates.get(timeout=300)
+    for _ in range(sum(jobs for _, (jobs, _) in rounds)):
+        r, images, seconds = rates.get(timeout=600)
         found[r].append((images, seconds))
     totals = {r: sum(i for i, _ in each) / max(s for _, s in each) for r, each in found.items()}
     print(f"{options.device}, {os.cpu_count()} processors")
-    rows = [("training", *(f"{jobs} at once" for jobs in options.jobs))]
+    named = [f"{jobs} at once" + (f", {threads} threads each" if threads > 1 else "") for jobs, threads in options.ways]
+    rows = [("training", *named)]
     for what in EPOCHS:
-        one = totals[what, options.jobs[0]]
-        rows.append((what, *(f"{totals[what, n]:,.0f} images/s ({totals[what, n] / one:.2f})" for n in options.jobs)))
+        rates_of = [totals[what, way] for way in options.ways]
+        rows.append((what, *(f"{rate:,.0f} images/s ({rate / rates_of[0]:.2f})" for rate in rates_of)))
     print(table(rows))
 
 

@@ -22,8 +22,6 @@ __all__ = [
     "TimeToAccuracy",
 ]
 
-_plain = torch.Tensor.as_subclass
-
 
 class FrozenEncoderGuard(Callback):
     """Proves that a frozen encoder stood still: bit-identical before and after every fit.
@@ -100,7 +98,8 @@ class EpochWatcher(Callback):
 
     def after_batch(self):
         if self.fitting:
-            self.images += len(_plain(self.learn.xb[0], torch.Tensor))  # fastai's would be sent through its dispatch
+            x = self.learn.xb[0]  # plain, as fastai's tensors would send `len` through their dispatch
+            self.images += len(x.as_subclass(torch.Tensor) if isinstance(x, torch.Tensor) else x)
 
     def after_epoch(self):
         if self.fitting:

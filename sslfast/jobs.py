@@ -113,4 +113,5 @@ class _Terminated(KeyboardInterrupt):
 
 
 def _stop(_number: int, _frame) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # where all processes are asked, a fork hears it twice
     raise _Terminated

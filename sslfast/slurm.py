@@ -2,12 +2,14 @@
 
 import re
 import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterable
+from importlib.metadata import version
 from logging import Logger
 
 from .errors import SslfastError
 
-__all__ = ["check_slurm", "mended", "refusals"]
+__all__ = ["check_slurm", "mend_plugin", "mended", "refusals"]
 
 # of SLURM's command and a logger: the state of each job by its number, or None, and the seconds that it took
 Question = Callable[[str, Logger], Awaitable[tuple[dict[str, str] | None, float | None]]]
@@ -30,6 +32,20 @@ def check_slurm(status_command: str, limits: Iterable[str]) -> None:
                 f"sacct: {(asked.stderr.strip() or 'failed').splitlines()[-1]}; so nobody can be asked how a job ended:"
                 " on a cluster without accounting add --slurm-status-command squeue"
             )
+
+
+def mend_plugin() -> None:
+    """Let Snakemake's plugin, version 2.8, ask by `mended`; of another version say that it is as it is."""
+    import snakemake_executor_plugin_slurm as plugin
+
+    found = version("snakemake-executor-plugin-slurm")
+    if found.startswith("2.8.") and hasattr(plugin, "query_job_status"):
+        plugin.query_job_status = mended(plugin.query_job_status)
+    else:
+        sys.stderr.write(
+            f"warning: Snakemake's plugin for SLURM is {found}; with 2.8 we see to it that it does not wait for ever for"
+            " jobs that were cancelled or preempted (docs/running.md)\n"
+        )
 
 
 def mended(question: Question) -> Question:
@@ -64,12 +80,15 @@ def _not_in_queue(preempted: set[str]) -> set[str]:
     """Those that wait for nothing; a job that is requeued is PREEMPTED for sacct until it runs again."""
     if not preempted:
         return set()
-    asked = _ask("squeue", "--me", "--noheader", "--format=%i")
+    try:
+        asked = _ask("squeue", "--me", "--array", "--noheader", "--format=%A %i")
+    except (OSError, subprocess.TimeoutExpired):
+        return set()
     return set() if asked.returncode else preempted - set(asked.stdout.split())
 
 
 def _ask(*command: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603
 
 
 def refusals(log: str) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from fastai.data.transforms import IntToFloatTensor, Normalize
-from fastai.torch_core import TensorBase, TensorImage
+from fastai.torch_core import TensorBase, TensorCategory, TensorImage
 from fastcore.foundation import L
 from fasttransform import DisplayedTransform, ItemTransform
 from torch import Tensor
@@ -37,6 +37,14 @@ _as = Tensor.as_subclass  # not a tensor's own: fastai's looks for attributes to
 
 class TensorTarget(TensorBase):
     """A clean image to reconstruct: float32 `[N, C, H, W]` in [0, 1], never augmented with noise."""
+
+
+_BESIDE = (TensorCategory, TensorTarget)
+
+
+def _is_ours(b) -> bool:
+    """Whether it is a batch as `BatchDL` makes them."""
+    return type(b) is tuple and bool(b) and type(b[0]) is TensorImage and all(type(part) in _BESIDE for part in b[1:])
 
 
 class Stream:
@@ -68,7 +76,7 @@ class _ImageTransform(DisplayedTransform):
     """
 
     def __call__(self, b, split_idx=None, **kwargs):
-        if type(b) is not tuple or not isinstance(b[0], TensorImage) or any(isinstance(t, TensorImage) for t in b[1:]):
+        if not _is_ours(b):
             return super().__call__(b, split_idx=split_idx, **kwargs)
         if self.split_idx is not None and split_idx != self.split_idx:
             return b
@@ -159,7 +167,7 @@ class ReconstructionTarget(ItemTransform):
     order = 20
 
     def __call__(self, b, split_idx=None, **kwargs):
-        return self._with_target(b) if type(b) is tuple else super().__call__(b, split_idx=split_idx, **kwargs)
+        return self._with_target(b) if _is_ours(b) else super().__call__(b, split_idx=split_idx, **kwargs)
 
     def encodes(self, b):
         return self._with_target(b)

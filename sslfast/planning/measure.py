@@ -46,7 +46,8 @@ def probe(
     with tempfile.TemporaryDirectory(prefix="sslfast-plan-") as folder:
         write_split(split, Path(folder) / "split.parquet")
         answers = _ask(kinds, config, data, side_by_side, Path(folder))
-    begun = "imported" if forks_for(config["threads"]) else "asked"
+    forks = forks_for(config["threads"]) and "SLURM_JOB_ID" not in os.environ  # on a node jobs are no forks
+    begun = "imported" if forks else "asked"
     return _speeds(kinds, answers, side_by_side, before, split_seconds, begun)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sslfast import job_server
 from sslfast.needs import N_IMAGES, memory_mb, training_mb, training_minutes
-from sslfast.slurm import check_slurm, mended, refusals
+from sslfast.slurm import check_slurm, mend_plugin, refusals
 
 
 # `--resources gpu=1` means one GPU here, or one for each submission to a cluster; never one for the whole cluster.
@@ -66,10 +66,8 @@ onstart:
             check_slurm(settings.status_command, workflow.global_resources)
         except SslfastError as error:
             sys.exit(f"error: {error}")
-        import snakemake_executor_plugin_slurm as plugin
-
-        plugin.query_job_status = mended(plugin.query_job_status)
-    elif workflow.local_exec:  # training jobs begin where torch is imported already; two of them would save nothing
+        mend_plugin()
+    elif workflow.local_exec and not workflow.touch:  # training jobs begin where torch is imported already; two of them would save nothing
         if sum(job.rule.name in USES_TORCH for job in workflow.dag.needrun_jobs()) > 2:
             job_server.start(config["threads"])
 

@@ -5,7 +5,8 @@
 
 Plan and study run in a folder of their own, one after the other: both should have the machine for themselves, or both
 the same company. Columns: core minutes of jobs, from start to end (by what Snakemake notes of them), then of what
-records tell (fits, loading, testing), each with its ratio; last, wall-clock. The goal: 0.7 to 1.3 of all.
+records tell (fits, loading, testing), each with its ratio; last, wall-clock. The goal: 0.7 to 1.3 of all. Before it,
+(e) of `study.py`.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
+from study import share_of_fits
 from timing import table
 
 from sslfast.analysis.planned import planned_and_measured
@@ -36,7 +38,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, help="a share of the study: so many seeds")
     options = parser.parse_intermixed_args()
     given = yaml.safe_load(options.configfile.read_text(encoding="utf-8"))
-    given |= dict(pair.split("=", 1) for pair in options.config)
+    given |= {key: yaml.safe_load(value) for key, value in (pair.split("=", 1) for pair in options.config)}
     given |= {"seeds": options.seeds} if options.seeds else {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -55,6 +57,7 @@ def main() -> None:
         plan = json.loads(path.read_text(encoding="utf-8"))
         print(f"planning took {took:.0f} s")
         wall = snakemake("all")
+        share_of_fits(folder, wall, options.cores)
         rows = by_rule(plan, job_seconds(folder), recorded(path.parent, plan))
     print(table([("stage", "jobs", "planned, min", "took, min", "ratio", "records: planned", "told", "ratio"), *rows]))
     print(

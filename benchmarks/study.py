@@ -67,24 +67,29 @@ def main() -> None:
         start = time.perf_counter()
         snakemake("all")
         wall = time.perf_counter() - start
-        records = [json.loads(path.read_text()) for path in sorted(folder.glob("results/*/records/*/*.json"))]
-        training, others = job_seconds(folder)
+        records, outside = share_of_fits(folder, wall, options.cores)
+    if options.share:
+        schema = read_schema(ROOT / "workflow/schemas/config.schema.yaml")
+        whole, taken = (computed(records, check_config(c, schema), outside, options.cores) for c in (given, run))
+        print(f"(f) the whole study on {options.cores} cores, computed: {whole}")
+        print(f"    what was run, computed alike: {taken}")
+
+
+def share_of_fits(folder: Path, wall: float, cores: int) -> tuple[list[dict], float]:
+    """Prints (e) of the study in `folder`; its records, and seconds a job outside its fit, waiting left out."""
+    records = [json.loads(path.read_text()) for path in sorted(folder.glob("results/*/records/*/*.json"))]
+    training, others = job_seconds(folder)
     fits = sum(record["seconds"][PHASE.get(record["stage"], "classify")] for record in records)
-    spent = options.cores * wall
+    spent = cores * wall
     print(
-        f"(e) {len(records)} training jobs on {options.cores} cores: {wall / 60:.1f} min, of which"
+        f"(e) {len(records)} training jobs on {cores} cores: {wall / 60:.1f} min, of which"
         f" {1 - fits / spent:.1%} of the cores' time outside fits ({(spent - fits) / len(records):.1f} s a job)"
     )
     print(
         f"    outside fits: {training - fits:.0f} core seconds starting, loading and recording training jobs,"
         f" {others:.0f} in other jobs, {spent - training - others:.0f} waiting or in Snakemake"
     )
-    if options.share:
-        schema = read_schema(ROOT / "workflow/schemas/config.schema.yaml")
-        outside = (training - fits + others) / len(records)
-        whole, taken = (computed(records, check_config(c, schema), outside, options.cores) for c in (given, run))
-        print(f"(f) the whole study on {options.cores} cores, computed: {whole}")
-        print(f"    what was run, computed alike: {taken}")
+    return records, (training - fits + others) / len(records)
 
 
 def job_seconds(folder: Path) -> tuple[float, float]:

@@ -43,7 +43,7 @@ def mend_plugin() -> None:
         plugin.query_job_status = mended(plugin.query_job_status)
     else:
         sys.stderr.write(
-            f"warning: Snakemake's plugin for SLURM is {found}; with 2.8 we see to it that it does not wait for ever for"
+            f"warning: Snakemake's plugin for SLURM is {found}; with 2.8 it would not wait for ever for"
             " jobs that were cancelled or preempted (docs/running.md)\n"
         )
 

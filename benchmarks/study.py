@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from sslfast.planning.schedule import wall_clock
 
 ROOT = Path(__file__).parents[1]
 PHASE = {"pretrain": "pretrain", "classify": "classify", "supervised": "classify"}  # what the fit counts as in a record
+BEFORE = ("images", "plan")  # done before the clock of a study starts
 SHARES = {
     "epochs": {"unlabelled": [0, 0.1, 1], "pretrain": {"epochs": 3}, "classify": {"epochs": 10}},
     "cells": {"unlabelled": [0, 0.05, 0.1, 0.5, 1]},
@@ -78,7 +80,9 @@ def main() -> None:
 def share_of_fits(folder: Path, wall: float, cores: int) -> tuple[list[dict], float]:
     """Prints (e) of the study in `folder`; its records, and seconds a job outside its fit, waiting left out."""
     records = [json.loads(path.read_text()) for path in sorted(folder.glob("results/*/records/*/*.json"))]
-    training, others = job_seconds(folder)
+    took = job_seconds(folder)
+    training = sum(took[rule] for rule in PHASE)
+    others = took.total() - training - sum(took[rule] for rule in BEFORE)
     fits = sum(record["seconds"][PHASE.get(record["stage"], "classify")] for record in records)
     spent = cores * wall
     print(
@@ -92,16 +96,17 @@ def share_of_fits(folder: Path, wall: float, cores: int) -> tuple[list[dict], fl
     return records, (training - fits + others) / len(records)
 
 
-def job_seconds(folder: Path) -> tuple[float, float]:
-    """How long training jobs took, and all others, by what Snakemake notes about each output."""
+def job_seconds(folder: Path) -> Counter:
+    """Seconds from start to end of the jobs of each rule, by what Snakemake notes about each output."""
     jobs = {}
     for path in (folder / ".snakemake/metadata").rglob("*"):
         if path.is_file():
-            job = json.loads(path.read_text())
-            # one note an output: jobs of several are told apart by their log
-            jobs[job["rule"], *job["log"]] = job["endtime"] - job["starttime"]
-    training = sum(seconds for (rule, *_), seconds in jobs.items() if rule in PHASE)
-    return training, sum(jobs.values()) - training
+            job = json.loads(path.read_text(encoding="utf-8"))
+            jobs[job["rule"], tuple(job["log"])] = job["endtime"] - job["starttime"]  # a job has a log of its own
+    found = Counter()
+    for (rule, _), seconds in jobs.items():
+        found[rule] += seconds
+    return found
 
 
 def computed(records: list[dict], config: dict, outside: float, cores: int) -> str:

@@ -82,16 +82,18 @@ def hand_over() -> None:
     text = json.dumps(wanted).encode()  # what is no UTF-8 stands in it as surrogates
     server = socket.socket(socket.AF_UNIX)
     server.settimeout(PATIENCE)
+    signals = {*_STOPPING, signal.SIGTSTP, signal.SIGCONT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # those that come before they are passed on wait for that
     try:
         server.connect(path)
         socket.send_fds(server, [struct.pack(">Q", len(text))], [1, 2])
         server.sendall(text)
-        begun = server.recv(1)
-        server.settimeout(None)
+        begun = _answer(server, signals)
     except OSError:
         begun = b""
     if not begun:
         server.close()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         return
 
     def forward(number: int, _frame) -> None:
@@ -101,8 +103,9 @@ def hand_over() -> None:
         if stop:
             os.kill(os.getpid(), signal.SIGSTOP)
 
-    for number in (*_STOPPING, signal.SIGTSTP, signal.SIGCONT):
+    for number in signals:
         signal.signal(number, forward)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     try:
         code, number = server.recv(2)
     except (OSError, ValueError):  # nobody knows how it ended
@@ -112,6 +115,19 @@ def hand_over() -> None:
             signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     os._exit(code)
+
+
+def _answer(server: socket.socket, signals: set[signal.Signals]) -> bytes:
+    """What the server says; nothing if it says nothing for too long, or if a signal is waiting meanwhile."""
+    server.settimeout(1)
+    for _ in range(int(PATIENCE)):
+        with suppress(TimeoutError):
+            answer = server.recv(1)
+            server.settimeout(None)
+            return answer
+        if signal.sigpending() & signals:
+            break
+    return b""
 
 
 def whoami() -> str:

@@ -4,8 +4,11 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
-__all__ = ["in_a_process", "kill_this_process", "killed"]
+import psutil
+
+__all__ = ["ended", "in_a_process", "kill_this_process", "killed"]
 
 
 def in_a_process(work: Callable[[], object]) -> multiprocessing.Process:
@@ -25,3 +28,13 @@ def killed(work: Callable[[], object]) -> bool:
 
 def kill_this_process(*_args, **_kwargs) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def ended(pid: int, seconds: float = 20) -> bool:
+    """Whether the process ends in a moment; some containers keep such as zombies."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        with suppress(psutil.TimeoutExpired):
+            process.wait(seconds)
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    return True

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+from killing import ended
+from test_killed import wait_for
 
 from sslfast.job_server import SERVER
 
@@ -82,19 +84,6 @@ def script(tmp_path, server):
     return Script(tmp_path, server)
 
 
-def wait_for(condition, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def ended(process: psutil.Process, seconds: float = 20) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        process.wait(seconds)
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-
-
 def test_a_script_begins_with_torch_imported_and_with_all_that_is_its_own(script):
     about = "'torch' in sys.modules, os.getcwd(), sys.argv[1:], os.fsencode(os.environ['MINE']), __name__"
     found = script.run(f"{BEGIN}\nprint([{about}])\nprint('wrong', file=sys.stderr)", "a b", MINE="é\udcff")
@@ -140,7 +129,7 @@ def test_a_fork_goes_with_its_script(script):
     process, fork = script.begin_to_sleep()
     process.kill()
     process.wait()
-    assert ended(fork)
+    assert ended(fork.pid)
 
 
 def test_a_fork_that_is_stopped_with_its_script_goes_on_and_ends_with_it(script):
@@ -153,7 +142,7 @@ def test_a_fork_that_is_stopped_with_its_script_goes_on_and_ends_with_it(script)
     wait_for(lambda: fork.status() == psutil.STATUS_STOPPED)
     process.kill()
     process.wait()
-    assert ended(fork)
+    assert ended(fork.pid)
 
 
 def test_a_script_whose_fork_is_killed_ends_as_killed(script):
@@ -177,6 +166,18 @@ def test_a_server_that_cannot_fork_leaves_the_work_to_the_script(tmp_path):
         connection.recv(8)
         connection.close()
         assert process.communicate(timeout=60)[0] == "False\n"
+
+
+def test_a_script_that_waits_for_its_fork_ends_when_it_is_asked_to(tmp_path):
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "socket"))
+        silent.listen()
+        process = Script(tmp_path, str(tmp_path / "socket")).begin(BEGIN)
+        connection, _ = silent.accept()
+        assert connection.recv(8)
+        process.terminate()
+        assert process.wait(20) == -signal.SIGTERM
+        connection.close()
 
 
 def test_a_script_that_is_killed_while_it_waits_leaves_no_fork(script, server):
@@ -203,7 +204,7 @@ def test_what_makes_no_sense_harms_nobody(script, server, sent):
     assert fork.is_running()
     process.kill()
     process.communicate()
-    assert ended(fork)
+    assert ended(fork.pid)
 
 
 def test_nobody_else_may_ask(server):
@@ -237,15 +238,15 @@ def test_it_ends_with_the_process_that_started_it_and_the_last_fork(tmp_path):
         assert fork.is_running()  # a job goes on without Snakemake, as ever
         process.terminate()
         assert process.wait(20) == -signal.SIGTERM
-        assert ended(fork)
-        assert ended(serving)
+        assert ended(fork.pid)
+        assert ended(serving.pid)
 
 
 def test_forks_go_with_the_server_whose_folder_the_next_one_removes(tmp_path):
     with started() as (path, _):
         process, fork = Script(tmp_path, path).begin_to_sleep()
         psutil.Process(fork.ppid()).kill()
-        assert ended(fork)
+        assert ended(fork.pid)
         assert process.wait(20) == -signal.SIGKILL
     assert Path(path).exists()
     with started():

@@ -58,11 +58,11 @@ def test_autoencoder_learns_to_rebuild_images_better_than_their_mean(dls, encode
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_classifier_over_a_pretrained_encoder_beats_one_over_a_random_encoder(dls, encoder):
     pretrained = quiet(autoencoder_learner(dls.pretrain, encoder, seed=0))
-    pretrained.fit(10, 5e-3)
+    pretrained.fit(20, 5e-3)
     scores = []
     for source in (pretrained, random_encoder(dls.classify, encoder, seed=0)):
         learn = quiet(classifier_learner(dls.classify, source, seed=0))
-        learn.fit(8, 5e-3)
+        learn.fit(15, 5e-3)
         scores.append(learn.recorder.values[-1][-1])
     assert scores[0] > scores[1] + 0.1
 

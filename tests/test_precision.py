@@ -87,6 +87,7 @@ def test_unknown_precision_is_named():
     ("make", "encoder", "epochs"),
     [
         (autoencoder_learner, "original", 6),
+        (supervised_learner, "original", 12),
         # minutes, where a processor only emulates bfloat16
         pytest.param(autoencoder_learner, "conv", 12, marks=pytest.mark.long),
         pytest.param(supervised_learner, "conv", 12, marks=pytest.mark.long),

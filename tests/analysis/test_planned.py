@@ -93,7 +93,7 @@ def test_a_file_that_is_no_plan_is_left_out_in_one_line(text, tmp_path, capsys):
     assert [line.startswith(f"{path}: not a readable plan") for line in capsys.readouterr().out.splitlines()] == [True]
 
 
-@pytest.mark.parametrize("planned", [True, pytest.param(False, marks=pytest.mark.long)])  # a whole study has none
+@pytest.mark.parametrize("planned", [True, False])
 def test_the_report_compares_where_there_is_a_plan(planned, tmp_path, digits):
     records = grid()
     cells, history = tables(records)

@@ -91,9 +91,9 @@ def test_fewer_images_than_classes_and_equal_images_are_clustered_too(n):
 
 
 def test_same_seed_gives_the_same_clusters_and_map(pixels, digits):
-    x, y = pixels.test[:150], digits.test.y.numpy()[:150]
-    assert np.array_equal(cluster(x, y, 10, seed=3).clusters, cluster(x, y, 10, seed=3).clusters)
-    assert np.array_equal(embed_2d(x, seed=3), embed_2d(x, seed=3))
+    y = digits.test.y.numpy()
+    assert np.array_equal(cluster(pixels.test, y, 10, seed=3).clusters, cluster(pixels.test, y, 10, seed=3).clusters)
+    assert np.array_equal(embed_2d(pixels.test[:150], seed=3), embed_2d(pixels.test[:150], seed=3))
 
 
 def test_on_the_map_a_digits_neighbour_is_mostly_the_same_digit(pixels, digits):

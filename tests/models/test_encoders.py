@@ -102,7 +102,7 @@ def test_no_convolution_steps_over_more_pixels_than_are_left(name):
 @pytest.mark.parametrize("size", [8, 11, 65])
 def test_gradients_in_bfloat16_are_those_of_float32_within_its_precision(name, size):
     encoder = as_encoder(name, (3, size, size), seed=0).eval()
-    x = torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(16, 3, size, size, generator=torch.Generator().manual_seed(0))
     found = []
     for dtype in (torch.float32, torch.bfloat16):
         encoder.zero_grad()

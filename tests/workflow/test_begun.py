@@ -4,8 +4,8 @@ import re
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
+from killing import ended
 from studies import TINY, Workflow
 from test_killed import results
 
@@ -20,18 +20,6 @@ def forked_by(folder: Path) -> list[int]:
         log for rule in ("pretrain", "classify", "supervised") for log in folder.glob(f"results/tiny/logs/{rule}/*")
     ]
     return [int(number) for log in logs for number in re.findall(r"a fork of (\d+)\n", log.read_text())]
-
-
-def ended(pid: int) -> bool:
-    """Whether the process ends in a moment; some containers keep such as zombies."""
-    try:
-        process = psutil.Process(pid)
-        process.wait(20)
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.TimeoutExpired:
-        return process.status() == psutil.STATUS_ZOMBIE
-    return True
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="jobs begin in forks on Linux")

@@ -1,6 +1,6 @@
 """The verdict for somebody who has half a minute: one headline, then what to do, in words that need no statistics."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 
 from .words import EXPLORATORY_BELOW, count, points, seeds
 
-__all__ = ["Card", "card", "plateau_answer"]
+__all__ = ["Card", "card", "plateau_answers"]
 
 FEW = 4  # numbers that a sentence lists before it only counts them
 
@@ -33,7 +33,7 @@ def card(cells: pd.DataFrame, tables: Mapping[str, pd.DataFrame], delta: float) 
         head, answers = _headline_of_many(primary), [(f"{m}, {e}", headline(rows, delta)) for (e, m), rows in groups]
     if len(groups) > 3 and len({answer for _, answer in answers}) == 1:
         answers = [(f"Each of the {len(groups)} ways", answers[0][1])]
-    answers += [("More unlabelled images?", plateau_answer(tables["plateau"], delta))]
+    answers += [("More unlabelled images?", text) for text in plateau_answers(tables["plateau"], delta)]
     answers += [("What to get next?", text) for text in _next(tables["what_next"], delta)]
     answers += [("How sure is this?", _certainty(cells, primary, n_seeds))]
     return Card(head, answers, n_seeds < EXPLORATORY_BELOW)
@@ -85,8 +85,12 @@ def _headline_of_many(primary: pd.DataFrame) -> str:
     )
 
 
-def plateau_answer(flat: pd.DataFrame, delta: float) -> str:
-    """Whether more unlabelled images are worth having, from the table of plateaus."""
+def plateau_answers(flat: pd.DataFrame, delta: float) -> list[str]:
+    """Whether more unlabelled images are worth having, from the table of plateaus: of each way of pre-training."""
+    return _of_each_way(flat, lambda rows: _plateau(rows, delta)) or [_plateau(flat, delta)]
+
+
+def _plateau(flat: pd.DataFrame, delta: float) -> str:
     if flat.empty or flat.n_seeds.max() == 0 or flat.last_gain.isna().all():
         return "Not known: it takes a seed with runs at two amounts."
     shown = flat[flat.shown.astype(bool)]
@@ -102,11 +106,17 @@ def plateau_answer(flat: pd.DataFrame, delta: float) -> str:
 
 
 def _next(options: pd.DataFrame, delta: float) -> list[str]:
-    groups = list(options.groupby(["encoder", "method"], sort=False))
-    answers = [(f"{method}, {encoder}: ", _decision(rows, delta)) for (encoder, method), rows in groups]
-    if len({answer for _, answer in answers}) == 1:
-        return [answers[0][1]]
-    return [who + answer for who, answer in answers] or ["Nothing was pre-trained, so there is nothing to compare."]
+    nothing = ["Nothing was pre-trained, so there is nothing to compare."]
+    return _of_each_way(options, lambda rows: _decision(rows, delta)) or nothing
+
+
+def _of_each_way(table: pd.DataFrame, answer: Callable[[pd.DataFrame], str]) -> list[str]:
+    """An answer a way of pre-training, saying which, or only one where all have the same."""
+    groups = table.groupby(["encoder", "method"], sort=False)
+    answers = {f"{method}, {encoder}: ": answer(rows) for (encoder, method), rows in groups}
+    if len(set(answers.values())) == 1:
+        return list(answers.values())[:1]
+    return [who + text for who, text in answers.items()]
 
 
 def _decision(rows: pd.DataFrame, delta: float) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ..analysis.card import card, plateau_answer
+from ..analysis.card import card, plateau_answers
 from ..analysis.checks import SUPERVISED
 from ..analysis.intervals import MIN_SEEDS
 from ..analysis.results import Results
@@ -31,9 +31,9 @@ def captions(results: Results, examples: Examples | None = None) -> dict[str, st
     alike = "Macro-F1 counts every class alike, so it lies below accuracy where some classes are learned late."
     return {
         "f1_against_unlabelled": (
-            f"More unlabelled images? {plateau_answer(tables['plateau'], s.delta)} Dots are seeds, lines means,"
-            f" shading and the dashed supervised band {interval}; {base}.{judged} It does not show what more data than"
-            " was tried would give."
+            f"More unlabelled images? {' '.join(plateau_answers(tables['plateau'], s.delta))} Dots are seeds, lines"
+            f" means, shading and the dashed supervised band {interval}; {base}.{judged} It does not show what more"
+            " data than was tried would give."
         ),
         "self_supervised_against_supervised": (
             f"{headline} Each method with the most unlabelled images, paired by seed, {interval} (the verdict is also"

@@ -67,6 +67,21 @@ def test_several_ways_of_pretraining_each_get_their_line():
     assert {"autoencoder, original", "autoencoder, conv"} <= {question for question, _ in made.answers}
 
 
+def test_where_ways_of_pretraining_differ_each_says_whether_more_images_help_it():
+    def flat_and_rising(encoder, u, seed, **_):
+        return 0.5 + 0.001 * seed + (0.2 * float(u or 0) if encoder == "conv" else 0)
+
+    shape = {"us": ["0.1", "0.5", "1"], "ls": ["0.1"], "seeds": range(5)}
+    made = card_of(cells_of(flat_and_rising, encoders=["original", "conv"], **shape))
+    assert sorted(text for question, text in made.answers if question == "More unlabelled images?") == [
+        "autoencoder, conv: They may still help; no point beyond which they stop is shown: the last step may still"
+        " have gained up to 10.0 points.",
+        "autoencoder, original: At every number of labels, more than 100 of them gain less than 1.5 points.",
+    ]
+    alike = card_of(cells_of(lambda encoder, **run: flat_and_rising("conv", **run), encoders=["a", "b"], **shape))
+    assert [question for question, _ in alike.answers].count("More unlabelled images?") == 1
+
+
 def test_what_to_get_next_asks_for_prices_or_answers():
     cells = cells_of(us=["0.1", "0.3", "1"], ls=["0.05", "0.2", "0.5"], seeds=range(5))
     answer = dict(card_of(cells).answers)["What to get next?"]

@@ -4,8 +4,11 @@
 
 Prints, for each encoder, as median and range of ratios of rounds that take turns in one process:
 (a) training speed of `autoencoder_learner` against a bare torch loop over the same tensor, with the same
-    model, precision, augmentation and batch size;
-(b) the same against an ordinary fastai pipeline from image files (DataBlock, batch transforms);
+    model, precision, augmentation and batch size; and of `classifier_learner` over kept features, which
+    most of a study's time goes into, against such a loop over the same features;
+(b) the same against an ordinary fastai pipeline from image files (DataBlock, batch transforms), and, with
+    `--photographs 256`, from files of 256 × 256 pixels, as people's own images are: the same images enlarged,
+    which the pipeline makes small again in every epoch;
 (c) time of a full cell, 100 epochs at l = 0.5, of `classifier_learner` with cached views against fastai's own
     Learner over the same frozen encoder, which sees freshly augmented images every epoch, and against ours with
     fresh views (measured on fewer epochs: t = once + epochs x each, printed).
@@ -13,9 +16,11 @@ Prints, for each encoder, as median and range of ratios of rounds that take turn
 
 import argparse
 import copy
+import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from timing import TrainingClock, quiet, ratio_text, side_by_side
 from torch import nn
@@ -23,7 +28,7 @@ from torch.nn import functional as F
 
 from sslfast import autoencoder_learner, classifier_learner, image_dls
 from sslfast.data.augment import GaussianNoise, NormalizeImages
-from sslfast.features import AUTO_VIEWS
+from sslfast.features import AUTO_VIEWS, CachedViews
 from sslfast.models import create_decoder
 from sslfast.precision import resolve_precision
 
@@ -71,39 +76,82 @@ def bare_loop(dls, encoder: nn.Module, precision: str, batches: int):
     return run
 
 
+def bare_head_loop(learn, precision: str):
+    """A function that trains a copy of the head of `learn` for an epoch over kept features by hand: images a second."""
+    cached = next(callback for callback in learn.cbs if isinstance(callback, CachedViews))
+    rows = cached._features(learn.dls.train, cached.views).dataset
+    head, device = copy.deepcopy(learn.model.head).train(), learn.dls.device
+    optimizer = torch.optim.Adam(head.parameters(), lr=1e-3, betas=(0.9, 0.99), eps=1e-5, fused=True)
+
+    def run() -> float:
+        synchronize(device)
+        start = time.perf_counter()
+        views = torch.randint(rows.views, (len(rows),), device=device)
+        positions = torch.randperm(len(rows), device=device) + len(rows) * views
+        for part in positions.split(learn.dls.train.bs):
+            features, classes = rows.batch(part)
+            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+                scores = head(features)
+            F.cross_entropy(scores.float(), classes).backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        synchronize(device)
+        return len(rows) / (time.perf_counter() - start)
+
+    return run
+
+
 def synchronize(device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def fit_rate(learn):
-    """A function that fits one epoch: images a second of training."""
+def fit_rate(learn, epochs: int = 1):
+    """A function that fits so many epochs: images a second of training."""
     clock = TrainingClock()
     quiet(learn).add_cb(clock)
 
     def run() -> float:
-        learn.fit(1, 1e-3, wd=0)
+        learn.fit(epochs, 1e-3, wd=0)
         return clock.rate
 
     return run
 
 
-def ordinary_learner(folder: Path, encoder: nn.Module, workers: int, device):
+def files_of(folder: Path) -> list[Path]:
+    """Every so many of the training images, for an epoch of some seconds."""
+    from fastai.data.transforms import get_image_files
+
+    files = sorted(get_image_files(folder / "train"))
+    return files[:: max(1, len(files) // 8000)]
+
+
+def enlarged(files: list[Path], pixels: int, folder: Path) -> list[Path]:
+    """The images of `files` with so many pixels a side, as JPEG files in `folder`."""
+    from PIL import Image
+
+    paths = [folder / f"{i}.jpg" for i in range(len(files))]
+    for file, path in zip(files, paths, strict=True):
+        with Image.open(file) as image:
+            image.convert("RGB").resize((pixels, pixels), Image.Resampling.BICUBIC).save(path, quality=90)
+    return paths
+
+
+def ordinary_learner(files: list[Path], resize: int | None, encoder: nn.Module, workers: int, device):
     """An autoencoder the ordinary way: a DataBlock over files, fastai's transforms, fastai's Learner, float32."""
     from fastai.data.block import DataBlock
-    from fastai.data.transforms import Normalize, RandomSplitter, get_image_files
+    from fastai.data.transforms import Normalize, RandomSplitter
     from fastai.learner import Learner
-    from fastai.vision.augment import Flip
+    from fastai.vision.augment import Flip, Resize
     from fastai.vision.data import ImageBlock
 
     from sslfast import RMSE, RMSELoss
     from sslfast.callbacks import ReconstructInput
 
-    files = sorted(get_image_files(folder / "train"))
-    files = files[:: max(1, len(files) // 8000)]  # an epoch of some seconds
     block = DataBlock(
         blocks=(ImageBlock,),
         splitter=RandomSplitter(0.05, seed=0),
+        item_tfms=Resize(resize) if resize else None,
         batch_tfms=[Flip(), Normalize.from_stats([0.5] * 3, [0.25] * 3, cuda=False)],
         n_inp=1,
     )
@@ -121,12 +169,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--batches", type=int, default=40)
     parser.add_argument("--parts", default="abc")
+    parser.add_argument("--encoders", default="original,conv")
+    parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2], help="of the ordinary pipeline, for (b)")
+    parser.add_argument("--photographs", type=int, default=0, metavar="PIXELS", help="(b) from larger files, too")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     device, precision = torch.device(options.device), resolve_precision(options.precision, options.device)
     print(f"{device}, {precision}, {options.threads} thread(s), batch 128")
     data = image_dls(options.data, device=device).data
-    for encoder in ("original", "conv"):
+    for encoder in options.encoders.split(","):
         n_train = len(image_dls(data, device=device).classify.train_ds)
         share = min(1.0, options.batches * 128 / n_train)
         dls = image_dls(data, unlabelled=share, labelled=0.5, device=device)
@@ -139,21 +190,36 @@ def main() -> None:
                 },
                 options.rounds,
             )
-            medians = {name: f"{sorted(r)[len(r) // 2]:,.0f}" for name, r in rates.items()}
-            print(f"(a) {encoder}: {ratio_text(rates['learner'], rates['bare'])} of a bare loop; images/s {medians}")
+            print(f"(a) {encoder}: {ratio_text(rates['learner'], rates['bare'])} of a bare loop; {medians(rates)}")
+            learn_head = classifier_learner(dls.classify, learn, seed=0, precision=precision, views=1)
+            ways = {"learner": fit_rate(learn_head, epochs=2), "bare": bare_head_loop(learn_head, precision)}
+            rates = side_by_side(ways, options.rounds)
+            print(f"(a) {encoder}, head: {ratio_text(rates['learner'], rates['bare'])}; {medians(rates)}")
         if "b" in options.parts and Path(options.data).expanduser().is_dir():
-            folder = Path(options.data).expanduser()
-            ways = {"ours": fit_rate(learn)}
-            for workers in (0, 1, 2):
-                ways[f"{workers} workers"] = fit_rate(
-                    ordinary_learner(folder, copy.deepcopy(learn.encoder), workers, device)
-                )
-            rates = side_by_side(ways, max(1, options.rounds // 3))
-            medians = {name: f"{sorted(r)[len(r) // 2]:,.0f}" for name, r in rates.items()}
-            best = max((r for name, r in rates.items() if name != "ours"), key=lambda r: sorted(r)[len(r) // 2])
-            print(f"(b) {encoder}: {ratio_text(rates['ours'], best)} of an ordinary pipeline; images/s {medians}")
+            files = files_of(Path(options.data).expanduser())
+            print(f"(b) {encoder}: {against_files(learn, files, options)}")
+            if options.photographs:
+                with tempfile.TemporaryDirectory() as folder:
+                    files = enlarged(files[: len(files) // 2], options.photographs, Path(folder))
+                    text = against_files(learn, files, options, resize=learn.encoder.image_size)
+                print(f"(b) {encoder}, files of {options.photographs} pixels: {text}")
         if "c" in options.parts:
             print(f"(c) {encoder}: {full_cell(dls.classify, learn, precision)}")
+
+
+def against_files(learn, files: list[Path], options, resize: int | None = None) -> str:
+    """Training speed of `learn` against the ordinary pipeline over `files`, with its best number of workers."""
+    ways = {"ours": fit_rate(learn)}
+    for workers in options.workers:
+        ordinary = ordinary_learner(files, resize, copy.deepcopy(learn.encoder), workers, learn.dls.device)
+        ways[f"{workers} workers"] = fit_rate(ordinary)
+    rates = side_by_side(ways, max(1, options.rounds // 3))
+    best = max((r for name, r in rates.items() if name != "ours"), key=np.median)
+    return f"{ratio_text(rates['ours'], best)} of an ordinary pipeline; {medians(rates)}"
+
+
+def medians(rates: dict) -> str:
+    return "images/s " + ", ".join(f"{name} {np.median(r):,.0f}" for name, r in rates.items())
 
 
 def full_cell(dls, pretrained, precision: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from .errors import RecordError
@@ -27,7 +27,8 @@ def write_state(path: str | Path, about: Mapping, state: Mapping) -> None:
     tensors: dict[str, Tensor] = {}
     text = json.dumps({"about": about, "state": _set_aside(state, tensors)}, default=lambda number: number.item())
     with replacing(path) as scratch:
-        save_file(tensors, scratch, metadata={FORMAT: _digest(text, tensors) + text})
+        # written here: safetensors' own way makes a file beside it, which a process that is killed leaves
+        scratch.write_bytes(save(tensors, metadata={FORMAT: _digest(text, tensors) + text}))
 
 
 def read_state(path: str | Path) -> tuple[dict, dict]:

@@ -1,9 +1,12 @@
 """A stored state comes back as it was, or not at all."""
 
+import time
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from killing import in_a_process
 
 from sslfast.errors import RecordError
 from sslfast.states import read_state, write_state
@@ -46,6 +49,20 @@ def stored(tmp_path_factory):
     path = tmp_path_factory.mktemp("state") / "s"
     write_state(path, ABOUT, STATE)
     return path, path.read_bytes()
+
+
+def test_a_process_that_is_killed_as_it_writes_leaves_nothing_that_the_next_does_not_take_away(tmp_path):
+    path, large = tmp_path / "s", {"x": torch.rand(3_000_000)}
+    start = time.monotonic()
+    write_state(path, {}, large)
+    seconds, kills = time.monotonic() - start, 30
+    for moment in range(kills):
+        process = in_a_process(lambda: write_state(path, {}, large))
+        process.join(2 * seconds * moment / kills)
+        process.kill()
+        process.join()
+    write_state(path, {}, large)
+    assert [file.name for file in tmp_path.iterdir()] == ["s"]
 
 
 @given(data=st.data())

@@ -12,8 +12,9 @@ study: $(READY)
 	$(BIN)/snakemake --cores all
 	@echo "The report is in reports/digits/report.html"
 
+# One process a core, each with whole files of tests.
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 test-long: $(READY)
 	$(BIN)/pytest -m long -rP

@@ -4,7 +4,8 @@
 
 Times an epoch of pre-training and of a classifier over cached features for 1,000 to 45,000 images, and, for 10 to
 10,000 cells, Snakemake's dry run and the collecting of their records. Prints the times and the slope of
-log(time) against log(size) between the two largest sizes (1 is in proportion), and draws `benchmarks/growth.png`.
+log(time) against log(size), over all and between the two largest sizes (1 is in proportion). Draws
+`benchmarks/growth.png`.
 """
 
 import argparse
@@ -105,9 +106,9 @@ def main() -> None:
     panels = [("images", images, image_times(data, images, options.rounds)), ("cells", cells, cell_times(cells))]
     for label, sizes, times in panels:
         for name, seconds in times.items():
-            slope = math.log(seconds[-1] / seconds[-2]) / math.log(sizes[-1] / sizes[-2])
+            whole, end = (math.log(seconds[-1] / seconds[i]) / math.log(sizes[-1] / sizes[i]) for i in (0, -2))
             listed = ", ".join(f"{n:,}: {s:.2f} s" for n, s in zip(sizes, seconds, strict=True))
-            print(f"{name} by {label}: {listed}; slope at the end {slope:.2f}")
+            print(f"{name} by {label}: {listed}; slope {whole:.2f}, at the end {end:.2f}")
     draw(panels, Path(__file__).with_suffix(".png"))
 
 

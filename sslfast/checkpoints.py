@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from fastai.callback.core import Callback, CancelEpochException
 from fastai.optimizer import Optimizer
-from safetensors import SafetensorError
 from torch import Tensor
 
 from .callbacks import EpochWatcher, History
@@ -77,7 +76,7 @@ class Checkpoint(Callback):
     def _save(self) -> None:
         try:
             write_state(self.file, self._about_now(), {"done": self.epoch, **_state_of(self.learn)})
-        except (OSError, SafetensorError) as error:  # a full disk, say: the fit is worth more than its checkpoint
+        except OSError as error:  # a full disk, say: the fit is worth more than its checkpoint
             print(f"{self.file}: not saved after epoch {self.epoch} ({error}); training goes on", flush=True)
 
     def _restore(self) -> int:

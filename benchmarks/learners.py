@@ -12,6 +12,7 @@ Prints, for each encoder, as median and range of ratios of rounds that take turn
 (c) time of a full cell, 100 epochs at l = 0.5, of `classifier_learner` with cached views against fastai's own
     Learner over the same frozen encoder, which sees freshly augmented images every epoch, and against ours with
     fresh views (measured on fewer epochs: t = once + epochs x each, printed).
+The ordinary ways of (b) and (c) have torch's own layers; the bare loops of (a) and fresh views have ours.
 """
 
 import argparse
@@ -22,7 +23,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from timing import TrainingClock, quiet, ratio_text, side_by_side
+from fastai.callback.core import Callback
+from timing import TrainingClock, quiet, ratio_text, side_by_side, with_torchs_layers
 from torch import nn
 from torch.nn import functional as F
 
@@ -31,6 +33,8 @@ from sslfast.data.augment import GaussianNoise, NormalizeImages
 from sslfast.features import AUTO_VIEWS, CachedViews
 from sslfast.models import create_decoder
 from sslfast.precision import resolve_precision
+
+CELL_EPOCHS = 100
 
 
 def bare_loop(dls, encoder: nn.Module, precision: str, batches: int):
@@ -157,7 +161,7 @@ def ordinary_learner(files: list[Path], resize: int | None, encoder: nn.Module, 
     )
     dls = block.dataloaders(files, bs=128, num_workers=workers, device=device)
     model = nn.Sequential(encoder, create_decoder(encoder))
-    return Learner(dls, model, loss_func=RMSELoss(), metrics=[RMSE()], cbs=[ReconstructInput()])
+    return Learner(dls, with_torchs_layers(model), loss_func=RMSELoss(), metrics=[RMSE()], cbs=[ReconstructInput()])
 
 
 def main() -> None:
@@ -204,7 +208,7 @@ def main() -> None:
                     text = against_files(learn, files, options, resize=learn.encoder.image_size)
                 print(f"(b) {encoder}, files of {options.photographs} pixels: {text}")
         if "c" in options.parts:
-            print(f"(c) {encoder}: {full_cell(dls.classify, learn, precision)}")
+            print(f"(c) {encoder}: {full_cell(dls.classify, learn, precision, max(2, options.rounds // 2))}")
 
 
 def against_files(learn, files: list[Path], options, resize: int | None = None) -> str:
@@ -222,32 +226,59 @@ def medians(rates: dict) -> str:
     return "images/s " + ", ".join(f"{name} {np.median(r):,.0f}" for name, r in rates.items())
 
 
-def full_cell(dls, pretrained, precision: str) -> str:
+def full_cell(dls, pretrained, precision: str, rounds: int) -> str:
     """Time of 100 epochs with cached views against the plain way, and against our own way with fresh views."""
     ways = {
-        "cached": lambda: classifier_learner(dls, pretrained, seed=0, precision=precision, views=AUTO_VIEWS),
-        "fresh": lambda: classifier_learner(dls, pretrained, seed=0, precision=precision, views="fresh"),
-        "stock fastai": lambda: stock_classifier(dls, pretrained, precision),
+        # enough epochs that features are kept
+        "cached": (AUTO_VIEWS + 6, classifier_learner(dls, pretrained, seed=0, precision=precision, views=AUTO_VIEWS)),
+        "fresh": (2, classifier_learner(dls, pretrained, seed=0, precision=precision, views="fresh")),
+        "stock": (2, stock_classifier(dls, pretrained, precision)),
     }
-    whole, text = {}, []
-    for name, make in ways.items():
-        learn, times = quiet(make()), []
-        # enough epochs that features are kept in both
-        short, long = (AUTO_VIEWS + 1, AUTO_VIEWS + 9) if name == "cached" else (1, 3)
-        for epochs in (short, long):
+    parts: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+
+    def cell(name: str):
+        epochs, learn = ways[name]
+        clock = EpochClock()
+        quiet(learn).add_cb(clock)
+
+        def run() -> float:
             start = time.perf_counter()
             learn.fit(epochs, 1e-3, wd=0)
-            times.append(time.perf_counter() - start)
-        each = (times[1] - times[0]) / (long - short)
-        once = max(0.0, times[0] - short * each)
-        whole[name] = once + 100 * each
-        text.append(f"{name} {once:.1f} + {each:.2f} s an epoch")
-    ratios = (whole["stock fastai"] / whole["cached"], whole["fresh"] / whole["cached"])
-    return "{:.1f} times as fast as a stock Learner, {:.1f} as with fresh views, ".format(*ratios) + "; ".join(text)
+            each = float(np.median(clock.seconds[1:]))
+            once = max(0.0, time.perf_counter() - start - epochs * each)
+            parts[name].append((once, each))
+            return once + CELL_EPOCHS * each
+
+        return run
+
+    whole = side_by_side({name: cell(name) for name in ways}, rounds)
+    text = (
+        f"{name} {once:.1f} + {each:.2f} s an epoch"
+        for name, (once, each) in ((name, np.median(both[1:], axis=0)) for name, both in parts.items())
+    )  # the first round is to warm up
+    return (
+        f"{ratio_text(whole['stock'], whole['cached'])} times as fast as a stock Learner, "
+        f"{ratio_text(whole['fresh'], whole['cached'])} as with fresh views; " + ", ".join(text)
+    )
+
+
+class EpochClock(Callback):
+    """`seconds` of each epoch of a fit, validation included."""
+
+    order = 90
+
+    def before_fit(self):
+        self.seconds = []
+
+    def before_epoch(self):
+        self.start = time.perf_counter()
+
+    def after_epoch(self):
+        self.seconds.append(time.perf_counter() - self.start)
 
 
 def stock_classifier(dls, pretrained, precision: str):
-    """The same model on the same batches with fastai's own Learner, optimizer, loss and torch's dropout."""
+    """The same model on the same batches with fastai's own Learner, optimizer and loss, and torch's layers."""
     from fastai.learner import Learner
     from fastai.losses import CrossEntropyLossFlat
     from fastai.metrics import accuracy
@@ -261,7 +292,7 @@ def stock_classifier(dls, pretrained, precision: str):
     for i, layer in enumerate(head):
         if isinstance(layer, nn.Dropout):
             head[i] = nn.Dropout(layer.p)
-    model = Classifier(encoder, head, precision)
+    model = with_torchs_layers(Classifier(encoder, head, precision))
     return Learner(
         dls, model, loss_func=CrossEntropyLossFlat(), opt_func=Adam, metrics=[accuracy, MacroF1()],
         splitter=lambda m: [p for p in m.parameters() if p.requires_grad],

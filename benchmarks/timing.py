@@ -6,12 +6,14 @@ from collections.abc import Callable
 import numpy as np
 from fastai.callback.core import Callback
 from fastai.callback.progress import ProgressCallback
+from torch import nn
 
 from sslfast.memory import keep_freed_memory
+from sslfast.models.winograd import Conv2d, ConvTranspose2d
 
 keep_freed_memory()  # as the scripts of the workflow do, for all that is compared
 
-__all__ = ["TrainingClock", "fitted", "quiet", "ratio_text", "side_by_side", "table"]
+__all__ = ["TrainingClock", "fitted", "quiet", "ratio_text", "side_by_side", "table", "with_torchs_layers"]
 
 
 class TrainingClock(Callback):
@@ -64,6 +66,14 @@ def side_by_side(contestants: dict[str, Callable[[], float]], rounds: int) -> di
             if turn >= 0:
                 results[name].append(value)
     return {name: np.array(values) for name, values in results.items()}
+
+
+def with_torchs_layers(model: nn.Module) -> nn.Module:
+    """The model, its convolutions computed by torch's own code, as in models that are made without this package."""
+    for layer in model.modules():
+        if type(layer) in (Conv2d, ConvTranspose2d):
+            layer.__class__ = type(layer).__base__  # which has the same parameters
+    return model
 
 
 def ratio_text(first: np.ndarray, second: np.ndarray) -> str:

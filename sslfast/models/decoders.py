@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 from .encoders import Conv, Encoder, Original, feature_shape
+from .winograd import ConvTranspose2d
 
 __all__ = ["Decoder", "create_decoder", "growing_decoder"]
 
@@ -62,7 +63,7 @@ def _original(encoder: Original) -> Decoder:
     size, kernel = encoder.image_size, encoder[-1].kernel_size
     first, second, third = _widths(encoder)
     return Decoder(
-        nn.ConvTranspose2d(third, second, kernel),
+        ConvTranspose2d(third, second, kernel),
         nn.ReLU(),
         _double(second, first, -(-size // 2)),
         nn.ReLU(),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..encoder_names import check_encoder
 from ..errors import ConfigError
+from .winograd import Conv2d
 
 __all__ = ["ENCODERS", "Conv", "Encoder", "Original", "create_encoder", "feature_shape"]
 
@@ -101,7 +102,7 @@ class Original(Encoder):
             nn.ReLU(),
             nn.Conv2d(first, second, 3, stride=2, padding=1),
             nn.ReLU(),
-            nn.Conv2d(second, third, kernel),
+            Conv2d(second, third, kernel),
         ]
         out = size - kernel + 1
         super().__init__(channels, image_size, layers, (third, out, out))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .dropout import Dropout
+from .winograd import Conv2d
 
 __all__ = ["AutoEncoder", "Classifier", "Features", "create_head"]
 
@@ -18,10 +19,10 @@ def create_head(in_shape: tuple[int, int, int], n_classes: int, dropout: float =
     """
     channels, height, width = in_shape
     return nn.Sequential(
-        nn.Conv2d(channels, 32, 3, padding=1),
+        Conv2d(channels, 32, 3, padding=1),
         nn.ReLU(),
         Dropout(dropout),
-        nn.Conv2d(32, 16, 3, padding=1),
+        Conv2d(32, 16, 3, padding=1),
         nn.ReLU(),
         Dropout(dropout),
         nn.Flatten(),

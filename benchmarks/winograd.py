@@ -1,0 +1,68 @@
+"""What the convolutions of `sslfast.models.winograd` gain over torch's own on a CPU in float32, and their rounding.
+
+    python benchmarks/winograd.py
+
+For each network with such layers: time of a training step (batch 128, random images) with torch's own over ours, as
+median and range of rounds that take turns; and the relative error of the gradients against float64, of both.
+"""
+
+import argparse
+import copy
+import time
+
+import torch
+from limits import BATCH, networks, stepper
+from timing import ratio_text, side_by_side, table, with_torchs_layers
+from torch.nn import functional as F
+
+
+def seconds(step, steps: int = 10):
+    """A function that takes so many steps: seconds a step."""
+
+    def run() -> float:
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        return (time.perf_counter() - start) / steps
+
+    return run
+
+
+def gradients(network, x, y, rebuilds: bool) -> list[torch.Tensor]:
+    out = network.eval()(x)
+    loss = F.mse_loss(out, x).sqrt() if rebuilds else F.cross_entropy(out, y)
+    return torch.autograd.grad(loss, list(network.parameters()))
+
+
+def rounding(network, shape, rebuilds: bool) -> float:
+    """The largest relative error of a parameter's gradient."""
+    x, y = torch.rand(BATCH, *shape), torch.randint(10, (BATCH,))
+    exact = gradients(copy.deepcopy(network).double(), x.double(), y, rebuilds)
+    pairs = zip(gradients(network, x, y, rebuilds), exact, strict=True)
+    return max(float((g - e).norm() / e.norm()) for g, e in pairs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=15)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    device = torch.device("cpu")
+    rows = [("network", "training", "torch's time over ours", "ms a step", "error of gradients, torch's", "ours")]
+    for name in ("original", "conv"):
+        for what, (network, shape, rebuilds) in networks(name).items():
+            if name == "conv" and what == "autoencoder":
+                continue  # it has none of our layers
+            torchs = with_torchs_layers(copy.deepcopy(network))
+            errors = [f"{rounding(n, shape, rebuilds):.0e}" for n in (torchs, network)]
+            ways = {"torch's": torchs, "ours": network}
+            ways = {k: seconds(stepper(n, shape, rebuilds, device, "float32")) for k, n in ways.items()}
+            times = side_by_side(ways, options.rounds)
+            ms = ", ".join(f"{sorted(t)[len(t) // 2] * 1e3:.1f}" for t in times.values())
+            rows.append((name, what, ratio_text(times["torch's"], times["ours"]), ms, *errors))
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -15,8 +15,10 @@ from limits import BATCH, networks, stepper
 from timing import ratio_text, side_by_side, table, with_torchs_layers
 from torch.nn import functional as F
 
+from sslfast.models.winograd import Conv2d, ConvTranspose2d
 
-def seconds(step, steps: int = 10):
+
+def seconds(step, steps: int):
     """A function that takes so many steps: seconds a step."""
 
     def run() -> float:
@@ -46,18 +48,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=10, help="of a round")
+    parser.add_argument(
+        "--encoders", default="original,conv", help="resnet18 takes a minute a round: --steps 1 --rounds 3"
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     device = torch.device("cpu")
     rows = [("network", "training", "torch's time over ours", "ms a step", "error of gradients, torch's", "ours")]
-    for name in ("original", "conv"):
+    for name in options.encoders.split(","):
         for what, (network, shape, rebuilds) in networks(name).items():
-            if name == "conv" and what == "autoencoder":
-                continue  # it has none of our layers
+            if not any(isinstance(layer, Conv2d | ConvTranspose2d) for layer in network.modules()):
+                continue
             torchs = with_torchs_layers(copy.deepcopy(network))
             errors = [f"{rounding(n, shape, rebuilds):.0e}" for n in (torchs, network)]
             ways = {"torch's": torchs, "ours": network}
-            ways = {k: seconds(stepper(n, shape, rebuilds, device, "float32")) for k, n in ways.items()}
+            ways = {k: seconds(stepper(n, shape, rebuilds, device, "float32"), options.steps) for k, n in ways.items()}
             times = side_by_side(ways, options.rounds)
             ms = ", ".join(f"{sorted(t)[len(t) // 2] * 1e3:.1f}" for t in times.values())
             rows.append((name, what, ratio_text(times["torch's"], times["ours"]), ms, *errors))

@@ -7,6 +7,7 @@ Times whole processes that take turns, each from its start to its first training
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import yaml
 from timing import ratio_text, side_by_side
+
+from sslfast.config import check_config, read_schema
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,20 +47,20 @@ with learn.no_bar():
 """
 # the script itself, with what Snakemake gives it; the learning rate is asked for at the first step
 OURS = """
-import os, sys
-from types import SimpleNamespace as Bag
+import json, os, sys
+class Bag(dict):
+    __getattr__ = dict.__getitem__
 class FirstStep(float):
     def __float__(self):
         os._exit(0)
-folder = sys.argv[1]
-data = dict(dataset="digits", folder=None, test_fraction=0.2, test_seed=0)
-config = dict(data_root=folder, study="startup", batch_size=128, augment={}, budget="epochs", device="cpu")
+folder, script, config = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+data = dict(dataset="digits", **{key: config[key] for key in ("test_fraction", "test_seed")})
 snakemake = Bag(
-    log=[folder + "/log"], config=config, threads=1, wildcards=Bag(encoder="original", l="0.5"),
-    params=Bag(data=data, fit=dict(epochs=1, lr=FirstStep(1e-3))),
+    rule="supervised", log=[folder + "/log"], config=config, threads=1, resources=Bag(),
+    wildcards=Bag(encoder="original", l="0.5", seed="0"),
+    params=Bag(data=data, fit=dict(config["supervised"], lr=FirstStep(1e-3))),
     input=Bag(split=folder + "/split.parquet"), output=Bag(record=folder + "/r.json", predictions=folder + "/r.npy"),
 )
-script = sys.argv[2]
 exec(compile(open(script).read(), script, "exec"), dict(snakemake=snakemake, __name__="__main__"))
 """
 
@@ -73,6 +77,10 @@ def main() -> None:
         )
         subprocess.run([sys.executable, "-c", make_split, folder], check=True, env=env)
 
+        given = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+        given |= {"dataset": "digits", "data_root": folder, "device": "cpu"}
+        config = check_config(given, read_schema(ROOT / "workflow/schemas/config.schema.yaml"))
+
         def seconds(code: str, *arguments: str) -> float:
             start = time.perf_counter()
             subprocess.run([sys.executable, "-c", code, *arguments], check=True, env=env)
@@ -81,7 +89,7 @@ def main() -> None:
         script = str(ROOT / "workflow/scripts/supervised.py")
         times = side_by_side(
             {
-                "our script": lambda: seconds(OURS, folder, script),
+                "our script": lambda: seconds(OURS, folder, script, json.dumps(config)),
                 "fastai": lambda: seconds(FASTAI),
                 "torch": lambda: seconds(TORCH),
             },

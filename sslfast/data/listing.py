@@ -22,7 +22,7 @@ from ..errors import DataError
 
 __all__ = ["Listing", "content_digest", "look_below", "paths_digest", "scan", "too_few"]
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".webp"}
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".webp")
 
 
 @dataclass
@@ -141,7 +141,7 @@ class _Look:
             for entry in self._entries(folders.pop()):
                 if _leads_to_folder(entry):
                     folders.append(entry.path)
-                elif os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
+                elif not entry.name.lower().endswith(SUFFIXES):
                     self.ignored += 1
                 elif stat.S_ISREG((status := self._status(entry)).st_mode):
                     found.append((entry.path, status.st_size, status.st_mtime_ns))

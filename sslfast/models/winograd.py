@@ -83,7 +83,7 @@ def _is_small(out: int, kernel: int) -> bool:
 
 
 def _convolve(
-    x: Tensor, into: Tensor, of_kernel: Tensor, weight: Tensor, out_of: Tensor, bias: Tensor | None
+    x: Tensor, into: np.ndarray, of_kernel: np.ndarray, weight: Tensor, out_of: np.ndarray, bias: Tensor | None
 ) -> Tensor:
     """`out_of ((of_kernel · weight) · (into · x))`: `[N, C, h, h]` and weights `[k, k, C, K]` → `[N, K, s, s]`.
 
@@ -91,6 +91,8 @@ def _convolve(
     """
     n, c_in, side, _ = x.shape
     c_out = weight.shape[-1]
+    # tensors anew each time: kept ones might come from inference mode, which training could not use
+    into, of_kernel, out_of = (torch.from_numpy(matrix) for matrix in (into, of_kernel, out_of))
     pixels = x.permute(0, 2, 3, 1).reshape(n, side * side, c_in)  # a view of channels-last maps
     values = torch.bmm(into.expand(n, -1, -1), pixels).transpose(0, 1)
     weights = (of_kernel @ weight.reshape(-1, c_in * c_out)).view(-1, c_in, c_out)
@@ -102,7 +104,7 @@ def _convolve(
 
 
 @cache
-def _matrices(out: int, kernel: int, padding: int) -> tuple[Tensor, Tensor, Tensor]:
+def _matrices(out: int, kernel: int, padding: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`A` `[out², t²]`, `G` `[t², kernel²]` and `B` `[t², h²]`, h = t − 2 padding, of `y = A ((G w) · (B x))`.
 
     For the sake of rounding, what belongs to a point is scaled to the same size in all three.
@@ -121,4 +123,4 @@ def _matrices(out: int, kernel: int, padding: int) -> tuple[Tensor, Tensor, Tens
     to_a, to_g, to_b = np.prod(sizes, axis=0) ** (1 / 3) / sizes
     a, g, b = a * to_a, g * to_g[:, None], b * to_b[:, None]
     b = b[:, padding : b.shape[1] - padding]  # the padding's part would be multiplied by zeros
-    return tuple(torch.from_numpy(np.kron(m, m)).float() for m in (a, g, b))
+    return tuple(np.kron(m, m).astype(np.float32) for m in (a, g, b))

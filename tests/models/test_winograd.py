@@ -150,6 +150,15 @@ def test_an_images_result_is_its_own():
     assert spoilt[1].isnan().any() and torch.equal(spoilt[[0, 2]], whole[[0, 2]])
 
 
+def test_training_works_after_a_first_use_in_inference_mode():
+    winograd._matrices.cache_clear()
+    layer, x = Conv2d(16, 16, 3, padding=1), torch.rand(2, 16, 4, 4)
+    with torch.inference_mode():
+        layer(x)
+    layer(x).sum().backward()
+    assert layer.weight.grad.abs().sum() > 0
+
+
 def test_parameters_are_those_of_torchs_layers():
     for ours, theirs in TORCHS.items():
         torch.manual_seed(0)

@@ -231,8 +231,8 @@ def full_cell(dls, pretrained, precision: str, rounds: int) -> str:
     ways = {
         # enough epochs that features are kept
         "cached": (AUTO_VIEWS + 6, classifier_learner(dls, pretrained, seed=0, precision=precision, views=AUTO_VIEWS)),
-        "fresh": (2, classifier_learner(dls, pretrained, seed=0, precision=precision, views="fresh")),
-        "stock": (2, stock_classifier(dls, pretrained, precision)),
+        "fresh": (4, classifier_learner(dls, pretrained, seed=0, precision=precision, views="fresh")),
+        "stock": (4, stock_classifier(dls, pretrained, precision)),
     }
     parts: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
 

@@ -62,6 +62,7 @@ snakemake = Bag(
     input=Bag(split=folder + "/split.parquet"), output=Bag(record=folder + "/r.json", predictions=folder + "/r.npy"),
 )
 exec(compile(open(script).read(), script, "exec"), dict(snakemake=snakemake, __name__="__main__"))
+sys.exit("it ended without a step")
 """
 
 

@@ -69,7 +69,7 @@ def side_by_side(contestants: dict[str, Callable[[], float]], rounds: int) -> di
 
 
 def with_torchs_layers(model: nn.Module) -> nn.Module:
-    """The model, its convolutions computed by torch's own code, as in models that are made without this package."""
+    """The model itself, its convolutions changed to torch's own, as in models that are made without this package."""
     for layer in model.modules():
         if type(layer) in (Conv2d, ConvTranspose2d):
             layer.__class__ = type(layer).__base__  # which has the same parameters

@@ -36,9 +36,8 @@ def gradients(network, x, y, rebuilds: bool) -> list[torch.Tensor]:
     return torch.autograd.grad(loss, list(network.parameters()))
 
 
-def rounding(network, shape, rebuilds: bool) -> float:
+def rounding(network, x, y, rebuilds: bool) -> float:
     """The largest relative error of a parameter's gradient."""
-    x, y = torch.rand(BATCH, *shape), torch.randint(10, (BATCH,))
     exact = gradients(copy.deepcopy(network).double(), x.double(), y, rebuilds)
     pairs = zip(gradients(network, x, y, rebuilds), exact, strict=True)
     return max(float((g - e).norm() / e.norm()) for g, e in pairs)
@@ -61,7 +60,8 @@ def main() -> None:
             if not any(isinstance(layer, Conv2d | ConvTranspose2d) for layer in network.modules()):
                 continue
             torchs = with_torchs_layers(copy.deepcopy(network))
-            errors = [f"{rounding(n, shape, rebuilds):.0e}" for n in (torchs, network)]
+            x, y = torch.rand(BATCH, *shape), torch.randint(10, (BATCH,))
+            errors = [f"{rounding(n, x, y, rebuilds):.0e}" for n in (torchs, network)]
             ways = {"torch's": torchs, "ours": network}
             ways = {k: seconds(stepper(n, shape, rebuilds, device, "float32"), options.steps) for k, n in ways.items()}
             times = side_by_side(ways, options.rounds)

@@ -33,11 +33,6 @@ settings.load_profile("sslfast")
 DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole studies first: of files handed to several processes, small ones last let all end at the same time."""
-    items.sort(key=lambda item: not {"slurm", "workflow"} & set(item.path.parts))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def own_data_root(tmp_path_factory) -> Iterator[Path]:
     """Data sets that tests load by name go to a folder of this session, never to the user's cache."""

@@ -23,15 +23,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fastai.callback.core import Callback
 from timing import TrainingClock, quiet, ratio_text, side_by_side, with_torchs_layers
 from torch import nn
 from torch.nn import functional as F
 
 from sslfast import autoencoder_learner, classifier_learner, image_dls
+from sslfast.callbacks import History
 from sslfast.data.augment import GaussianNoise, NormalizeImages
 from sslfast.features import AUTO_VIEWS, CachedViews
 from sslfast.models import create_decoder
+from sslfast.models.dropout import Dropout
+from sslfast.models.winograd import Conv2d, ConvTranspose2d
 from sslfast.precision import resolve_precision
 
 CELL_EPOCHS = 100
@@ -161,7 +163,13 @@ def ordinary_learner(files: list[Path], resize: int | None, encoder: nn.Module, 
     )
     dls = block.dataloaders(files, bs=128, num_workers=workers, device=device)
     model = nn.Sequential(encoder, create_decoder(encoder))
-    return Learner(dls, with_torchs_layers(model), loss_func=RMSELoss(), metrics=[RMSE()], cbs=[ReconstructInput()])
+    return Learner(
+        dls,
+        with_torchs_layers(model, Conv2d, ConvTranspose2d),
+        loss_func=RMSELoss(),
+        metrics=[RMSE()],
+        cbs=[ReconstructInput()],
+    )
 
 
 def main() -> None:
@@ -238,43 +246,25 @@ def full_cell(dls, pretrained, precision: str, rounds: int) -> str:
 
     def cell(name: str):
         epochs, learn = ways[name]
-        clock = EpochClock()
-        quiet(learn).add_cb(clock)
+        history = History()
+        quiet(learn).add_cb(history)
 
         def run() -> float:
-            start = time.perf_counter()
             learn.fit(epochs, 1e-3, wd=0)
-            each = float(np.median(clock.seconds[1:]))
-            once = max(0.0, time.perf_counter() - start - epochs * each)
-            parts[name].append((once, each))
-            return once + CELL_EPOCHS * each
+            ends = [row["seconds"] for row in history.rows]
+            each = float(np.median(np.diff(ends)))
+            parts[name].append((max(0.0, ends[-1] - epochs * each), each))
+            return parts[name][-1][0] + CELL_EPOCHS * each
 
         return run
 
     whole = side_by_side({name: cell(name) for name in ways}, rounds)
-    text = (
-        f"{name} {once:.1f} + {each:.2f} s an epoch"
-        for name, (once, each) in ((name, np.median(both[1:], axis=0)) for name, both in parts.items())
-    )  # the first round is to warm up
+    halves = {name: np.median(both[1:], axis=0) for name, both in parts.items()}  # the first round is to warm up
     return (
         f"{ratio_text(whole['stock'], whole['cached'])} times as fast as a stock Learner, "
-        f"{ratio_text(whole['fresh'], whole['cached'])} as with fresh views; " + ", ".join(text)
+        f"{ratio_text(whole['fresh'], whole['cached'])} as with fresh views; "
+        + ", ".join(f"{name} {once:.1f} + {each:.2f} s an epoch" for name, (once, each) in halves.items())
     )
-
-
-class EpochClock(Callback):
-    """`seconds` of each epoch of a fit, validation included."""
-
-    order = 90
-
-    def before_fit(self):
-        self.seconds = []
-
-    def before_epoch(self):
-        self.start = time.perf_counter()
-
-    def after_epoch(self):
-        self.seconds.append(time.perf_counter() - self.start)
 
 
 def stock_classifier(dls, pretrained, precision: str):
@@ -289,10 +279,7 @@ def stock_classifier(dls, pretrained, precision: str):
 
     encoder = copy.deepcopy(pretrained.encoder).requires_grad_(False)
     head = create_head(encoder.out_shape, len(dls.vocab))
-    for i, layer in enumerate(head):
-        if isinstance(layer, nn.Dropout):
-            head[i] = nn.Dropout(layer.p)
-    model = with_torchs_layers(Classifier(encoder, head, precision))
+    model = with_torchs_layers(Classifier(encoder, head, precision), Conv2d, ConvTranspose2d, Dropout)
     return Learner(
         dls, model, loss_func=CrossEntropyLossFlat(), opt_func=Adam, metrics=[accuracy, MacroF1()],
         splitter=lambda m: [p for p in m.parameters() if p.requires_grad],

@@ -9,7 +9,6 @@ from fastai.callback.progress import ProgressCallback
 from torch import nn
 
 from sslfast.memory import keep_freed_memory
-from sslfast.models.winograd import Conv2d, ConvTranspose2d
 
 keep_freed_memory()  # as the scripts of the workflow do, for all that is compared
 
@@ -68,10 +67,10 @@ def side_by_side(contestants: dict[str, Callable[[], float]], rounds: int) -> di
     return {name: np.array(values) for name, values in results.items()}
 
 
-def with_torchs_layers(model: nn.Module) -> nn.Module:
-    """The model itself, its convolutions changed to torch's own, as in models that are made without this package."""
+def with_torchs_layers(model: nn.Module, *kinds: type[nn.Module]) -> nn.Module:
+    """The model itself, its layers of these `kinds` changed to the layers of torch that they derive from."""
     for layer in model.modules():
-        if type(layer) in (Conv2d, ConvTranspose2d):
+        if type(layer) in kinds:
             layer.__class__ = type(layer).__base__  # which has the same parameters
     return model
 

@@ -59,7 +59,7 @@ def main() -> None:
         for what, (network, shape, rebuilds) in networks(name).items():
             if not any(isinstance(layer, Conv2d | ConvTranspose2d) for layer in network.modules()):
                 continue
-            torchs = with_torchs_layers(copy.deepcopy(network))
+            torchs = with_torchs_layers(copy.deepcopy(network), Conv2d, ConvTranspose2d)
             x, y = torch.rand(BATCH, *shape), torch.randint(10, (BATCH,))
             errors = [f"{rounding(n, x, y, rebuilds):.0e}" for n in (torchs, network)]
             ways = {"torch's": torchs, "ours": network}

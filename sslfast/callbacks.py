@@ -73,7 +73,7 @@ class EpochWatcher(Callback):
 
     Not when predicting, validating or in `lr_find`, for which fastai sends the events of a fit too.
     `row`: `epoch` (from 1), `train_loss` (fastai's smoothed one), `valid_loss`, the metrics,
-    `seconds` (wall-clock since the fit began, validation included) and training `images` seen. A fit
+    `seconds` (wall-clock since the fit began, validation included), `updates` and training `images` so far. A fit
     that goes on from a `Checkpoint` begins with the rows of the epochs before it, and its clock there.
     """
 
@@ -89,8 +89,8 @@ class EpochWatcher(Callback):
 
     def go_on_after(self, rows: list[dict]) -> None:
         """Begin as a fit whose epochs so far gave `rows`."""
-        last = rows[-1] if rows else {"images": 0, "seconds": 0.0}
-        self.fitting, self.images = True, last["images"]
+        last = rows[-1] if rows else {"updates": 0, "images": 0, "seconds": 0.0}
+        self.fitting, self.updates, self.images = True, last["updates"], last["images"]
         self.start_time = time.perf_counter() - last["seconds"]
         self.begin()
         for row in rows:
@@ -99,6 +99,7 @@ class EpochWatcher(Callback):
     def after_batch(self):
         if self.fitting:
             x = self.learn.xb[0]  # plain, as fastai's tensors would send `len` through their dispatch
+            self.updates += 1
             self.images += len(x.as_subclass(torch.Tensor) if isinstance(x, torch.Tensor) else x)
 
     def after_epoch(self):
@@ -106,7 +107,8 @@ class EpochWatcher(Callback):
             names = [name for name in self.recorder.metric_names if name not in ("epoch", "time")]
             values = [None if value is None else float(value) for value in self.recorder.values[-1]]
             row = {"epoch": self.epoch + 1, **dict(zip(names, values, strict=True))}
-            self.watch({**row, "seconds": time.perf_counter() - self.start_time, "images": self.images})
+            done = {"updates": self.updates, "images": self.images}
+            self.watch({**row, "seconds": time.perf_counter() - self.start_time, **done})
 
     def begin(self) -> None:
         """Forget the last fit."""
@@ -126,14 +128,20 @@ class History(EpochWatcher):
 
 
 class PrintEpochs(EpochWatcher):
-    """Prints a line an epoch, for logs: what was measured, by name, and the time since the fit began."""
+    """Prints a line an epoch, for logs: what was measured, by name, and the time since the fit began.
+
+    Where a fit is counted in updates (its loader has `n_batches`), an epoch is only the time between two validations.
+    """
 
     def watch(self, row: dict) -> None:
-        about = ("epoch", "seconds", "images")
+        about = ("epoch", "seconds", "updates", "images")
         values = "  ".join(
             f"{name} {value:.4f}" for name, value in row.items() if name not in about and value is not None
         )
-        print(f"epoch {row['epoch']} of {self.n_epoch}  {values}  {row['seconds']:.1f} s", flush=True)
+        done, batches = f"epoch {row['epoch']} of {self.n_epoch}", getattr(self.dls.train, "n_batches", None)
+        if batches:
+            done = f"update {row['updates']:,} of {self.n_epoch * batches:,}"
+        print(f"{done}  {values}  {row['seconds']:.1f} s", flush=True)
 
 
 class Diverged(EpochWatcher):

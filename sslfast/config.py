@@ -24,6 +24,8 @@ __all__ = ["check_config", "evaluation_settings", "method_settings", "read_schem
 MAX_SEEDS = 1000
 MAX_CELLS = 200_000
 DEEPEST = 2  # maps and lists within each other
+SECTIONS = ("pretrain", "classify", "supervised", "finetune")
+_OTHER = {"updates": "epochs", "epochs": "updates"}
 LARGEST = 2**1024  # a whole number that is no float any more
 
 
@@ -54,6 +56,7 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     title = config.get("title") or ""
     if title != printable(title) or {"<", ">"} & set(title):  # Snakemake's own report would take a tag for one
         raise ConfigError(f"title: found {shown(title)}, expected one line of text without < and >")
+    _check_units(config, schema)
     config = _defaults(config, schema)
     config = {key: value for key, value in config.items() if key not in strange} | {"folder": config.get("folder")}
     _check_elsewhere(config)
@@ -67,6 +70,9 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
         config[stage].pop("views", None)  # these train their encoder, and always see fresh images
     for method in METHOD_NAMES:
         config[method] = {"batch_size": config["batch_size"], **config["pretrain"], **config[method]}
+    unit = _OTHER[config["budget"]]
+    for section in (*SECTIONS, *METHOD_NAMES):
+        config[section].pop(unit, None)
     config["variants"] = {name: _variant(name, own, config, schema) for name, own in config["variants"].items()}
     known = (*METHOD_NAMES, *config["variants"])
     if unknown := [name for name in config["methods"] if name not in known]:
@@ -111,7 +117,7 @@ def method_settings(config: Mapping, name: str) -> dict:
     if name == "random":
         return {}
     given = dict(config["variants"].get(name) or {"method": name, **config[name]})
-    training = {key: given.pop(key) for key in ("method", "epochs", "lr", "schedule", "wd", "batch_size")}
+    training = {key: given.pop(key) for key in ("method", config["budget"], "lr", "schedule", "wd", "batch_size")}
     return {**training, "options": given}
 
 
@@ -217,6 +223,17 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
         "exclusiveMaximum": lambda v: f"less than {v}",
     }.get(problem.validator, lambda v: f"{problem.validator} {v}")
     return f"{key}: {found}, expected {problem.schema.get('x-expected') or expected(problem.validator_value)}"
+
+
+def _check_units(config: Mapping, schema: Mapping) -> None:
+    """`ConfigError` for a length in another unit than that of the budget: it would count for nothing."""
+    budget = config.get("budget") or schema["properties"]["budget"]["default"]
+    unit, sections = _OTHER[budget], {name: config.get(name) for name in (*SECTIONS, *METHOD_NAMES)}
+    sections |= {f"variants.{name}": own for name, own in (config.get("variants") or {}).items()}
+    for name, own in sections.items():
+        if isinstance(own, Mapping) and own.get(unit) is not None:
+            instead = f"give {name}.{budget}, leave it out, or say budget: {unit}"
+            raise ConfigError(f"{name}.{unit}: given, but budget is {budget}; {instead}")
 
 
 def _of_other_data(config: Mapping) -> list[str]:

@@ -42,8 +42,8 @@ class CachedViews(Callback):
     """While the encoder of a `Classifier` is frozen, trains its head on features of a few views of each image.
 
     Validation images have one view. Needs the DataLoaders of `image_dls`. What is computed goes with the
-    fit; predictions, fits of the unfrozen encoder, and fits of no more epochs than there are views, for
-    which it would save nothing, see images as ever.
+    fit; predictions, fits of the unfrozen encoder, and fits that see each image no more often than there are
+    views, for which it would save nothing, see images as ever.
     """
 
     order = 70  # after the callbacks that keep time, so that computing features counts
@@ -55,7 +55,9 @@ class CachedViews(Callback):
         self.train_features = self.valid_features = None
 
     def before_train(self):
-        if self.model.frozen and self.n_epoch > self.views:
+        train = self.dls.train
+        passes = self.n_epoch * (train.n_batches * train.bs / train.n if train.n_batches else 1)
+        if self.model.frozen and passes > self.views:
             self.train_features = self.train_features or self._features(self.dls.train, self.views)
             self.learn.dl = self.train_features
 

@@ -44,13 +44,13 @@ def training_mb(encoder: str, batch_size: int, n_images: int, side: int, attempt
     return memory_mb(n_images, side, attempt) + math.ceil(attempt * (batch + _GPU * gpu))
 
 
-def training_minutes(stage: str, encoder: str, epochs: int, n_images: float, side: int, attempt: int = 1) -> int:
-    """Minutes for `epochs` of `stage` on `n_images`, at most a day."""
+def training_minutes(stage: str, encoder: str, seen: float, n_images: float, side: int, attempt: int = 1) -> int:
+    """Minutes for `stage` to see so many training images of `n_images` different ones, at most a day."""
     cost, width, _ = _weight(encoder)
     cost *= max(width, 1) ** 2 * max(side / 32, 1) ** 2
     frozen = stage in ("classify", "linear", "knn")
-    passes = epochs + _VIEWS * cost if frozen else epochs * cost
-    return min(_LONGEST, attempt * (_START + math.ceil(passes * n_images / _RATES[stage] / 60)))
+    images = seen + _VIEWS * cost * n_images if frozen else seen * cost
+    return min(_LONGEST, attempt * (_START + math.ceil(images / _RATES[stage] / 60)))
 
 
 def _weight(encoder: str) -> tuple[float, float, float]:

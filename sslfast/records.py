@@ -12,17 +12,18 @@ import numpy as np
 from .errors import ConfigError, RecordError, printable, shown
 from .files import replacing
 from .fractions import canonical
+from .length import FULL, LENGTHS
 
 __all__ = ["SCHEMA_VERSION", "RunRecord", "Spec", "read_record", "write_arrays", "write_predictions", "write_record"]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 STAGES = ("pretrain", "classify", "finetune", "linear", "knn", "supervised", "pixels")
 STATUSES = ("ok", "diverged", "collapsed", "failed")
 PHASES = ("data", "pretrain", "classify", "evaluate")
 TEST = {"accuracy", "macro_f1", "f1_by_class", "confusion", "classes", "mistakes"}
 MISTAKE = {"image", "true", "predicted", "confidence"}
 _FIT = ("train_loss", "valid_loss", "accuracy", "macro_f1")
-HISTORY = {  # what a row of the history holds, by stage, beside epoch, seconds and images
+HISTORY = {  # what a row of the history holds, by stage, beside epoch, updates, images and seconds
     "pretrain": ("train_loss", "valid_loss"),  # and what its method records
     "classify": _FIT,
     "finetune": _FIT,
@@ -36,6 +37,7 @@ class Spec:
 
     `l` is None for an encoder that serves every labelled fraction; `u` is None for the baseline.
     `fingerprint` is that of the images (`ImageData`); with `valid_fraction` and seed it decides the split.
+    `length`: `full`, as long as its study trains, or another of `sslfast.length.LENGTHS`.
     """
 
     study: str
@@ -50,13 +52,15 @@ class Spec:
     n_labelled: int
     pool: str
     seed: int
+    length: str = FULL
 
 
 @dataclass(frozen=True)
 class RunRecord:
     """What one training job did.
 
-    `history`: a dict an epoch (see `HISTORY`), seconds cumulative, validation included. `test`:
+    `history`: a dict an epoch, or a validation of a fit counted in updates (see `HISTORY`); `updates`, `images` and
+    `seconds` are cumulative, validation included. `test`:
     accuracy, macro_f1, f1_by_class, confusion (rows true, columns predicted), classes, and the
     `mistakes` made with most confidence (row among the test images, true and predicted class,
     highest class score); None for encoders and for runs that are not `ok`. `seconds`: wall-clock by
@@ -87,7 +91,8 @@ class RunRecord:
         """What the run is called in a study: `supervised/conv-l0.1-s0`, `classify/autoencoder-conv-u0.2-l0.1-s0`."""
         s = self.spec
         who = "" if self.stage == "pixels" else s.encoder if s.u is None else f"{s.method}-{s.encoder}-u{s.u}"
-        return f"{self.stage}/{'-'.join(filter(None, (who, s.l and f'l{s.l}', f's{s.seed}')))}"
+        length = None if s.length == FULL else s.length
+        return f"{self.stage}/{'-'.join(filter(None, (who, s.l and f'l{s.l}', f's{s.seed}', length)))}"
 
     def check(self, where: str | Path = "record") -> "RunRecord":
         """This record; `RecordError` naming `where` and the first thing in it that cannot be."""
@@ -105,6 +110,7 @@ class RunRecord:
         require(self.stage in STAGES, f"stage {self.stage!r} is none of {', '.join(STAGES)}")
         require(self.status in STATUSES, f"status {self.status!r} is none of {', '.join(STATUSES)}")
         require((self.status == "ok") == (self.reason is None), f"status {self.status} with reason {self.reason!r}")
+        require(self.spec.length in LENGTHS, f"length {self.spec.length!r} is none of {', '.join(LENGTHS)}")
         for name in ("u", "l"):
             value = getattr(self.spec, name)
             require(value is None or _is_canonical(value), f"{name} {value!r} is no canonical fraction")
@@ -115,14 +121,16 @@ class RunRecord:
         versions = [*self.versions, *self.versions.values(), self.settings.get("budget", "")]
         require(all(isinstance(v, str) and _is_plain(v) for v in versions), "versions or budget that are no text")
         require(all(_fits(self.notes.get(note, 0), int) for note in _COUNTS), f"{_COUNTS} that are no counts")
-        wanted = {"epoch", "seconds", "images", *HISTORY.get(self.stage, ())}
+        wanted = {"epoch", "updates", "images", "seconds", *HISTORY.get(self.stage, ())}
         more = set(self.history[0]) - wanted if self.history and self.stage == "pretrain" else set()
         for number, row in enumerate(self.history, 1):
             require(set(row) == wanted | more, f"history row {number} has {sorted(row)}, not {sorted(wanted | more)}")
             require(all(_is_measure(name, row[name]) for name in more), f"history row {number} holds no numbers")
             require(row["epoch"] == number, f"history row {number} is of epoch {row['epoch']}")
-            before = self.history[number - 2]["seconds"] if number > 1 else 0
-            require(before <= row["seconds"] < math.inf, f"time runs backwards in epoch {number}")
+            before = self.history[number - 2] if number > 1 else {"seconds": 0, "updates": 0}
+            require(before["seconds"] <= row["seconds"] < math.inf, f"time runs backwards in epoch {number}")
+            more_updates = _fits(row["updates"], int) and before["updates"] <= row["updates"]
+            require(more_updates, f"updates run backwards in epoch {number}")
             for name in ("accuracy", "macro_f1"):
                 require(row.get(name) is None or 0 <= row[name] <= 1, f"{name} {row.get(name)} in epoch {number}")
         tested = self.status == "ok" and self.stage != "pretrain"

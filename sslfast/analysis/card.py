@@ -1,6 +1,6 @@
 """The verdict for somebody who has half a minute: one headline, then what to do, in words that need no statistics."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 
 from .words import EXPLORATORY_BELOW, count, points, seeds
 
-__all__ = ["Card", "card", "plateau_answers"]
+__all__ = ["Card", "card", "plateau_answers", "unsure_ways"]
 
 FEW = 4  # numbers that a sentence lists before it only counts them
 
@@ -22,8 +22,16 @@ class Card:
     exploratory: bool
 
 
-def card(cells: pd.DataFrame, tables: Mapping[str, pd.DataFrame], delta: float) -> Card:
-    """The card of a study from the tables of `analyse`; `delta` is the smallest gain worth having."""
+NOT = "Not settled"
+LENGTH = "Not settled: it still depends on how long one trains"
+
+
+def card(cells: pd.DataFrame, tables: Mapping[str, pd.DataFrame], delta: float, length: str = "") -> Card:
+    """The card of a study from the tables of `analyse`; `delta` is the smallest gain worth having.
+
+    `length`: what is known of how the verdict depends on the length of training, as a clause. Of a way of pre-training
+    whose verdict was taken back for that (see `take_back`) nothing else is concluded.
+    """
     n_seeds = cells.seed.nunique()
     primary = tables["contrasts"][tables["contrasts"].primary]
     groups = list(primary.groupby(["encoder", "method"]))
@@ -33,9 +41,11 @@ def card(cells: pd.DataFrame, tables: Mapping[str, pd.DataFrame], delta: float) 
         head, answers = _headline_of_many(primary), [(f"{m}, {e}", headline(rows, delta)) for (e, m), rows in groups]
     if len(groups) > 3 and len({answer for _, answer in answers}) == 1:
         answers = [(f"Each of the {len(groups)} ways", answers[0][1])]
-    answers += [("More unlabelled images?", text) for text in plateau_answers(tables["plateau"], delta)]
-    answers += [("What to get next?", text) for text in _next(tables["what_next"], delta)]
+    unsure = unsure_ways(primary)
+    answers += [("More unlabelled images?", text) for text in plateau_answers(tables["plateau"], delta, unsure)]
+    answers += [("What to get next?", text) for text in _next(tables["what_next"], delta, unsure)]
     answers += [("How sure is this?", _certainty(cells, primary, n_seeds))]
+    answers += [("Would longer training change it?", f"{length[0].upper()}{length[1:]}.")] if length else []
     return Card(head, answers, n_seeds < EXPLORATORY_BELOW)
 
 
@@ -44,7 +54,7 @@ def headline(primary: pd.DataFrame, delta: float) -> str:
     rows = primary[primary.n_seeds > 0].sort_values("n_labelled")
     if rows.empty:
         return "Not known: no seed has both a pre-trained and a supervised run."
-    better, worse, equal = (rows[rows.outcome == name] for name in ("better", "worse", "equal"))
+    better, worse, equal, length = (rows[rows.outcome == name] for name in ("better", "worse", "equal", "length"))
     everywhere = f"at all {len(rows)} numbers of labels" if len(rows) > 1 else f"with {_labels(rows)}"
     small = " (less than is worth having)" if _small(rows, delta) else ""
     if len(better) == len(rows):
@@ -56,7 +66,9 @@ def headline(primary: pd.DataFrame, delta: float) -> str:
         )
     if len(equal) == len(rows):
         return f"It makes no difference: pre-training or not, scores agree within {points(delta)} {everywhere}."
-    if better.empty and worse.empty and equal.empty:
+    if len(length) == len(rows):
+        return f"{LENGTH}, {everywhere}."
+    if better.empty and worse.empty and equal.empty and length.empty:
         return (
             f"Not settled: {seeds(int(rows.n_seeds.max()))} do not show whether pre-training on unlabelled images beats"
             " training on the labels alone."
@@ -64,10 +76,12 @@ def headline(primary: pd.DataFrame, delta: float) -> str:
     parts = [f"pre-training on unlabelled images wins with {_labels(better)} ({_by(better)})"] if len(better) else []
     parts += [f"training on the labels alone wins with {_labels(worse)} ({_by(worse)})"] if len(worse) else []
     parts += [f"it makes no difference with {_labels(equal)}"] if len(equal) else []
-    settled = pd.concat([better, worse, equal]).index
+    parts += [f"not settled with {_labels(length)}: it still depends on how long one trains"] if len(length) else []
+    settled = pd.concat([better, worse, equal, length]).index
     rest = rows.drop(index=settled)
     parts += [f"not settled with {_labels(rest)}"] if len(rest) else []
-    start = "It depends on the number of labels" if len(better) and len(worse) else "Partly settled"
+    some = len(better) or len(worse) or len(equal)
+    start = "It depends on the number of labels" if len(better) and len(worse) else "Partly settled" if some else NOT
     return f"{start}: {'; '.join(parts)}."
 
 
@@ -76,18 +90,27 @@ def _headline_of_many(primary: pd.DataFrame) -> str:
     if rows.empty:
         return "Not known: no pre-trained encoder can be compared with a supervised baseline."
     won, lost = int((rows.outcome == "better").sum()), int((rows.outcome == "worse").sum())
-    rest = len(rows) - won - lost
+    rest, longer = len(rows) - won - lost, int((rows.outcome == "length").sum())
     ways = len(rows.groupby(["encoder", "method"]))
     return (
         f"Over {ways} ways of pre-training and {rows.l.nunique()} number{'s' * (rows.l.nunique() > 1)} of labels,"
         f" pre-training wins in {won} of {len(rows)} cases, training on the labels alone in {lost};"
-        f" {rest} are equal or not settled."
+        f" {rest} are equal or not settled{f' ({longer} still depend on how long one trains)' if longer else ''}."
     )
 
 
-def plateau_answers(flat: pd.DataFrame, delta: float) -> list[str]:
-    """Whether more unlabelled images are worth having, from the table of plateaus: of each way of pre-training."""
-    return _of_each_way(flat, lambda rows: _plateau(rows, delta)) or [_plateau(flat, delta)]
+def unsure_ways(contrasts: pd.DataFrame) -> set[tuple[str, str]]:
+    """Ways of pre-training (encoder, method) with a verdict that depends on the length of training."""
+    rows = contrasts[contrasts.primary & (contrasts.outcome == "length")]
+    return set(rows[["encoder", "method"]].itertuples(index=False, name=None))
+
+
+def plateau_answers(flat: pd.DataFrame, delta: float, unsure: Collection[tuple[str, str]] = ()) -> list[str]:
+    """Whether more unlabelled images are worth having, from the table of plateaus: of each way of pre-training.
+
+    `unsure`: ways (encoder, method) of which nothing is concluded, as scores depend on the length of training.
+    """
+    return _of_each_way(flat, lambda rows: _plateau(rows, delta), unsure) or [_plateau(flat, delta)]
 
 
 def _plateau(flat: pd.DataFrame, delta: float) -> str:
@@ -105,15 +128,20 @@ def _plateau(flat: pd.DataFrame, delta: float) -> str:
     return f"{where}, {beyond} less than {points(delta)}{rest}."
 
 
-def _next(options: pd.DataFrame, delta: float) -> list[str]:
+def _next(options: pd.DataFrame, delta: float, unsure: Collection[tuple[str, str]]) -> list[str]:
     nothing = ["Nothing was pre-trained, so there is nothing to compare."]
-    return _of_each_way(options, lambda rows: _decision(rows, delta)) or nothing
+    return _of_each_way(options, lambda rows: _decision(rows, delta), unsure) or nothing
 
 
-def _of_each_way(table: pd.DataFrame, answer: Callable[[pd.DataFrame], str]) -> list[str]:
+def _of_each_way(
+    table: pd.DataFrame, answer: Callable[[pd.DataFrame], str], unsure: Collection[tuple[str, str]]
+) -> list[str]:
     """An answer a way of pre-training, saying which, or only one where all have the same."""
     groups = table.groupby(["encoder", "method"], sort=False)
-    answers = {f"{method}, {encoder}: ": answer(rows) for (encoder, method), rows in groups}
+    answers = {
+        f"{method}, {encoder}: ": f"{LENGTH}." if (encoder, method) in unsure else answer(rows)
+        for (encoder, method), rows in groups
+    }
     if len(set(answers.values())) == 1:
         return list(answers.values())[:1]
     return [who + text for who, text in answers.items()]

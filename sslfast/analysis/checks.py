@@ -9,7 +9,8 @@ import pandas as pd
 from pandas.api import types
 
 from ..errors import ConfigError, ResultsError, printable, shown
-from ..names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
+from ..length import HALF, PASSES
+from ..names import JUDGED_BY, PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
 
 __all__ = [
     "CELL_KEY",
@@ -23,13 +24,13 @@ __all__ = [
     "check_history",
     "check_metric",
     "check_number",
+    "check_shorter",
     "main_cells",
     "main_evaluation",
 ]
 
 CELL_KEY = ["dataset", "method", "encoder", "u", "l", "seed"]
 HEAD = "head"
-JUDGED_BY = [HEAD, "finetune", "linear", "knn"]  # the first that a study has is the one that it is judged by
 
 METRICS = ["test_macro_f1", "test_accuracy"]
 REQUIRED = ["method", "u", "l", "seed", "n_unlabelled", "n_labelled"]
@@ -148,6 +149,18 @@ def main_evaluation(cells: pd.DataFrame, judged_by: str | None = None) -> str:
             raise ResultsError(f"judged_by: found {judged_by!r}, expected an evaluation of these cells ({there})")
         return judged_by
     return next((name for name in JUDGED_BY if name in found), min(found, default=HEAD))
+
+
+def check_shorter(shorter: pd.DataFrame, where: str = "shorter") -> pd.DataFrame:
+    """A copy of `shorter`, a row a run as in `check_cells`, with a column `length`: `half` or `passes`."""
+    _require(shorter, ["length"], where)
+    strange = ~shorter.length.isin([HALF, PASSES])
+    if strange.any():
+        raise ResultsError(
+            f"{where}: column length: found {shown(shorter.length[strange].iloc[0])}, expected half or passes"
+        )
+    parts = [check_cells(part, f"{where}, {length}") for length, part in shorter.groupby("length")]
+    return pd.concat(parts, ignore_index=True)
 
 
 def check_metric(cells: pd.DataFrame, metric: str, where: str = "cells") -> None:

@@ -146,12 +146,13 @@ def _wins(rows: pd.DataFrame) -> tuple[str, str, int]:
     rows = rows[rows.primary & (rows.n_seeds > 0)]
     if rows.empty:
         return OPEN, "no seed has both runs", 0
-    worse, better = (rows.outcome == "worse").sum(), (rows.outcome == "better").sum()
+    worse, better, length = ((rows.outcome == name).sum() for name in ("worse", "better", "length"))
     outcome = HELD if worse == len(rows) else NOT if better else OPEN
     gaps = ", ".join(
         f"{points(-row.difference, sign=True)} with {count(row.n_labelled)} labels" for row in rows.itertuples()
     )
     text = f"ahead at {worse} of {len(rows)}, behind at {better}, by Holm's test; its lead is {gaps}"
+    text += f"; at {length} it still depends on how long one trains" if length else ""
     return outcome, text, int(rows.n_seeds.min())
 
 

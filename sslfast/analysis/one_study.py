@@ -23,10 +23,13 @@ AMONG_BASELINES_TOO = [name for name in ONE_OF_EACH if name != "pool"]  # a base
 SHOWN = 3  # files named in a message
 
 
-def check_one_study(cells: pd.DataFrame, images: Mapping, config: Mapping, results: str | Path) -> None:
+def check_one_study(
+    cells: pd.DataFrame, images: Mapping, config: Mapping, results: str | Path, shorter: pd.DataFrame | None = None
+) -> None:
     """`ResultsError` if `cells`, the runs under `results`, are of several studies, or not of the checked `config`.
 
-    `images`: what the study's rule `images` noted (`ImageData.summary`, and the `settings` that it was read with).
+    `shorter`: the study's runs of less length (`collect_shorter`), which are to be made as the others. `images`: what
+    the study's rule `images` noted (`ImageData.summary`, and the `settings` that it was read with).
     The message names the entry, what was found in which files, and what was expected. Devices and numbers of
     threads may differ (a cluster); the report shows them.
     """
@@ -59,6 +62,9 @@ def check_one_study(cells: pd.DataFrame, images: Mapping, config: Mapping, resul
     for rows, names in _alike(cells):
         for name in names:
             _check_same(rows, name, results)
+    if shorter is not None and len(shorter):
+        for name in AMONG_BASELINES_TOO:
+            _check_same(pd.concat([cells, shorter], ignore_index=True), name, results)
     if len(other := cells[cells.fingerprint != images["fingerprint"]]):
         raise ResultsError(
             f"{_files(other, results)}: of other images than {Path(results) / 'images.json'} speaks of;"
@@ -113,7 +119,8 @@ def _alike(cells: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, list[str]]]:
     """Runs, and the columns that have one value among them."""
     yield cells, AMONG_BASELINES_TOO
     yield cells[~cells.method.isin(WITHOUT_ENCODER)], ["pool"]
-    settings = [name for name in cells if name.startswith("setting_")]
+    # `updates: auto` depends on the number of labels
+    settings = [name for name in cells if name.startswith("setting_") and name != "setting_updates"]
     yield cells, [name for name in settings if name.startswith(("setting_batch_size", "setting_augment_"))]
     # `views: auto` depends on the encoder, and was not looked up where that is of no use
     for _, rows in cells[cells.status != "failed"].groupby(["method", "encoder", "evaluate"]):

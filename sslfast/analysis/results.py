@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..files import replacing
-from .card import card
+from .card import Card, card
 from .checks import (
     HEAD,
     PIXELS,
@@ -20,6 +20,7 @@ from .checks import (
     check_history,
     check_metric,
     check_number,
+    check_shorter,
     main_cells,
     main_evaluation,
 )
@@ -30,6 +31,7 @@ from .data_needed import data_needed
 from .decision import RUN_COLUMNS, Prices, what_next
 from .equivalence import label_equivalence
 from .evaluations import evaluation_order, evaluation_scores, said
+from .length_check import check_sentence, equal_passes, length_check, take_back
 from .plateau import plateaus
 from .reach import reach
 from .scores import accuracy_targets, scores
@@ -38,7 +40,7 @@ from .table_files import to_csv
 from .times import time_to_threshold
 from .words import EXPLORATORY_BELOW, count, points, range_of_points, seeds
 
-__all__ = ["Results", "Settings", "analyse", "main_table", "summary", "verdict", "write_results"]
+__all__ = ["Results", "Settings", "analyse", "card_of", "main_table", "summary", "verdict", "write_results"]
 
 
 CARD = 10  # comparisons, above which a verdict tells only the most important
@@ -72,13 +74,21 @@ class Settings:
 @dataclass(frozen=True)
 class Results:
     """The tables of conclusions by name (see `analyse`), the `cells` and `history` that they rest on (see
-    `main_cells`), the `settings` that they answer, and `every` checked cell."""
+    `main_cells`), the `settings` that they answer, and `every` checked cell. `shorter`: runs
+    that check its length, or `unchecked`: why there are none, as a clause."""
 
     cells: pd.DataFrame
     tables: dict[str, pd.DataFrame]
     settings: Settings
     every: pd.DataFrame
     history: pd.DataFrame | None
+    shorter: pd.DataFrame | None = None
+    unchecked: str = ""
+
+    @property
+    def length(self) -> str:
+        """Whether the verdict depends on the length of training, as a clause."""
+        return check_sentence(self.tables["length_check"], self.unchecked, self.settings.delta)
 
     @property
     def judged_by(self) -> str:
@@ -96,8 +106,17 @@ class Results:
         return f"Pre-trained encoders are judged by {said(self.judged_by)}{others}."
 
 
-def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: Settings | None = None) -> Results:
+def analyse(
+    cells: pd.DataFrame,
+    history: pd.DataFrame | None = None,
+    settings: Settings | None = None,
+    shorter: pd.DataFrame | None = None,
+    unchecked: str = "",
+) -> Results:
     """All conclusions from `cells` (columns: `sslfast.analysis.checks.check_cells`) and `history`, if there is one.
+
+    `shorter`: runs of less length, a table like `cells` with a column `length` (see `length_check`); verdicts that they
+    do not bear out are taken back. `unchecked`: why there are none, as a clause.
 
     Tables: scores, contrasts (against the baseline, then the control), controls (against each control), evaluations,
     evaluation_order, plateau, label_equivalence, surface, what_next, cells_to_run, claims; data_needed where there are
@@ -114,9 +133,18 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
     flat = plateaus(cells, s.metric, delta=s.delta, alpha=s.alpha)
     fits = surfaces(cells, s.metric, delta=s.delta)
     decisions = what_next(cells, s.prices, s.metric, delta=s.delta)
+    if shorter is not None and len(shorter):
+        shorter = check_shorter(shorter)
+        shorter = pd.concat([main_cells(part, judged_by) for _, part in shorter.groupby("length")], ignore_index=True)
+    else:
+        shorter = cells[:0].assign(length="")
+    check = length_check(cells, shorter, s.metric, delta=s.delta, alpha=s.alpha)
+    both[0] = take_back(both[0], check)
     tables = {
         "scores": scores(cells, s.metric),
         "contrasts": pd.concat([both[0].assign(against=SUPERVISED), both[1].assign(against=RANDOM)], ignore_index=True),
+        "length_check": check,
+        "equal_passes": equal_passes(cells, shorter, s.metric),
         "controls": controls(every, s.metric, delta=s.delta, alpha=s.alpha),
         **_evaluations(every, s),
         "plateau": flat,
@@ -134,7 +162,7 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
         tables["data_needed"] = data_needed(cells, accuracy_targets(cells, s.targets), extrapolate=trusted)
     if history is not None:
         tables["time_to_threshold"] = time_to_threshold(cells, history, s.threshold_metric, s.threshold)
-    return Results(cells, tables, s, every, history)
+    return Results(cells, tables, s, every, history, shorter, unchecked)
 
 
 def _evaluations(every: pd.DataFrame, s: Settings) -> dict[str, pd.DataFrame]:
@@ -151,6 +179,11 @@ def _evaluations(every: pd.DataFrame, s: Settings) -> dict[str, pd.DataFrame]:
     }
 
 
+def card_of(results: Results) -> Card:
+    """The verdict for somebody who has half a minute."""
+    return card(results.cells, results.tables, results.settings.delta, results.length)
+
+
 def verdict(results: Results) -> list[str]:
     """What a study says, a sentence each, most important first: the headline of its card, then the evidence.
 
@@ -158,12 +191,13 @@ def verdict(results: Results) -> list[str]:
     """
     tables = results.tables
     primary, flat = tables["contrasts"][tables["contrasts"].primary], tables["plateau"]
-    sentences = [card(results.cells, tables, results.settings.delta).headline]
+    sentences = [card_of(results).headline]
     for table in (primary, flat):
         shown = (
             table if len(table) <= CARD else table[table.l == table.groupby(["encoder", "method"]).l.transform("max")]
         )
         sentences += shown.sentence.tolist()
+    sentences += tables["equal_passes"].sentence.tolist()[:CARD]
     sentences += tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist()
     return sentences
 
@@ -175,7 +209,7 @@ def summary(results: Results) -> str:
     lines = [f"# {cells.study.iloc[0]}: what the unlabelled data is worth", ""]
     if n_seeds < EXPLORATORY_BELOW:
         lines += [f"**Exploratory**: {seeds(n_seeds)}; a conclusion takes {EXPLORATORY_BELOW}.", ""]
-    short = card(cells, tables, s.delta)
+    short = card_of(results)
     lines += [f"**{short.headline}**", "", *[f"- *{question}* {answer}" for question, answer in short.answers]]
     lines += ["", "## Main table", "", *_markdown(main_table(results)), ""]
     metric = {"test_macro_f1": "macro-F1", "test_accuracy": "accuracy"}.get(s.metric, s.metric)
@@ -196,6 +230,7 @@ def summary(results: Results) -> str:
     lines += ["", "## Trust", ""]
     lines.append(f"- {count(len(cells))} runs, {count(len(cells) - lost)} finished, {count(lost)} without result"
                  " (left out, and their seeds left out of paired comparisons).")  # fmt: skip
+    lines += [f"- length of training: {results.length}"]
     lines += [f"- {name}: {text}" for name, text in reach(tables).items()]
     return "\n".join(lines) + "\n"
 
@@ -262,6 +297,7 @@ def main_table(results: Results) -> pd.DataFrame:
                 "pre-trained": _score(ours),
                 "supervised": "–" if theirs is None else _score(theirs),
                 "difference": f"{100 * row.difference:+z.1f}{range_of_points(row.low, row.high)}"
+                + (" (depends on training length)" if row.outcome == "length" else "")
                 if row.n_seeds
                 else "–",
                 "p": f"{row.p_holm:.2g}" if np.isfinite(row.p_holm) else "–",

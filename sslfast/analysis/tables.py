@@ -8,16 +8,17 @@ from pandas.api.types import is_numeric_dtype
 
 from ..errors import printable
 from ..files import replacing
+from ..length import FULL
 from ..names import EVALUATIONS
 from ..records import RunRecord, read_record
 from .checks import CELL_KEY
 from .table_files import to_csv
 
-__all__ = ["CELL_KEY", "collect", "collect_pretraining", "flat", "write_tables"]
+__all__ = ["CELL_KEY", "collect", "collect_pretraining", "collect_shorter", "flat", "write_tables"]
 
 
 def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`(cells, history)` of the run records at `paths`.
+    """`(cells, history)` of the run records at `paths`, without those of shorter runs (see `collect_shorter`).
 
     `cells`: record (the run's name), the spec (`u` and `l` as numbers, beside the counts; `u` is NaN for the
     baseline), evaluate, status and reason, test_accuracy and test_macro_f1 (NaN unless `ok`), n_test and n_classes (0
@@ -25,30 +26,54 @@ def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
     (`setting_lr`, …; empty where a stage has no such setting). `history`: the cell's key, evaluate, epoch, images,
     seconds, train_loss, valid_loss, accuracy, macro_f1 (validation). Raises `RecordError` for a damaged record.
     """
-    records = [read_record(path) for path in paths]
-    cells = pd.DataFrame([_cell(record) for record in records])
-    for name in cells.columns[cells.columns.str.startswith("setting_")]:
-        if not is_numeric_dtype(cells[name]):  # `views` may be a word here and a number there
-            cells[name] = cells[name].map(str, na_action="ignore")
+    records = [record for record in map(read_record, paths) if record.spec.length == FULL]
+    cells = _table(records)
     history = pd.DataFrame(
         [{**_key(record), "evaluate": _evaluate(record), **row} for record in records for row in record.history]
     )
-    columns = [*CELL_KEY, "evaluate", "epoch", "images", "seconds", "train_loss", "valid_loss", "accuracy", "macro_f1"]
-    order = ["evaluate", "method", "encoder", "l", "u", "seed"]
+    columns = [
+        *CELL_KEY,
+        "evaluate",
+        "epoch",
+        "updates",
+        "images",
+        "seconds",
+        "train_loss",
+        "valid_loss",
+        "accuracy",
+        "macro_f1",
+    ]
     # where every run failed before its first epoch, history is empty and its columns have no type
     history = history.reindex(columns=columns).astype(cells.dtypes[[*CELL_KEY, "evaluate"]].to_dict())
-    return cells.sort_values(order, ignore_index=True), history
+    return cells, history
+
+
+def collect_shorter(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Of the run records at `paths`, those that were shorter than their study's: as `cells`, with a column `length`."""
+    records = [record for record in map(read_record, paths) if record.spec.length != FULL]
+    table = _table(records)
+    return table.assign(length=table.record.map({record.name: record.spec.length for record in records}))
+
+
+def _table(records: list[RunRecord]) -> pd.DataFrame:
+    cells = pd.DataFrame([_cell(record) for record in records])
+    if cells.empty:
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in ("record", *CELL_KEY, "evaluate", "status")})
+    for name in cells.columns[cells.columns.str.startswith("setting_")]:
+        if not is_numeric_dtype(cells[name]):  # `views` may be a word here and a number there
+            cells[name] = cells[name].map(str, na_action="ignore")
+    return cells.sort_values(["evaluate", "method", "encoder", "l", "u", "seed"], ignore_index=True)
 
 
 def collect_pretraining(paths: Iterable[str | Path]) -> pd.DataFrame:
     """How the encoders of the records at `paths` were made, a row an encoder and epoch: what its method recorded.
 
-    Columns: dataset, method, encoder, u, l (NaN for an encoder that serves all), seed, status, epoch, images, seconds,
-    and the losses and measures, empty where a method has none of that name.
+    Columns: dataset, method, encoder, u, l (NaN for an encoder that serves all), seed, status, epoch, updates, images,
+    seconds, and the losses and measures, empty where a method has none of that name.
     """
     records = [read_record(path) for path in paths]
     rows = [{**_key(record), "status": record.status, **row} for record in records for row in record.history]
-    first = [*CELL_KEY, "status", "epoch", "images", "seconds", "train_loss", "valid_loss"]
+    first = [*CELL_KEY, "status", "epoch", "updates", "images", "seconds", "train_loss", "valid_loss"]
     table = pd.DataFrame(rows, columns=None if rows else first)
     return table[[*first, *(name for name in table if name not in first)]]
 
@@ -104,6 +129,7 @@ def _cell(record: RunRecord) -> dict:
         "n_classes": len(test.get("classes", [])),
         **{f"seconds_{phase}": seconds for phase, seconds in record.seconds.items()},
         "epochs": len(record.history),
+        "updates": record.history[-1]["updates"] if record.history else 0,
         "budget": record.settings.get("budget"),
         "device": record.device,
         "threads": record.threads,

@@ -57,15 +57,19 @@ def encode_cell(
     precision: str = "auto",
     pooling: str = "mean",
 ) -> Encoded:
-    """The features of the labelled images at `rows`, and of all validation and test images (see `encode`).
+    """The features of the labelled images at `rows`, of validation images, and of all test images (see `encode`).
+
+    No more validation images than there are labelled ones: settings are chosen by their labels, and who has few labels
+    to train on has no more to choose by (Oliver et al. 2018, Realistic evaluation of deep semi-supervised learning).
 
     Example: `linear_probe(encode_cell(encoder, data, split, split.labelled(0.1)))`.
     """
     options = {"device": device, "precision": precision, "pooling": pooling}
-    train, valid = (encode(encoder, data.train, part, split, **options) for part in (rows, split.valid))
+    of_valid = split.valid[split.samples(len(rows))]
+    train, valid = (encode(encoder, data.train, part, split, **options) for part in (rows, of_valid))
     test = encode(encoder, data.test, np.arange(len(data.test)), split, **options)
     y = data.train.y.numpy()
-    return Encoded(train, y[rows], valid, y[split.valid], test, len(data.classes))
+    return Encoded(train, y[rows], valid, y[of_valid], test, len(data.classes))
 
 
 def encode_pixels(data: ImageData, split: Split, rows: np.ndarray) -> Encoded:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..names import PIXELS
 from .grid import FITS, Job
 from .speeds import Speed, Speeds
-from .work import Sizes, Work, cached_views, work_of
+from .work import Sizes, Work, work_of
 
 __all__ = ["Estimate", "Estimator"]
 
@@ -70,7 +70,7 @@ class Estimator:
         """Memory, files, scratch. A probe's features are few, those of a job may be many."""
         features = 0.0
         values = self.speeds.values.get(job.encoder, 0)
-        if job.stage == "classify" and cached_views(self.config, self.speeds.views.get(job.encoder)):
+        if job.stage == "classify" and work.encoded:  # else it computes none once
             features = (work.encoded - work.valid) * values * 2
         elif job.stage in ("linear", "knn"):
             features = (work.fitted + work.valid + work.test) * min(values, 4096) * 4

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
+from ..length import FULL, HALF, PASSES
 from ..names import EVALUATIONS, PIXELS, RANDOM, SHUFFLED, SUPERVISED
+from ..shorter import Shorter, share_of, shorter_runs
 
-__all__ = ["FITS", "RULES", "Job", "jobs_of"]
+__all__ = ["FITS", "RULES", "Job", "jobs_of", "shorter_jobs"]
 
 # in the order in which a study goes through them
 RULES = (
@@ -25,6 +27,7 @@ class Job:
 
     `name` is that of its record (`classify/autoencoder-conv-u0.2-l0.1-s0`), or the rule's where it leaves none;
     `needs` names the jobs before it. `u` is None for the baseline, `l` for an encoder that serves all of them.
+    `share`: of the length that the study trains for.
     """
 
     rule: str
@@ -36,6 +39,7 @@ class Job:
     u: str | None = None
     l: str | None = None  # noqa: E741 - the design's word
     seed: int | None = None
+    share: float = 1.0
 
     @property
     def kind(self) -> str:
@@ -70,8 +74,9 @@ def jobs_of(config: Mapping) -> list[Job]:
             cells.append(Job(SUPERVISED, SUPERVISED, name, before, SUPERVISED, encoder, None, label, seed))
         if "pixels" in config["controls"]:
             cells.append(Job(PIXELS, PIXELS, f"{PIXELS}/l{label}-s{seed}", before, PIXELS, None, None, label, seed))
-    jobs += cells
-    jobs.append(Job("collect", "collect", "collect", tuple(job.name for job in encoders + cells)))
+    shorter = shorter_jobs(config)
+    jobs += cells + shorter
+    jobs.append(Job("collect", "collect", "collect", tuple(job.name for job in encoders + cells + shorter)))
     jobs.append(Job("examples", "examples", "examples", ("collect",)))
     jobs.append(Job("report", "report", "report", ("collect", "examples")))
     return jobs
@@ -93,6 +98,34 @@ def _encoders(config: Mapping) -> Iterator[Job]:
             yield _encoder("shuffle", f"{SHUFFLED}{job.method}", job.encoder, job.u, job.l, job.seed, before)
 
 
-def _encoder(rule, method, encoder, u, l, seed, needs) -> Job:  # noqa: E741
-    name = f"pretrain/{method}-{encoder}-u{u}{f'-l{l}' if l else ''}-s{seed}"
-    return Job(rule, "pretrain", name, needs, method, encoder, u, l, seed)
+def shorter_jobs(config: Mapping) -> list[Job]:
+    """What is trained for less long, to check the verdict: encoders, what is built over them, baselines."""
+    plan = shorter_runs(config)
+    return list(_shorter(config, plan)) if plan else []
+
+
+def _shorter(config: Mapping, plan: Shorter) -> Iterator[Job]:
+    runs = [(plan.most, HALF, label) for label in plan.labelled] + [(u, PASSES, plan.fewest) for u in plan.fewer]
+    stage = EVALUATIONS[plan.evaluation]
+    made = {}
+    for seed, encoder in product(plan.seeds, config["encoders"]):
+        split = f"split/s{seed}"
+        for method, (u, length, label) in product(config["methods"], runs):
+            of = label if config["pool"] == "rest" else None
+            share = share_of(length, "pretrain", u, plan.most)
+            job = _encoder("pretrain", method, encoder, u, of, seed, (split,), length, share)
+            if job.name not in made:
+                made[job.name] = job
+                yield job
+            rule, name = ("classify" if plan.evaluation == "head" else "evaluate"), f"{method}-{encoder}-u{u}-l{label}"
+            share = share_of(length, stage, u, plan.most)
+            needs = (split, job.name)
+            yield Job(rule, stage, f"{stage}/{name}-s{seed}-{length}", needs, method, encoder, u, label, seed, share)
+        for label in plan.labelled:
+            name, share = f"{SUPERVISED}/{encoder}-l{label}-s{seed}-{HALF}", share_of(HALF, SUPERVISED, None, plan.most)
+            yield Job(SUPERVISED, SUPERVISED, name, (split,), SUPERVISED, encoder, None, label, seed, share)
+
+
+def _encoder(rule, method, encoder, u, l, seed, needs, length=FULL, share=1.0) -> Job:  # noqa: E741
+    name = f"pretrain/{method}-{encoder}-u{u}{f'-l{l}' if l else ''}-s{seed}{'' if length == FULL else f'-{length}'}"
+    return Job(rule, "pretrain", name, needs, method, encoder, u, l, seed, share)

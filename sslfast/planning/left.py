@@ -8,13 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..config import evaluation_settings, method_settings
+from ..length import length_of
 from ..names import PIXELS, RANDOM, SUPERVISED
 from ..version import code_version
 from .grid import Job
 
 __all__ = ["done"]
 
-TABLES = [f"{table}.{kind}" for table in ("cells", "history", "pretraining") for kind in ("parquet", "csv")]
+TABLES = [f"{table}.{kind}" for table in ("cells", "history", "pretraining", "shorter") for kind in ("parquet", "csv")]
 
 
 def done(jobs: Iterable[Job], config: Mapping, results: str | Path, reports: str | Path, fingerprint: str) -> set[str]:
@@ -73,19 +74,29 @@ def _good_record(job: Job, config: Mapping, results: Path, fingerprint: str, cod
 
 
 def _settings(job: Job, config: Mapping) -> dict:
-    """What the record of `job` says that it was made with."""
-    shared = {"budget": config["budget"], "augment": config["augment"]}
+    """What the record of `job` says that it was made with, as far as the config alone tells."""
+    unit = config["budget"]
+    shared = {"budget": unit, "augment": config["augment"]}
     if job.method == RANDOM and job.stage == "pretrain":
         return shared
     if job.stage == "pretrain":
-        return {**shared, **method_settings(config, job.method)}
+        return {**shared, **_length(method_settings(config, job.method), unit, job)}
     shared["batch_size"] = config["batch_size"]
     if job.stage == PIXELS:
         return shared
     if job.stage in ("classify", SUPERVISED):
         # what `views: auto` means is known later
-        return {**shared, **{name: value for name, value in config[job.stage].items() if value != "auto"}}
-    return {**shared, **evaluation_settings(config, job.stage)}
+        own = _length(config[job.stage], unit, job)
+        return {**shared, **{name: value for name, value in own.items() if value != "auto"}}
+    return {**shared, **_length(evaluation_settings(config, job.stage), unit, job)}
+
+
+def _length(settings: Mapping, unit: str, job: Job) -> dict:
+    """`settings` with the length that `job` has; what `auto` means depends on the images."""
+    if unit not in settings or settings[unit] == "auto":
+        return {name: value for name, value in settings.items() if name != unit}
+    share = {"share": job.share}
+    return {**settings, unit: length_of(job.stage, {**settings, **share}, unit, 1, 1).amount}
 
 
 def _alike(found: object, wanted: object) -> bool:

@@ -17,6 +17,7 @@ from ..data.splits import Split
 from ..errors import SslfastError
 from ..evaluation import encode
 from ..features import resolve_views
+from ..length import length_of
 from ..models import create_encoder, save_encoder
 from ..names import PIXELS, RANDOM, SUPERVISED
 from ..precision import resolve_precision
@@ -78,7 +79,11 @@ def measure(
     stage, _, rest = kind.partition("/")
     method, _, encoder = rest.rpartition("/")
     folder.mkdir()
+    most = len(split.labelled(config["labelled"][-1]))
+    length = length_of("classify", config["classify"], config["budget"], most, config["batch_size"])
+    cached = cached_views(config, length, most, views)
     data, split = portion(data, split, 2 * images, images)
+    run = replace(run, budget="epochs")  # a trial trains for as long as its clock lets it
     trial = Trial(data, split, run, config, encoder, folder)
     if stage not in ("pretrain", SUPERVISED, PIXELS):
         trial.make_control()
@@ -95,7 +100,7 @@ def measure(
             made = supervised(data, split, run, fit, encoder=encoder, l=1, checkpoint=trial.checkpoint)
             record = trial.keep(*made)
         else:
-            record = trial.classify(stage, cached_views(config, views))
+            record = trial.classify(stage, cached)
         whole = time.perf_counter() - start
     speed = _of_fit(record, clock, data, split) if clock.rows else _of_evaluation(record, data, split)
     known = sum(record.seconds.values())

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..config import method_settings
+from ..length import Length, length_of
 from ..names import PIXELS, RANDOM
 from .grid import FITS, Job
 
-__all__ = ["Sizes", "Work", "cached_views", "images_an_epoch", "work_of"]
+__all__ = ["Sizes", "Work", "cached_views", "work_of"]
 
 N_STATISTICS = 10_000  # see `sslfast.stages.pretraining`
 AUTO_VIEWS = 8  # see `sslfast.features`
@@ -31,9 +32,9 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Work:
-    """Images that a job processes. `epochs`: passes, each of which ends with all of `valid`.
+    """Images that a job processes. `epochs`: rounds, each of which ends with all of `valid` (see `Length`).
 
-    `trained`: images seen in training, over all epochs; `encoded`: by a frozen encoder, once, each view counted;
+    `trained`: images seen in training, over all rounds; `encoded`: by a frozen encoder, once, each view counted;
     `valid` and `test`: images of these sets that it looks at (once an epoch, and once); `fitted`: that an evaluation
     without epochs is made from.
     """
@@ -53,38 +54,29 @@ def work_of(job: Job, config: Mapping, sizes: Sizes, views: int | str | None = N
     if job.stage == "pretrain":
         if job.method == RANDOM:
             return Work(valid=sizes.n_valid)
-        fit = method_settings(config, job.method)
+        fit = method_settings(config, job.method) | {"share": job.share}
         n = _unlabelled(job, sizes)
-        trained = fit["epochs"] * images_an_epoch(n, fit["batch_size"], config["budget"], sizes.n_pool)
-        return Work(fit["epochs"], trained, 0, sizes.n_valid)
+        length = length_of(job.stage, fit, config["budget"], n, fit["batch_size"])
+        return Work(length.rounds, length.images(n), 0, sizes.n_valid)
     if job.l is None:
         return Work()
     n = sizes.labelled[job.l]
     if job.stage in FITS:
-        epochs = config[job.stage]["epochs"]
-        trained = epochs * images_an_epoch(n, config["batch_size"], config["budget"], sizes.n_labelled)
-        seen = cached_views(config, views) if job.stage == "classify" else 0
+        fit = config[job.stage] | {"share": job.share}
+        length = length_of(job.stage, fit, config["budget"], n, config["batch_size"])
+        seen = cached_views(config, length, n, views) if job.stage == "classify" else 0
         encoded = seen * n + (sizes.n_valid if seen else 0)
-        return Work(epochs, trained, encoded, sizes.n_valid, sizes.n_test)
-    encoded = 0 if job.stage == PIXELS else n + sizes.n_valid + sizes.n_test
-    return Work(0, 0, encoded, sizes.n_valid, sizes.n_test, fitted=n)
+        return Work(length.rounds, length.images(n), encoded, sizes.n_valid, sizes.n_test)
+    n_valid = min(n, sizes.n_valid)  # as many as it has labels to choose by
+    encoded = 0 if job.stage == PIXELS else n + n_valid + sizes.n_test
+    return Work(0, 0, encoded, n_valid, sizes.n_test, fitted=n)
 
 
-def images_an_epoch(n: int, batch_size: int, budget: str, n_full: int) -> int:
-    """Training images of an epoch over `n`; with a budget of steps, as many batches as `n_full` have.
-
-    A last batch of one image is left out, which BatchNorm cannot normalise.
-    """
-    if budget == "steps":
-        return -(-n_full // batch_size) * batch_size
-    return n - (n > batch_size and n % batch_size == 1)
-
-
-def cached_views(config: Mapping, views: int | str | None = None) -> int:
-    """Views whose features a classifier computes once; 0 where it sees new images every epoch (see `CachedViews`)."""
+def cached_views(config: Mapping, length: Length, n: int, views: int | str | None = None) -> int:
+    """Views whose features a classifier over `n` images computes once (see `CachedViews`), or 0: it sees new images."""
     views = config["classify"]["views"] if views is None else views
     views = AUTO_VIEWS if views == "auto" else views
-    return 0 if views == "fresh" or config["classify"]["epochs"] <= views else int(views)
+    return 0 if views == "fresh" or length.passes(n) <= views else int(views)
 
 
 def _unlabelled(job: Job, sizes: Sizes) -> int:

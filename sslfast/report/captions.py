@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from ..analysis.card import card, plateau_answers
+from ..analysis.card import plateau_answers, unsure_ways
 from ..analysis.checks import SUPERVISED
 from ..analysis.intervals import MIN_SEEDS
-from ..analysis.results import Results
+from ..analysis.results import Results, card_of
 from ..analysis.words import count, points, seeds
 from ..examples import Examples, rmse
 from ..figures import METRIC_NAMES
@@ -23,7 +23,8 @@ def captions(results: Results, examples: Examples | None = None) -> dict[str, st
     interval = "95 % t intervals over seeds" if n >= MIN_SEEDS else "too few seeds for intervals"
     machine = f"{devices(cells)}, {int(cells.threads.max())} thread(s) a job"
     judged = f" {results.judged}".rstrip()
-    headline = card(cells, tables, s.delta).headline
+    unsure = unsure_ways(tables["contrasts"])
+    headline = card_of(results).headline
     epochs = (
         "{claim} Means over seeds on validation images, shaded from the lowest to the highest seed (if there are few"
         f" lines), without runs that did not finish; {seeds(n)}. Test scores are in the figures above, not here."
@@ -31,8 +32,8 @@ def captions(results: Results, examples: Examples | None = None) -> dict[str, st
     alike = "Macro-F1 counts every class alike, so it lies below accuracy where some classes are learned late."
     return {
         "f1_against_unlabelled": (
-            f"More unlabelled images? {' '.join(plateau_answers(tables['plateau'], s.delta))} Dots are seeds, lines"
-            f" means, shading and the dashed supervised band {interval}; {base}.{judged} It does not show what more"
+            f"More unlabelled images? {' '.join(plateau_answers(tables['plateau'], s.delta, unsure))} Dots are seeds,"
+            f" lines means, shading and the dashed supervised band {interval}; {base}.{judged} It does not show what more"
             " data than was tried would give."
         ),
         "self_supervised_against_supervised": (

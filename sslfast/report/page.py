@@ -7,10 +7,9 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from ..analysis.card import card
 from ..analysis.decision import Prices
 from ..analysis.planned import planned_and_measured
-from ..analysis.results import Results, Settings, analyse, main_table, summary
+from ..analysis.results import Results, Settings, analyse, card_of, main_table, summary
 from ..analysis.tables import write_tables
 from ..errors import printable
 from ..examples import Examples
@@ -58,16 +57,19 @@ def write_report(
     images: Mapping | None = None,
     examples: Examples | None = None,
     plan: Mapping | None = None,
+    shorter: pd.DataFrame | None = None,
+    unchecked: str = "",
 ) -> None:
     """Write `report.html`, `summary.md`, `figures/*.png|svg`, `tables/*.csv` and `*.html` (`PAGES`) under `folder`.
 
     `config`: the study's checked config (title, threshold, accuracy_targets, delta, prices, judged_by). `images`: what
     the data set holds (`ImageData.summary`), for the table of how it was made. `examples`: images to show (without
-    them, the page has no figures of images). `plan`: what the runs were expected to take (`read_plan`). Runs that
+    them, the page has no figures of images). `plan`: what the runs were expected to take (`read_plan`). `shorter` and
+    `unchecked`: see `analyse`. Runs that
     failed are counted and shown as missing, never a reason to stop.
     """
     folder = Path(folder)
-    results = analyse(cells, history, settings_of(config))
+    results = analyse(cells, history, settings_of(config), shorter, unchecked)
     for name, figure in draw(results, examples).items():
         write_figure(figure, folder / "figures" / name)
     write_tables({**results.tables, "cells": cells, "history": history}, [folder / "tables"], kinds=["csv"])
@@ -77,11 +79,12 @@ def write_report(
     _write_pages(results, made, folder / "tables")
     page = _template().render(
         title=printable(config["title"]),
-        card=card(results.cells, results.tables, results.settings.delta),
+        card=card_of(results),
         main_table=table_html(main_table(results), row_header=True),
         delta=100 * results.settings.delta,
         judged=results.judged,
         parts=_parts(results, examples, folder),
+        passes=results.tables["equal_passes"].sentence.tolist(),
         advice=results.tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist(),
         options=table_html(options_table(results.tables["what_next"])),
         runs=table_html(runs_table(results)),

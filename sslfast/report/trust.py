@@ -24,6 +24,9 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
         "runs": f"{len(cells)}, of which {ok} ok, {len(cells) - ok} failed or diverged"
         + (f"; {n_absent} more of the grid have no record" if (n_absent := len(_absent(cells))) else ""),
         "seeds": ", ".join(str(s) for s in sorted(cells.seed.unique())),
+        "length of training": results.length,
+        **_shorter(results),
+        **_labels(results, images),
         **reach(results.tables),
         "pool": ", ".join(sorted(cells[~cells.method.isin(WITHOUT_ENCODER)].pool.unique())),
         "budget": ", ".join(sorted(cells.budget.dropna().unique())),
@@ -60,6 +63,30 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
     if rounded_up:
         found["rounded up"] = f"up to {rounded_up} classes got one labelled image more than their share"
     return found
+
+
+def _shorter(results: Results) -> dict[str, str]:
+    """The runs that check the length of training, and what they took."""
+    runs = results.shorter
+    if runs is None or runs.empty:
+        return {}
+    shorter = runs.seconds_classify.sum() + _pretrain_seconds(runs)
+    share = shorter / (shorter + results.every.seconds_classify.sum() + _pretrain_seconds(results.every))
+    lost = int((runs.status != "ok").sum())
+    failed = f", {lost} of them without result" if lost else ""
+    return {"runs that check it": f"{len(runs)}{failed}, with their encoders {100 * share:.0f} % of the training time"}
+
+
+def _labels(results: Results, images: Mapping) -> dict[str, str]:
+    """Which labels beside those that a cell trains on were looked at, and what for."""
+    cells = results.every
+    n = round(images["n_labelled"] * cells.valid_fraction.iloc[0]) if images else 0
+    text = f"{n:,} of validation images, " if n else "those of validation images, "
+    text += "for the curves and the time to the threshold; how long a network trains does not depend on any label"
+    if cells.evaluate.isin(["linear", "knn"]).any():
+        text += "; a linear probe chooses its penalty, and nearest neighbours their number, by as many of them as they"
+        text += " have labels to train on"
+    return {"labels to choose by": text}
 
 
 def _code(cells: pd.DataFrame) -> str:

@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from ..features import resolve_views
 from ..fractions import canonical
 from ..learners import classifier_learner, finetune_learner, supervised_learner
+from ..length import FULL
 from ..models import load_encoder
 from ..names import EVALUATIONS
 from ..records import RunRecord, read_record
@@ -34,14 +35,16 @@ def classify(
     pretrain_record: str | Path,
     l: object = 1,  # noqa: E741
     evaluate: str = "head",
+    length: str = FULL,
     checkpoint: str | Path | None = None,
 ) -> tuple[np.ndarray | None, RunRecord]:
     """What the encoder in `encoder_file` is worth with the labels of fraction `l`: test predictions `[N]`, the record.
 
     `evaluate`: `head`, the study's classifier over the frozen encoder; `linear`, logistic regression on its features
     (see `linear_probe`) and `knn`, their nearest neighbours, with `options` of `fit`; `finetune`, encoder and head
-    trained on together. Raises `RecordError` if the file is another encoder than the one its record describes. If the
-    encoder diverged or collapsed, the record is `failed` and there are no predictions.
+    trained on together. `length`: what the run is called where it is not the study's own (see `sslfast.length`), with
+    a `share` in `fit` to match. Raises `RecordError` if the file is another encoder than the one its record describes.
+    If the encoder diverged or collapsed, the record is `failed` and there are no predictions.
     """
     if evaluate not in EVALUATIONS:
         raise ConfigError(f"evaluate: found {evaluate!r}, expected one of {', '.join(EVALUATIONS)}")
@@ -54,7 +57,7 @@ def classify(
     rows = split.labelled(l)
     spec = spec_of(
         data, split, run, stored.method, stored.encoder, u=stored.u, n_unlabelled=stored.n_unlabelled, l=l,
-        n_labelled=len(rows), pool=stored.pool,
+        n_labelled=len(rows), pool=stored.pool, length=length,
     )  # fmt: skip
     stage = StageRun(
         EVALUATIONS[evaluate], spec, data, split, run, fit, notes_of(data, split, l), made.features,
@@ -68,7 +71,7 @@ def classify(
     if evaluate in PROBES:
         return probe(stage, encoder, rows)
     with stage.phase("data"):
-        dls = classify_dls(data, split, rows, **stage.loading(split.n_labelled))
+        dls = classify_dls(data, split, rows, **stage.loading())
         options = {"dropout": fit.dropout, "seed": split.seed, "precision": stage.precision}
         if evaluate == "finetune":
             learn = finetune_learner(dls, encoder, **options)
@@ -89,16 +92,18 @@ def supervised(
     *,
     encoder: str = "original",
     l: object = 1,  # noqa: E741
+    length: str = FULL,
     checkpoint: str | Path | None = None,
 ) -> tuple[np.ndarray | None, RunRecord]:
     """The baseline, encoder and head trained together on the labelled images: predictions and record."""
     rows = split.labelled(l)
     spec = spec_of(
-        data, split, run, "supervised", encoder, u=None, n_unlabelled=0, l=l, n_labelled=len(rows), pool="all"
-    )
+        data, split, run, "supervised", encoder, u=None, n_unlabelled=0, l=l, n_labelled=len(rows), pool="all",
+        length=length,
+    )  # fmt: skip
     stage = StageRun("supervised", spec, data, split, run, fit, notes_of(data, split, l))
     with stage.phase("data"):
-        dls = classify_dls(data, split, rows, **stage.loading(split.n_labelled))
+        dls = classify_dls(data, split, rows, **stage.loading())
         learn = supervised_learner(dls, encoder, dropout=fit.dropout, seed=split.seed, precision=run.precision)
     return _train_and_test(stage, learn, checkpoint)
 

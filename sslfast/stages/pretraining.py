@@ -16,6 +16,7 @@ from ..data.splits import Split
 from ..errors import ConfigError
 from ..evaluation import clean_batches, cluster, encode, shuffled
 from ..examples import FEATURES
+from ..length import FULL
 from ..methods import COMPARE_VIEWS, METHODS, OWN_VIEWS
 from ..models import create_encoder, initialised_with, load_encoder
 from ..names import SHUFFLED
@@ -42,6 +43,7 @@ def pretrain(
     u: object = 1,
     pool: str = "all",
     l: object = None,  # noqa: E741
+    length: str = FULL,
     checkpoint: str | Path | None = None,
 ) -> tuple[nn.Module, RunRecord, dict[str, np.ndarray]]:
     """An encoder pre-trained by `method` on fraction `u` of the pool, its record, and pictures by name.
@@ -49,9 +51,10 @@ def pretrain(
     Pictures, uint8 `[K, H, W, C]` or `[R, K, H, W, C]`: what the network makes of some validation images
     (`reconstructions`), or out of nothing (`samples`, `traversals`), none of a network that makes no images; and
     `features`, float16 `[N, D]`, of more of them (see `split.samples`). Method `random` (the control, u = 0) trains
-    nothing. `l` is for pool `rest`, and needed there. Raises `ConfigError` for an unknown method or encoder.
+    nothing. `l` is for pool `rest`, and needed there. `length`: as in `classify`. Raises
+    `ConfigError` for an unknown method or encoder.
     """
-    stage, rows = _planned(data, split, run, fit, method, encoder, u, pool, l)
+    stage, rows = _planned(data, split, run, fit, method, encoder, u, pool, l, length)
     if method == "random":
         with initialised_with(split.seed, "encoder"):
             control = create_encoder(encoder, data.train.channels, data.train.image_size)
@@ -60,7 +63,7 @@ def pretrain(
     if kind not in METHODS:
         raise ConfigError(f"methods: found {kind!r}, expected one of {', '.join(METHODS)}")
     with stage.phase("data"):
-        loading = stage.loading(len(split.pool("all")), Augment() if kind in OWN_VIEWS else None)
+        loading = stage.loading(Augment() if kind in OWN_VIEWS else None)
         dls = pretrain_dls(data, split, rows, **loading)
         learn = METHODS[kind](dls, encoder, seed=split.seed, precision=run.precision, **fit.options)
         compares = [EmbeddingStd()] if kind in COMPARE_VIEWS else []
@@ -81,13 +84,14 @@ def depends_on(
     u: object = 1,
     pool: str = "all",
     l: object = None,  # noqa: E741
+    length: str = FULL,
 ) -> dict:
     """All that the encoder depends on which `pretrain` would give, but the name of the study: equal, if all of this is.
 
     That is its spec and settings, images, split (so which images, in which order), precision, kind of device, threads,
     code and versions.
     """
-    stage, _ = _planned(data, split, run, fit, method, encoder, u, pool, l)
+    stage, _ = _planned(data, split, run, fit, method, encoder, u, pool, l, length)
     made = stage.about()
     made["spec"].pop("study")
     machine = {"device": torch.device(run.device).type, "threads": run.threads}
@@ -110,7 +114,7 @@ def shuffle(
     made = read_record(pretrain_record)
     encoder = load_encoder(encoder_file, **expected_of(made, data, split))
     spec = replace(made.spec, method=f"{SHUFFLED}{made.spec.method}")
-    kept = {name: made.settings[name] for name in ("epochs", "lr", "wd", "schedule", "method", "options")}
+    kept = {name: made.settings[name] for name in (run.budget, "lr", "wd", "schedule", "method", "options")}
     fit = FitSettings(**kept, batch_size=made.settings["batch_size"])
     stage = StageRun("pretrain", spec, data, split, run, fit)
     if made.status != "ok":
@@ -125,15 +129,16 @@ def shuffle(
 def encoder_header(record: RunRecord) -> dict:
     """What `save_encoder` should store with an encoder, so that `classify` can tell it from any other."""
     keep = ("dataset", "fingerprint", "valid_fraction", "method", "encoder", "u", "l", "pool", "seed", "n_unlabelled")
+    keep += ("length",)
     return {name: getattr(record.spec, name) for name in keep} | {"code_version": record.code_version}
 
 
-def _planned(data, split, run, fit, method, encoder, u, pool, l) -> tuple[StageRun, np.ndarray]:  # noqa: E741
+def _planned(data, split, run, fit, method, encoder, u, pool, l, length) -> tuple[StageRun, np.ndarray]:  # noqa: E741
     """The stage, and the rows of the images that it trains on."""
     if pool == "rest" and l is None and method != "random":
         raise ConfigError("l: missing; with pool: rest an encoder belongs to one labelled fraction")
     rows = split.unlabelled(u, pool, l if l is not None else 0)
-    spec = spec_of(data, split, run, method, encoder, u=u, n_unlabelled=len(rows), l=l, pool=pool)
+    spec = spec_of(data, split, run, method, encoder, u=u, n_unlabelled=len(rows), l=l, pool=pool, length=length)
     return StageRun("pretrain", spec, data, split, run, fit), rows
 
 

@@ -51,7 +51,7 @@ def pixels(data: ImageData, split: Split, run: RunSettings, *, l: object = 1) ->
 
 
 def _tested(stage: StageRun, encoded: Encoded, scores: Scores) -> tuple[np.ndarray, RunRecord]:
-    stage.notes |= scores.notes
+    stage.notes |= {**scores.notes, "labels_to_choose_by": len(encoded.valid_y)}
     print(", ".join(f"{name} {value}" for name, value in scores.notes.items()), flush=True)
     with stage.phase("evaluate"):
         predictions, test = test_results(stage.data.test.y.numpy(), scores.test, stage.data.classes)

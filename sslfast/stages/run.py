@@ -20,6 +20,7 @@ from ..data.augment import Augment
 from ..data.images import ImageData
 from ..data.splits import Split
 from ..fractions import canonical
+from ..length import FULL, Length, length_of
 from ..precision import resolve_precision
 from ..records import PHASES, RunRecord, Spec
 from ..version import code_version, versions
@@ -28,7 +29,7 @@ from .settings import FitSettings, RunSettings
 __all__ = ["StageRun", "expected_of", "notes_of", "spec_of"]
 
 # What training depended on beside the spec, by stage; another stage's settings say nothing about it.
-_FIT = ("epochs", "lr", "wd", "schedule")
+_FIT = ("length", "lr", "wd", "schedule")  # length: updates or epochs
 SETTINGS = {
     "pretrain": (*_FIT, "method", "options"),
     "classify": (*_FIT, "dropout", "views", "pretrain"),
@@ -72,14 +73,18 @@ class StageRun:
     def batch_size(self) -> int:
         return self.fit.batch_size or self.run.batch_size
 
-    def loading(self, n_full: int, augment: Augment | None = None) -> dict:
-        """What loaders over some of `n_full` images are made with, by default with the study's augmentation.
+    @property
+    def length(self) -> Length:
+        """How long the run trains."""
+        n = self.spec.n_unlabelled if self.stage == "pretrain" else self.spec.n_labelled
+        return length_of(self.stage, asdict(self.fit), self.run.budget, n, self.batch_size)
 
-        With a budget of steps, every epoch has as many batches as one over all of them.
-        """
-        steps = -(-n_full // self.batch_size) if self.run.budget == "steps" else None
-        augment = self.augment if augment is None else augment
-        return {"bs": self.batch_size, "augment": augment, "device": self.run.device, "n_batches": steps}
+    def loading(self, augment: Augment | None = None) -> dict:
+        """What the loaders of the run are made with, by default with the study's augmentation."""
+        augment, length = self.augment if augment is None else augment, self.length
+        return {
+            "bs": length.batch_size, "augment": augment, "device": self.run.device, "n_batches": length.batches,
+        }  # fmt: skip
 
     @property
     def augment(self) -> Augment:
@@ -115,20 +120,20 @@ class StageRun:
         if checkpoint is not None:
             learn.add_cb(saved := Checkpoint(checkpoint, keep=True, **self.about(), **about))
         with self.phase(phase := "pretrain" if self.stage == "pretrain" else "classify"):
-            if fit.schedule == "one_cycle":
-                learn.fit_one_cycle(fit.epochs, fit.lr, wd=fit.wd)
-            else:
-                learn.fit(fit.epochs, fit.lr, wd=fit.wd)
+            go = learn.fit_one_cycle if fit.schedule == "one_cycle" else learn.fit
+            go(self.length.rounds, fit.lr, wd=fit.wd)
         if checkpoint is not None:
             self.seconds[phase] += saved.seconds
         self.history = history.rows
         if diverged.epoch_diverged:
-            self.end("diverged", f"a loss was not finite in epoch {diverged.epoch_diverged}")
+            self.end("diverged", f"a loss was not finite in {self._until(diverged.epoch_diverged)}")
         elif self.stage == "pretrain" and collapsed.epoch_collapsed:
-            self.end(
-                "collapsed", f"all images had the same features or embeddings after epoch {collapsed.epoch_collapsed}"
-            )
+            until = self._until(collapsed.epoch_collapsed)
+            self.end("collapsed", f"all images had the same features or embeddings after {until}")
         return self.status == "ok"
+
+    def _until(self, epoch: int) -> str:
+        return f"epoch {epoch}" if self.run.budget == "epochs" else f"{self.history[epoch - 1]['updates']:,} updates"
 
     def about(self) -> dict:
         """Which run it is: spec, settings, images, split, precision."""
@@ -161,11 +166,13 @@ class StageRun:
     def settings(self) -> dict:
         """What training depended on beside the spec."""
         fit = asdict(self.fit)
-        own = {name: fit[name] for name in SETTINGS[self.stage]}
+        own = {name: fit[name] for name in SETTINGS[self.stage] if name != "length"}
+        if "length" in SETTINGS[self.stage]:
+            own[self.run.budget] = self.length.amount
         return {"batch_size": self.batch_size, "budget": self.run.budget, **own, "augment": asdict(self.augment)}
 
 
-def spec_of(data, split, run, method, encoder, *, u, n_unlabelled, l, pool, n_labelled=0) -> Spec:  # noqa: E741
+def spec_of(data, split, run, method, encoder, *, u, n_unlabelled, l, pool, n_labelled=0, length=FULL) -> Spec:  # noqa: E741
     """The `Spec` of a run over `data` and `split`; `u` and `l` in any spelling of a fraction."""
     return Spec(
         study=run.study,
@@ -180,13 +187,14 @@ def spec_of(data, split, run, method, encoder, *, u, n_unlabelled, l, pool, n_la
         n_labelled=n_labelled,
         pool=pool,
         seed=split.seed,
+        length=length,
     )
 
 
 def expected_of(made: RunRecord, data: ImageData, split: Split) -> dict:
     """What the header of an encoder's file must say for it to be the one that `made` describes (see `load_encoder`)."""
     spec = made.spec
-    named = ("method", "encoder", "u", "l", "pool", "n_unlabelled")
+    named = ("method", "encoder", "u", "l", "pool", "n_unlabelled", "length")
     return {
         **{name: getattr(spec, name) for name in named},
         "seed": split.seed,

@@ -14,15 +14,20 @@ __all__ = ["FitSettings", "RunSettings", "run_settings", "settings_of"]
 class FitSettings:
     """How long and how fast to train. `schedule`: `constant` or `one_cycle` (then `lr` is its peak).
 
+    `updates`: a number, or `auto` (see `enough_updates`); `epochs` count in their place with a budget of epochs.
+    `share`: of that length, for a run that is to be shorter than its study's.
+
     `batch_size`: images a batch, where not that of the whole study. For pre-training: `method`, where it
     goes by another name in the study, and its `options`. For classifiers: `dropout` in the head, `views` over
     a frozen encoder (see `resolve_views`), and `pretrain`, the settings that the encoder was made with.
     """
 
+    updates: int | str = "auto"
     epochs: int = 10
-    lr: float = 1e-3
+    share: float = 1.0
+    lr: float = 3e-3
     wd: float = 0.0
-    schedule: str = "constant"
+    schedule: str = "one_cycle"
     batch_size: int | None = None
     method: str | None = None
     options: Mapping = field(default_factory=dict)
@@ -33,12 +38,13 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What every stage shares: the study's name, batches, augmentation, budget, machine."""
+    """What every stage shares: the study's name, batches, augmentation, machine, and what length is counted in
+    (`budget`: `updates` or `epochs`)."""
 
     study: str = "study"
     batch_size: int = 128
     augment: Mapping = field(default_factory=dict)
-    budget: str = "epochs"
+    budget: str = "updates"
     device: str | torch.device = "cpu"
     threads: int = 1
     precision: str = "auto"

@@ -7,7 +7,7 @@ rule classify:
         record=f"{CELL}.json",
         predictions=f"{CELL}.npy",
     log:
-        f"{RESULTS}/logs/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}.log",
+        f"{RESULTS}/logs/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}{{length}}.log",
     threads: config["threads"]
     resources:
         gpu=GPU,
@@ -17,11 +17,11 @@ rule classify:
     params:
         data=DATA,
         run=RUN,
-        fit=config["classify"],
+        fit=lambda w: {**config["classify"], "share": share(w, "classify")},
         code=CODE,
         before=before_cell,
         checkpoint=checkpoint,
     message:
-        "classify over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}"
+        "classify over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}{wildcards.length}"
     script:
         "../scripts/classify.py"

@@ -6,7 +6,7 @@ rule collect:
     output:
         expand(
             f"{RESULTS}/tables/{{table}}.{{kind}}",
-            table=["cells", "history", "pretraining"],
+            table=["cells", "history", "pretraining", "shorter"],
             kind=["parquet", "csv"],
         ),
     log:

@@ -13,7 +13,10 @@ from sslfast.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
 from sslfast.files import check_room, check_writable, user_path
 from sslfast.gpus import gpus_to_share
+from sslfast.length import HALF, PASSES
 from sslfast.names import EVALUATIONS, SHUFFLED
+from sslfast.planning.grid import shorter_jobs
+from sslfast.shorter import share_of
 from sslfast.version import code_version, reading_version, report_version
 
 try:
@@ -91,7 +94,13 @@ def checkpoint(_, output):
 
 def before_cell(w):
     """What the encoder of a cell depends on."""
-    return {**BEFORE_TRAINING, "pool": config["pool"], "pretrain": method_settings(config, w.method)}
+    made = {**BEFORE_TRAINING, "pool": config["pool"], "pretrain": method_settings(config, w.method)}
+    return made | ({"share": share(w, "pretrain")} if w.length else {})
+
+
+def share(w, stage):
+    """Of the study's own length, what a job trains for."""
+    return share_of(w.length[1:], stage, w.get("u"), config["unlabelled"][-1])
 
 
 # Boxes of the grid. An encoder of pool `rest` belongs to one labelled fraction and says so in its name.
@@ -102,15 +111,16 @@ TRAINED = [
 ]
 LEARNED = [box for box in TRAINED if not box.startswith("random-")]
 ENCODERS = TRAINED + [SHUFFLED + box for box in LEARNED if "shuffled" in config["controls"]]
+SHORTER = shorter_jobs(config)
 STAGES = [EVALUATIONS[name] for name in config["evaluate"]]
 IMAGES = f"{RESULTS}/images.json"
 SPLIT = f"{RESULTS}/splits/{config['dataset']}-s{{seed}}.parquet"
-ENCODER = f"{RESULTS}/encoders/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.safetensors"
-PRETRAIN_RECORD = f"{RESULTS}/records/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.json"
-PICTURES = f"{RESULTS}/pictures/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.npz"
-CELL = f"{RESULTS}/records/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}"
-EVALUATED = f"{RESULTS}/records/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}"
-BASELINE = f"{RESULTS}/records/supervised/{{encoder}}-l{{l}}-s{{seed}}"
+ENCODER = f"{RESULTS}/encoders/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}{{length}}.safetensors"
+PRETRAIN_RECORD = f"{RESULTS}/records/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}{{length}}.json"
+PICTURES = f"{RESULTS}/pictures/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}{{length}}.npz"
+CELL = f"{RESULTS}/records/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}{{length}}"
+EVALUATED = f"{RESULTS}/records/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}{{length}}"
+BASELINE = f"{RESULTS}/records/supervised/{{encoder}}-l{{l}}-s{{seed}}{{length}}"
 PIXELS = f"{RESULTS}/records/pixels/l{{l}}-s{{seed}}"
 
 
@@ -122,6 +132,7 @@ wildcard_constraints:
     l="[0-9.]+",
     of="(-l[0-9.]+)?",
     seed="[0-9]+",
+    length=f"(-{HALF}|-{PASSES})?",
 
 
 def of_cell(pattern):
@@ -141,9 +152,14 @@ def records_of_study(_):
         l=labelled,
         seed=seeds,
     )
-    baselines = expand(f"{BASELINE}.json", encoder=config["encoders"], l=labelled, seed=seeds)
+    baselines = expand(f"{BASELINE}.json", encoder=config["encoders"], l=labelled, seed=seeds, length="")
     pixels = expand(f"{PIXELS}.json", l=labelled, seed=seeds) if "pixels" in config["controls"] else []
-    return cells + baselines + pixels
+    return cells + baselines + pixels + shorter_files("classify", "evaluate", "supervised")
+
+
+def shorter_files(*rules, pattern=f"{RESULTS}/records/{{name}}.json"):
+    """The records of runs that are shorter than the study's others; of encoders, by `pattern`, other files, too."""
+    return [pattern.format(name=job.name, box=job.name.partition("/")[2]) for job in SHORTER if job.rule in rules]
 
 
 def of_boxes(pattern, boxes, labelled, seeds):
@@ -152,7 +168,8 @@ def of_boxes(pattern, boxes, labelled, seeds):
     pattern = pattern.replace("{method}-{encoder}-u{u}", "{box}")
     alone = [box for box in boxes if box.startswith("random-")]
     shared = [box for box in boxes if box not in alone]
-    return expand(pattern, box=alone, of="", seed=seeds) + expand(pattern, box=shared, of=of, seed=seeds)
+    every = expand(pattern, box=alone, of="", seed=seeds, length="")
+    return every + expand(pattern, box=shared, of=of, seed=seeds, length="")
 
 
 def shown_encoders(pattern):
@@ -169,7 +186,8 @@ def files_of_study(_):
     """What the jobs before `collect` make: the images' summary, splits, encoders, pictures and records."""
     seeds, labelled = config["seeds"], config["labelled"]
     encoders = of_boxes(ENCODER, ENCODERS, labelled, seeds) + of_boxes(PICTURES, TRAINED, labelled, seeds)
-    records = pretrain_records_of_study(_) + records_of_study(_)
+    encoders += shorter_files("pretrain", pattern=f"{RESULTS}/encoders/{{box}}.safetensors")
+    records = pretrain_records_of_study(_) + shorter_files("pretrain") + records_of_study(_)
     return [IMAGES, *expand(SPLIT, seed=seeds), *encoders, *records]
 
 

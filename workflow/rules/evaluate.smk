@@ -8,7 +8,7 @@ rule evaluate:
         record=f"{EVALUATED}.json",
         predictions=f"{EVALUATED}.npy",
     log:
-        f"{RESULTS}/logs/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}.log",
+        f"{RESULTS}/logs/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}{{length}}.log",
     threads: config["threads"]
     resources:
         gpu=GPU,
@@ -18,11 +18,11 @@ rule evaluate:
     params:
         data=DATA,
         run=RUN,
-        fit=lambda w: evaluation_settings(config, w.stage),
+        fit=lambda w: {**evaluation_settings(config, w.stage), "share": share(w, w.stage)},
         code=CODE,
         before=before_cell,
         checkpoint=checkpoint,
     message:
-        "{wildcards.stage} over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}"
+        "{wildcards.stage} over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}{wildcards.length}"
     script:
         "../scripts/classify.py"

@@ -6,7 +6,7 @@ rule pretrain:
         record=PRETRAIN_RECORD,
         pictures=PICTURES,
     log:
-        f"{RESULTS}/logs/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.log",
+        f"{RESULTS}/logs/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}{{length}}.log",
     wildcard_constraints:
         method=f"(?!{SHUFFLED})[a-z][a-z0-9_]*",
     priority: 2  # cells wait for it
@@ -18,12 +18,12 @@ rule pretrain:
     params:
         data=DATA,
         run=RUN,
-        fit=lambda w: method_settings(config, w.method),
+        fit=lambda w: {**method_settings(config, w.method), "share": share(w, "pretrain")},
         pool=config["pool"],
         code=CODE,
         before=BEFORE_TRAINING,
         checkpoint=checkpoint,
     message:
-        "pretrain {wildcards.encoder} ({wildcards.method}), u {wildcards.u}{wildcards.of}, seed {wildcards.seed}"
+        "pretrain {wildcards.encoder} ({wildcards.method}), u {wildcards.u}{wildcards.of}, seed {wildcards.seed}{wildcards.length}"
     script:
         "../scripts/pretrain.py"

@@ -23,10 +23,12 @@ TABLES = [
     "contrasts",
     "controls",
     "data_needed",
+    "equal_passes",
     "evaluation_order",
     "evaluations",
     "history",
     "label_equivalence",
+    "length_check",
     "plateau",
     "scores",
     "surface",
@@ -59,6 +61,7 @@ rule report:
     input:
         cells=f"{RESULTS}/tables/cells.parquet",
         history=f"{RESULTS}/tables/history.parquet",
+        shorter=f"{RESULTS}/tables/shorter.parquet",
         images=IMAGES,
         examples=rules.examples.output,
     output:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sslfast import job_server
+from sslfast.length import length_of
 from sslfast.needs import N_IMAGES, memory_mb, training_mb, training_minutes
 from sslfast.slurm import check_slurm, mend_plugin, refusals
 
@@ -12,6 +13,7 @@ resource_scopes:
     gpu="local",
 
 
+PROBED = 30  # passes over its images that an evaluation without training counts as
 SIDE = config["image_size"] if config["dataset"] in ("folder", "stl10") else 32
 N = N_IMAGES.get(config["dataset"]) or sum(len(files) for _, files in listing.train + listing.test)
 if config["dataset"] == "folder":
@@ -26,7 +28,7 @@ def memory(copies=1):
 
 
 def settings_here(w):
-    """How a cell, an encoder or a baseline is trained: `epochs` and, perhaps, `batch_size`."""
+    """How a cell, an encoder or a baseline is trained: how long and, perhaps, `batch_size`."""
     if "u" not in w.keys():
         return config["supervised"]
     if "l" not in w.keys():
@@ -44,9 +46,13 @@ def training_time(stage):
     """Minutes of a job that trains on a fraction of the images."""
 
     def minutes(w, attempt):
-        fraction = float(w.get("l") or w.u)
-        epochs = settings_here(w).get("epochs", 30)
-        return training_minutes(w.get("stage", stage), w.encoder, epochs, fraction * N, SIDE, attempt)
+        name, settings = w.get("stage", stage), settings_here(w)
+        n = max(1, round(float(w.get("l") or w.u) * N))
+        seen = PROBED * n
+        if config["budget"] in settings:
+            batch_size = settings.get("batch_size") or config["batch_size"]
+            seen = length_of(name, settings, config["budget"], n, batch_size).images(n)
+        return training_minutes(name, w.encoder, seen, n, SIDE, attempt)
 
     return minutes
 

@@ -2,11 +2,11 @@
 rule shuffle:
     input:
         split=SPLIT,
-        encoder=ENCODER,
-        record=PRETRAIN_RECORD,
+        encoder=ENCODER.replace("{length}", ""),
+        record=PRETRAIN_RECORD.replace("{length}", ""),
     output:
-        encoder=ENCODER.replace("{method}", f"{SHUFFLED}{{method}}"),
-        record=PRETRAIN_RECORD.replace("{method}", f"{SHUFFLED}{{method}}"),
+        encoder=ENCODER.replace("{method}", f"{SHUFFLED}{{method}}").replace("{length}", ""),
+        record=PRETRAIN_RECORD.replace("{method}", f"{SHUFFLED}{{method}}").replace("{length}", ""),
     log:
         f"{RESULTS}/logs/shuffle/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.log",
     threads: config["threads"]

@@ -5,7 +5,7 @@ rule supervised:
         record=f"{BASELINE}.json",
         predictions=f"{BASELINE}.npy",
     log:
-        f"{RESULTS}/logs/supervised/{{encoder}}-l{{l}}-s{{seed}}.log",
+        f"{RESULTS}/logs/supervised/{{encoder}}-l{{l}}-s{{seed}}{{length}}.log",
     priority: 1  # the longest jobs: at the end, a core would work on one alone
     threads: config["threads"]
     resources:
@@ -15,11 +15,11 @@ rule supervised:
     params:
         data=DATA,
         run=RUN,
-        fit=config["supervised"],
+        fit=lambda w: {**config["supervised"], "share": share(w, "supervised")},
         code=CODE,
         before=BEFORE_TRAINING,
         checkpoint=checkpoint,
     message:
-        "supervised {wildcards.encoder}, l {wildcards.l}, seed {wildcards.seed}"
+        "supervised {wildcards.encoder}, l {wildcards.l}, seed {wildcards.seed}{wildcards.length}"
     script:
         "../scripts/supervised.py"

@@ -8,6 +8,7 @@ from sslfast.jobs import job  # first, it makes the other imports faster
 
 # isort: split
 from sslfast.data.study import study_images, study_split
+from sslfast.length import FULL
 from sslfast.records import write_predictions, write_record
 from sslfast.stages import FitSettings, classify, run_settings, settings_of
 
@@ -22,6 +23,7 @@ with job(snakemake) as checkpoint:
         pretrain_record=snakemake.input.pretrained,
         l=snakemake.wildcards.l,
         evaluate=snakemake.wildcards.get("stage", "head"),
+        length=snakemake.wildcards.length[1:] or FULL,
         checkpoint=checkpoint,
     )
     write_predictions(predictions, snakemake.output.predictions)

@@ -9,6 +9,7 @@ from sslfast.jobs import job, say  # first, it makes the other imports faster
 # isort: split
 from sslfast.data.study import study_images, study_split
 from sslfast.encoder_store import shared_encoder
+from sslfast.length import FULL
 from sslfast.models import save_encoder
 from sslfast.records import write_arrays, write_record
 from sslfast.stages import FitSettings, depends_on, encoder_header, pretrain, run_settings, settings_of
@@ -24,6 +25,7 @@ with job(snakemake) as checkpoint:
         "u": wildcards.u,
         "pool": snakemake.params.pool,
         "l": wildcards.of.removeprefix("-l") or None,
+        "length": wildcards.length[1:] or FULL,
     }
     store = config["encoder_store"] if wildcards.method != "random" else None  # a random encoder costs nothing
     with shared_encoder(store, depends_on(data, split, run, fit, **box), output, config["study"], say) as taken:

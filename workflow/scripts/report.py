@@ -11,12 +11,16 @@ from sslfast.analysis.planned import read_plan
 from sslfast.analysis.table_files import read_table
 from sslfast.examples import read_examples
 from sslfast.report import write_report
+from sslfast.shorter import why_not
 
 with job(snakemake):
-    cells, history = (read_table(path) for path in (snakemake.input.cells, snakemake.input.history))
+    cells, history, shorter = (read_table(snakemake.input[name]) for name in ("cells", "history", "shorter"))
     images = read_summary(snakemake.input.images)
-    check_one_study(cells, images, snakemake.config, Path(snakemake.input.cells).parents[1])
+    check_one_study(cells, images, snakemake.config, Path(snakemake.input.cells).parents[1], shorter)
     examples = read_examples(snakemake.input.examples[0])
     # no input: a study that was not planned is reported all the same, and a plan made later changes no report
     plan = read_plan(Path(snakemake.input.images).with_name("plan.json"), snakemake.config)
-    write_report(cells, history, snakemake.params.about, Path(snakemake.output.page).parent, images, examples, plan)
+    write_report(
+        cells, history, snakemake.params.about, Path(snakemake.output.page).parent, images, examples, plan,
+        shorter, why_not(snakemake.config),
+    )  # fmt: skip

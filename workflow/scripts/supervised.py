@@ -8,6 +8,7 @@ from sslfast.jobs import job  # first, it makes the other imports faster
 
 # isort: split
 from sslfast.data.study import study_images, study_split
+from sslfast.length import FULL
 from sslfast.records import write_predictions, write_record
 from sslfast.stages import FitSettings, run_settings, settings_of, supervised
 
@@ -20,6 +21,7 @@ with job(snakemake) as checkpoint:
         settings_of(FitSettings, snakemake.params.fit),
         encoder=snakemake.wildcards.encoder,
         l=snakemake.wildcards.l,
+        length=snakemake.wildcards.length[1:] or FULL,
         checkpoint=checkpoint,
     )
     write_predictions(predictions, snakemake.output.predictions)

@@ -1,0 +1,192 @@
+"""Is a verdict about data, or about how long networks were trained? Both arms again, for half as long.
+
+The full length is twice the half: what the doubling moved, a further one would move about as much, or less, since
+scores flatten (`benchmarks/longer.py` tries it with four times the training). A half takes a quarter of the time of a
+double, so that more seeds can be had for it, and the scores that are reported are those of the longer training.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from ..length import HALF, PASSES
+from .checks import SUPERVISED
+from .words import count, points, seeds
+
+__all__ = ["check_sentence", "equal_passes", "length_check", "take_back"]
+
+HOLDS, MOVES, RISE, UNKNOWN = "holds", "moves", "both rise", "unknown"
+KEY = ["encoder", "method", "l", "u"]
+
+
+def length_check(
+    cells: pd.DataFrame,
+    shorter: pd.DataFrame,
+    metric: str = "test_macro_f1",
+    *,
+    delta: float = 0.015,
+    alpha: float = 0.05,
+) -> pd.DataFrame:
+    """How each comparison with the baseline moved when both arms were trained for twice as long: a row a (way, l, u).
+
+    `cells`: the study's; `shorter`: its runs of half the length (column `length`), of the largest u. Over the seeds
+    that have all four runs (`n_seeds`): `difference_half` and `difference` (ours − baseline), `moved` between them,
+    and what the doubling gave each arm, `gain` and `gain_baseline`. `noise`: what chance alone may do to `moved`,
+    the half width of a two-sided 1 − 2 `alpha` interval from the spread over seeds, pooled over the rows.
+
+    `outcome`: `moves` where the difference moved by more than `delta` and more than chance does; `both rise` where
+    both arms gained that much, so that neither is at its end, and their difference of no meaning yet; else `holds`;
+    `unknown` where no seed has the runs.
+    """
+    halves = shorter[shorter.length == HALF]
+    base = _values(cells[cells.method == SUPERVISED], metric, "base", baseline=True)
+    base = base.merge(_values(halves[halves.method == SUPERVISED], metric, "base_half", baseline=True), how="outer")
+    theirs = _values(halves[halves.method != SUPERVISED], metric, "half")
+    runs = theirs.merge(_values(cells, metric, "full"), how="left").merge(base, how="left")
+    runs["moved"] = (runs.full - runs.base) - (runs.half - runs.base_half)
+    runs["gain"], runs["gain_baseline"] = runs.full - runs.half, runs.base - runs.base_half
+    sds = {name: _pooled_sd(runs, name) for name in ("moved", "gain", "gain_baseline")}
+    counts = cells.drop_duplicates(KEY).set_index(KEY)[["n_labelled", "n_unlabelled"]]
+    rows = []
+    for key, part in runs.groupby(KEY):
+        whole = part.dropna(subset=["moved"])
+        n, mean = len(whole), whole[["moved", "gain", "gain_baseline"]].mean()
+        noise = {name: limit / np.sqrt(n) if n else np.nan for name, limit in _limits(sds, alpha).items()}
+        beyond = {name: abs(mean[name]) > max(delta, noise[name]) for name in noise}
+        both = min(mean.gain, mean.gain_baseline) > delta and beyond["gain"] and beyond["gain_baseline"]
+        outcome = UNKNOWN if not n else MOVES if beyond["moved"] else RISE if both else HOLDS
+        row = {
+            **dict(zip(KEY, key, strict=True)),
+            **(counts.loc[key].to_dict() if key in counts.index else {"n_labelled": np.nan, "n_unlabelled": np.nan}),
+            "difference_half": (whole.half - whole.base_half).mean(),
+            "difference": (whole.full - whole.base).mean(),
+            **mean.to_dict(),
+            "noise": noise["moved"],
+            "n_seeds": n,
+            "outcome": outcome,
+        }
+        rows.append({**row, "sentence": _sentence(row, _why(part))})
+    columns = [*KEY, "n_labelled", "n_unlabelled", "difference_half", "difference", "moved", "gain", "gain_baseline"]
+    return pd.DataFrame(rows, columns=[*columns, "noise", "n_seeds", "outcome", "sentence"])
+
+
+def take_back(contrasts: pd.DataFrame, check: pd.DataFrame) -> pd.DataFrame:
+    """`contrasts` whose primary `outcome` is `length` where `check` (see `length_check`) does not let it stand.
+
+    What it was by the seeds alone is in `by_seeds`. Numbers of labels that were not checked themselves lie between
+    two that were, and stand only if both do.
+    """
+    found = contrasts.assign(by_seeds=contrasts.outcome)
+    bad = check[check.outcome.isin([MOVES, RISE])]
+    checked = set(check[KEY].itertuples(index=False, name=None))
+    for row in found[found.primary].itertuples():
+        way = bad[(bad.encoder == row.encoder) & (bad.method == row.method)]
+        own = way[way.l == row.l]
+        told = own if (row.encoder, row.method, row.l, row.u) in checked else way
+        if len(told) and row.outcome != "unknown":
+            found.loc[row.Index, "outcome"] = "length"
+            text = (
+                f"{row.sentence[:-1]}; not settled: it still depends on how long one trains ({told.sentence.iloc[0]})."
+            )
+            found.loc[row.Index, "sentence"] = text
+    return found
+
+
+def check_sentence(check: pd.DataFrame, unchecked: str, delta: float) -> str:
+    """What is known of how verdicts depend on the length of training; `unchecked`: why it is not, if it is not."""
+    if check.empty or (check.outcome == UNKNOWN).all():
+        why = unchecked or (check.sentence.iloc[0] if len(check) else "there are no runs of half the length")
+        return f"whether longer training changes the verdict was not checked: {why}"
+    known = check[check.outcome != UNKNOWN]
+    bad = known[known.outcome != HOLDS]
+    n = seeds(int(known.n_seeds.min()))
+    if len(bad):
+        return f"it depends on the length of training: {'; '.join(bad.sentence)}"
+    seen = max(delta, known.noise.max()) if np.isfinite(known.noise).any() else delta
+    text = f"half the training gives the same: differences moved by {points(known.moved.abs().max())} at most"
+    text += f" ({n}; less than {points(seen)} may go unseen)"
+    lost = check[check.outcome == UNKNOWN]
+    return text + (f"; {lost.sentence.iloc[0]}" if len(lost) else "")
+
+
+def equal_passes(cells: pd.DataFrame, shorter: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
+    """What fewer unlabelled images score with as many passes over them as the most get: a row a (way, l, u).
+
+    In a study by updates all encoders are trained for equally long. `score` is of that; `score_passes`, of an encoder
+    whose updates shrink with its images; over the `n_seeds` that have both and the encoder of the most images.
+    `gain` and `gain_passes`: from there to the most. The second is more data and more training at once.
+    """
+    ours = _values(shorter[shorter.length == PASSES], metric, "passes").merge(
+        _values(cells, metric, "full"), how="left"
+    )
+    most = cells[cells.method != SUPERVISED].copy()
+    most = most[most.u == most.groupby(["encoder", "method"]).u.transform("max")]
+    most = _values(most, metric, "most").drop(columns="u")
+    runs = ours.merge(most, how="left").dropna(subset=["passes", "full", "most"])
+    counts = cells.drop_duplicates(KEY).set_index(KEY)[["n_labelled", "n_unlabelled"]]
+    rows = []
+    for key, part in runs.groupby(KEY):
+        row = {
+            **dict(zip(KEY, key, strict=True)),
+            **counts.loc[key].to_dict(),
+            "score": part.full.mean(),
+            "score_passes": part.passes.mean(),
+            "gain": (part.most - part.full).mean(),
+            "gain_passes": (part.most - part.passes).mean(),
+            "n_seeds": len(part),
+        }
+        where = (
+            f"With {count(row['n_labelled'])} labels, from {count(row['n_unlabelled'])} unlabelled images to the most"
+        )
+        text = f"{where}: {points(row['gain'], sign=True)} with equal updates, {points(row['gain_passes'], sign=True)}"
+        text += f" with equal passes, where more data is also more training ({key[1]}, {key[0]}; {seeds(len(part))})."
+        rows.append({**row, "sentence": text})
+    columns = [
+        *KEY,
+        "n_labelled",
+        "n_unlabelled",
+        "score",
+        "score_passes",
+        "gain",
+        "gain_passes",
+        "n_seeds",
+        "sentence",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _values(runs: pd.DataFrame, metric: str, name: str, baseline: bool = False) -> pd.DataFrame:
+    key = ["encoder", "l", "seed"] if baseline else [*KEY, "seed"]
+    return runs[[*key, metric]].rename(columns={metric: name})
+
+
+def _pooled_sd(runs: pd.DataFrame, name: str) -> tuple[float, int]:
+    """The standard deviation over seeds within a row, pooled over rows, and its degrees of freedom."""
+    groups = runs.dropna(subset=[name]).groupby(KEY)[name]
+    free = int((groups.size() - 1).sum())
+    squares = groups.apply(lambda values: float(((values - values.mean()) ** 2).sum())).sum() if free else 0.0
+    return float(np.sqrt(squares / free)) if free else np.nan, free
+
+
+def _limits(sds: Mapping[str, tuple[float, int]], alpha: float) -> dict[str, float]:
+    """How far the value of one seed may lie from the truth by chance; 0 where the spread is not known."""
+    return {name: special.stdtrit(free, 1 - alpha) * sd if free else 0.0 for name, (sd, free) in sds.items()}
+
+
+def _why(part: pd.DataFrame) -> str:
+    names = {"half": "the encoder's run of half the length", "base_half": "the baseline's run of half the length"}
+    names |= {"full": "the encoder's run", "base": "the baseline's run"}
+    return next((text for name, text in names.items() if part[name].isna().all()), "one of the four runs")
+
+
+def _sentence(row: Mapping, missing: str) -> str:
+    where = f"with {count(row['n_labelled'])} labels" if np.isfinite(row["n_labelled"]) else f"at l = {row['l']:g}"
+    if row["outcome"] == UNKNOWN:
+        return f"{where} it cannot be told, as {missing} has no result"
+    text = f"{where} the difference went from {points(row['difference_half'], sign=True)} with half the training to"
+    text += f" {points(row['difference'], sign=True)}"
+    if row["outcome"] == RISE:
+        text += f", and both arms still rise (by {points(row['gain'])} and {points(row['gain_baseline'])})"
+    return f"{text}, {seeds(row['n_seeds'])}"

@@ -1,0 +1,88 @@
+"""Runs that a study makes shorter than the rest, to see whether its verdict is about data or about training length."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .length import HALF, PASSES
+from .names import JUDGED_BY
+
+__all__ = ["Shorter", "share_of", "shorter_runs", "why_not"]
+
+FEWEST_SEEDS = 3  # no verdict is settled with fewer, so there would be nothing to check
+AT_MOST = 0.2  # of a study's time
+# Seconds of an update beside the baseline's: measured, `original` and `conv` on a CPU (benchmarks/lengths.csv)
+HEAD, PRETRAIN = 0.4, 0.5
+
+
+@dataclass(frozen=True)
+class Shorter:
+    """Fractions are canonical text.
+
+    Half as long: for each of `seeds`, method and encoder the encoder of the `most` unlabelled images, what `evaluation`
+    builds over it and the baseline, at each of `labelled`. With as many passes as the encoder of `most` has:
+    the encoders of each of `fewer` unlabelled images, evaluated at the `fewest` labels.
+    """
+
+    seeds: list[int]
+    labelled: list[str]
+    most: str
+    fewer: list[str]
+    evaluation: str
+
+    @property
+    def fewest(self) -> str:
+        """The smallest labelled fraction."""
+        return self.labelled[0]
+
+
+def shorter_runs(config: Mapping) -> Shorter | None:
+    """The shorter runs of the study that `config`, a checked one, describes; None where it has none."""
+    if why_not(config):
+        return None
+    labelled, unlabelled = config["labelled"], [u for u in config["unlabelled"] if u != "0"]
+    *fewer, most = unlabelled
+    return Shorter(
+        seeds=config["seeds"][: _n_seeds(config)],
+        labelled=list(dict.fromkeys([labelled[0], labelled[-1]])),
+        most=most,
+        fewer=fewer if config["budget"] == "updates" else [],  # passes are equal already where epochs are counted
+        evaluation=config["judged_by"] or next(name for name in JUDGED_BY if name in config["evaluate"]),
+    )
+
+
+def why_not(config: Mapping) -> str:
+    """Why the study that a checked `config` describes has no shorter runs, as a clause; nothing where it has them."""
+    if not config["check_length"]:
+        return "it was switched off (check_length in the config)"
+    if config["unlabelled"] == ["0"]:
+        return "nothing is pre-trained, so there is one arm only"
+    if len(config["seeds"]) < FEWEST_SEEDS:
+        return f"it takes {FEWEST_SEEDS} seeds"
+    fits = {"classify", "supervised", *config["methods"]}
+    short = [name for name in sorted(fits) if _amount(config, name) in (1,)]
+    return f"{short[0]} is trained for one {config['budget'][:-1]}, of which there is no half" if short else ""
+
+
+def share_of(length: str, stage: str, u: str | None, most: str) -> float:
+    """The share of the study's own length for which `stage` trains in a run called `length`.
+
+    `u`: its unlabelled fraction, `most`: the study's largest.
+    """
+    if length == HALF:
+        return 0.5
+    return float(u) / float(most) if length == PASSES and stage == "pretrain" else 1.0
+
+
+def _amount(config: Mapping, name: str) -> int | str:
+    own = config["variants"].get(name) or config[name]
+    return own[config["budget"]]
+
+
+def _n_seeds(config: Mapping) -> int:
+    """As many as take at most a fifth of the study's time, by a reckoning in which all labels cost the most."""
+    n_u = sum(u != "0" for u in config["unlabelled"])
+    ways, control = len(config["methods"]), "0" in config["unlabelled"]
+    whole = 1 + HEAD * (ways * n_u + control) + PRETRAIN * ways * n_u
+    shorter = (1 + ways * (HEAD + PRETRAIN)) / 2 + ways * (n_u - 1) * (HEAD / 4 + PRETRAIN / 2)
+    return max(1, min(len(config["seeds"]), math.floor(AT_MOST * len(config["seeds"]) * whole / shorter)))

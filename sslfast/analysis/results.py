@@ -36,6 +36,7 @@ from .scores import accuracy_targets, scores
 from .surface import surfaces
 from .table_files import to_csv
 from .times import time_to_threshold
+from .units import Unit, unit_of
 from .words import EXPLORATORY_BELOW, count, points, range_of_points, seeds
 
 __all__ = ["Results", "Settings", "analyse", "main_table", "summary", "verdict", "write_results"]
@@ -79,6 +80,11 @@ class Results:
     settings: Settings
     every: pd.DataFrame
     history: pd.DataFrame | None
+
+    @property
+    def unit(self) -> Unit:
+        """What the training is told in."""
+        return unit_of(self.cells, self.history)
 
     @property
     def judged_by(self) -> str:

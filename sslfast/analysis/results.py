@@ -32,6 +32,7 @@ from .equivalence import label_equivalence
 from .evaluations import evaluation_order, evaluation_scores, said
 from .plateau import plateaus
 from .reach import reach
+from .rising import still_rising
 from .scores import accuracy_targets, scores
 from .surface import surfaces
 from .table_files import to_csv
@@ -107,7 +108,8 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
 
     Tables: scores, contrasts (against the baseline, then the control), controls (against each control), evaluations,
     evaluation_order, plateau, label_equivalence, surface, what_next, cells_to_run, claims; data_needed where there are
-    accuracies, time_to_threshold where there is a history. Raises `ResultsError` for tables that cannot be used.
+    accuracies, time_to_threshold and still_rising where there is a history. Raises `ResultsError` for tables that
+    cannot be used.
     """
     s = settings or Settings()
     every = check_cells(cells)
@@ -140,6 +142,7 @@ def analyse(cells: pd.DataFrame, history: pd.DataFrame | None = None, settings: 
         tables["data_needed"] = data_needed(cells, accuracy_targets(cells, s.targets), extrapolate=trusted)
     if history is not None:
         tables["time_to_threshold"] = time_to_threshold(cells, history, s.threshold_metric, s.threshold)
+        tables["still_rising"] = still_rising(cells, history, s.threshold_metric, s.delta)
     return Results(cells, tables, s, every, history)
 
 

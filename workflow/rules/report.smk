@@ -29,6 +29,7 @@ TABLES = [
     "label_equivalence",
     "plateau",
     "scores",
+    "still_rising",
     "surface",
     "time_to_threshold",
     "what_next",

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sslfast.analysis.tables import collect
+from sslfast.analysis.tables import CELL_KEY, collect
 from sslfast.config import read_schema
 from sslfast.examples import Embedding, Examples, Outcome, Pictures
 from sslfast.records import RunRecord, Spec, write_record
@@ -17,6 +17,8 @@ SCHEMA = read_schema(Path(__file__).parents[1] / "workflow/schemas/config.schema
 OPTIONS = {"denoise": None, "mask": 0, "patch": 4, "loss_on": "all"}  # of the autoencoder, as configs have them
 N_TRAIN = 1000  # training images left after validation
 LOST = "a loss was not finite in epoch 2"
+BATCH = 32
+UPDATES = 50  # from one validation to the next, where they are what is counted
 N_TEST = 1000  # so that any accuracy of three decimals has a confusion matrix
 
 
@@ -34,14 +36,15 @@ def run_record(
     seconds_an_epoch: float = 2.0,
     seconds_pretrain: float = 10.0,
     pool: str = "all",
+    budget: str = "epochs",
     problem: str | None = None,
     **changes,
 ) -> RunRecord:
     """The record of a run over a two-class data set; `method` decides the stage.
 
     `curve`: validation accuracy and macro-F1 of each epoch; by default it rises to `accuracy` in
-    `epochs` equal steps. `problem`: the reason of a run that diverged after the first epoch.
-    `changes`: other fields of the record.
+    `epochs` equal steps. `problem`: the reason of a run that diverged after the first epoch. `budget`: with `updates`,
+    what is called epochs here is a validation every `UPDATES`. `changes`: other fields of the record.
     """
     stage = "supervised" if method == "supervised" else "classify"
     u = None if method == "supervised" else "0" if method == "random" else u
@@ -76,7 +79,7 @@ def run_record(
                 "accuracy": score,
                 "macro_f1": score,
                 "seconds": seconds_an_epoch * epoch,
-                "images": n_labelled * epoch,
+                "images": epoch * (UPDATES * min(BATCH, n_labelled) if budget == "updates" else n_labelled),
             }
             for epoch, score in enumerate(curve, 1)
         ],
@@ -87,7 +90,7 @@ def run_record(
             "classify": seconds_an_epoch * len(curve),
             "evaluate": 0.2,
         },
-        settings=settings_of(stage, epochs),
+        settings=settings_of(stage, epochs, budget),
         device="cpu",
         threads=1,
         precision="float32",
@@ -97,9 +100,10 @@ def run_record(
     )
 
 
-def settings_of(stage: str, epochs: int = 3) -> dict:
+def settings_of(stage: str, epochs: int = 3, budget: str = "epochs") -> dict:
     """What a record says that the training of `stage` depended on."""
-    shared = {"batch_size": 32, "budget": "epochs", "augment": {"flip_horizontal": 0, "flip_vertical": 0, "noise": 0.1}}
+    augment = {"flip_horizontal": 0, "flip_vertical": 0, "noise": 0.1}
+    shared = {"batch_size": BATCH, "budget": budget, "augment": augment}
     fit = {"epochs": epochs, "lr": 0.001, "wd": 0, "schedule": "constant", "dropout": 0.4}
     made = {"pretrain": {**shared, **fit, "epochs": 2, "method": "autoencoder", "options": OPTIONS}, "views": 8}
     made = made if stage == "classify" else {"method": "autoencoder", "options": OPTIONS} if stage == "pretrain" else {}
@@ -171,7 +175,15 @@ def tables(records: Iterable[RunRecord]) -> tuple[pd.DataFrame, pd.DataFrame]:
         for number, record in enumerate(records):
             paths.append(Path(folder) / f"{number}.json")
             write_record(record, paths[-1])
-        return collect(paths)
+        cells, history = collect(paths)
+    return cells, history.assign(updates=_updates(history, cells))
+
+
+def _updates(history: pd.DataFrame, cells: pd.DataFrame) -> pd.Series:
+    """Steps of the optimiser at each row of `history`, as `run_record` takes them to be."""
+    run = history.merge(cells[[*CELL_KEY, "evaluate", "n_labelled", "budget"]], how="left")
+    an_epoch = np.where(run.budget == "updates", UPDATES, np.ceil(run.n_labelled / BATCH))
+    return (run.epoch * an_epoch).astype(int)
 
 
 def cells_of(score: Callable[..., float | str] | None = None, **settings) -> pd.DataFrame:

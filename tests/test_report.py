@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from builders import examples_of, grid, realistic, run_record, tables
+from builders import BATCH, UPDATES, examples_of, grid, realistic, run_record, tables
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from sklearn.datasets import load_digits
@@ -27,6 +27,7 @@ from sslfast.analysis.data_needed import data_needed
 from sslfast.analysis.results import Settings, analyse
 from sslfast.analysis.scores import scores
 from sslfast.analysis.times import time_to_threshold
+from sslfast.analysis.units import unit_of
 from sslfast.errors import ConfigError
 from sslfast.report import FIGURES, PAGES, write_report
 from sslfast.version import code_version
@@ -34,7 +35,16 @@ from sslfast.version import code_version
 LOST = "a loss was not finite in epoch 2"
 CONFIG = {"title": "Digits", "threshold": {"metric": "macro_f1", "value": 0.4}, "accuracy_targets": None}
 TABLES = {"scores", "contrasts", "plateau", "label_equivalence", "surface", "what_next", "cells_to_run", "claims"}
-TABLES |= {"time_to_threshold", "data_needed", "cells", "history", "controls", "evaluations", "evaluation_order"}
+TABLES |= {
+    "still_rising",
+    "time_to_threshold",
+    "data_needed",
+    "cells",
+    "history",
+    "controls",
+    "evaluations",
+    "evaluation_order",
+}
 SMALL = {"us": ["0", "1"], "ls": ["0.5"]}
 TWELVE = ["0", "0.01", "0.03", "0.05", "0.07", "0.09", "0.1", "0.3", "0.5", "0.7", "0.9", "1"]
 
@@ -57,6 +67,7 @@ EDGES = {
     "several encoders": grid(realistic, encoders=["original", "conv"], **SMALL),
     "pool rest": grid(realistic, pool="rest", us=["0", "1"], ls=["0.05", "0.5"], seconds_pretrain=600),
     "nothing lasted an epoch": grid(lambda **_: LOST, curve=[], **SMALL),
+    "a budget of updates": grid(realistic, us=["0", "0.1", "1"], ls=["0.02", "0.5"], budget="updates", epochs=40),
 }
 
 
@@ -381,7 +392,7 @@ def drawn(figure):
 def time_figure(records):
     cells, history = tables(records)
     times = time_to_threshold(cells, history, "macro_f1", 0.4)
-    return figures.time_to_threshold(times, cells, "macro_f1", 0.4), times
+    return figures.time_to_threshold(times, cells, "macro_f1", 0.4, unit_of(cells, history)), times
 
 
 def test_there_is_no_bar_where_the_threshold_was_never_reached():
@@ -392,6 +403,14 @@ def test_there_is_no_bar_where_the_threshold_was_never_reached():
     assert bars(epochs) == {1: 2, 2: 2}  # the control, at 0, has none
     assert bars(seconds) == {1: 14, 2: 4}  # with 10 seconds of pre-training, and without
     assert texts(epochs) == ["0/3", "3/3", "3/3"]
+
+
+def test_bars_are_updates_where_those_are_counted():
+    figure, _ = time_figure(grid(lambda **_: 0.8, budget="updates", **SMALL))
+    updates, seconds = figure.axes
+    assert bars(updates) == {0: 2 * UPDATES, 1: 2 * UPDATES, 2: 2 * UPDATES}
+    assert updates.get_ylabel() == "updates to macro-F1 0.4"
+    assert "seconds" in seconds.get_ylabel()
 
 
 def test_there_is_no_bar_where_half_or_fewer_got_there():
@@ -446,10 +465,60 @@ def test_a_run_that_stopped_does_not_bend_the_curve_of_the_others():
     cells, history = tables(
         run_record(seed=seed, curve=curve, problem=LOST if seed == 2 else None) for seed, curve in curves.items()
     )
-    (axes,) = figures.against_epochs(history, cells, "macro_f1").axes
+    (axes,) = figures.in_training(history, cells, "macro_f1").axes
     (line,) = axes.lines
     assert line.get_xdata().tolist() == [1, 2, 3]
     assert line.get_ydata() == pytest.approx([0.25, 0.45, 0.65])
+
+
+def test_epochs_are_the_axis_of_a_study_that_counts_them():
+    cells, history = tables(grid(realistic, **SMALL))
+    for known in (history, history.assign(updates=np.nan)):
+        (axes,) = figures.in_training(known, cells, "macro_f1").axes
+        assert axes.get_xlabel() == "epochs"
+        assert axes.lines[0].get_xdata().tolist() == [1, 2, 3]
+        assert axes.child_axes == []
+
+
+def test_updates_are_the_axis_of_a_study_that_counts_them_with_the_images_seen_above():
+    cells, history = tables(grid(realistic, us=["1"], ls=["0.02", "0.5"], budget="updates"))
+    figure = drawn(figures.in_training(history, cells, "macro_f1"))
+    for axes, batch in zip(figure.axes, (20, BATCH), strict=True):  # of 20 labels, a batch has all
+        assert axes.get_xlabel() == "updates"
+        assert axes.lines[0].get_xdata().tolist() == [UPDATES, 2 * UPDATES, 3 * UPDATES]
+        (above,) = axes.child_axes
+        assert above.get_xlabel() == "images seen"
+        assert above.get_xlim() == pytest.approx([batch * x for x in axes.get_xlim()])
+
+
+def test_where_batches_differ_no_axis_tells_the_images_for_all_lines():
+    cells, history = tables(grid(realistic, us=["1"], ls=["0.5"], budget="updates"))
+    halved = history.images.where(history.method == "supervised", history.images / 2)
+    (axes,) = figures.in_training(history.assign(images=halved), cells, "macro_f1").axes
+    assert axes.child_axes == []
+    (axes,) = figures.in_training(history.assign(images=np.nan), cells, "macro_f1").axes
+    assert axes.child_axes == []
+
+
+def test_a_page_speaks_of_epochs_or_of_updates_and_never_of_both(report_of):
+    by_updates, by_epochs = report_of("a budget of updates"), report_of("five seeds")
+    assert "epoch" not in by_updates.page.text
+    told = "\n".join(by_updates.page.attributes("aria-label"))
+    assert "on validation images after 2,000 updates (64,000 images seen)" in told  # 40 validations
+    assert "epoch" not in told
+    captions = re.findall(r"<figcaption[^>]*>(.*?)</figcaption>", by_epochs.page.source)
+    assert not [text for text in captions if "update" in text]
+    assert "Epochs and seconds on validation images" in by_epochs.page.text
+    assert "Updates and seconds on validation images" in by_updates.page.text
+    assert "Still rising at the end: the supervised baseline with 50 and 500 labels (+" in by_epochs.page.text
+    assert "Still rising" not in by_updates.page.text
+
+
+def test_data_of_a_figure_count_what_the_study_counts(report_of):
+    for name, length, other in (("a budget of updates", "updates", "epoch"), ("five seeds", "epoch", "updates")):
+        links = {a["download"]: a["href"] for t, a in report_of(name).page.tags if "download" in a}
+        curves = pd.read_csv(io.StringIO(unquote(links["f1_in_training.csv"].split(",", 1)[1])))
+        assert length in curves and other not in curves
 
 
 @pytest.mark.parametrize("n_seeds", [1, 2, 3])
@@ -554,7 +623,7 @@ def test_a_setting_without_a_result_is_an_empty_square_that_says_so():
 
 def test_every_series_has_its_own_colour():
     cells, history = tables(grid(realistic, us=TWELVE, ls=["0.5"], seeds=[0]))
-    (axes,) = figures.against_epochs(history, cells, "macro_f1").axes
+    (axes,) = figures.in_training(history, cells, "macro_f1").axes
     assert len({line.get_color() for line in axes.lines}) == len(TWELVE) + 1
 
 

@@ -33,8 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sslfast.analysis", description=__doc__.split(": ")[1])
     columns = "method, u, l, seed, n_unlabelled, n_labelled, and test_macro_f1, test_accuracy or both"
     parser.add_argument("cells", type=Path, help=f"table with a row a run, CSV or Parquet: {columns}")
-    epochs = "method, u, l, seed, epoch, seconds, macro_f1"
-    parser.add_argument("--history", type=Path, help=f"table with a row a run and epoch: {epochs}")
+    moments = "method, u, l, seed, epoch (or number of the validation), seconds, macro_f1; updates, if known"
+    parser.add_argument("--history", type=Path, help=f"table with a row a run and validation: {moments}")
     parser.add_argument("--out", type=Path, required=True, help="folder for the tables and summary.md")
     parser.add_argument("--metric", default="test_macro_f1", help="score to judge by (%(default)s)")
     parser.add_argument(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .rising import rising_sentence
 from .words import EXPLORATORY_BELOW, count, points, seeds
 
 __all__ = ["Card", "card", "plateau_answers", "unsure_ways"]
@@ -41,6 +42,8 @@ def card(cells: pd.DataFrame, tables: Mapping[str, pd.DataFrame], delta: float, 
         head, answers = _headline_of_many(primary), [(f"{m}, {e}", headline(rows, delta)) for (e, m), rows in groups]
     if len(groups) > 3 and len({answer for _, answer in answers}) == 1:
         answers = [(f"Each of the {len(groups)} ways", answers[0][1])]
+    if "still_rising" in tables and (text := rising_sentence(cells, tables["still_rising"])):
+        answers.insert(0, ("Trained long enough?", text))
     unsure = unsure_ways(primary)
     answers += [("More unlabelled images?", text) for text in plateau_answers(tables["plateau"], delta, unsure)]
     answers += [("What to get next?", text) for text in _next(tables["what_next"], delta, unsure)]

@@ -92,17 +92,20 @@ def check_cells(cells: pd.DataFrame, where: str = "cells") -> pd.DataFrame:
 
 
 def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where: str = "history") -> pd.DataFrame:
-    """A copy of `history`, a row a run and epoch: method, u, l, seed, epoch, seconds, `metric` (validation, 0 to 1).
+    """A copy of `history`, a row a run and validation: method, u, l, seed, epoch, seconds, `metric` (0 to 1).
 
-    `seconds` count from the start of the classifier's training. Optional: `dataset`, `encoder` (as in `cells`, which
-    `check_cells` returned), `images`. Raises `ResultsError` for a column that is missing, a score outside 0 to 1,
-    an epoch that stands twice, or runs that `cells` does not hold.
+    `epoch` numbers the validations of a run (with a budget of epochs there is one after each); `seconds` count from the
+    start of the classifier's training. Optional: `dataset`, `encoder` (as in `cells`, which `check_cells` returned),
+    `images` and `updates` (training images seen, and steps of the optimiser, so far; NaN where they are not known).
+    Raises `ResultsError` for a column that is missing, a score outside 0 to 1, an epoch that stands twice, updates that
+    are no counts, grow fewer or are known of some rows only, or runs that `cells` does not hold.
     """
     _require(history, ["method", "u", "l", "seed", "epoch", "seconds", metric], where)
     history = history.copy()
-    if "images" not in history:
-        history["images"] = np.nan
-    for name in ("u", "l", "seed", "epoch", "seconds", "images", metric):
+    for name in ("images", "updates"):
+        if name not in history:
+            history[name] = np.nan
+    for name in ("u", "l", "seed", "epoch", "seconds", "images", "updates", metric):
         history[name] = _numbers(history[name], f"{where}: column {name}")
     history["method"] = _text(history.method)
     for name in ("dataset", "encoder"):
@@ -120,6 +123,7 @@ def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where
     history["evaluate"] = _text(history.evaluate) if "evaluate" in history else HEAD
     key = [*CELL_KEY, "evaluate"]
     _check_unique(history, [*key, "epoch"], where)
+    _check_updates(history, key, where)
     known = history[key].drop_duplicates().merge(cells[key], on=key, how="left", indicator=True)
     strange = known[known["_merge"] == "left_only"]
     if len(strange):
@@ -270,6 +274,27 @@ def _check_unique(table: pd.DataFrame, key: list[str], where: str) -> None:
         epoch = f", epoch {rows.epoch.iloc[0]:g}" if "epoch" in key else ""
         raise ResultsError(
             f"{where}: {_cell(rows.iloc[0])}{epoch} stands in {number} rows, expected one; remove the others"
+        )
+
+
+def _check_updates(history: pd.DataFrame, key: list[str], where: str) -> None:
+    updates = history.updates
+    if updates.isna().all():
+        return
+    counts = (updates >= 0) & (updates % 1 == 0)
+    if not counts.all():
+        found = "nothing" if pd.isna(updates[~counts].iloc[0]) else f"{updates[~counts].iloc[0]:g}"
+        raise ResultsError(
+            f"{where}: column updates: found {found} in row {_first(~counts)}, expected a whole number from 0, or no"
+            " such column"
+        )
+    in_order = history.sort_values("epoch")
+    fewer = in_order.groupby(key, dropna=False).updates.diff() < 0
+    if fewer.any():
+        row = in_order[fewer].iloc[0]
+        raise ResultsError(
+            f"{where}: column updates: {_cell(row)}: {row.updates:g} in epoch {row.epoch:g} are fewer than before; they"
+            " are counted from the start of the training"
         )
 
 

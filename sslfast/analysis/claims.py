@@ -9,6 +9,7 @@ from .grids import Grid, complete, grids
 from .intervals import mean_interval
 from .plateau import plateaus
 from .times import first_reached
+from .units import Unit, unit_of
 from .words import count, evidence, points, range_of_points
 
 __all__ = ["HELD", "NOT", "OPEN", "claims"]
@@ -43,6 +44,7 @@ def claims(
     against = contrasts(cells, metric, delta=delta, alpha=alpha) if against is None else against
     flat = plateaus(cells, metric, delta=delta, alpha=alpha) if flat is None else flat
     reached = None if history is None else first_reached(cells, history, threshold_metric, threshold)
+    unit = unit_of(cells, history)
     rows = []
     for grid in grids(cells, metric):
         if grid.method not in about:
@@ -50,7 +52,7 @@ def claims(
         found = {
             "the score rises with unlabelled data": _rises(grid, delta, alpha),
             "the gain from unlabelled data grows with labelled data": _grows(grid, delta, alpha),
-            "time to the threshold falls with unlabelled and with labelled data": _falls(grid, reached, history, alpha),
+            "time to the threshold falls with unlabelled and with labelled data": _falls(grid, reached, unit, alpha),
             "beyond some point more unlabelled data stops helping": _stops(_of(flat, grid)),
             "wall-clock barely differs between amounts of unlabelled data": _wall_clock(cells, grid, alpha),
             "the supervised baseline wins at every number of labels": _wins(_of(against, grid)),
@@ -97,22 +99,18 @@ def _grows(grid: Grid, delta: float, alpha: float) -> tuple[str, str, int]:
     return _verdict(gain[:, -1] - gain[:, 0], delta, alpha, "gain at the most labels minus gain at the fewest")
 
 
-def _falls(
-    grid: Grid, reached: pd.DataFrame | None, history: pd.DataFrame | None, alpha: float
-) -> tuple[str, str, int]:
-    """Epochs until the threshold, the whole budget where it is never reached, as one number a cell."""
+def _falls(grid: Grid, reached: pd.DataFrame | None, unit: Unit, alpha: float) -> tuple[str, str, int]:
+    """Training until the threshold, and no more than all runs got where it is not reached, as one number a cell."""
     if reached is None:
-        return OPEN, "there is no history of the epochs", len(grid.seeds)
+        return OPEN, "there is no history of the training", len(grid.seeds)
     rows = reached[(reached.encoder == grid.encoder) & (reached.method == grid.method)]
-    budget = rows[rows.status == "ok"].last_epoch.min()
+    budget = rows.loc[rows.status == "ok", f"last_{unit.column}"].min()
     if not np.isfinite(budget):
         return OPEN, "no run finished", 0
     if rows.reached_epoch.isna().all():
         return OPEN, "no run reached it", rows.seed.nunique()
-    known = rows.assign(time=np.minimum(rows.reached_epoch.fillna(np.inf), budget)).pivot_table(
-        index="seed", columns=["l", "u"], values="time"
-    )
-    known = known.dropna()
+    time = np.minimum(rows[f"reached_{unit.column}"].fillna(np.inf), budget)
+    known = rows.assign(time=time).pivot_table(index="seed", columns=["l", "u"], values="time").dropna()
     labels, us = known.columns.unique("l"), known.columns.unique("u")
     if len(known.columns) < len(labels) * len(us) or min(len(labels), len(us)) < 2 or known.empty:
         return OPEN, "it takes two amounts of both kinds of data and a seed with every run", len(known)
@@ -122,12 +120,14 @@ def _falls(
         mean = known.T.groupby(level=level).mean().T
         saved = mean_interval(mean[min(values)] - mean[max(values)], 1 - alpha)
         outcomes.append(HELD if saved.low > 0 else NOT if saved.high <= 0 else OPEN)
-        interval = f" [{saved.low:+z.1f}, {saved.high:+z.1f}]" if np.isfinite(saved.low) else ""
-        parts.append(f"{saved.mean:+z.1f} epochs{interval} saved by the most {name} data")
+        form = f"+z,.{unit.decimals}f"
+        interval = f" [{saved.low:{form}}, {saved.high:{form}}]" if np.isfinite(saved.low) else ""
+        parts.append(f"{saved.mean:{form}} {unit.many}{interval} saved by the most {name} data")
     outcome = HELD if set(outcomes) == {HELD} else NOT if NOT in outcomes else OPEN
     never = int(rows.reached_epoch.isna().sum())
-    text = "; ".join(parts) + f"; {never} of {len(rows)} runs never got there and count as {budget:g} epochs"
-    return outcome, text, len(known)
+    parts += [f"{never} of {len(rows)} runs never got there"]
+    parts += [f"never, or later than every run lasted, counts as {unit.said(budget)}"]
+    return outcome, "; ".join(parts), len(known)
 
 
 def _stops(rows: pd.DataFrame) -> tuple[str, str, int]:

@@ -34,10 +34,12 @@ from .evaluations import evaluation_order, evaluation_scores, said
 from .length_check import check_sentence, equal_passes, length_check, take_back
 from .plateau import plateaus
 from .reach import reach
+from .rising import still_rising
 from .scores import accuracy_targets, scores
 from .surface import surfaces
 from .table_files import to_csv
 from .times import time_to_threshold
+from .units import Unit, unit_of
 from .words import EXPLORATORY_BELOW, count, points, range_of_points, seeds
 
 __all__ = ["Results", "Settings", "analyse", "card_of", "main_table", "summary", "verdict", "write_results"]
@@ -91,6 +93,11 @@ class Results:
         return check_sentence(self.tables["length_check"], self.unchecked, self.settings.delta)
 
     @property
+    def unit(self) -> Unit:
+        """What the training is told in."""
+        return unit_of(self.cells, self.history)
+
+    @property
     def judged_by(self) -> str:
         """The evaluation of encoders that the conclusions rest on."""
         return main_evaluation(self.every, self.settings.judged_by)
@@ -120,7 +127,8 @@ def analyse(
 
     Tables: scores, contrasts (against the baseline, then the control), controls (against each control), evaluations,
     evaluation_order, plateau, label_equivalence, surface, what_next, cells_to_run, claims; data_needed where there are
-    accuracies, time_to_threshold where there is a history. Raises `ResultsError` for tables that cannot be used.
+    accuracies, time_to_threshold and still_rising where there is a history. Raises `ResultsError` for tables that
+    cannot be used.
     """
     s = settings or Settings()
     every = check_cells(cells)
@@ -162,6 +170,7 @@ def analyse(
         tables["data_needed"] = data_needed(cells, accuracy_targets(cells, s.targets), extrapolate=trusted)
     if history is not None:
         tables["time_to_threshold"] = time_to_threshold(cells, history, s.threshold_metric, s.threshold)
+        tables["still_rising"] = still_rising(cells, history, s.threshold_metric, s.delta)
     return Results(cells, tables, s, every, history, shorter, unchecked)
 
 

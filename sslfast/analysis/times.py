@@ -5,23 +5,24 @@ import pandas as pd
 
 from .checks import CELL_KEY, RANDOM, SUPERVISED
 from .scores import SETTING
-from .words import badge, count, seeds
+from .units import UPDATES, Unit, unit_of
+from .words import about, badge, count, seeds, who
 
 __all__ = ["first_reached", "time_to_threshold"]
 
 
 def first_reached(cells: pd.DataFrame, history: pd.DataFrame, metric: str, threshold: float) -> pd.DataFrame:
-    """`cells` with `reached_epoch`, `reached_seconds`, `reached_images`: when each first was at or above `threshold`.
+    """`cells` with when each first was at or above `threshold`: reached_epoch, _updates, _seconds and _images.
 
     NaN for a run that never got there; one that stopped early is such a run, whatever it had reached before.
-    `last_epoch` and `last_seconds` say how long each run lasted.
+    `last_epoch`, `last_updates` and `last_seconds` say how long each run lasted.
     """
     reached = history[history[metric] >= threshold].sort_values("epoch").drop_duplicates(CELL_KEY)
-    reached = reached.set_index(CELL_KEY)[["epoch", "seconds", "images"]].add_prefix("reached_").reset_index()
-    last = history.groupby(CELL_KEY, dropna=False)[["epoch", "seconds"]].max().add_prefix("last_").reset_index()
+    lengths = ["epoch", "updates", "seconds"]
+    reached = reached.set_index(CELL_KEY)[[*lengths, "images"]].add_prefix("reached_").reset_index()
+    last = history.groupby(CELL_KEY, dropna=False)[lengths].max().add_prefix("last_").reset_index()
     runs = cells.merge(reached, on=CELL_KEY, how="left").merge(last, on=CELL_KEY, how="left")
-    names = ["reached_epoch", "reached_seconds", "reached_images"]
-    runs.loc[runs.status != "ok", names] = np.nan
+    runs.loc[runs.status != "ok", list(runs.filter(regex="^reached_"))] = np.nan
     return runs
 
 
@@ -30,10 +31,11 @@ def time_to_threshold(
 ) -> pd.DataFrame:
     """When validation `metric` first reached `threshold`: a row a (encoder, l, method, u).
 
-    `n_reached` of `n_seeds` runs got there; `epochs`, `images` and `seconds` (of the classifier) are medians, NaN
-    unless more than half did: a run that never reaches it has no time, and is no large number.
-    `restricted_epochs`, `restricted_seconds`: the mean time spent within a budget common to all runs with the same
-    encoder and l (`budget_epochs`, `budget_seconds`: the shortest finished run), where 'never' counts as the whole
+    `n_reached` of `n_seeds` runs got there; `epochs`, `updates`, `images` and `seconds` (of the classifier) are
+    medians, NaN unless more than half did: a run that never reaches it has no time, and is no large number. With a
+    budget of updates `epochs` only counts the validations, and no sentence tells them.
+    `restricted_epochs`, `_updates`, `_seconds`: the mean time spent within a budget common to all runs with the same
+    encoder and l (`budget_epochs`, and so on: the shortest finished run), where 'never' counts as the whole
     budget. `seconds_with_pretrain` adds the pre-training of each run's encoder, `seconds_shared` its share, 1/m, where
     m cells use the same encoder. `break_even`: how many cells must share the encoder before pre-training has paid for
     itself against the baseline's median (1: at once; infinite: never; NaN: unknown). Time to accuracy: DAWNBench
@@ -50,13 +52,15 @@ def time_to_threshold(
     runs["seconds_with_pretrain"] = runs.seconds + runs.seconds_pretrain
     runs["seconds_shared"] = runs.seconds + runs.seconds_pretrain / sharing
     finished = runs[runs.status == "ok"].groupby(["encoder", "l"])
-    for unit, last in (("epochs", "last_epoch"), ("seconds", "last_seconds")):
-        shortest = finished[last].min().rename(f"budget_{unit}")
+    lengths = {"epochs": "epoch", "updates": "updates", "seconds": "seconds"}
+    for name, measure in lengths.items():
+        shortest = finished[f"last_{measure}"].min().rename(f"budget_{name}")
         runs = runs.merge(shortest.reset_index(), on=["encoder", "l"], how="left")
-        reached = runs["reached_epoch" if unit == "epochs" else "reached_seconds"]
-        runs[f"restricted_{unit}"] = np.minimum(reached.fillna(np.inf), runs[f"budget_{unit}"])
+        reached = runs[f"reached_{measure}"].fillna(np.inf)
+        runs[f"restricted_{name}"] = np.minimum(reached, runs[f"budget_{name}"])
     never = runs.reached_epoch.isna()
-    medians = {"epochs": "reached_epoch", "images": "reached_images", "seconds": "seconds"}
+    medians = {"epochs": "reached_epoch", "updates": "reached_updates", "images": "reached_images"}
+    medians["seconds"] = "seconds"
     medians |= {name: name for name in ("seconds_shared", "seconds_with_pretrain")}
     for name, source in medians.items():  # the median over all runs, with 'never' as later than anything
         runs[f"median_{name}"] = runs[source].where(~never, np.inf)
@@ -65,15 +69,16 @@ def time_to_threshold(
         n_reached=("reached_epoch", "count"),
         n_seeds=("reached_epoch", "size"),
         **{name: (f"median_{name}", "median") for name in medians},
-        **{name: (name, "mean") for name in ("restricted_epochs", "restricted_seconds")},
-        **{name: (name, "first") for name in ("budget_epochs", "budget_seconds", "n_labelled", "n_unlabelled")},
+        **{f"restricted_{name}": (f"restricted_{name}", "mean") for name in lengths},
+        **{name: (name, "first") for name in (*(f"budget_{name}" for name in lengths), "n_labelled", "n_unlabelled")},
         pretrain=("seconds_pretrain", "median"),
     ).reset_index()
     most = found.n_reached > found.n_seeds / 2
     for name in medians:  # inf − inf, for an even number of runs, is NaN already
         found[name] = found[name].where(most & np.isfinite(found[name]))
     found["break_even"] = _break_even(found)
-    found["sentence"] = [_sentence(row, metric, threshold) for row in found.itertuples()]
+    unit = unit_of(cells, history)
+    found["sentence"] = [_sentence(row, metric, threshold, unit) for row in found.itertuples()]
     return found.drop(columns=["pretrain", "n_labelled", "n_unlabelled"])
 
 
@@ -89,16 +94,14 @@ def _break_even(found: pd.DataFrame) -> pd.Series:
     return pd.Series(np.where(has_base & (found.method != SUPERVISED), cells, np.nan), index=found.index)
 
 
-def _sentence(row, metric: str, threshold: float) -> str:
+def _sentence(row, metric: str, threshold: float, unit: Unit) -> str:
     score = f"{ {'macro_f1': 'macro-F1'}.get(metric, metric) } {threshold:g}"
-    who = {SUPERVISED: "the supervised baseline", RANDOM: f"a random encoder ({row.encoder})"}.get(
-        row.method, f"{row.method} ({row.encoder}) on {count(row.n_unlabelled)} unlabelled images"
-    )
-    head = f"{count(row.n_labelled)} labels, {who}: {row.n_reached} of {seeds(row.n_seeds)} reached {score}"
+    head = f"{count(row.n_labelled)} labels, {who(row)}: {row.n_reached} of {seeds(row.n_seeds)} reached {score}"
     kind = f" ({badge(row.n_seeds)})" if badge(row.n_seeds) else ""
     if not np.isfinite(row.epochs):
         return f"{head}, so it has no typical time{kind}."
-    text = f"{head}, typically after {row.epochs:g} epoch{'s' if row.epochs != 1 else ''} and {row.seconds:.3g} s"
+    passes = f" ({_passes(row)})" if unit == UPDATES and np.isfinite(row.images) else ""
+    text = f"{head}, typically after {unit.said(getattr(row, unit.many))}{passes} and {row.seconds:.3g} s"
     if np.isfinite(row.seconds_with_pretrain) and row.pretrain > 0:
         text += f" ({row.seconds_with_pretrain:.3g} s with pre-training)"
     if row.method not in (SUPERVISED, RANDOM):
@@ -107,3 +110,10 @@ def _sentence(row, metric: str, threshold: float) -> str:
         elif row.break_even == row.break_even:
             text += f"; pre-training pays back its time from {row.break_even:.0f} cells that share the encoder on"
     return text + kind + "."
+
+
+def _passes(row) -> str:
+    """How often the labelled images were seen, which an epoch would tell by itself."""
+    passes = row.images / row.n_labelled
+    number = about(passes) if passes >= 10 else f"{passes:.2g}"
+    return f"{number} pass{'' if number == '1' else 'es'} over the labels"

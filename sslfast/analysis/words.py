@@ -1,8 +1,11 @@
 """How results are said: points, counts and seeds in words that need no statistics."""
 
 import math
+from collections.abc import Sequence
 
-__all__ = ["about", "badge", "count", "evidence", "fraction", "points", "range_of_points", "seeds"]
+from ..names import RANDOM, SUPERVISED
+
+__all__ = ["about", "badge", "count", "evidence", "fraction", "listed", "points", "range_of_points", "seeds", "who"]
 
 EXPLORATORY_BELOW = 5  # seeds
 
@@ -25,6 +28,17 @@ def count(number: float) -> str:
 def about(number: float) -> str:
     """An estimated number of images, to three figures, with commas."""
     return f"{float(f'{number:.3g}'):,.0f}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def who(row) -> str:
+    """Whom a `row` with method, encoder and n_unlabelled is about: `the supervised baseline`, say."""
+    named = {SUPERVISED: "the supervised baseline", RANDOM: f"a random encoder ({row.encoder})"}
+    return named.get(row.method) or f"{row.method} ({row.encoder}) on {count(row.n_unlabelled)} unlabelled images"
 
 
 def fraction(value: float) -> str:

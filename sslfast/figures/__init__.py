@@ -3,7 +3,7 @@
 from .amounts import data_needed
 from .confusion import confusion
 from .controls import against_controls
-from .curves import against_epochs, against_unlabelled, epoch_curves
+from .curves import against_unlabelled, in_training, training_curves
 from .embeddings import embeddings
 from .evaluations import across_evaluations
 from .forest import self_supervised_against_supervised
@@ -18,18 +18,18 @@ __all__ = [
     "Drawing",
     "across_evaluations",
     "against_controls",
-    "against_epochs",
     "against_unlabelled",
     "confusion",
     "data_needed",
     "embeddings",
-    "epoch_curves",
+    "in_training",
     "inventions",
     "mistakes",
     "reconstructions",
     "score_map",
     "self_supervised_against_supervised",
     "time_to_threshold",
+    "training_curves",
     "wall_clock",
     "write_figure",
 ]

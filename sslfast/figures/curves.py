@@ -1,10 +1,11 @@
-"""Scores as curves: against the amount of unlabelled data, and against epochs."""
+"""Scores as curves: against the amount of unlabelled data, and in the course of training."""
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from ..analysis.checks import CELL_KEY, RANDOM, SUPERVISED
+from ..analysis.units import UPDATES, unit_of
 from ..analysis.words import count
 from .series import (
     CROWDED,
@@ -21,7 +22,9 @@ from .series import (
 )
 from .style import METHOD_STYLES, METRIC_NAMES, Drawing
 
-__all__ = ["against_epochs", "against_unlabelled", "epoch_curves"]
+__all__ = ["against_unlabelled", "in_training", "training_curves"]
+
+ONE_SIZE = 1.02  # ratio of the images an update of two lines, below which one axis tells them for both
 
 
 def against_unlabelled(scores: pd.DataFrame, plateau: pd.DataFrame, cells: pd.DataFrame, metric: str) -> Drawing:
@@ -80,36 +83,61 @@ def _mark_plateau(panel, plateau: pd.DataFrame, method: str, colour: str, m: int
     )  # fmt: skip
 
 
-def epoch_curves(history: pd.DataFrame, cells: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """A row a setting and epoch: mean, least and most validation `metric` over the runs that finished.
+def training_curves(history: pd.DataFrame, cells: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """A row a setting and validation: mean, least and most `metric` over the runs that finished.
 
-    Only those: a mean over fewer seeds after one stops would jump.
+    Beside them how far the training had come: the column of the study's unit (`updates` or `epoch`) and `images` seen.
+    Only finished runs: a mean over fewer seeds after one stops would jump.
     """
     finished = cells.loc[cells.status == "ok", [*CELL_KEY, "n_labelled", "n_unlabelled"]]
-    runs = history.merge(finished, on=CELL_KEY)
-    key = ["encoder", "l", "n_labelled", "method", "u", "n_unlabelled", "epoch"]
-    groups = runs.groupby(key, dropna=False)[metric]
-    return groups.agg(mean="mean", least="min", most="max").reset_index()
+    runs, column = history.merge(finished, on=CELL_KEY), unit_of(cells, history).column
+    key = ["encoder", "l", "n_labelled", "method", "u", "n_unlabelled"]
+    groups = runs.assign(moment=runs.epoch).groupby([*key, "moment"], dropna=False)
+    length = {column: (column, "mean"), "images": ("images", "mean")}
+    curves = groups.agg(**length, mean=(metric, "mean"), least=(metric, "min"), most=(metric, "max"))
+    return curves.reset_index().drop(columns="moment")
 
 
-def against_epochs(history: pd.DataFrame, cells: pd.DataFrame, metric: str) -> Drawing:
-    """Validation `metric` against epochs: a panel a labelled fraction, a line an unlabelled fraction."""
+def in_training(history: pd.DataFrame, cells: pd.DataFrame, metric: str) -> Drawing:
+    """Validation `metric` against updates or epochs: a panel a labelled fraction, a line an unlabelled fraction.
+
+    An update is no fixed number of images: above the axis of a panel stands how many were seen.
+    """
     figure, made = panels(cells, height=3.0)
-    curves, every = epoch_curves(history, cells, metric), all_series(cells)
+    unit, curves, every = unit_of(cells, history), training_curves(history, cells, metric), all_series(cells)
     for panel in made:
         part = panel.of(curves)
         for series in every:
             curve = series.of(part)
             if curve.empty:
                 continue
-            (line,) = panel.axes.plot(curve.epoch, curve["mean"], **series.line(), lw=1.4)
+            length = curve[unit.column]
+            (line,) = panel.axes.plot(length, curve["mean"], **series.line(), lw=1.4)
             last = curve.iloc[-1]
-            end = f"{METRIC_NAMES[metric]} {last['mean']:.3f} on validation images after {last.epoch:.0f} epochs"
-            figure.note(line, [f"{setting(last)}: {end}"])
+            end = f"{METRIC_NAMES[metric]} {last['mean']:.3f} on validation images after {unit.said(last[unit.column])}"
+            seen = f" ({count(last.images)} images seen)" if np.isfinite(last.images) else ""
+            figure.note(line, [f"{setting(last)}: {end}{seen}"])
             if len(every) <= CROWDED:  # a dozen bands over each other show nothing
-                panel.axes.fill_between(curve.epoch, curve.least, curve.most, color=series.colour, alpha=0.12, lw=0)
+                panel.axes.fill_between(length, curve.least, curve.most, color=series.colour, alpha=0.12, lw=0)
         panel.axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        if unit == UPDATES:
+            panel.axes.xaxis.set_major_formatter("{x:,.0f}")
+            _images_above(panel, part)
         if panel.last:
-            panel.axes.set_xlabel("epochs")
+            panel.axes.set_xlabel(unit.many)
     finish(figure, made, f"{METRIC_NAMES[metric]}, validation", legend_lines(cells))
     return figure
+
+
+def _images_above(panel, curves: pd.DataFrame) -> None:
+    """An axis of images seen above that of updates, where the lines of the panel had batches of one size."""
+    ends = curves.groupby(["method", "u"], dropna=False).tail(1)
+    sizes = (ends.images / ends.updates).dropna()
+    if sizes.empty or not 0 < sizes.max() <= ONE_SIZE * sizes.min():
+        return
+    size = sizes.mean()
+    above = panel.axes.secondary_xaxis("top", functions=(lambda x: x * size, lambda x: x / size))
+    above.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    above.xaxis.set_major_formatter(EngFormatter(sep=""))
+    above.tick_params(labelsize=7)
+    above.set_xlabel("images seen", fontsize=7)

@@ -7,6 +7,7 @@ from ..analysis.card import plateau_answers, unsure_ways
 from ..analysis.checks import SUPERVISED
 from ..analysis.intervals import MIN_SEEDS
 from ..analysis.results import Results, card_of
+from ..analysis.units import UPDATES
 from ..analysis.words import count, points, seeds
 from ..examples import Examples, rmse
 from ..figures import METRIC_NAMES
@@ -25,9 +26,12 @@ def captions(results: Results, examples: Examples | None = None) -> dict[str, st
     judged = f" {results.judged}".rstrip()
     unsure = unsure_ways(tables["contrasts"])
     headline = card_of(results).headline
-    epochs = (
+    by_updates = " An update is a step of the optimiser over one batch; where the lines of a panel have batches of one"
+    by_updates += " size, the images seen stand above it, repeats counted."
+    training = (
         "{claim} Means over seeds on validation images, shaded from the lowest to the highest seed (if there are few"
-        f" lines), without runs that did not finish; {seeds(n)}. Test scores are in the figures above, not here."
+        f" lines), without runs that did not finish; {seeds(n)}.{by_updates if results.unit == UPDATES else ''} Test"
+        " scores are in the figures above, not here."
     )
     alike = "Macro-F1 counts every class alike, so it lies below accuracy where some classes are learned late."
     return {
@@ -43,8 +47,8 @@ def captions(results: Results, examples: Examples | None = None) -> dict[str, st
         ),
         "against_controls": _controls(results, interval, base),
         "across_evaluations": _evaluated(tables, interval, base),
-        "accuracy_against_epochs": epochs.format(claim=_rising(cells, tables)),
-        "f1_against_epochs": epochs.format(claim=alike),
+        "accuracy_in_training": training.format(claim=_best(tables)),
+        "f1_in_training": training.format(claim=alike),
         "time_to_threshold": _times(results, machine),
         "wall_clock": (
             f"{_seconds(tables['scores'])} Mean seconds of training a cell, pre-training (shared by all labelled"
@@ -153,7 +157,7 @@ def _surest(examples: Examples) -> str:
     return f"Classifiers can be sure and wrong: up to {max(m['confidence'] for m in wrong):.0%} here."
 
 
-def _rising(cells: pd.DataFrame, tables: dict) -> str:
+def _best(tables: dict) -> str:
     best = tables["scores"].dropna(subset=["mean"]).sort_values("mean")
     if best.empty:
         return "No run finished."
@@ -168,8 +172,9 @@ def _times(results: Results, machine: str) -> str:
     never = int((times.n_reached == 0).sum())
     claim = f"{never} of {len(times)} settings never reached {name}." if never else f"Every setting reached {name}."
     return (
-        f"{claim} Epochs and seconds on validation images: bars are medians over seeds, labelled by how many got there;"
-        f" no bar where half or fewer did. Seconds are wall-clock on {machine}; other machines differ."
+        f"{claim} {results.unit.many.capitalize()} and seconds on validation images: bars are medians over seeds,"
+        f" labelled by how many got there; no bar where half or fewer did. Seconds are wall-clock on {machine}; other"
+        " machines differ."
     )
 
 

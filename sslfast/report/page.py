@@ -11,6 +11,7 @@ from ..analysis.decision import Prices
 from ..analysis.planned import planned_and_measured
 from ..analysis.results import Results, Settings, analyse, card_of, main_table, summary
 from ..analysis.tables import write_tables
+from ..analysis.units import UPDATES
 from ..errors import printable
 from ..examples import Examples
 from ..figures import write_figure
@@ -83,6 +84,7 @@ def write_report(
         main_table=table_html(main_table(results), row_header=True),
         delta=100 * results.settings.delta,
         judged=results.judged,
+        by_updates=results.unit == UPDATES,
         parts=_parts(results, examples, folder),
         passes=results.tables["equal_passes"].sentence.tolist(),
         advice=results.tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist(),

@@ -6,6 +6,7 @@ import pandas as pd
 from .. import figures
 from ..analysis.checks import SUPERVISED
 from ..analysis.results import Results
+from ..analysis.units import UPDATES
 from ..examples import Examples, rmse
 from ..records import Spec
 from .large import few
@@ -17,8 +18,8 @@ FIGURES = {  # name: heading
     "self_supervised_against_supervised": "Self-supervised against supervised",
     "against_controls": "Against encoders that learned nothing",
     "across_evaluations": "Evaluated in other ways",
-    "accuracy_against_epochs": "Accuracy against epochs",
-    "f1_against_epochs": "F1 against epochs",
+    "accuracy_in_training": "Accuracy in training",
+    "f1_in_training": "F1 in training",
     "time_to_threshold": "Time to the threshold",
     "wall_clock": "Wall-clock",
     "score_map": "Score by both amounts of data",
@@ -42,7 +43,7 @@ PARTS = {  # id: heading, figures
         "Is it better than training on the labels alone?",
         ["self_supervised_against_supervised", "against_controls", "across_evaluations"],
     ),
-    "epochs": ("How training goes", ["accuracy_against_epochs", "f1_against_epochs"]),
+    "training": ("How training goes", ["accuracy_in_training", "f1_in_training"]),
     "time": ("What it costs in time", ["time_to_threshold", "wall_clock"]),
     "amounts": ("How much data a score takes", ["score_map", "data_needed"]),
     "images": ("What it looks like", [*OF_IMAGES]),
@@ -64,9 +65,9 @@ def draw(results: Results, examples: Examples | None) -> dict[str, figures.Drawi
         ),
         "against_controls": figures.against_controls(tables["controls"], results.judged_by, metric),
         "across_evaluations": figures.across_evaluations(tables["evaluations"], metric),
-        "accuracy_against_epochs": figures.against_epochs(history, cells, "accuracy"),
-        "f1_against_epochs": figures.against_epochs(history, cells, "macro_f1"),
-        "time_to_threshold": figures.time_to_threshold(times, cells, s.threshold_metric, s.threshold),
+        "accuracy_in_training": figures.in_training(history, cells, "accuracy"),
+        "f1_in_training": figures.in_training(history, cells, "macro_f1"),
+        "time_to_threshold": figures.time_to_threshold(times, cells, s.threshold_metric, s.threshold, results.unit),
         "wall_clock": figures.wall_clock(scores, cells),
         "score_map": figures.score_map(whole.cells, whole.tables["scores"], tables["surface"], metric),
         "data_needed": figures.data_needed(tables["data_needed"], cells),
@@ -85,14 +86,19 @@ def behind(results: Results, examples: Examples | None) -> dict[str, pd.DataFram
         "self_supervised_against_supervised": contrasts[contrasts.against == SUPERVISED],
         "against_controls": tables["controls"],
         "across_evaluations": tables["evaluations"],
-        "accuracy_against_epochs": figures.epoch_curves(history, cells, "accuracy"),
-        "f1_against_epochs": figures.epoch_curves(history, cells, "macro_f1"),
-        "time_to_threshold": tables["time_to_threshold"],
+        "accuracy_in_training": figures.training_curves(history, cells, "accuracy"),
+        "f1_in_training": figures.training_curves(history, cells, "macro_f1"),
+        "time_to_threshold": tables["time_to_threshold"].drop(columns=_not_told(results)),
         "wall_clock": scores[["encoder", "l", "method", "u", "n_seeds", "seconds_pretrain", "seconds_classify"]],
         "score_map": every[["encoder", "l", "method", "u", "n_labelled", "n_unlabelled", "mean", "low", "high"]],
         "data_needed": tables["data_needed"],
         **(_of_images(examples) if examples else {}),
     }
+
+
+def _not_told(results: Results) -> list[str]:
+    """Columns about a unit in which this study is not told: numbers of validations are no epochs."""
+    return [f"{of}epochs" for of in ("", "restricted_", "budget_")] if results.unit == UPDATES else []
 
 
 def _of_images(examples: Examples) -> dict[str, pd.DataFrame]:

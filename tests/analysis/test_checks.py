@@ -141,12 +141,26 @@ def test_a_history_of_the_same_runs_passes():
         (HISTORY.assign(macro_f1=40.0), "history: column macro_f1: found 40 in row 1, expected 0 to 1"),
         (pd.concat([HISTORY, HISTORY.iloc[:1]]), "stands in 2 rows"),
         (HISTORY[HISTORY.seed == 0].assign(seed=77), "holds a run that cells does not"),
+        (HISTORY.assign(updates=-1), "history: column updates: found -1 in row 1, expected a whole number from 0"),
+        (HISTORY.assign(updates=HISTORY.updates + 0.5), "column updates: found 2.5 in row 1, expected a whole number"),
+        (HISTORY.assign(updates=HISTORY.updates.where(HISTORY.index > 0)), "updates: found nothing in row 1"),
+        (HISTORY.assign(updates=HISTORY.updates.max() - HISTORY.updates), "in epoch 2 are fewer than before"),
     ],
 )
 def test_a_history_that_cannot_belong_to_the_cells_is_refused(history, expected):
     with pytest.raises(ResultsError) as found:
         check_history(history, CELLS, "macro_f1")
     assert expected in str(found.value)
+
+
+def test_what_a_history_does_not_count_is_not_known():
+    found = check_history(HISTORY.drop(columns=["updates", "images"]), CELLS, "macro_f1")
+    assert found[["updates", "images"]].isna().all(axis=None)
+
+
+def test_updates_are_compared_by_epoch_and_not_by_row():
+    backwards = HISTORY.iloc[::-1]
+    pd.testing.assert_frame_equal(check_history(backwards, CELLS, "macro_f1"), backwards, check_dtype=False)
 
 
 @pytest.mark.parametrize("column", ["dataset", "encoder"])

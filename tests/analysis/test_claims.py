@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from builders import grid, noise, realistic, results_table, tables
+from builders import UPDATES, grid, noise, realistic, results_table, tables
 
 from sslfast.analysis.claims import HELD, NOT, OPEN, claims
 
@@ -73,10 +73,10 @@ def test_a_claim_is_judged_by_what_is_true(claim, settings, expected):
     assert outcomes(**settings)[claim] == expected
 
 
-def judged(epochs_to_threshold) -> tuple[str, str]:
+def judged(epochs_to_threshold, **settings) -> tuple[str, str]:
     """The claim about time on runs that reach 0.4 in so many epochs, by (u, l, seed), of 12."""
     records = []
-    for record in grid(realistic, us=["0.1", "1"], ls=["0.1", "0.5"], seeds=range(4), epochs=12):
+    for record in grid(realistic, us=["0.1", "1"], ls=["0.1", "0.5"], seeds=range(4), epochs=12, **settings):
         spec = record.spec
         at = 12 if spec.u is None else epochs_to_threshold(float(spec.u), float(spec.l), spec.seed)
         for row in record.history:
@@ -90,6 +90,13 @@ def test_time_falls_with_both():
     outcome, evidence = judged(lambda u, label, seed: round(10 - 4 * u - 6 * label) + seed % 2)
     assert outcome == HELD
     assert "epochs [" in evidence and "4 seeds; exploratory" in evidence
+
+
+def test_time_is_judged_in_updates_where_those_are_counted():
+    outcome, evidence = judged(lambda u, label, seed: round(10 - 4 * u - 6 * label) + seed % 2, budget="updates")
+    assert outcome == HELD
+    assert "updates [" in evidence and "counts as 600 updates" in evidence and "epoch" not in evidence
+    assert f"+{4 * UPDATES} updates [" in evidence  # four validations earlier
 
 
 def test_time_does_not_fall_if_one_of_them_does_not():

@@ -24,7 +24,7 @@ SAMPLE = Path(__file__).parents[2] / "reports" / "cifar10-5seeds" / "tables"
 WITH_HISTORY = {
     "scores", "contrasts", "plateau", "label_equivalence", "surface", "what_next", "cells_to_run", "claims",
     "controls", "evaluations", "evaluation_order",
-    "data_needed", "time_to_threshold",
+    "data_needed", "time_to_threshold", "still_rising",
 }  # fmt: skip
 PRICES = Prices(price_per_label=0.1, price_per_unlabelled_image=0.01, price_per_gpu_hour=1, budget=50)
 
@@ -54,6 +54,7 @@ EDGES = {
     "all reach it in the first epoch": grid(lambda **_: 0.8, epochs=1),
     "nothing finished": grid(lambda **_: LOST),
     "nothing lasted an epoch": grid(lambda **_: LOST, curve=[]),
+    "a budget of updates": grid(realistic, budget="updates"),
     "five levels": grid(realistic, us=["0", "0.05", "0.1", "0.5", "1"], ls=["0.05", "0.1", "0.2", "0.5"]),
 }
 
@@ -88,12 +89,12 @@ def test_below_three_seeds_nothing_is_concluded(name):
     assert set(t["claims"].outcome) == {"not settled"}
 
 
-def test_a_budget_of_steps_several_methods_and_pool_rest_work_together():
+def test_a_budget_of_updates_several_methods_and_pool_rest_work_together():
     def score(method, u, l, seed, encoder):  # noqa: E741
         return 0.3 + 0.1 * l + 0.02 * (u or 0) + 0.03 * (method == "simclr") + noise(0.002, method, u, l, seed, encoder)
 
     table = results_table(score, methods=["vae", "simclr"], encoders=["small", "large"], pool="rest")
-    results = analyse(table.assign(budget="steps"))
+    results = analyse(table.assign(budget="updates"))
     for name in ("plateau", "surface", "claims", "what_next", "label_equivalence"):
         pairs = results.tables[name][["encoder", "method"]].drop_duplicates()
         assert set(map(tuple, pairs.values)) >= {(e, m) for e in ("small", "large") for m in ("vae", "simclr")}

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from builders import LOST, column, grid, run_record, tables
+from builders import BATCH, LOST, UPDATES, column, grid, run_record, tables
 
 from sslfast.analysis.times import time_to_threshold
 
@@ -27,9 +27,21 @@ def test_the_threshold_is_reached_at_the_first_epoch_at_or_above_it():
     assert (row.n_reached, row.n_seeds) == (1, 1)
 
 
+def test_updates_are_counted_under_both_budgets():
+    assert times([[0.1, 0.3, 0.4]]).updates == 3 * math.ceil(500 / BATCH)
+    assert times([[0.1, 0.3, 0.4]], budget="updates").updates == 3 * UPDATES
+
+
+def test_without_counted_updates_there_are_none_to_tell():
+    cells, history = tables(run_record(seed=s, curve=[0.1, 0.5], budget="updates") for s in range(3))
+    (row,) = time_to_threshold(cells, history.assign(updates=np.nan)).itertuples()
+    assert math.isnan(row.updates) and math.isnan(row.restricted_updates) and math.isnan(row.budget_updates)
+    assert "typically after 2 epochs and 4 s" in row.sentence
+
+
 def test_a_run_that_never_reaches_it_has_no_time():
     row = times([[0.1, 0.39]] * 3)
-    assert row[["epochs", "seconds", "seconds_with_pretrain", "images"]].isna().all()
+    assert row[["epochs", "updates", "seconds", "seconds_with_pretrain", "images"]].isna().all()
     assert (row.n_reached, row.n_seeds) == (0, 3)
 
 
@@ -100,6 +112,7 @@ def test_the_restricted_mean_counts_never_as_the_whole_budget():
     row = times([[0.1, 0.5, 0.5, 0.5], [0.1, 0.1, 0.1, 0.1], [0.5, 0.5, 0.5, 0.5]])
     assert row.restricted_epochs == pytest.approx((2 + 4 + 1) / 3)
     assert row.restricted_seconds == pytest.approx((4 + 8 + 2) / 3)
+    assert row.restricted_updates == pytest.approx(row.restricted_epochs * math.ceil(500 / BATCH))
 
 
 def test_the_budget_is_common_to_all_runs_with_the_same_labels():
@@ -107,6 +120,7 @@ def test_the_budget_is_common_to_all_runs_with_the_same_labels():
     runs += [run_record("supervised", seed=s, curve=[0.1, 0.1, 0.1]) for s in range(3)]
     found = time_to_threshold(*tables(runs))
     assert (found.budget_epochs == 3).all()
+    assert (found.budget_updates == 3 * math.ceil(500 / BATCH)).all()
     assert column(found, "restricted_epochs", method="autoencoder") == [3]  # 6 epochs are beyond what both had
     assert column(found, "epochs", method="autoencoder") == [6]
 
@@ -157,3 +171,23 @@ def test_it_is_said_how_many_got_there_and_when_it_pays():
         "500 labels, the supervised baseline: 3 of 3 seeds reached macro-F1 0.4, typically after 10"
     )
     assert "0 of 3 seeds reached macro-F1 0.4, so it has no typical time" in times([[0.1]] * 3).sentence
+
+
+@pytest.mark.parametrize(
+    "l, n, told",
+    [
+        ("0.02", 24, "after 1,200 updates (1,200 passes over the labels) and 48 s"),  # all 20 labels are a batch
+        ("0.5", 24, "after 1,200 updates (77 passes over the labels) and 48 s"),
+        ("1", 1, "after 50 updates (1.6 passes over the labels) and 2 s"),
+    ],
+)
+def test_a_study_of_updates_tells_those_and_how_often_the_labels_were_seen(l, n, told):  # noqa: E741
+    row = times([[0.1] * (n - 1) + [0.5]] * 3, l=l, budget="updates")
+    assert told in row.sentence
+    assert "epoch" not in row.sentence
+
+
+def test_a_single_update_and_pass_are_one():
+    cells, history = tables(run_record(seed=s, curve=[0.5], budget="updates") for s in range(3))
+    (sentence,) = time_to_threshold(cells, history.assign(updates=1, images=500)).sentence
+    assert "after 1 update (1 pass over the labels) and" in sentence

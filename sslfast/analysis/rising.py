@@ -1,0 +1,97 @@
+"""Which runs were stopped while they still learned, so that their scores are those of too short a training."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from .checks import CELL_KEY, RANDOM, SUPERVISED
+from .scores import SETTING, by_setting
+from .units import unit_of
+from .words import badge, count, listed, points, range_of_points, seeds, who
+
+__all__ = ["rising_sentence", "still_rising"]
+
+FEW = 3  # arms that a sentence names before it only counts them
+LABELS = 4  # numbers of labels, in the same way
+
+
+def still_rising(
+    cells: pd.DataFrame, history: pd.DataFrame, metric: str = "macro_f1", delta: float = 0.015
+) -> pd.DataFrame:
+    """What the second half of the training gained in validation `metric`: a row a (encoder, l, method, u).
+
+    `gain`: the score at the end minus that at half of the training (interpolated between validations), as mean over
+    the `n_seeds` runs that finished, with its 95 % t interval (`low`, `high`; NaN below three seeds). `rising`: the
+    mean is above `delta`. `sentence`: that in words.
+
+    It says something of a constant rate only. A rate that decays to 0 makes the score rise at its end however long the
+    training is, and stand still when it is over: there only a longer training shows whether this one was long enough.
+    Runs whose `setting_schedule` is `one_cycle` are therefore not `known` and never `rising`; where a table does not
+    name a schedule, a constant rate is taken.
+    """
+    length = unit_of(cells, history).column
+    halves = [
+        dict(zip(CELL_KEY, key, strict=True)) | {"gain": _second_half(run[length].to_numpy(), run[metric].to_numpy())}
+        for key, run in history.sort_values("epoch").groupby(CELL_KEY, dropna=False)
+    ]
+    gains = pd.DataFrame(halves, columns=[*CELL_KEY, "gain"]).astype(cells.dtypes[CELL_KEY].to_dict())
+    runs = cells.merge(gains, on=CELL_KEY, how="left")
+    runs.loc[runs.status != "ok", "gain"] = np.nan
+    runs["decays"] = runs.setting_schedule == "one_cycle" if "setting_schedule" in runs else False
+    found = by_setting(runs, "gain").rename(columns={"mean": "gain"})
+    decays = runs.groupby(SETTING, dropna=False, sort=True).decays.any().to_numpy()
+    found["known"] = ~decays & (found.n_seeds > 0)
+    found["rising"] = found.known & (found.gain > delta)
+    found["sentence"] = [_sentence(row, d, metric) for row, d in zip(found.itertuples(), decays, strict=True)]
+    columns = ["n_unlabelled", "n_labelled", "gain", "low", "high", "n_seeds", "known", "rising", "sentence"]
+    return found[[*SETTING, *columns]]
+
+
+def rising_sentence(cells: pd.DataFrame, rising: pd.DataFrame) -> str:
+    """One sentence on what the table of `still_rising` finds rising, the baseline and the most unlabelled images first.
+
+    "" where nothing is, and with a budget of updates, where every network is trained to its end.
+    """
+    if "budget" in cells and (cells.budget == "updates").any():
+        return ""
+    arms = list(_arms(rising[rising.rising], several=rising.encoder.nunique() > 1))
+    if not arms:
+        return ""
+    more = [f"{count(len(arms) - FEW)} more ways of training"] if len(arms) > FEW + 1 else arms[FEW:]
+    return f"Still rising at the end: {listed(arms[:FEW] + more)}; longer training may change the verdict."
+
+
+def _second_half(lengths: np.ndarray, scores: np.ndarray) -> float:
+    """The last score minus that at half of the last length; NaN where no validation lies before that."""
+    half = lengths[-1] / 2
+    return scores[-1] - np.interp(half, lengths, scores) if lengths[0] <= half else np.nan
+
+
+def _arms(rising: pd.DataFrame, several: bool) -> Iterator[str]:
+    """Each (encoder, method, u) of the rows, with its labels and gains."""
+    order = {SUPERVISED: 0, RANDOM: 2}
+    rows = rising.assign(order=rising.method.map(order).fillna(1), less=-rising.u)
+    for number, (_, arm) in enumerate(rows.groupby(["order", "less", "encoder", "method"], dropna=False)):
+        first, arm = arm.iloc[0], arm.sort_values("n_labelled")
+        labels, gains = listed([count(n) for n in arm.n_labelled]), listed([f"{100 * gain:+.1f}" for gain in arm.gain])
+        if len(arm) > LABELS:
+            labels = f"{count(arm.n_labelled.min())} to {count(arm.n_labelled.max())}"
+            gains = f"{100 * arm.gain.min():+.1f} to {100 * arm.gain.max():+.1f}"
+        encoder = f" ({first.encoder})" if several and first.method == SUPERVISED else ""
+        when = " in the second half of its training" if number == 0 else ""
+        yield f"{who(first)}{encoder} with {labels} labels ({gains} points{when})"
+
+
+def _sentence(row, decays: bool, metric: str) -> str:
+    name = {"macro_f1": "macro-F1"}.get(metric, metric)
+    head = f"With {count(row.n_labelled)} labels, {who(row)}"
+    if decays:
+        return f"{head} was trained at a decaying rate: only a longer training shows whether it was long enough."
+    if not row.known:
+        return f"{head}: no run shows what the second half of the training gained."
+    outcome = "was still rising at the end" if row.rising else "was not seen to rise any more at the end"
+    kind = f"; {badge(row.n_seeds)}" if badge(row.n_seeds) else ""
+    gain = f"{points(row.gain, sign=True)}{range_of_points(row.low, row.high)}"
+    when = f"in the second half of its training ({seeds(row.n_seeds)}{kind})"
+    return f"{head} {outcome}: validation {name} {gain} {when}."

@@ -37,8 +37,8 @@ def captions(results: Results, examples: Examples | None = None) -> dict[str, st
     return {
         "f1_against_unlabelled": (
             f"More unlabelled images? {' '.join(plateau_answers(tables['plateau'], s.delta, unsure))} Dots are seeds,"
-            f" lines means, shading and the dashed supervised band {interval}; {base}.{judged} It does not show what more"
-            " data than was tried would give."
+            f" lines means, shading and the dashed supervised band {interval}; {base}.{judged} It does not show what"
+            " more data than was tried would give."
         ),
         "self_supervised_against_supervised": (
             f"{headline} Each method with the most unlabelled images, paired by seed, {interval} (the verdict is also"

@@ -19,6 +19,7 @@ import csv
 import itertools
 import tempfile
 import time
+import zlib
 from pathlib import Path
 
 import pandas as pd
@@ -45,11 +46,11 @@ UPDATES = {
     ("cifar10", "original"): {
         0.02: (500, 1000, 2000, 4000, 8000),
         0.1: (2000, 4000, 8000, 16000),
-        0.5: (4000, 8000, 16000, 32000),
+        0.5: (4000, 8000, 16000),
     },
-    ("cifar10", "conv"): {0.02: (1000, 2000, 4000), 0.1: (2000, 4000, 8000, 16000)},
+    ("cifar10", "conv"): {0.02: (1000, 2000, 4000), 0.1: (2000, 4000, 8000)},
 }
-SETTINGS_UPDATES = {"digits": {0.05: 1000, 0.5: 2000}, "cifar10": {0.02: 2000, 0.1: 4000, 0.5: 6000}}
+SETTINGS_UPDATES = {"digits": {0.05: 1000, 0.5: 2000}, "cifar10": {0.02: 1000, 0.1: 2000, 0.5: 4000}}
 LONGER = {"digits": (250, 500, 1000, 2000, 4000), "mnist": (1000, 4000), "cifar10": (500, 1000, 2000, 4000, 16000)}
 USUAL = {"lr": 3e-3, "wd": 0.0, "schedule": "one_cycle", "dropout": 0.4}
 
@@ -142,7 +143,9 @@ def main() -> None:
         runs = plan(options.part, name, [int(s) for s in options.seeds.split(",")])
         if options.labels:
             runs = [run for run in runs if str(run["l"]) in options.labels.split(",")]
-        for run in runs[which - 1 :: of]:
+        for run in runs:
+            if zlib.crc32(repr(sorted(run.items())).encode()) % of != which - 1:
+                continue
             if tuple(str(run[key]) for key in KEY) in done(options.out):
                 continue
             row = {**run, **bench.run(**run)}

@@ -49,15 +49,16 @@ def length_of(stage: str, settings: Mapping, budget: str, n: int, batch_size: in
     """How long `stage` trains on `n` images: its `epochs` with `budget` epochs, else its `updates`; one round at least.
 
     `settings`: also `share`, of that length, for a shorter run. `updates: auto` is what `enough_updates` says, and for
-    encoders `ENCODER_UPDATES`, whatever the number of images: so more images are not more training.
+    encoders `ENCODER_UPDATES`, whatever the number of images: so more images are not more training. `2x` is twice that.
     """
     share = settings.get("share", 1)
     if budget == "epochs":
         epochs = max(1, math.floor(settings["epochs"] * share))
         return Length(epochs, None, batch_size, epochs)
     updates = settings["updates"]
-    if updates == "auto":
-        updates = ENCODER_UPDATES if stage == "pretrain" else enough_updates(n)
+    if isinstance(updates, str):
+        times = 1 if updates == "auto" else float(updates.removesuffix("x"))
+        updates = times * (ENCODER_UPDATES if stage == "pretrain" else enough_updates(n))
     updates = max(1, round(updates * share))
     rounds = min(MOMENTS, updates)
     return Length(rounds, math.ceil(updates / rounds), min(batch_size, n), updates)

@@ -97,6 +97,8 @@ def _from_config(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[tuple[s
     for stage in ("linear", "knn"):
         rows = cells[(cells.evaluate == stage) & (cells.method != PIXELS)]
         said += [_setting(stage, f"options_{k}", k, rows, value) for k, value in config[stage].items()]
+    counted = ("setting_updates", "setting_pretrain_updates")  # where they are text, they depend on the images
+    said = [entry for entry in said if not (entry[0][1] in counted and isinstance(entry[2], str))]
     return (entry for entry in said if entry[2] not in ("auto", None) and len(entry[1]))
 
 

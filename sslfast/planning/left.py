@@ -92,8 +92,8 @@ def _settings(job: Job, config: Mapping) -> dict:
 
 
 def _length(settings: Mapping, unit: str, job: Job) -> dict:
-    """`settings` with the length that `job` has; what `auto` means depends on the images."""
-    if unit not in settings or settings[unit] == "auto":
+    """`settings` with the length that `job` has; what `auto` or `2x` mean depends on the images."""
+    if unit not in settings or isinstance(settings[unit], str):
         return {name: value for name, value in settings.items() if name != unit}
     share = {"share": job.share}
     return {**settings, unit: length_of(job.stage, {**settings, **share}, unit, 1, 1).amount}

@@ -19,7 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings(o.metric, o.delta, o.alpha, o.threshold, o.threshold_metric, o.target, prices, o.judged_by)
         cells = read_table(options.cells)
         history = read_table(options.history) if options.history else None
-        results = analyse(cells, history, settings)
+        shorter = read_table(options.shorter) if options.shorter else None
+        results = analyse(cells, history, settings, shorter)
         write_results(results, options.out)
     except (SslfastError, OSError, MemoryError) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
@@ -35,6 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("cells", type=Path, help=f"table with a row a run, CSV or Parquet: {columns}")
     moments = "method, u, l, seed, epoch (or number of the validation), seconds, macro_f1; updates, if known"
     parser.add_argument("--history", type=Path, help=f"table with a row a run and validation: {moments}")
+    halves = "columns of cells, and length (half: both arms trained for half as long; see sslfast.analysis.length_check)"
+    parser.add_argument("--shorter", type=Path, help=f"table of runs that check the length of training: {halves}")
     parser.add_argument("--out", type=Path, required=True, help="folder for the tables and summary.md")
     parser.add_argument("--metric", default="test_macro_f1", help="score to judge by (%(default)s)")
     parser.add_argument(

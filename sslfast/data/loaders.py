@@ -223,6 +223,7 @@ def image_dls(
     seed: int = 0,
     pool: str = "all",
     bs: int = 128,
+    n_batches: int | None = None,
     valid_fraction: float = 0.1,
     augment: Augment | Mapping | None = None,
     device: str | torch.device | None = None,
@@ -233,7 +234,8 @@ def image_dls(
     `data`: the name of a data set (`digits`, `mnist`, `cifar10`, …), the path of a
     folder of images, or an `ImageData`; `options` go to `load_dataset` (`image_size`, `data_root`,
     `unlabelled_from`, …). `unlabelled` and `labelled` are fractions of the training images left after
-    `valid_fraction` is set aside; `pool` says where unlabelled images come from (see `Split.pool`).
+    `valid_fraction` is set aside; `pool` says where unlabelled images come from (see `Split.pool`). `n_batches`: updates
+    an epoch, whatever the number of images (by default one pass over them): so that few labels are not few updates.
 
     Example: `image_dls("cifar10", unlabelled=.5, labelled=.1, seed=0).pretrain.show_batch()`.
     Raises `ConfigError` for fractions outside [0, 1], `DataError` for missing or bad images.
@@ -242,7 +244,7 @@ def image_dls(
         known = str(data) in DATASETS or not os.path.exists(user_path(data, "data"))
         data = load_dataset(str(data), **options) if known else load_dataset("folder", folder=data, **options)
     split = make_split(data, seed, valid_fraction)
-    kwargs = {"bs": bs, "augment": Augment.of(data.name, augment), "device": device}
+    kwargs = {"bs": bs, "n_batches": n_batches, "augment": Augment.of(data.name, augment), "device": device}
     rows = split.unlabelled(unlabelled, pool, labelled)
     return ImageLoaders(
         pretrain=pretrain_dls(data, split, rows, **kwargs) if len(rows) else None,
@@ -277,6 +279,8 @@ def _loaders(data, split, rows, *, labels, bs, augment, device=None, n_batches=N
     train = ImageRows(data.train, rows, split_idx=0, labels=labels)
     valid = ImageRows(data.train, split.valid, split_idx=1, labels=labels)
     device = _device(device)
+    if n_batches is not None:
+        bs = min(bs, len(rows))  # a batch of more would hold images twice
 
     def tfms():  # a pipeline each: fastai stores the split on it
         return augment.transforms(split.mean, split.std, data.train.image_size, reconstruct=not labels)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from timing import quiet
+from timing import quiet, table
 
 from sslfast import autoencoder_learner, classifier_learner, save_encoder, supervised_learner
 from sslfast.data.augment import Augment
@@ -50,7 +50,7 @@ UPDATES = {
     },
     ("cifar10", "conv"): {0.02: (1000, 2000, 4000), 0.1: (2000, 4000, 8000)},
 }
-SETTINGS_UPDATES = {"digits": {0.05: 1000, 0.5: 2000}, "cifar10": {0.02: 1000, 0.1: 2000, 0.5: 4000}}
+SETTINGS_UPDATES = {"digits": {0.05: 2000, 0.5: 2000}, "cifar10": {0.02: 1000, 0.1: 2000, 0.5: 4000}}
 LONGER = {"digits": (250, 500, 1000, 2000, 4000), "mnist": (1000, 4000), "cifar10": (500, 1000, 2000, 4000, 16000)}
 USUAL = {"lr": 3e-3, "wd": 0.0, "schedule": "one_cycle", "dropout": 0.4}
 
@@ -127,12 +127,15 @@ def main() -> None:
     parser.add_argument("--part", choices=["updates", "settings", "pretrain"])
     parser.add_argument("--data", default="digits", help="a data set, or name=folder")
     parser.add_argument("--seeds", default="100,101")
+    parser.add_argument("--report", action="store_true", help="print what is known, as tables")
     parser.add_argument("--labels", help="only these fractions")
     parser.add_argument("--worker", default="1/1", help="which share of the runs: 1/2, 2/2")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))
     parser.add_argument("--encoders", type=Path, default=Path(tempfile.gettempdir()) / "sslfast-lengths")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.report:
+        report(pd.read_csv(options.out))
     if not options.out.exists():
         options.out.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
     if options.part:
@@ -152,6 +155,36 @@ def main() -> None:
             with options.out.open("a", encoding="utf-8", newline="") as file:
                 csv.DictWriter(file, COLUMNS).writerow(row)
             print(*row.values(), sep="\t", flush=True)
+
+
+def report(rows: pd.DataFrame) -> None:
+    """Scores, differences and seconds by updates; the best of the settings beside the usual ones."""
+    rows = rows.sort_values(["data", "encoder", "l"])
+    for (data, encoder, label), part in rows[rows.part == "updates"].groupby(["data", "encoder", "l"], sort=False):
+        means = part.pivot_table(index="updates", columns="arm", values=["macro_f1", "seconds"])
+        score, seconds = means["macro_f1"], means["seconds"]
+        lines = [("updates", "baseline", "head", "head − baseline", "seconds of each")]
+        for n in means.index:
+            both = f"{seconds.supervised[n]:.0f}, {seconds.frozen[n]:.0f}"
+            gap = f"{100 * (score.frozen[n] - score.supervised[n]):+.1f}"
+            lines.append((f"{n:,}", f"{score.supervised[n]:.3f}", f"{score.frozen[n]:.3f}", gap, both))
+        seeds = part.seed.nunique()
+        print(f"\n{data}, {encoder}, {part.n_labelled.iloc[0]:,} labels, {seeds} seed(s)\n\n{table(lines)}")
+    lines = [("data", "labels", "arm", "updates", "settings", "seeds", "usual", "best", "which")]
+    tried = rows[rows.part == "settings"]
+    for (data, label, arm, n), part in tried.groupby(["data", "l", "arm", "updates"], sort=False):
+        means = part.groupby(["lr", "wd", "schedule", "dropout"]).macro_f1.mean()
+        lr, wd, schedule, dropout = means.idxmax()
+        best = f"{schedule}, lr {lr:g}, wd {wd:g}, dropout {dropout:g}"
+        usual = means.get(tuple(USUAL[name] for name in means.index.names), float("nan"))
+        head = (data, f"{part.n_labelled.iloc[0]:,}", arm, f"{n:,}", str(len(means)), str(part.seed.nunique()))
+        lines.append((*head, f"{usual:.3f}", f"{means.max():.3f}", best))
+    print(f"\nSettings\n\n{table(lines)}")
+    lines = [("data", "labels", "updates of the encoder", "head", "seeds")]
+    for (data, _, n), part in rows[rows.part == "pretrain"].groupby(["data", "l", "pretrained"], sort=False):
+        score = f"{part.macro_f1.mean():.3f}"
+        lines.append((data, f"{part.n_labelled.iloc[0]:,}", f"{n:,}", score, str(part.seed.nunique())))
+    print(f"\nLonger pre-training\n\n{table(lines)}")
 
 
 def done(path: Path) -> set[tuple]:

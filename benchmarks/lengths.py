@@ -160,7 +160,7 @@ def main() -> None:
 def report(rows: pd.DataFrame) -> None:
     """Scores, differences and seconds by updates; the best of the settings beside the usual ones."""
     rows = rows.sort_values(["data", "encoder", "l"])
-    for (data, encoder, label), part in rows[rows.part == "updates"].groupby(["data", "encoder", "l"], sort=False):
+    for (data, encoder, _), part in rows[rows.part == "updates"].groupby(["data", "encoder", "l"], sort=False):
         means = part.pivot_table(index="updates", columns="arm", values=["macro_f1", "seconds"])
         score, seconds = means["macro_f1"], means["seconds"]
         lines = [("updates", "baseline", "head", "head − baseline", "seconds of each")]
@@ -172,7 +172,7 @@ def report(rows: pd.DataFrame) -> None:
         print(f"\n{data}, {encoder}, {part.n_labelled.iloc[0]:,} labels, {seeds} seed(s)\n\n{table(lines)}")
     lines = [("data", "labels", "arm", "updates", "settings", "seeds", "usual", "best", "which")]
     tried = rows[rows.part == "settings"]
-    for (data, label, arm, n), part in tried.groupby(["data", "l", "arm", "updates"], sort=False):
+    for (data, _, arm, n), part in tried.groupby(["data", "l", "arm", "updates"], sort=False):
         means = part.groupby(["lr", "wd", "schedule", "dropout"]).macro_f1.mean()
         lr, wd, schedule, dropout = means.idxmax()
         best = f"{schedule}, lr {lr:g}, wd {wd:g}, dropout {dropout:g}"

@@ -27,6 +27,7 @@ import torch
 from timing import quiet, table
 
 from sslfast import autoencoder_learner, classifier_learner, save_encoder, supervised_learner
+from sslfast.callbacks import SeedEpochs
 from sslfast.data.augment import Augment
 from sslfast.data.datasets import DATASETS, load_dataset
 from sslfast.data.loaders import classify_dls, pretrain_dls
@@ -51,6 +52,7 @@ UPDATES = {
     ("cifar10", "conv"): {0.02: (1000, 2000, 4000), 0.1: (2000, 4000, 8000)},
 }
 SETTINGS_UPDATES = {"digits": {0.05: 2000, 0.5: 2000}, "cifar10": {0.02: 1000, 0.1: 2000, 0.5: 4000}}
+CLOSER_UPDATES = {"digits": {0.05: 2000, 0.5: 2000}, "cifar10": {0.02: 2000, 0.1: 4000, 0.5: 8000}}
 LONGER = {"digits": (250, 500, 1000, 2000, 4000), "mnist": (1000, 4000), "cifar10": (500, 1000, 2000, 4000, 16000)}
 USUAL = {"lr": 3e-3, "wd": 0.0, "schedule": "one_cycle", "dropout": 0.4}
 
@@ -70,6 +72,12 @@ def plan(part: str, data: str, seeds: list[int]):
                 given = {"lr": lr, "wd": wd, "schedule": schedule, "dropout": dropout}
                 for arm in ("supervised", "frozen"):
                     runs.append({"encoder": "original", "l": label, "seed": seed, "arm": arm, "updates": n, **given})
+        elif part == "closer":
+            grid = itertools.product((0.0, 0.1), (0.2, 0.3, 0.4), CLOSER_UPDATES[data].items())
+            for wd, dropout, (label, n) in grid:
+                given = {**USUAL, "wd": wd, "dropout": dropout, "l": label, "updates": n}
+                for arm in ("supervised", "frozen"):
+                    runs.append({"encoder": "original", "seed": seed, "arm": arm, **given})
         else:
             for n, (label, length) in itertools.product(LONGER[data], SETTINGS_UPDATES.get(data, {0.02: 2000}).items()):
                 if label != 0.5 or data != "cifar10":
@@ -109,10 +117,11 @@ class Bench:
         split = make_split(self.data, seed, 0.1)
         rows = split.labelled(l)
         dls = classify_dls(self.data, split, rows, **self.loading(len(rows), updates))
+        cbs = SeedEpochs(seed)
         if arm == "supervised":
-            learn = supervised_learner(dls, encoder, dropout=dropout, seed=seed)
+            learn = supervised_learner(dls, encoder, dropout=dropout, seed=seed, cbs=cbs)
         else:
-            learn = classifier_learner(dls, self.encoder(encoder, seed, pretrained), dropout=dropout, seed=seed)
+            learn = classifier_learner(dls, self.encoder(encoder, seed, pretrained), dropout=dropout, seed=seed, cbs=cbs)
         start = time.perf_counter()
         fit = quiet(learn).fit_one_cycle if schedule == "one_cycle" else quiet(learn).fit
         fit(MOMENTS, lr, wd=wd)
@@ -124,7 +133,7 @@ class Bench:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=["updates", "settings", "pretrain"])
+    parser.add_argument("--part", choices=["updates", "settings", "closer", "pretrain"])
     parser.add_argument("--data", default="digits", help="a data set, or name=folder")
     parser.add_argument("--seeds", default="100,101")
     parser.add_argument("--report", action="store_true", help="print what is known, as tables")

@@ -6,7 +6,8 @@
     python benchmarks/lengths.py --report
 
 `updates`: baseline and head (over a frozen autoencoder of all images), one cycle of more and more updates, with few and
-many labels. `settings`: both with 24 combinations of rate, weight decay, schedule and dropout. `pretrain`: heads over
+many labels. `settings`: both with 24 combinations of rate, weight decay, schedule and dropout; `closer`: with six around
+the best of these, for longer. `pretrain`: heads over
 autoencoders that were trained for more and more updates.
 
 Scores are macro-F1 of *validation* images, of seeds from 100 on, which no study reports. Each run is a row of
@@ -121,7 +122,8 @@ class Bench:
         if arm == "supervised":
             learn = supervised_learner(dls, encoder, dropout=dropout, seed=seed, cbs=cbs)
         else:
-            learn = classifier_learner(dls, self.encoder(encoder, seed, pretrained), dropout=dropout, seed=seed, cbs=cbs)
+            made = self.encoder(encoder, seed, pretrained)
+            learn = classifier_learner(dls, made, dropout=dropout, seed=seed, cbs=cbs)
         start = time.perf_counter()
         fit = quiet(learn).fit_one_cycle if schedule == "one_cycle" else quiet(learn).fit
         fit(MOMENTS, lr, wd=wd)

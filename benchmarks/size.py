@@ -100,7 +100,7 @@ def tables(name: str, shape: dict, folder: Path) -> None:
 
     results, reports = folder / "results/made-up", folder / "reports/made-up"
     config, records, pretrained = recorded.write_study(shape, results)
-    kinds = [f"{results}/tables/{table}.{kind}" for table in ("cells", "history", "pretraining")
+    kinds = [f"{results}/tables/{table}.{kind}" for table in ("cells", "history", "pretraining", "shorter")
              for kind in ("parquet", "csv")]  # fmt: skip
     common = {"config": config, "wildcards": {}, "threads": 1, "resources": {}}
     inputs = {
@@ -111,7 +111,7 @@ def tables(name: str, shape: dict, folder: Path) -> None:
     given = {"input": inputs, "output": kinds, "params": {}, "log": [f"{folder}/collect.log"], "rule": "collect"}
     run_script("collect", {**common, **given}, f"collect, {name}", folder)
     about = {key: config[key] for key in ("title", "threshold", "accuracy_targets", "delta", "prices")}
-    inputs = {"cells": kinds[0], "history": kinds[2], "images": inputs["images"]}
+    inputs = {"cells": kinds[0], "history": kinds[2], "shorter": kinds[6], "images": inputs["images"]}
     inputs["examples"] = [f"{results}/examples.npz"]
     given = {"input": inputs, "output": {"page": f"{reports}/report.html"}, "params": {"about": about}}
     run_script(

@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("cells", type=Path, help=f"table with a row a run, CSV or Parquet: {columns}")
     moments = "method, u, l, seed, epoch (or number of the validation), seconds, macro_f1; updates, if known"
     parser.add_argument("--history", type=Path, help=f"table with a row a run and validation: {moments}")
-    halves = "columns of cells, and length (half: both arms trained for half as long; see sslfast.analysis.length_check)"
+    halves = "columns of cells, and length (half, of both arms trained for half as long)"
     parser.add_argument("--shorter", type=Path, help=f"table of runs that check the length of training: {halves}")
     parser.add_argument("--out", type=Path, required=True, help="folder for the tables and summary.md")
     parser.add_argument("--metric", default="test_macro_f1", help="score to judge by (%(default)s)")

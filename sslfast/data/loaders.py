@@ -234,8 +234,8 @@ def image_dls(
     `data`: the name of a data set (`digits`, `mnist`, `cifar10`, …), the path of a
     folder of images, or an `ImageData`; `options` go to `load_dataset` (`image_size`, `data_root`,
     `unlabelled_from`, …). `unlabelled` and `labelled` are fractions of the training images left after
-    `valid_fraction` is set aside; `pool` says where unlabelled images come from (see `Split.pool`). `n_batches`: updates
-    an epoch, whatever the number of images (by default one pass over them): so that few labels are not few updates.
+    `valid_fraction` is set aside; `pool` says where unlabelled images come from (see `Split.pool`). `n_batches`:
+    updates an epoch, whatever the number of images (by default one pass over them): few labels are else few updates.
 
     Example: `image_dls("cifar10", unlabelled=.5, labelled=.1, seed=0).pretrain.show_batch()`.
     Raises `ConfigError` for fractions outside [0, 1], `DataError` for missing or bad images.

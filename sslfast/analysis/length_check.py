@@ -37,8 +37,8 @@ def length_check(
     the half width of a two-sided 1 − 2 `alpha` interval from the spread over seeds, pooled over the rows.
 
     `outcome`: `moves` where the difference moved by more than `delta` and more than chance does; `both rise` where
-    both arms gained that much, so that neither is at its end, and their difference of no meaning yet; else `holds`;
-    `unknown` where no seed has the runs.
+    both arms gained that much, and more than half of the difference between them, so that neither is at its end and
+    what is to come is of the size of what is judged; else `holds`; `unknown` where no seed has the runs.
     """
     halves = shorter[shorter.length == HALF]
     base = _values(cells[cells.method == SUPERVISED], metric, "base", baseline=True)
@@ -52,16 +52,16 @@ def length_check(
     rows = []
     for key, part in runs.groupby(KEY):
         whole = part.dropna(subset=["moved"])
-        n, mean = len(whole), whole[["moved", "gain", "gain_baseline"]].mean()
+        whole = whole.assign(difference_half=whole.half - whole.base_half, difference=whole.full - whole.base)
+        n, mean = len(whole), whole[["difference_half", "difference", "moved", "gain", "gain_baseline"]].mean()
         noise = {name: limit / np.sqrt(n) if n else np.nan for name, limit in _limits(sds, alpha).items()}
         beyond = {name: abs(mean[name]) > max(delta, noise[name]) for name in noise}
-        both = min(mean.gain, mean.gain_baseline) > delta and beyond["gain"] and beyond["gain_baseline"]
+        to_come = min(mean.gain, mean.gain_baseline)
+        both = beyond["gain"] and beyond["gain_baseline"] and to_come > max(delta, abs(mean.difference) / 2)
         outcome = UNKNOWN if not n else MOVES if beyond["moved"] else RISE if both else HOLDS
         row = {
             **dict(zip(KEY, key, strict=True)),
             **(counts.loc[key].to_dict() if key in counts.index else {"n_labelled": np.nan, "n_unlabelled": np.nan}),
-            "difference_half": (whole.half - whole.base_half).mean(),
-            "difference": (whole.full - whole.base).mean(),
             **mean.to_dict(),
             "noise": noise["moved"],
             "n_seeds": n,

@@ -55,7 +55,7 @@ UPDATES = {
 SETTINGS_UPDATES = {"digits": {0.05: 2000, 0.5: 2000}, "cifar10": {0.02: 1000, 0.1: 2000, 0.5: 4000}}
 CLOSER_UPDATES = {"digits": {0.05: 2000, 0.5: 2000}, "cifar10": {0.02: 2000, 0.1: 4000, 0.5: 8000}}
 LONGER = {"digits": (250, 500, 1000, 2000, 4000), "mnist": (1000, 4000), "cifar10": (500, 1000, 2000, 4000, 16000)}
-USUAL = {"lr": 3e-3, "wd": 0.0, "schedule": "one_cycle", "dropout": 0.4}
+USUAL = {"lr": 3e-3, "wd": 0.1, "schedule": "one_cycle", "dropout": 0.4}
 
 
 def plan(part: str, data: str, seeds: list[int]):

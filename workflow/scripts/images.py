@@ -8,6 +8,7 @@ import sys
 
 from sslfast.data.study import check_pool, study_images
 from sslfast.files import replacing
+from sslfast.identity import known_by
 
 with job(snakemake):
     settings = {
@@ -16,5 +17,5 @@ with job(snakemake):
     data = study_images(snakemake.params.data, snakemake.config, progress=sys.__stderr__, check=True)
     check_pool(data, snakemake.config)
     with replacing(snakemake.output[0]) as scratch:
-        found = {**data.summary(), "settings": settings}
+        found = {**data.summary(), "settings": settings, "known_by": known_by(snakemake.config)}
         scratch.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -43,6 +43,15 @@ PNG, JPEG, BMP and WebP. Images are scaled and cropped to `image_size`, once, an
 `data_root`; when a file is added, changed or removed they are read again. Nothing but the folder is read:
 a link that leads out of it, or to another folder, stops the study with its name.
 
+A study keeps to its images. Its folder may move, grow and shrink: what that affects runs again. Other images under the
+name of a study with results (another data set or folder, `image_size`, `channels` or `unlabelled_from`) stop with one
+line that names the key to change. So does a data set on the command line where the config's `study` or `title` were
+written for another; give it its own:
+
+```
+snakemake --cores all --config dataset=folder folder=~/pictures study=pictures title="My pictures"
+```
+
 ## Keys
 
 The last column names what a change of the key runs again: the jobs of those rules, and no others; tables (`collect`),

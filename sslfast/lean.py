@@ -2,6 +2,12 @@
 
 from collections.abc import Callable, Iterable
 
+# what these add to Learners: fit_one_cycle, lr_find, progress bars, to_fp16, to_channelslast, summary
+import fastai.callback.channelslast
+import fastai.callback.fp16
+import fastai.callback.hook
+import fastai.callback.progress
+import fastai.callback.schedule  # noqa: F401
 import torch
 from fastai.callback.core import Callback, event
 from fastai.learner import AvgSmoothLoss, Learner, Recorder

@@ -1,8 +1,5 @@
 """The learner factories that users import. Each returns a plain fastai `Learner`."""
 
-import fastai.callback.fp16
-import fastai.callback.progress
-import fastai.callback.schedule  # noqa: F401 - these give Learners to_fp16, progress bars, fit_one_cycle, lr_find
 from fastai.data.transforms import get_c
 from fastai.learner import Learner
 from fastai.metrics import accuracy

@@ -35,6 +35,7 @@ _NOT_TRAINING = (
     "job_server.py",
     "gpu_lease.py",
     "gpus.py",
+    "identity.py",
     "planning",
     "memory.py",
     "needs.py",

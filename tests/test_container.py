@@ -28,7 +28,7 @@ def test_it_asks_for_extras_that_there_are():
 
 
 def test_what_it_copies_is_all_that_an_installation_takes(tmp_path):
-    """The files that .dockerignore lets through make a package, tables of its templates and all."""
+    """The files that .dockerignore lets through make a package, its templates, licence and all."""
     shown = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
     for name in shown:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
@@ -37,6 +37,9 @@ def test_what_it_copies_is_all_that_an_installation_takes(tmp_path):
     result = subprocess.run([sys.executable, "-c", build], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "templates" in (tmp_path / "sslfast.egg-info/SOURCES.txt").read_text()
+    (metadata,) = tmp_path.glob("sslfast-*.dist-info/METADATA")
+    assert {"License-Expression: Apache-2.0", "License-File: LICENSE"} <= set(metadata.read_text().splitlines())
+    assert "Version 2.0, January 2004" in (ROOT / "LICENSE").read_text()
 
 
 def test_it_names_the_folders_that_the_code_looks_at():

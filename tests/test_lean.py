@@ -1,7 +1,10 @@
 """The lean Learner against fastai's own: the same events, losses and scores."""
 
+import inspect
+import subprocess
+import sys
+
 import cloudpickle
-import fastai.callback.schedule  # noqa: F401 - gives Learners fit_one_cycle
 import pytest
 import torch
 from fastai.callback.core import Callback, TrainEvalCallback, event
@@ -11,12 +14,15 @@ from fastai.callback.training import GradientClip
 from fastai.learner import Learner, Recorder
 from fastai.optimizer import Adam
 
+import sslfast
 from sslfast import image_dls
 from sslfast.data.loaders import ImageLoaders
 from sslfast.lean import LeanLearner
 from sslfast.metrics import CrossEntropy, MacroF1
 from sslfast.models import Classifier, create_encoder, create_head
 
+LEARNERS = sorted(name for name in sslfast.__all__ if name.endswith("_learner"))
+PLACES = {name: inspect.getmodule(getattr(sslfast, name)).__name__ for name in LEARNERS}
 EVENTS = [name for name in dir(event) if name.startswith(("before_", "after_"))]
 
 
@@ -140,3 +146,39 @@ def test_a_recorder_of_ones_own_stays_and_settings_are_kept(dls):
     learn = learner(LeanLearner, dls, default_cbs=False, cbs=[TrainEvalCallback(), Recorder(train_metrics=True)])
     fit(learn, dls)
     assert list(learn.recorder.metric_names)[1:3] == ["train_loss", "train_macro_f1"]
+
+
+@pytest.fixture(scope="module")
+def abilities() -> set[str]:
+    """What fastai's Learner can do after `from fastai.vision.all import *`."""
+    return said("import sslfast; from fastai.vision.all import Learner")
+
+
+@pytest.mark.parametrize("place, name", [("sslfast", "simclr_learner"), *((PLACES[name], name) for name in LEARNERS)])
+def test_a_learner_imported_alone_can_do_all_that_fastais_can(place, name, abilities):
+    can = said(f"from {place} import {name}; from fastai.learner import Learner; assert 'fastai.vision' not in modules")
+    assert {"fit_one_cycle", "fine_tune", "lr_find", "no_bar", "summary", "to_fp16"} <= can
+    assert abilities - can == set()
+
+
+def said(imports: str) -> set[str]:
+    """The names that `Learner` has in a new process after `imports`."""
+    code = f"from sys import modules; {imports}; print(*dir(Learner))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return set(result.stdout.split())
+
+
+def test_a_learner_imported_alone_trains_in_one_line_and_tells_of_itself():
+    code = """if True:
+        from sslfast.methods.simclr import simclr_learner
+        from sslfast.data.loaders import image_dls
+
+        learn = simclr_learner(image_dls("digits", labelled=0.1, bs=64, device="cpu").pretrain, "conv", seed=0)
+        with learn.no_bar():
+            learn.fit_one_cycle(1, 1e-3)
+        print(learn.summary())
+    """
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "Total trainable params" in result.stdout

@@ -64,7 +64,7 @@ def by_setting(table: pd.DataFrame, value: str) -> pd.DataFrame:
 
 
 def accuracy_targets(cells: pd.DataFrame, targets: Sequence[float] | None = None) -> list[float]:
-    """`targets` if given, else up to three round accuracies within the range of the mean test accuracies.
+    """`targets` if given, else up to three round accuracies above 0 within the range of the mean test accuracies.
 
     Raises `ConfigError` for a target that is no accuracy between 0 and 1.
     """
@@ -76,6 +76,7 @@ def accuracy_targets(cells: pd.DataFrame, targets: Sequence[float] | None = None
     low, high = means.quantile(0.25), means.max()
     step = next((s for s in (0.1, 0.05, 0.02, 0.01, 0.005) if round((high - low) / s, 6) >= 3), 0.002)
     # 0.6 / 0.1 is 5.999…: round before looking for whole steps
-    grid = np.arange(math.ceil(round(low / step, 6)), math.floor(round(high / step, 6)) + 1) * step
+    first = max(1, math.ceil(round(low / step, 6)))  # 0 is reached with no data at all
+    grid = np.arange(first, math.floor(round(high / step, 6)) + 1) * step
     chosen = grid[np.unique(np.linspace(0, len(grid) - 1, 3).round().astype(int))] if len(grid) else []
     return [round(float(target), 4) for target in chosen]

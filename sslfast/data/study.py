@@ -5,9 +5,9 @@ from pathlib import Path
 
 from .datasets import load_dataset
 from .images import ImageData
-from .splits import Split, read_split
+from .splits import Split, make_split, read_split
 
-__all__ = ["study_images", "study_split"]
+__all__ = ["check_pool", "study_images", "study_split"]
 
 
 def study_images(data: Mapping, config: Mapping, **options) -> ImageData:
@@ -19,3 +19,11 @@ def study_images(data: Mapping, config: Mapping, **options) -> ImageData:
 def study_split(path: str | Path, data: ImageData, config: Mapping, seed: str | int) -> Split:
     """The split at `path`, which must be of these images, this `seed` and the config's `valid_fraction`."""
     return read_split(path, data, seed=int(seed), valid_fraction=config["valid_fraction"])
+
+
+def check_pool(data: ImageData, config: Mapping) -> None:
+    """`ConfigError` where one of the study's labelled fractions leaves too few images to pre-train on."""
+    if config["pool"] == "rest" and config["unlabelled"] != ["0"]:
+        split = make_split(data, config["seeds"][0], config["valid_fraction"])  # of any seed: only counts matter
+        for fraction in config["labelled"]:
+            split.unlabelled(1, "rest", fraction)

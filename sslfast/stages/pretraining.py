@@ -50,9 +50,9 @@ def pretrain(
 
     Pictures, uint8 `[K, H, W, C]` or `[R, K, H, W, C]`: what the network makes of some validation images
     (`reconstructions`), or out of nothing (`samples`, `traversals`), none of a network that makes no images; and
-    `features`, float16 `[N, D]`, of more of them (see `split.samples`). Method `random` (the control, u = 0) trains
-    nothing. `l` is for pool `rest`, and needed there. `length`: as in `classify`. Raises
-    `ConfigError` for an unknown method or encoder.
+    `features`, float16 `[N, D]`, of more of them (see `split.samples`), each image's scaled to ±1 at most. Method
+    `random` (the control, u = 0) trains nothing. `l` is for pool `rest`, and needed there. `length`: as in `classify`.
+    Raises `ConfigError` for an unknown method or encoder.
     """
     stage, rows = _planned(data, split, run, fit, method, encoder, u, pool, l, length)
     if method == "random":
@@ -165,4 +165,7 @@ def _measure(stage: StageRun, encoder: nn.Module) -> dict[str, np.ndarray]:
     features = encode(encoder, data.train, split.valid, split, device=stage.run.device, precision=stage.precision)
     found = cluster(features, data.train.y.numpy()[split.valid], len(data.classes), split.seed)
     stage.features |= {"cluster_accuracy": found.accuracy, "cluster_nmi": found.nmi}
-    return {FEATURES: features[split.samples(N_EMBEDDED)].astype(np.float16)}
+    kept = features[split.samples(N_EMBEDDED)]
+    # a map shows directions only, and float16 ends at 65,504: BatchNorm that has seen a few images goes beyond
+    largest = np.abs(kept).max(axis=1, keepdims=True)
+    return {FEATURES: (kept / np.where(largest > 0, largest, 1)).astype(np.float16)}

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders import LOST, cells_of, grid, noise, realistic, results_table, tables
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from sslfast.analysis.__main__ import main
@@ -42,6 +44,8 @@ EDGES = {
     "a setting that always diverged": grid(lambda u, **k: LOST if u == 1 else realistic(u=u, **k)),
     "a curve that is not monotone": grid(lambda **run: 0.6 - 0.2 * (run["u"] == 0.1) + 0.1 * (run["l"] == 0.05)),
     "identical scores": grid(lambda **_: 0.8),
+    "no score above 0": grid(lambda **_: 0.0),
+    "no score below 1": grid(lambda **_: 1.0),
     "a single unlabelled fraction": grid(realistic, us=["1"]),
     "only the control": grid(realistic, us=["0"]),
     "only the baseline": grid(realistic, us=[]),
@@ -61,6 +65,26 @@ EDGES = {
 
 @pytest.mark.parametrize("records", EDGES.values(), ids=EDGES)
 def test_every_study_gets_an_answer_that_accounts_for_every_run(records):
+    check_answer(records)
+
+
+@given(st.data())
+def test_so_does_one_of_extreme_scores(data):
+    """Exactly 0 or 1, in some cells or in all, of accuracy and macro-F1 alike or not, with runs that are lost."""
+    scores_of = data.draw(st.sampled_from([[0.0], [1.0], [0.0, 1.0], [0.0, LOST], [1.0, LOST], [0.0, 0.5, 1.0, LOST]]))
+    check_answer(
+        grid(
+            lambda **_: data.draw(st.sampled_from(scores_of)),
+            us=data.draw(st.sampled_from([["1"], ["0", "1"], ["0", "0.1", "1"]])),
+            ls=data.draw(st.sampled_from([["0.5"], ["0.05", "0.5"]])),
+            seeds=range(data.draw(st.integers(1, 3))),
+            baseline=data.draw(st.booleans()),
+            macro_f1=data.draw(st.sampled_from([None, 0.0, 1.0])),
+        )
+    )
+
+
+def check_answer(records):
     cells, history = tables(records)
     results = analyse(cells, history, Settings(prices=PRICES))
     assert set(results.tables) == WITH_HISTORY

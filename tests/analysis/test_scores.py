@@ -80,6 +80,20 @@ def test_a_highest_mean_that_is_round_is_itself_a_target():
     assert accuracy_targets(cells_of(lambda u, **_: 0.3 if u in (None, 0) else 0.6))[-1] == 0.6
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize(
+    "score, expected",
+    [
+        (lambda **_: 0.0, []),
+        (lambda **_: 1.0, [1.0]),
+        (lambda u, **_: float(u == 1), [0.1, 0.5, 1.0]),
+        (lambda u, **_: 0.001 * (u == 1), []),
+    ],
+)
+def test_no_data_is_needed_for_an_accuracy_of_0_which_is_no_target(score, expected, seeds):
+    assert accuracy_targets(cells_of(score, seeds=range(seeds))) == expected
+
+
 def test_a_study_without_results_has_no_targets():
     assert accuracy_targets(by_seed(autoencoder=[None], supervised=[None])) == []
 

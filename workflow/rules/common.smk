@@ -4,6 +4,8 @@ import gc
 import sys
 from itertools import product
 
+from snakemake.common.configfile import load_configfile
+
 from sslfast.attempts import attempt_folder, checkpoints_of
 from sslfast.bucket import check_bucket
 from sslfast.config import check_config, evaluation_settings, method_settings, read_schema
@@ -13,6 +15,7 @@ from sslfast.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
 from sslfast.files import check_room, check_writable, user_path
 from sslfast.gpus import gpus_to_share
+from sslfast.identity import check_names, check_results
 from sslfast.length import HALF, PASSES
 from sslfast.names import EVALUATIONS, SHUFFLED
 from sslfast.planning.grid import shorter_jobs
@@ -30,7 +33,7 @@ try:
     if config["encoder_store"]:
         check_writable(config["encoder_store"], "encoder_store")
     CONTENT = None  # changes with the images of a folder, so that a study follows them; looked up once for all jobs
-    elsewhere = config["unlabelled_from"]
+    listing, elsewhere = None, config["unlabelled_from"]
     if elsewhere:
         elsewhere = source_content(elsewhere)
     if config["dataset"] == "folder":
@@ -39,6 +42,9 @@ try:
         CONTENT = content_digest(folder, listing)
         if config["pool"] == "rest" and "1" in config["labelled"] and not listing.unlabelled:
             raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
+    if workflow.is_main_process:  # before anything of another study is replaced
+        check_results(config, listing)
+        check_names(config, [*map(load_configfile, workflow.configfiles), workflow.config_settings.config])
     if gpu_here(config["device"]):
         gpus_to_share()  # so that one which does not exist is one error now, not an error of every job
     if " " in sys.executable:  # Snakemake calls scripts without quoting it

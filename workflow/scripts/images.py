@@ -6,14 +6,16 @@ from sslfast.jobs import job  # first, it makes the other imports faster
 import json
 import sys
 
-from sslfast.data.study import study_images
+from sslfast.data.study import check_pool, study_images
 from sslfast.files import replacing
+from sslfast.identity import known_by
 
 with job(snakemake):
     settings = {
         key: value for key, value in snakemake.params.data.items() if key not in ("content", "unlabelled_content")
     }
     data = study_images(snakemake.params.data, snakemake.config, progress=sys.__stderr__, check=True)
+    check_pool(data, snakemake.config)
     with replacing(snakemake.output[0]) as scratch:
-        found = {**data.summary(), "settings": settings}
+        found = {**data.summary(), "settings": settings, "known_by": known_by(snakemake.config)}
         scratch.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -29,7 +29,7 @@ from sslfast.records import read_record, write_predictions, write_record
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
 from sslfast.states import read_state
 
-RUN = RunSettings(study="test", batch_size=32, precision="float32")
+RUN = RunSettings(study="test", budget="epochs", batch_size=32, precision="float32")
 FIT = FitSettings(epochs=4, lr=5e-3, views=2)
 CHECKPOINT = "checkpoint.safetensors"
 

@@ -16,7 +16,7 @@ from sslfast.models import save_encoder
 from sslfast.records import read_record, write_record
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
 
-RUN = RunSettings(study="test", batch_size=32)
+RUN = RunSettings(study="test", budget="epochs", batch_size=32)
 FIT = FitSettings(epochs=2, lr=5e-3)
 
 

@@ -84,7 +84,10 @@ OF_METHODS = {  # what is none of `pretrain`'s: another value
 }  # fmt: skip
 OF_METHODS |= {key.partition(".")[2]: ANOTHER[key] for key in ANOTHER if key.startswith("pretrain.")}
 OF_EVALUATIONS = {
-    **{f"finetune.{key}": ANOTHER[f"classify.{key}"] for key in ("epochs", "updates", "lr", "wd", "schedule", "dropout")},
+    **{
+        f"finetune.{key}": ANOTHER[f"classify.{key}"]
+        for key in ("epochs", "updates", "lr", "wd", "schedule", "dropout")
+    },
     "linear.pooling": "mean",
     "knn.pooling": "mean",
     "knn.k": 7,
@@ -169,9 +172,7 @@ def test_runs_whose_length_was_counted_otherwise_are_named():
 
 def test_by_updates_runs_with_more_labels_may_be_trained_for_longer_where_that_is_automatic():
     auto = {**UPDATES, "pretrain": {**CONSTANT}, "classify": {**CONSTANT}}
-    records = [
-        replace(r, settings={**r.settings, "updates": 2000 if r.spec.l == "0.05" else 8000}) for r in BY_UPDATES
-    ]
+    records = [replace(r, settings={**r.settings, "updates": 2000 if r.spec.l == "0.05" else 8000}) for r in BY_UPDATES]
     check(records, **auto)
 
 

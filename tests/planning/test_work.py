@@ -23,7 +23,9 @@ def works(config: dict, stage: str, **options) -> dict:
 
 
 def test_pretraining_sees_its_share_once_an_epoch():
-    found = works(checked(budget="epochs", pretrain={"epochs": 3}, vae={"epochs": 5}, methods=["autoencoder", "vae"]), "pretrain")
+    found = works(
+        checked(budget="epochs", pretrain={"epochs": 3}, vae={"epochs": 5}, methods=["autoencoder", "vae"]), "pretrain"
+    )
     assert found["pretrain/autoencoder-original-u0.2-s0"].trained == 3 * 200
     assert found["pretrain/vae-original-u1-s1"].trained == 5 * 1000
     assert found["pretrain/random-original-u0-s0"].trained == 0
@@ -41,7 +43,9 @@ def test_variants_have_epochs_of_their_own():
 
 
 def test_a_classifier_sees_views_once_and_its_features_every_epoch():
-    found = works(checked(budget="epochs", classify={"epochs": 20}), "classify", views=8)["classify/autoencoder-original-u1-l0.5-s0"]
+    found = works(checked(budget="epochs", classify={"epochs": 20}), "classify", views=8)[
+        "classify/autoencoder-original-u1-l0.5-s0"
+    ]
     assert (found.trained, found.encoded, found.valid, found.test) == (20 * 500, 8 * 500 + 100, 100, 100)
 
 

@@ -42,12 +42,14 @@ def shorter_runs(config: Mapping) -> Shorter | None:
         return None
     labelled, unlabelled = config["labelled"], [u for u in config["unlabelled"] if u != "0"]
     *fewer, most = unlabelled
+    if config["budget"] == "epochs":  # passes are equal already
+        fewer = []
     return Shorter(
-        seeds=config["seeds"][: _n_seeds(config)],
+        seeds=config["seeds"][: _n_seeds(config, [float(u) / float(most) for u in fewer])],
         labelled=list(dict.fromkeys([labelled[0], labelled[-1]])),
         most=most,
-        fewer=fewer if config["budget"] == "updates" else [],  # passes are equal already where epochs are counted
-        evaluation=config["judged_by"] or next(name for name in JUDGED_BY if name in config["evaluate"]),
+        fewer=fewer,
+        evaluation=_evaluation(config),
     )
 
 
@@ -59,7 +61,8 @@ def why_not(config: Mapping) -> str:
         return "nothing is pre-trained, so there is one arm only"
     if len(config["seeds"]) < FEWEST_SEEDS:
         return f"it takes {FEWEST_SEEDS} seeds"
-    fits = {"classify", "supervised", *config["methods"]}
+    judged = {"head": ["classify"], "finetune": ["finetune"]}.get(_evaluation(config), [])
+    fits = {"supervised", *judged, *config["methods"]}
     short = [name for name in sorted(fits) if _amount(config, name) in (1,)]
     return f"{short[0]} is trained for one {config['budget'][:-1]}, of which there is no half" if short else ""
 
@@ -74,15 +77,24 @@ def share_of(length: str, stage: str, u: str | None, most: str) -> float:
     return float(u) / float(most) if length == PASSES and stage == "pretrain" else 1.0
 
 
+def _evaluation(config: Mapping) -> str:
+    return config["judged_by"] or next(name for name in JUDGED_BY if name in config["evaluate"])
+
+
 def _amount(config: Mapping, name: str) -> int | str:
     own = config["variants"].get(name) or config[name]
     return own[config["budget"]]
 
 
-def _n_seeds(config: Mapping) -> int:
-    """As many as take at most a fifth of the study's time, by a reckoning in which all labels cost the most."""
+def _n_seeds(config: Mapping, passes: list[float]) -> int:
+    """As many as take at most a fifth of the study's time, by a reckoning in which all labels cost the most.
+
+    `passes`: the shares of encoders with as many passes as the largest has; if there are several numbers of labels,
+    theirs is the smallest, with which a head takes a fraction of the time.
+    """
     n_u = sum(u != "0" for u in config["unlabelled"])
     ways, control = len(config["methods"]), "0" in config["unlabelled"]
     whole = 1 + HEAD * (ways * n_u + control) + PRETRAIN * ways * n_u
-    shorter = (1 + ways * (HEAD + PRETRAIN)) / 2 + ways * (n_u - 1) * (HEAD / 4 + PRETRAIN / 2)
+    head = HEAD / 4 if len(config["labelled"]) > 1 else HEAD
+    shorter = (1 + ways * (HEAD + PRETRAIN)) / 2 + ways * sum(head + PRETRAIN * share for share in passes)
     return max(1, min(len(config["seeds"]), math.floor(AT_MOST * len(config["seeds"]) * whole / shorter)))

@@ -164,7 +164,7 @@ def test_a_fit_counted_in_updates_takes_as_many_with_views_which_serve_images_th
     learn.model.encoder.register_forward_hook(lambda module, x, out: seen.append(len(out)))
     learn.fit(3, 1e-3)
     assert [(row["updates"], row["images"]) for row in learn.history.rows] == [(40 * e, 40 * 32 * e) for e in (1, 2, 3)]
-    often = 3 * 40 * 32 > views * len(rows)
+    often = views * len(rows) < 3 * 40 * 32
     assert often == (views == 2)
     assert sum(seen) == (2 * len(rows) + len(split.valid) if often else 3 * (40 * 32 + len(split.valid)))
 

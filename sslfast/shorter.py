@@ -11,8 +11,8 @@ __all__ = ["Shorter", "share_of", "shorter_runs", "why_not"]
 
 FEWEST_SEEDS = 3  # no verdict is settled with fewer, so there would be nothing to check
 AT_MOST = 0.2  # of a study's time
-# Seconds of an update beside the baseline's: measured, `original` and `conv` on a CPU (benchmarks/lengths.csv)
-HEAD, PRETRAIN = 0.4, 0.5
+# Time beside that of a baseline: measured, `original` and `conv` on a CPU (benchmarks/README.md)
+HEAD, PRETRAIN = 0.4, 0.3
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,11 @@ def shorter_runs(config: Mapping) -> Shorter | None:
         return None
     labelled, unlabelled = config["labelled"], [u for u in config["unlabelled"] if u != "0"]
     *fewer, most = unlabelled
-    if config["budget"] == "epochs":  # passes are equal already
-        fewer = []
     return Shorter(
-        seeds=config["seeds"][: _n_seeds(config, [float(u) / float(most) for u in fewer])],
+        seeds=config["seeds"][: _n_seeds(config)],
         labelled=list(dict.fromkeys([labelled[0], labelled[-1]])),
         most=most,
-        fewer=fewer,
+        fewer=fewer if config["budget"] == "updates" else [],  # passes are equal already where epochs are counted
         evaluation=_evaluation(config),
     )
 
@@ -86,15 +84,14 @@ def _amount(config: Mapping, name: str) -> int | str:
     return own[config["budget"]]
 
 
-def _n_seeds(config: Mapping, passes: list[float]) -> int:
-    """As many as take at most a fifth of the study's time, by a reckoning in which all labels cost the most.
+def _n_seeds(config: Mapping) -> int:
+    """As many as take at most a fifth of the study's time.
 
-    `passes`: the shares of encoders with as many passes as the largest has; if there are several numbers of labels,
-    theirs is the smallest, with which a head takes a fraction of the time.
+    Reckoned for one seed, a baseline at all labels being 1, as if the fewest and the most labels took the time of all.
     """
-    n_u = sum(u != "0" for u in config["unlabelled"])
-    ways, control = len(config["methods"]), "0" in config["unlabelled"]
-    whole = 1 + HEAD * (ways * n_u + control) + PRETRAIN * ways * n_u
-    head = HEAD / 4 if len(config["labelled"]) > 1 else HEAD
-    shorter = (1 + ways * (HEAD + PRETRAIN)) / 2 + ways * sum(head + PRETRAIN * share for share in passes)
-    return max(1, min(len(config["seeds"]), math.floor(AT_MOST * len(config["seeds"]) * whole / shorter)))
+    us = [float(u) for u in config["unlabelled"] if u != "0"]
+    ways, control, n_seeds = len(config["methods"]), "0" in config["unlabelled"], len(config["seeds"])
+    whole = 1 + HEAD * (ways * len(us) + control) + PRETRAIN * ways * len(us)
+    half = (1 + ways * (HEAD + PRETRAIN)) / 2
+    passes = ways * (PRETRAIN * sum(us[:-1]) / us[-1] + HEAD * len(us[:-1]) / len(config["labelled"]))
+    return max(1, min(n_seeds, math.floor(AT_MOST * n_seeds * whole / (half + passes))))

@@ -14,7 +14,7 @@ from sslfast.report import write_report
 from sslfast.shorter import why_not
 
 with job(snakemake):
-    cells, history, shorter = (read_table(snakemake.input[name]) for name in ("cells", "history", "shorter"))
+    cells, history, shorter = (read_table(snakemake.input.get(name)) for name in ("cells", "history", "shorter"))
     images = read_summary(snakemake.input.images)
     check_one_study(cells, images, snakemake.config, Path(snakemake.input.cells).parents[1], shorter)
     examples = read_examples(snakemake.input.examples[0])

@@ -41,7 +41,7 @@ def train(options, folder: Path) -> None:
     precision, threads, device = options.run
     data = load_dataset(options.data)
     split = make_split(data, 0)
-    run = RunSettings(batch_size=64, device=device, threads=int(threads), precision=precision)
+    run = RunSettings(budget="epochs", batch_size=64, device=device, threads=int(threads), precision=precision)
     fit = FitSettings(epochs=options.epochs)
     encoder, made, _ = pretrain(data, split, run, fit, encoder="conv", u="0.5")
     save_encoder(encoder, folder / "e.safetensors", **encoder_header(made))

@@ -264,6 +264,7 @@ _KINDS = {
     "object": "keys and values",
     "string": "text",
     "integer": "a whole number",
+    "boolean": "true or false",
     "number": "a number",
     "null": "nothing",
 }

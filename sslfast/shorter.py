@@ -47,7 +47,7 @@ def shorter_runs(config: Mapping) -> Shorter | None:
         labelled=list(dict.fromkeys([labelled[0], labelled[-1]])),
         most=most,
         fewer=fewer if config["budget"] == "updates" else [],  # passes are equal already where epochs are counted
-        evaluation=config["judged_by"] or next(name for name in JUDGED_BY if name in config["evaluate"]),
+        evaluation=_evaluation(config),
     )
 
 
@@ -59,7 +59,8 @@ def why_not(config: Mapping) -> str:
         return "nothing is pre-trained, so there is one arm only"
     if len(config["seeds"]) < FEWEST_SEEDS:
         return f"it takes {FEWEST_SEEDS} seeds"
-    fits = {"classify", "supervised", *config["methods"]}
+    judged = {"head": ["classify"], "finetune": ["finetune"]}.get(_evaluation(config), [])
+    fits = {"supervised", *judged, *config["methods"]}
     short = [name for name in sorted(fits) if _amount(config, name) in (1,)]
     return f"{short[0]} is trained for one {config['budget'][:-1]}, of which there is no half" if short else ""
 
@@ -72,6 +73,10 @@ def share_of(length: str, stage: str, u: str | None, most: str) -> float:
     if length == HALF:
         return 0.5
     return float(u) / float(most) if length == PASSES and stage == "pretrain" else 1.0
+
+
+def _evaluation(config: Mapping) -> str:
+    return config["judged_by"] or next(name for name in JUDGED_BY if name in config["evaluate"])
 
 
 def _amount(config: Mapping, name: str) -> int | str:

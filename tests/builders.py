@@ -1,5 +1,6 @@
 """Valid run records and tables of a grid, without training anything."""
 
+import math
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sslfast.analysis.tables import CELL_KEY, collect
+from sslfast.analysis.tables import collect
 from sslfast.config import read_schema
 from sslfast.examples import Embedding, Examples, Outcome, Pictures
 from sslfast.records import RunRecord, Spec, write_record
@@ -79,6 +80,7 @@ def run_record(
                 "accuracy": score,
                 "macro_f1": score,
                 "seconds": seconds_an_epoch * epoch,
+                "updates": epoch * (UPDATES if budget == "updates" else math.ceil(n_labelled / BATCH)),
                 "images": epoch * (UPDATES * min(BATCH, n_labelled) if budget == "updates" else n_labelled),
             }
             for epoch, score in enumerate(curve, 1)
@@ -104,8 +106,14 @@ def settings_of(stage: str, epochs: int = 3, budget: str = "epochs") -> dict:
     """What a record says that the training of `stage` depended on."""
     augment = {"flip_horizontal": 0, "flip_vertical": 0, "noise": 0.1}
     shared = {"batch_size": BATCH, "budget": budget, "augment": augment}
-    fit = {"epochs": epochs, "lr": 0.001, "wd": 0, "schedule": "constant", "dropout": 0.4}
-    made = {"pretrain": {**shared, **fit, "epochs": 2, "method": "autoencoder", "options": OPTIONS}, "views": 8}
+    fit = {
+        budget: epochs * (UPDATES if budget == "updates" else 1),
+        "lr": 0.001,
+        "wd": 0,
+        "schedule": "constant",
+        "dropout": 0.4,
+    }
+    made = {"pretrain": {**shared, **fit, budget: 2, "method": "autoencoder", "options": OPTIONS}, "views": 8}
     made = made if stage == "classify" else {"method": "autoencoder", "options": OPTIONS} if stage == "pretrain" else {}
     return {**shared, **fit, **made}
 
@@ -113,7 +121,15 @@ def settings_of(stage: str, epochs: int = 3, budget: str = "epochs") -> dict:
 def pretrain_record(seed: int = 0) -> RunRecord:
     """The record of an encoder that was trained for two epochs."""
     history = [
-        {"epoch": e, "train_loss": 0.3, "valid_loss": 0.3, "rmse": 0.3, "seconds": 5.0 * e, "images": 100 * e}
+        {
+            "epoch": e,
+            "train_loss": 0.3,
+            "valid_loss": 0.3,
+            "rmse": 0.3,
+            "updates": 4 * e,
+            "seconds": 5.0 * e,
+            "images": 100 * e,
+        }
         for e in (1, 2)
     ]
     made = run_record(seed=seed)
@@ -176,14 +192,7 @@ def tables(records: Iterable[RunRecord]) -> tuple[pd.DataFrame, pd.DataFrame]:
             paths.append(Path(folder) / f"{number}.json")
             write_record(record, paths[-1])
         cells, history = collect(paths)
-    return cells, history.assign(updates=_updates(history, cells))
-
-
-def _updates(history: pd.DataFrame, cells: pd.DataFrame) -> pd.Series:
-    """Steps of the optimiser at each row of `history`, as `run_record` takes them to be."""
-    run = history.merge(cells[[*CELL_KEY, "evaluate", "n_labelled", "budget"]], how="left")
-    an_epoch = np.where(run.budget == "updates", UPDATES, np.ceil(run.n_labelled / BATCH))
-    return (run.epoch * an_epoch).astype(int)
+    return cells, history
 
 
 def cells_of(score: Callable[..., float | str] | None = None, **settings) -> pd.DataFrame:

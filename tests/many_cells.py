@@ -16,7 +16,7 @@ from sslfast.models import save_encoder
 from sslfast.records import write_record
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
 
-RUN = RunSettings(batch_size=32)
+RUN = RunSettings(budget="epochs", batch_size=32)
 CACHED, FRESH = FitSettings(epochs=2, views=1), FitSettings(epochs=1, views="fresh")
 
 

@@ -58,8 +58,9 @@ def test_history_has_a_row_an_epoch_and_survives_validation_and_prediction(learn
     assert history.rows == rows
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert [row["images"] for row in rows] == [n * len(learn.dls.train_ds) for n in (1, 2, 3)]
+    assert [row["updates"] for row in rows] == [n * len(learn.dls.train) for n in (1, 2, 3)]
     assert rows[0]["seconds"] < rows[1]["seconds"] < rows[2]["seconds"]
-    assert set(rows[0]) == {"epoch", "train_loss", "valid_loss", "accuracy", "macro_f1", "seconds", "images"}
+    assert set(rows[0]) == {"epoch", "train_loss", "valid_loss", "accuracy", "macro_f1", "seconds", "updates", "images"}
 
 
 def test_a_loss_that_is_not_finite_ends_the_fit_and_says_in_which_epoch(learn):

@@ -29,7 +29,7 @@ from sslfast.records import read_record, write_predictions, write_record
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
 from sslfast.states import read_state
 
-RUN = RunSettings(study="test", batch_size=32, precision="float32")
+RUN = RunSettings(study="test", budget="epochs", batch_size=32, precision="float32")
 FIT = FitSettings(epochs=4, lr=5e-3, views=2)
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -119,13 +119,18 @@ def test_a_checkpoint_changes_nothing_of_an_unbroken_stage(stages, tmp_path):
         assert stage(RUN, FIT, tmp_path / f"{name}.safetensors") == stage(RUN, FIT)
 
 
-def test_with_a_budget_of_steps_a_killed_stage_goes_on_too(stages, tmp_path, kill_in_epoch):
-    run, file = replace(RUN, budget="steps"), tmp_path / CHECKPOINT
-    expected = stages["supervised"](run, FIT)
-    kill_in_epoch(3)
-    assert killed(lambda: stages["supervised"](run, FIT, file))
+@pytest.mark.parametrize("stage", ["pretrain", "classify", "supervised"])
+def test_a_killed_stage_that_is_counted_in_updates_goes_on_too(stages, stage, tmp_path, kill_in_epoch, capsys):
+    run, fit, file = replace(RUN, budget="updates"), replace(FIT, updates=80), tmp_path / CHECKPOINT
+    expected = stages[stage](run, fit)
+    assert expected[1].history[-1]["updates"] == 80
+    for moment in (3, 30):  # of 40, each with two updates
+        kill_in_epoch(moment)
+        assert killed(lambda: stages[stage](run, fit, file))
     kill_in_epoch(0)
-    assert stages["supervised"](run, FIT, file) == expected
+    capsys.readouterr()
+    assert stages[stage](run, fit, file) == expected
+    assert "goes on after epoch 29 of 40" in capsys.readouterr().out
 
 
 def test_wherever_a_stage_is_killed_it_repeats_one_epoch_at_most(stages, tmp_path, monkeypatch, capsys):

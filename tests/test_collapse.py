@@ -93,8 +93,8 @@ def test_looking_at_features_changes_nothing():
 
 
 def test_a_collapsed_encoder_is_a_named_status_and_its_cells_say_why(digits, tmp_path):
-    split, run = make_split(digits, 0), RunSettings(study="test", batch_size=64, precision="float32")
-    fit = FitSettings(epochs=60, lr=0.01, options={"variance": 0, "covariance": 0})
+    split, run = make_split(digits, 0), RunSettings(study="test", budget="epochs", batch_size=64, precision="float32")
+    fit = FitSettings(epochs=60, lr=0.01, schedule="constant", options={"variance": 0, "covariance": 0})
     encoder, made, pictures = pretrain(digits, split, run, fit, method="vicreg", encoder="conv", u="0.3")
     assert made.status == "collapsed"
     assert made.reason == f"all images had the same features or embeddings after epoch {len(made.history)}"

@@ -35,14 +35,16 @@ def test_what_is_left_out_is_filled_in():
     assert config["study"] == config["title"] == "digits"
     assert config["pool"] == "all"
     assert config["seeds"] == [0, 1, 2]
-    assert config["pretrain"] == {"epochs": 10, "lr": 0.001, "schedule": "constant", "wd": 0}
+    assert (config["budget"], config["check_length"]) == ("updates", True)
+    assert config["pretrain"] == {"updates": "auto", "lr": 0.003, "schedule": "one_cycle", "wd": 0}
+    assert config["supervised"] == {"updates": "auto", "lr": 0.003, "schedule": "one_cycle", "wd": 0, "dropout": 0.4}
     assert config["threshold"] == {"metric": "macro_f1", "value": 0.4}
     assert config["accuracy_targets"] is None
 
 
 def test_what_is_given_is_kept_beside_defaults():
-    config = checked(pretrain={"epochs": 3}, title="My digits", study="mine")
-    assert config["pretrain"] == {"epochs": 3, "lr": 0.001, "schedule": "constant", "wd": 0}
+    config = checked(pretrain={"updates": 300}, title="My digits", study="mine")
+    assert config["pretrain"] == {"updates": 300, "lr": 0.003, "schedule": "one_cycle", "wd": 0}
     assert (config["study"], config["title"]) == ("mine", "My digits")
 
 
@@ -51,10 +53,46 @@ def test_the_title_is_the_study_where_only_that_is_named():
 
 
 def test_the_baseline_is_trained_as_the_classifiers_unless_told_otherwise():
-    config = checked(classify={"epochs": 7, "lr": 0.01}, supervised={"lr": 0.1})
+    config = checked(classify={"updates": 700, "lr": 0.01}, supervised={"lr": 0.1})
     shared = {key: value for key, value in config["classify"].items() if key != "views"}
     assert config["supervised"] == {**shared, "lr": 0.1}
-    assert config["supervised"]["epochs"] == 7
+    assert config["supervised"]["updates"] == 700
+
+
+def test_a_study_knows_its_length_in_the_unit_of_its_budget_alone():
+    own = {"cool": {"method": "simclr"}}
+    for budget, other in (("updates", "epochs"), ("epochs", "updates")):
+        config = checked(budget=budget, variants=own)
+        sections = [config[name] for name in ("pretrain", "classify", "supervised", "finetune", "vae")]
+        assert all(budget in section and other not in section for section in [*sections, config["variants"]["cool"]])
+    assert checked(budget="epochs")["classify"]["epochs"] == 20
+
+
+@pytest.mark.parametrize("section", ["pretrain", "classify", "supervised", "finetune", "gan", "variants.cool"])
+@pytest.mark.parametrize("budget, unit", [("updates", "epochs"), ("epochs", "updates"), (None, "epochs")])
+def test_a_length_in_another_unit_than_that_of_the_budget_is_refused(section, budget, unit):
+    outer, _, name = section.partition(".")
+    given_one = {name: {"method": "simclr", unit: 7}} if name else {unit: 7}
+    message = refusal({**SMALL, "budget": budget, outer: given_one} if budget else {**SMALL, outer: given_one})
+    assert message == (
+        f"{section}.{unit}: given, but budget is {budget or 'updates'};"
+        f" give {section}.{budget or 'updates'}, leave it out, or say budget: {unit}"
+    )
+
+
+@pytest.mark.parametrize("updates", [0, -1, 1.5, "many", "10%", True])
+@pytest.mark.parametrize("section", ["pretrain", "supervised", "variants.cool"])
+def test_updates_that_make_no_sense_are_named(section, updates):
+    outer, _, name = section.partition(".")
+    given_one = {name: {"method": "simclr", "updates": updates}} if name else {"updates": updates}
+    message = refusal({**SMALL, outer: given_one})
+    assert message.startswith(f"{section}.updates: found ")
+    assert ", expected auto" in message and message.endswith(" a number of updates from 1")
+
+
+@pytest.mark.parametrize("updates", [1, 700, "700", "auto"])
+def test_updates_are_a_number_or_left_to_the_labels(updates):
+    assert checked(classify={"updates": updates})["classify"]["updates"] == (700 if updates == "700" else updates)
 
 
 @pytest.mark.parametrize("views", ["auto", "fresh", 1, 8, "8"])
@@ -77,7 +115,7 @@ def test_the_baseline_has_no_views():
 
 def test_filling_in_does_not_touch_the_schema_or_the_config_given():
     given_config, schema = copy.deepcopy(SMALL), copy.deepcopy(SCHEMA)
-    check_config(given_config, schema)["pretrain"]["epochs"] = 99
+    check_config(given_config, schema)["pretrain"]["updates"] = 99
     assert given_config == SMALL
     assert schema == SCHEMA
 
@@ -106,11 +144,11 @@ def test_a_number_that_yaml_reads_as_text_is_a_number(text):
 
 def test_numbers_as_text_from_the_command_line_are_numbers():
     config = checked(
-        seeds="2", batch_size="64", channels="1", pretrain={"epochs": "3"}, threshold={"value": ".5"},
+        seeds="2", batch_size="64", channels="1", pretrain={"updates": "3"}, threshold={"value": ".5"},
         accuracy_targets=["0.9"], **FOLDER,
     )  # fmt: skip
     assert (config["seeds"], config["batch_size"], config["channels"]) == ([0, 1], 64, 1)
-    assert (config["pretrain"]["epochs"], config["threshold"]["value"]) == (3, 0.5)
+    assert (config["pretrain"]["updates"], config["threshold"]["value"]) == (3, 0.5)
     assert config["accuracy_targets"] == [0.9]
 
 
@@ -151,7 +189,9 @@ REFUSED = {  # what is wrong: (changes, the key, what else the message says)
     "a folder beside another data set": ({"folder": "my-images"}, "folder", "dataset: folder"),
     "a word as a number": ({"batch_size": "many"}, "batch_size", "many"),
     "a list as a number": ({"batch_size": [32]}, "batch_size", "[32]"),
-    "half an epoch": ({"pretrain": {"epochs": 0.5}}, "pretrain.epochs", "whole number"),
+    "half an epoch": ({"budget": "epochs", "pretrain": {"epochs": 0.5}}, "pretrain.epochs", "whole number"),
+    "a budget of another unit": ({"budget": "steps"}, "budget", "updates, epochs"),
+    "a check of some length": ({"check_length": 0.5}, "check_length", "true or false"),
     "a section that is a number": ({"pretrain": 3}, "pretrain", "3"),
     "a section that is empty": ({"pretrain": None}, "pretrain", "None"),
     "a batch of one": ({"batch_size": 1}, "batch_size", "2 or more"),

@@ -20,7 +20,7 @@ from sslfast.models import load_encoder, save_encoder
 from sslfast.records import read_record, write_arrays, write_record
 from sslfast.stages import FitSettings, RunSettings, depends_on, encoder_header, pretrain
 
-RUN = RunSettings(study="first", batch_size=128, precision="float32")
+RUN = RunSettings(study="first", budget="epochs", batch_size=128, precision="float32")
 FIT = FitSettings(epochs=1, method="autoencoder", options={"denoise": None})
 BOX = {"method": "autoencoder", "encoder": "conv", "u": "0.1", "pool": "all", "l": None}
 
@@ -107,13 +107,13 @@ OTHER = {  # what makes another encoder
     "epochs": {"fit": {"epochs": 2}},
     "lr": {"fit": {"lr": 0.1}},
     "wd": {"fit": {"wd": 0.1}},
-    "schedule": {"fit": {"schedule": "one_cycle"}},
+    "schedule": {"fit": {"schedule": "constant"}},
     "own batch size": {"fit": {"batch_size": 32}},
     "method": {"fit": {"method": "vae"}},
     "options": {"fit": {"options": {"denoise": 0.1}}},
     "batch size": {"run": {"batch_size": 64}},
     "augment": {"run": {"augment": {"noise": 0.3}}},
-    "budget": {"run": {"budget": "steps"}},
+    "budget": {"run": {"budget": "updates"}, "fit": {"updates": 1}},
     "precision": {"run": {"precision": "bfloat16"}},
     "threads": {"run": {"threads": 2}},
     "device": {"run": {"device": "mps"}},

@@ -13,6 +13,9 @@ from torch import nn
 from sslfast import classifier_learner, image_dls
 from sslfast import features as features_module
 from sslfast.callbacks import History
+from sslfast.data.augment import Augment
+from sslfast.data.loaders import classify_dls
+from sslfast.data.splits import make_split
 from sslfast.errors import ConfigError
 from sslfast.features import CachedViews, FeatureRows, resolve_views
 from sslfast.models import Features
@@ -150,17 +153,20 @@ def test_unfrozen_encoder_is_trained_on_images_again(digits):
     assert any(not torch.equal(v, before[k]) for k, v in learn.model.encoder.state_dict().items())
 
 
-def test_budget_of_steps_holds_with_cached_views(digits):
-    from sslfast.data.augment import Augment
-    from sslfast.data.loaders import classify_dls
-    from sslfast.data.splits import make_split
-
+@pytest.mark.parametrize("views", [2, 30])
+def test_a_fit_counted_in_updates_takes_as_many_with_views_which_serve_images_that_are_seen_more_often(digits, views):
     split = make_split(digits, 0)
-    dls = classify_dls(digits, split, split.labelled(0.1), bs=32, augment=Augment(), device="cpu", n_batches=40)
-    learn = quiet(classifier_learner(dls, "original", seed=0, views=2))
+    rows = split.labelled(0.1)
+    dls = classify_dls(digits, split, rows, bs=32, augment=Augment(), device="cpu", n_batches=40)
+    learn = quiet(classifier_learner(dls, "original", seed=0, views=views))
     learn.add_cb(History())
+    seen = []
+    learn.model.encoder.register_forward_hook(lambda module, x, out: seen.append(len(out)))
     learn.fit(3, 1e-3)
-    assert [row["images"] for row in learn.history.rows] == [40 * 32, 2 * 40 * 32, 3 * 40 * 32]
+    assert [(row["updates"], row["images"]) for row in learn.history.rows] == [(40 * e, 40 * 32 * e) for e in (1, 2, 3)]
+    often = views * len(rows) < 3 * 40 * 32
+    assert often == (views == 2)
+    assert sum(seen) == (2 * len(rows) + len(split.valid) if often else 3 * (40 * 32 + len(split.valid)))
 
 
 def test_large_features_lie_in_a_file_that_leaves_nothing_behind(digits, monkeypatch, tmp_path):

@@ -30,7 +30,7 @@ from sslfast.stages import FitSettings, RunSettings, classify, classifying, enco
 WRITERS = {"cifar10": write_cifar, "cifar100": write_cifar100, "svhn": write_svhn, "stl10": write_stl10}
 DATASETS = ["digits", *IDX_CLASSES, *WRITERS, "folder with test/", "folder without test/", "unlabelled elsewhere"]
 STRONG = {"flip_horizontal": 1.0, "flip_vertical": 1.0, "noise": 0.5}
-RUN = RunSettings(batch_size=16, augment=STRONG, precision="float32")
+RUN = RunSettings(budget="epochs", batch_size=16, augment=STRONG, precision="float32")
 FIT = FitSettings(epochs=3, views=2)  # fewer views than epochs: features of the frozen encoder are computed once
 U, L = "0.5", "0.3"
 STAGES = ["classify, cached views", "classify, fresh views", "supervised"]

@@ -44,6 +44,8 @@ TABLES |= {
     "controls",
     "evaluations",
     "evaluation_order",
+    "length_check",
+    "equal_passes",
 }
 SMALL = {"us": ["0", "1"], "ls": ["0.5"]}
 TWELVE = ["0", "0.01", "0.03", "0.05", "0.07", "0.09", "0.1", "0.3", "0.5", "0.7", "0.9", "1"]

@@ -12,11 +12,12 @@ from safetensors.torch import save_file
 from sslfast import stages
 from sslfast.data.splits import make_split
 from sslfast.errors import ConfigError, RecordError
+from sslfast.length import ENCODER_UPDATES, enough_updates
 from sslfast.models import save_encoder
 from sslfast.records import read_record, write_record
-from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
+from sslfast.stages import FitSettings, RunSettings, classify, depends_on, encoder_header, pretrain, supervised
 
-RUN = RunSettings(study="test", batch_size=32)
+RUN = RunSettings(study="test", budget="epochs", batch_size=32)
 FIT = FitSettings(epochs=2, lr=5e-3)
 
 
@@ -98,11 +99,49 @@ def test_random_control_is_the_untrained_start_of_the_autoencoder(digits, split,
     assert set(pictures) == {"features"}  # nothing to rebuild images with
 
 
-def test_budget_of_steps_gives_every_fraction_the_same_number_of_updates(digits, split):
-    run = replace(RUN, budget="steps")
-    seen = {l: supervised(digits, split, run, FIT, l=l)[1].history[-1]["images"] for l in ("0.05", "0.5", "1")}  # noqa: E741
-    assert len(set(seen.values())) == 1
-    assert seen["1"] >= 2 * split.n_labelled
+BY_UPDATES, UPDATES = replace(RUN, budget="updates", batch_size=64), FitSettings(updates=80, lr=5e-3)
+
+
+def test_every_labelled_fraction_gets_the_same_updates_in_batches_no_larger_than_its_labels(digits, split):
+    for label in ("0.05", "0.5", "1"):
+        _, record = supervised(digits, split, BY_UPDATES, UPDATES, l=label)
+        batch = min(64, record.spec.n_labelled)
+        assert [row["updates"] for row in record.history] == list(range(2, 81, 2))  # 40 validations
+        assert [row["images"] for row in record.history] == [row["updates"] * batch for row in record.history]
+        assert record.settings["updates"] == 80 and "epochs" not in record.settings
+
+
+def test_every_unlabelled_fraction_gets_the_same_updates(digits, split):
+    for u in ("0.01", "0.2", "1"):
+        _, record, _ = pretrain(digits, split, BY_UPDATES, replace(UPDATES, updates=20), encoder="conv", u=u)
+        last = record.history[-1]
+        assert (last["epoch"], last["updates"]) == (20, 20)  # no fewer than one update between two validations
+        assert last["images"] == 20 * min(64, record.spec.n_unlabelled)
+
+
+def test_updates_that_are_left_to_the_labels_are_what_those_need_and_a_share_of_them_is_shorter(digits, split):
+    whole, half = (
+        depends_on(digits, split, BY_UPDATES, FitSettings(share=share), u="0.2")["settings"] for share in (1, 0.5)
+    )
+    assert (whole["updates"], half["updates"]) == (ENCODER_UPDATES, ENCODER_UPDATES / 2)
+    _, record = supervised(digits, split, BY_UPDATES, FitSettings(share=0.01), l="0.1", length="half")
+    assert record.settings["updates"] == record.history[-1]["updates"] == enough_updates(record.spec.n_labelled) / 100
+    assert record.name == "supervised/original-l0.1-s0-half"
+
+
+def test_by_updates_divergence_is_told_in_updates(digits, split):
+    _, record = supervised(digits, split, BY_UPDATES, replace(UPDATES, lr=1e30, schedule="constant"), l="0.1")
+    assert record.reason == "a loss was not finite in 2 updates"
+
+
+def test_an_encoder_is_loaded_as_one_of_its_length_only(digits, split, tmp_path):
+    train(digits, split, tmp_path, u="0.2", length="half")
+    other = read_record(tmp_path / "e.json")
+    write_record(replace(other, spec=replace(other.spec, length="full")), tmp_path / "other.json")
+    with pytest.raises(RecordError, match="length is 'half', expected 'full'"):
+        classify(
+            digits, split, RUN, FIT, encoder_file=tmp_path / "e.safetensors", pretrain_record=tmp_path / "other.json"
+        )
 
 
 def test_pool_rest_trains_on_no_image_that_is_labelled_in_the_cell(digits, split, tmp_path):

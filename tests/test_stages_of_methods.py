@@ -17,7 +17,7 @@ from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, p
 
 from builders import SCHEMA  # isort: skip
 
-RUN = RunSettings(study="test", batch_size=64, precision="float32")
+RUN = RunSettings(study="test", budget="epochs", batch_size=64, precision="float32")
 RECORDED = {
     "autoencoder": {"rmse"},
     "vae": {"rmse", "kl", "reconstruction"},

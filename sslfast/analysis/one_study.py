@@ -44,7 +44,10 @@ def check_one_study(
                 f"{Path(results) / 'images.json'}: images were read with {key} {_text(found)}, the config says"
                 f" {_text(config[key])}; delete {results} and run again, or give this study another name"
             )
-    for name, rows, expected in _from_config(cells, config):
+    said = list(_from_config(cells, config))
+    if shorter is not None and len(shorter):
+        said += [entry for entry in _from_config(shorter, config) if not entry[0][0].endswith(f".{config['budget']}")]
+    for name, rows, expected in said:
         found = rows.get(name[1], pd.Series("nothing", rows.index))
         expected = expected if is_numeric_dtype(found) else str(expected)
         wrong = rows[found != expected]

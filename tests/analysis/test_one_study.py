@@ -20,11 +20,14 @@ CONFIG = {
     "labelled": [0.05, 0.5],
     "seeds": 3,
     "batch_size": 32,
+    "budget": "epochs",
     "augment": {"noise": 0.1},
-    "pretrain": {"epochs": 2},
-    "classify": {"epochs": 3},
+    "pretrain": {"epochs": 2, "lr": 0.001, "schedule": "constant"},
+    "classify": {"epochs": 3, "lr": 0.001, "schedule": "constant"},
 }
-RECORDS = grid()
+CONSTANT = {"lr": 0.001, "schedule": "constant"}
+UPDATES = {"budget": "updates", "pretrain": {"updates": 2, **CONSTANT}, "classify": {"updates": 150, **CONSTANT}}
+RECORDS, BY_UPDATES = grid(), grid(budget="updates")
 IMAGES = {
     "fingerprint": RECORDS[0].spec.fingerprint,
     "settings": {"dataset": "digits", "test_fraction": 0.2, "test_seed": 0},
@@ -57,13 +60,13 @@ ANOTHER = {  # key: another value
     "study": "mine",
     "valid_fraction": 0.2,
     "pool": "rest",
-    "budget": "steps",
     "batch_size": 64,
     "precision": "bfloat16",
     "augment.noise": 0.2,
     "augment.flip_horizontal": 0.5,
     "augment.flip_vertical": 0.5,
     **{f"{stage}.epochs": 7 for stage in ("pretrain", "classify", "supervised")},
+    **{f"{stage}.updates": 7 for stage in ("pretrain", "classify", "supervised")},
     **{f"{stage}.lr": 0.1 for stage in ("pretrain", "classify", "supervised")},
     **{f"{stage}.wd": 0.1 for stage in ("pretrain", "classify", "supervised")},
     **{f"{stage}.schedule": "one_cycle" for stage in ("pretrain", "classify", "supervised")},
@@ -73,6 +76,7 @@ ANOTHER = {  # key: another value
 IN_IMAGES = {"dataset", "folder", "image_size", "channels", "on_bad_image", "test_fraction", "test_seed"}
 IN_IMAGES |= {"unlabelled_from"}
 GRID = {"unlabelled", "labelled", "seeds", "methods", "variants", "encoders", "evaluate", "controls"}
+GRID |= {"check_length", "judged_by"}
 OF_METHODS = {  # what is none of `pretrain`'s: another value
     "batch_size": 7, "denoise": 0.3, "mask": 0.3, "patch": 2, "loss_on": "hidden", "beta": 3, "latent": 7,
     "temperature": 0.3, "projector": [7], "views": {"crop": 0.3}, "invariance": 3, "variance": 3, "covariance": 3,
@@ -80,7 +84,10 @@ OF_METHODS = {  # what is none of `pretrain`'s: another value
 }  # fmt: skip
 OF_METHODS |= {key.partition(".")[2]: ANOTHER[key] for key in ANOTHER if key.startswith("pretrain.")}
 OF_EVALUATIONS = {
-    **{f"finetune.{key}": ANOTHER[f"classify.{key}"] for key in ("epochs", "lr", "wd", "schedule", "dropout")},
+    **{
+        f"finetune.{key}": ANOTHER[f"classify.{key}"]
+        for key in ("epochs", "updates", "lr", "wd", "schedule", "dropout")
+    },
     "linear.pooling": "mean",
     "knn.pooling": "mean",
     "knn.k": 7,
@@ -92,25 +99,32 @@ METHOD_KEYS = [key for key in schema_keys() if key.split(".")[0] in METHOD_NAMES
 def test_every_key_that_training_depends_on_is_looked_at():
     rules = {"classify", "supervised", "evaluate"}
     trains = {key for key, entry in schema_keys().items() if rules & set(entry["x-reruns"])}
-    assert trains - IN_IMAGES - GRID == {*ANOTHER, *METHOD_KEYS, *OF_EVALUATIONS}
+    assert trains - IN_IMAGES - GRID == {*ANOTHER, *METHOD_KEYS, *OF_EVALUATIONS, "budget"}
+
+
+def counted_in(key: str) -> tuple[list, dict]:
+    """Runs of which `key` is a setting, and the config that made them."""
+    return (BY_UPDATES, {**CONFIG, **UPDATES}) if key.endswith(".updates") else (RECORDS, CONFIG)
 
 
 @pytest.mark.parametrize("key", METHOD_KEYS)
 def test_encoders_made_with_another_setting_of_their_method_are_named(key):
     method, _, name = key.partition(".")
-    checked = check_config({**CONFIG, "methods": [method]}, SCHEMA)
-    made = {**RECORDS[-1].settings, **method_settings(checked, method)}
+    all_records, config = counted_in(key)
+    config = {**config, "methods": [method]}
+    checked = check_config(config, SCHEMA)
+    made = {**all_records[-1].settings, **method_settings(checked, method)}
     records = []
-    for record in RECORDS:
+    for record in all_records:
         if record.spec.method == "autoencoder":
             settings = {**record.settings, "pretrain": made}
             record = replace(record, spec=replace(record.spec, method=method), settings=settings)
         records.append(record)
-    check(records, methods=[method])
+    check(records, **config)
     value = OF_METHODS[name]
     if value == checked[method][name]:  # that is another schedule's default
         value = "constant"
-    message = refusal(records, methods=[method], **{method: {name: value}})
+    message = refusal(records, **{**config, method: {name: value}})
     told = f"{method}.{name}{'_crop' if name == 'views' else ''} "
     assert f"made with {told}" in message
     assert f"the config says {value['crop'] if name == 'views' else value}" in message
@@ -119,7 +133,9 @@ def test_encoders_made_with_another_setting_of_their_method_are_named(key):
 @pytest.mark.parametrize("key", OF_EVALUATIONS)
 def test_other_evaluations_made_with_another_setting_are_named(key):
     stage, _, name = key.partition(".")
-    checked = check_config({**CONFIG, "evaluate": [stage]}, SCHEMA)
+    all_records, config = counted_in(key)
+    config = {**config, "evaluate": [stage]}
+    checked = check_config(config, SCHEMA)
     how = checked["finetune"] if stage == "finetune" else {"options": checked[stage]}
     records = [
         replace(
@@ -130,22 +146,44 @@ def test_other_evaluations_made_with_another_setting_are_named(key):
         )
         if r.stage == "classify"
         else r
-        for r in RECORDS
+        for r in all_records
     ]
-    check(records, evaluate=[stage])
-    message = refusal(records, evaluate=[stage], **{stage: {name: OF_EVALUATIONS[key]}})
+    check(records, **config)
+    message = refusal(records, **{**config, stage: {name: OF_EVALUATIONS[key]}})
     assert f"made with {key} " in message and f"results/made-up/records/{stage}/" in message
 
 
 @pytest.mark.parametrize("key", ANOTHER)
 def test_runs_made_with_another_value_of_a_key_are_named_with_both_values(key):
     outer, _, inner = key.partition(".")
-    value = ANOTHER[key]
-    message = refusal(**{outer: {**CONFIG.get(outer, {}), inner: value} if inner else value})
+    value, (records, config) = ANOTHER[key], counted_in(key)
+    check(records, **config)
+    message = refusal(records, **{**config, outer: {**config.get(outer, {}), inner: value} if inner else value})
     assert f"made with {key.replace('pretrain', 'autoencoder')} " in message
     assert f"the config says {value}" in message
     stage = "supervised" if outer == "supervised" else "classify"
     assert f"results/made-up/records/{stage}/" in message
+
+
+def test_runs_whose_length_was_counted_otherwise_are_named():
+    assert "made with budget epochs, the config says updates" in refusal(**UPDATES)
+    assert "made with budget updates, the config says epochs" in refusal(BY_UPDATES)
+
+
+def test_by_updates_runs_with_more_labels_may_be_trained_for_longer_where_that_is_automatic():
+    auto = {**UPDATES, "pretrain": {**CONSTANT}, "classify": {**CONSTANT}}
+    records = [replace(r, settings={**r.settings, "updates": 2000 if r.spec.l == "0.05" else 8000}) for r in BY_UPDATES]
+    check(records, **auto)
+
+
+def test_shorter_runs_may_differ_in_their_length_and_in_nothing_else():
+    cells, config = tables(RECORDS)[0], check_config(CONFIG, SCHEMA)
+    shorter = cells[cells.u == 1].assign(length="half", setting_epochs=1)
+    check_one_study(cells, IMAGES, config, "results/made-up", shorter)
+    with pytest.raises(ResultsError, match="code_version other, but 0123456789ab in the other 24"):
+        check_one_study(cells, IMAGES, config, "results/made-up", shorter.assign(code_version="other"))
+    with pytest.raises(ResultsError, match=r"-u1-l0\.05-s0\.json.*made with classify\.lr 0\.1, the config says 0\.001"):
+        check_one_study(cells, IMAGES, config, "results/made-up", shorter.assign(setting_lr=0.1))
 
 
 @pytest.mark.parametrize("key, value", [("test_fraction", 0.3), ("test_seed", 1)])

@@ -10,7 +10,7 @@ from sslfast.analysis.planned import planned_and_measured, read_plan, settings_d
 from sslfast.config import check_config
 from sslfast.report import write_report
 
-BASE = {"dataset": "digits", "unlabelled": [0, 0.1], "labelled": [0.5], "pretrain": {"epochs": 3}}
+BASE = {"dataset": "digits", "unlabelled": [0, 0.1], "labelled": [0.5], "budget": "epochs", "pretrain": {"epochs": 3}}
 
 
 def config(**changes) -> dict:

@@ -26,7 +26,7 @@ SAMPLE = Path(__file__).parents[2] / "reports" / "cifar10-5seeds" / "tables"
 WITH_HISTORY = {
     "scores", "contrasts", "plateau", "label_equivalence", "surface", "what_next", "cells_to_run", "claims",
     "controls", "evaluations", "evaluation_order",
-    "data_needed", "time_to_threshold", "still_rising",
+    "data_needed", "time_to_threshold", "still_rising", "length_check", "equal_passes",
 }  # fmt: skip
 PRICES = Prices(price_per_label=0.1, price_per_unlabelled_image=0.01, price_per_gpu_hour=1, budget=50)
 
@@ -189,8 +189,9 @@ def test_tables_of_the_report_are_those_of_the_analysis():
     pd.testing.assert_frame_equal(t["scores"], scores(cells))
     pd.testing.assert_frame_equal(t["data_needed"], data_needed(cells, [0.5]))
     pd.testing.assert_frame_equal(t["time_to_threshold"], time_to_threshold(cells, history), check_dtype=False)
-    ours = t["contrasts"].query("against == 'supervised'").drop(columns="against")
-    pd.testing.assert_frame_equal(ours, contrasts(cells))
+    ours = t["contrasts"].query("against == 'supervised'")
+    assert (ours.by_seeds == ours.outcome).all()  # no shorter run takes a verdict back
+    pd.testing.assert_frame_equal(ours.drop(columns=["against", "by_seeds"]), contrasts(cells))
 
 
 def test_the_verdict_begins_with_who_won():

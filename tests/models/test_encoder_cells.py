@@ -6,7 +6,7 @@ from sslfast import load_encoder, make_split, save_encoder
 from sslfast.records import read_record, write_record
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
 
-RUN = RunSettings(batch_size=64, precision="float32")
+RUN = RunSettings(budget="epochs", batch_size=64, precision="float32")
 FIT = FitSettings(epochs=2, views=1)
 
 

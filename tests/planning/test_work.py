@@ -9,12 +9,13 @@ from grids import CONFIGS, checked, sizes, speeds
 from hypothesis import given
 
 from sslfast.config import check_config
+from sslfast.length import Length
 from sslfast.planning.estimate import Estimator
 from sslfast.planning.grid import jobs_of
 from sslfast.planning.plan import plan_of
 from sslfast.planning.speeds import Speed, Speeds, merged
 from sslfast.planning.text import duration, plan_text
-from sslfast.planning.work import images_an_epoch, work_of
+from sslfast.planning.work import work_of
 
 
 def works(config: dict, stage: str, **options) -> dict:
@@ -22,42 +23,70 @@ def works(config: dict, stage: str, **options) -> dict:
 
 
 def test_pretraining_sees_its_share_once_an_epoch():
-    found = works(checked(pretrain={"epochs": 3}, vae={"epochs": 5}, methods=["autoencoder", "vae"]), "pretrain")
+    found = works(
+        checked(budget="epochs", pretrain={"epochs": 3}, vae={"epochs": 5}, methods=["autoencoder", "vae"]), "pretrain"
+    )
     assert found["pretrain/autoencoder-original-u0.2-s0"].trained == 3 * 200
     assert found["pretrain/vae-original-u1-s1"].trained == 5 * 1000
     assert found["pretrain/random-original-u0-s0"].trained == 0
 
 
 def test_a_pool_of_the_rest_is_what_is_not_labelled():
-    found = works(checked(pool="rest", pretrain={"epochs": 1}), "pretrain")
+    found = works(checked(budget="epochs", pool="rest", pretrain={"epochs": 1}), "pretrain")
     assert found["pretrain/autoencoder-original-u1-l0.5-s0"].trained == 500
     assert found["pretrain/autoencoder-original-u0.2-l0.1-s0"].trained == 180
 
 
 def test_variants_have_epochs_of_their_own():
     own = {"methods": ["long"], "variants": {"long": {"method": "vae", "epochs": 7}}}
-    assert works(checked(**own), "pretrain")["pretrain/long-original-u0.2-s0"].trained == 7 * 200
+    assert works(checked(budget="epochs", **own), "pretrain")["pretrain/long-original-u0.2-s0"].trained == 7 * 200
 
 
 def test_a_classifier_sees_views_once_and_its_features_every_epoch():
-    found = works(checked(classify={"epochs": 20}), "classify", views=8)["classify/autoencoder-original-u1-l0.5-s0"]
+    found = works(checked(budget="epochs", classify={"epochs": 20}), "classify", views=8)[
+        "classify/autoencoder-original-u1-l0.5-s0"
+    ]
     assert (found.trained, found.encoded, found.valid, found.test) == (20 * 500, 8 * 500 + 100, 100, 100)
 
 
 @pytest.mark.parametrize("classify, views", [({"epochs": 8}, 8), ({"views": "fresh"}, "fresh")])
 def test_a_classifier_that_sees_new_images_every_epoch_computes_no_features_before(classify, views):
-    found = works(checked(classify=classify), "classify", views=views)
+    found = works(checked(budget="epochs", classify=classify), "classify", views=views)
     assert {work.encoded for work in found.values()} == {0}
 
 
-def test_with_a_budget_of_steps_every_epoch_has_as_many_batches_as_one_over_everything():
-    found = works(checked(budget="steps", batch_size=128, pretrain={"epochs": 2}), "pretrain")
-    assert {work.trained for name, work in found.items() if "random" not in name} == {2 * 8 * 128}
+def test_by_updates_encoders_see_as_many_images_whatever_their_number_and_validate_forty_times():
+    found = works(checked(batch_size=128, pretrain={"updates": 80}), "pretrain")
+    trained = [work for name, work in found.items() if "random" not in name]
+    assert {(work.trained, work.valid, work.epochs) for work in trained} == {(80 * 128, 100, 40)}
+
+
+def test_by_updates_a_batch_is_no_larger_than_the_images_that_there_are():
+    found = works(checked(batch_size=128, supervised={"updates": 80}), "supervised")
+    trained = {name: work.trained for name, work in found.items() if name.endswith("-s0")}
+    assert trained == {"supervised/original-l0.1-s0": 80 * 100, "supervised/original-l0.5-s0": 80 * 128}
+
+
+def test_by_updates_a_classifier_computes_views_that_it_sees_more_than_once():
+    few, many = (works(checked(classify={"updates": n}, batch_size=100), "classify", views=8) for n in (20, 80))
+    assert few["classify/autoencoder-original-u1-l0.5-s0"].encoded == 0  # 2,000 images of 500 different ones
+    assert many["classify/autoencoder-original-u1-l0.5-s0"].encoded == 8 * 500 + 100
+
+
+def test_a_run_of_half_the_length_is_half_the_work():
+    config = checked(seeds=3, batch_size=50, pretrain={"updates": 160}, classify={"updates": 80})
+    jobs, works_of = jobs_of(config), {job.name: work_of(job, config, sizes(config)) for job in jobs_of(config)}
+    halves = [job.name for job in jobs if job.name.endswith("-half")]
+    assert {name.partition("/")[0] for name in halves} == {"pretrain", "classify", "supervised"}
+    for name in halves:
+        assert works_of[name].trained == works_of[name.removesuffix("-half")].trained / 2
+    passes = works_of["pretrain/autoencoder-original-u0.2-s0-passes"].trained
+    assert passes == works_of["pretrain/autoencoder-original-u1-s0"].trained / 5
 
 
 @pytest.mark.parametrize("n, expected", [(129, 128), (128, 128), (1, 1), (257, 256), (130, 130)])
 def test_a_last_batch_of_one_image_is_left_out(n, expected):
-    assert images_an_epoch(n, 128, "epochs", 1000) == expected
+    assert Length(3, None, 128, 3).images(n) == 3 * expected
 
 
 @given(CONFIGS)
@@ -96,7 +125,7 @@ def test_a_plan_adds_up_and_what_is_done_is_subtracted(given_config):
 
 
 def test_a_time_is_images_times_seconds_an_image():
-    config = checked(pretrain={"epochs": 3}, classify={"epochs": 10})
+    config = checked(budget="epochs", pretrain={"epochs": 3}, classify={"epochs": 10})
     speed = Speed(trained=0.01, encoded=0.002, valid=0.001, epoch=0.5, once=2, tested=0.003, data=0.25, outside=0.004)
     estimator = Estimator(config, sizes(config), speeds(config, speed, views={"original": 8}))
     by_name = {job.name: estimator.estimate(job) for job in jobs_of(config)}

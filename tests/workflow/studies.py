@@ -20,6 +20,7 @@ TINY = {
     "seeds": 1,
     "encoders": ["conv"],
     "batch_size": 64,
+    "budget": "epochs",
     "pretrain": {"epochs": 1},
     "classify": {"epochs": 2},
     "device": "cpu",

@@ -28,6 +28,7 @@ STUDY = {
     "seeds": 1,
     "encoders": ["conv"],
     "batch_size": 16,
+    "budget": "epochs",
     "pretrain": {"epochs": EPOCHS, "schedule": "one_cycle"},
     "classify": {"epochs": EPOCHS, "views": 4},
     "supervised": {"epochs": EPOCHS},

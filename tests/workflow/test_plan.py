@@ -34,6 +34,8 @@ GRIDS = st.fixed_dictionaries(
         "pool": st.sampled_from(["all", "rest"]),
         "variants": st.just({"cool": {"method": "simclr", "temperature": 0.1}}),
         "controls": st.sampled_from([[], ["pixels"], ["shuffled"], ["pixels", "shuffled"]]),
+        "budget": st.sampled_from(["updates", "epochs"]),
+        "check_length": st.booleans(),
         **{key: st.lists(st.sampled_from(v), min_size=1, max_size=3, unique=True) for key, v in AXES.items()},
     }
 )
@@ -57,8 +59,13 @@ def jobs_left(workflow: Workflow, config: dict = TINY) -> dict[str, int]:
     return dict(Counter(job.rule for job in jobs if job.name not in finished))
 
 
+def judged(config: dict) -> dict:
+    """`config`, judged by the last of its evaluations if it checks its length."""
+    return {**config, "judged_by": config["evaluate"][-1]} if config.get("check_length") else config
+
+
 @settings(max_examples=1)
-@given(grids=st.lists(GRIDS, min_size=12, max_size=12))
+@given(grids=st.lists(GRIDS, min_size=12, max_size=12).map(lambda found: [judged(config) for config in found]))
 def test_the_jobs_of_a_grid_are_those_of_a_real_dry_run(grids, tmp_path_factory):
     workflow = Workflow(tmp_path_factory.mktemp("grids"))
     given_ones = [yaml.safe_load((ROOT / "config" / name).read_text()) for name in NAMED] + grids
@@ -100,7 +107,7 @@ OTHER = [  # other configs of the study
     {"evaluate": ["head", "knn"]},
     {"augment": {"noise": 0.3}},
     {"valid_fraction": 0.2},
-    {"budget": "steps"},
+    {"budget": "updates", "pretrain": {"updates": 60}, "classify": {"updates": 60}},
 ]
 QUICK = ("nothing", "an encoder's record is gone")
 

@@ -33,7 +33,6 @@ CHANGES = {  # key: another value than that of the tiny study
     "controls": ["pixels"],
     "unlabelled_from": "mnist",
     "encoders": ["conv", "original"],
-    "budget": "steps",
     "batch_size": 32,
     "augment.flip_horizontal": 0.5,
     "augment.flip_vertical": 0.5,
@@ -42,7 +41,7 @@ CHANGES = {  # key: another value than that of the tiny study
     "classify.epochs": 3,
     "supervised.epochs": 3,
     **{f"{stage}.lr": 0.01 for stage in ("pretrain", "classify", "supervised")},
-    **{f"{stage}.schedule": "one_cycle" for stage in ("pretrain", "classify", "supervised")},
+    **{f"{stage}.schedule": "constant" for stage in ("pretrain", "classify", "supervised")},
     **{f"{stage}.wd": 0.1 for stage in ("pretrain", "classify", "supervised")},
     "classify.dropout": 0.1,
     "supervised.dropout": 0.1,
@@ -52,6 +51,7 @@ CHANGES = {  # key: another value than that of the tiny study
     "accuracy_targets": [0.5],
     "delta": 0.01,
     "judged_by": "head",
+    "check_length": False,
     "prices.price_per_label": 0.1,
     "prices.price_per_unlabelled_image": 0.1,
     "prices.price_per_gpu_hour": 1,
@@ -80,6 +80,9 @@ NEW_BOXES = {  # what the larger grids above have more than the tiny one; the tw
     **{f"pretrain.{key}": {"pretrain": 1, "classify": 2, **END} for key in ("epochs", "lr", "schedule", "wd")},
     "evaluate": {"evaluate": 4, **END},
     "controls": {"pixels": 2, **END},
+    # a study of one seed has no runs of less length; why, its report says
+    "check_length": {"report": 1},
+    "judged_by": {"examples": 1, "report": 1},
 }
 RICH = {  # everything that a study may have
     **TINY,
@@ -88,15 +91,17 @@ RICH = {  # everything that a study may have
     "evaluate": ["head", "linear", "knn", "finetune"],
     "controls": ["pixels", "shuffled"],
 }
+UPDATES = {"budget": "updates", "pretrain": {"updates": 60}, "classify": {"updates": 60}}
 ONE_METHOD = {"pretrain": 1, "shuffle": 1, "classify": 4, "evaluate": 12, **END}
 ONE_EVALUATION = {"evaluate": 30, **END}  # of a random and of seven learned encoders with their shuffled ones, 2 labels
+EVERY_METHOD = {rule: n if rule in END else 7 * n for rule, n in ONE_METHOD.items()}
 OF_METHODS = {
-    "epochs": 3, "lr": 0.01, "wd": 0.1, "schedule": "constant", "batch_size": 16, "denoise": 0.3, "mask": 0.3,
+    "epochs": 3, "updates": 30, "lr": 0.01, "wd": 0.1, "schedule": "constant", "batch_size": 16, "denoise": 0.3, "mask": 0.3,
     "patch": 2, "loss_on": "hidden", "beta": 3, "latent": 7, "temperature": 0.3, "projector": [7],
     "views": {"crop": 0.3}, "invariance": 3, "variance": 3, "covariance": 3, "r1": 3,
 }  # fmt: skip
 OF_EVALUATIONS = {
-    "epochs": 3, "lr": 0.01, "wd": 0.1, "schedule": "one_cycle", "dropout": 0.1, "k": 7, "pooling": "mean",
+    "epochs": 3, "updates": 30, "lr": 0.01, "wd": 0.1, "schedule": "constant", "dropout": 0.1, "k": 7, "pooling": "mean",
     "temperature": 0.3,
 }  # fmt: skip
 
@@ -114,34 +119,79 @@ def expected(key: str) -> dict[str, int]:
 
 
 def of_rich() -> dict[str, tuple[object, dict[str, int]]]:
-    """The keys of methods and evaluations: another value, and the jobs that it reruns in the study `RICH`."""
+    """The keys of methods and evaluations, and of updates: another value, and the jobs that it reruns in `RICH`."""
     found = {"variants": ({"cool": {"method": "simclr", "temperature": 0.2}}, ONE_METHOD)}
     for key in schema_keys():
         section, _, name = key.partition(".")
         if section in METHOD_NAMES:
             value = OF_METHODS[name]
-            if name == "schedule" and section in ("autoencoder", "vae", "gan"):
-                value = "one_cycle"
             # a variant follows what its method says
             twice = {rule: n if rule in END else 2 * n for rule, n in ONE_METHOD.items()}
             found[key] = value, twice if section == "simclr" and name != "temperature" else ONE_METHOD
         elif section in ("finetune", "linear", "knn"):
             found[key] = OF_EVALUATIONS[name], ONE_EVALUATION
+    found["pretrain.updates"] = 30, EVERY_METHOD
+    found["classify.updates"] = 30, {"classify": 30, "supervised": 2, **ONE_EVALUATION}
+    found["supervised.updates"] = 30, {"supervised": 2, **END}
     return found
 
 
 def test_every_key_is_tried():
-    assert set(CHANGES) | set(OF_FOLDERS) | set(of_rich()) == set(schema_keys())
+    assert {*CHANGES, *OF_FOLDERS, *of_rich(), "budget"} == set(schema_keys())
 
 
-def test_every_setting_of_a_method_or_an_evaluation_reruns_that_alone(tmp_path):
-    workflow, tried = Workflow(tmp_path / "study"), of_rich()
-    workflow.pretend(RICH)
-    plans = workflow.plans([RICH, *(changed(RICH, key, value) for key, (value, _) in tried.items())])
+@pytest.mark.parametrize("budget", ["epochs", "updates"])
+def test_every_setting_of_a_method_or_an_evaluation_reruns_that_alone(budget, tmp_path):
+    """All of them by epochs; by updates, those that count."""
+    workflow, base = Workflow(tmp_path / "study"), RICH if budget == "epochs" else {**RICH, **UPDATES}
+    tried = {key: what for key, what in of_rich().items() if key.endswith(".updates") == (budget == "updates")}
+    workflow.pretend(base)
+    plans = workflow.plans([base, *(changed(base, key, value) for key, (value, _) in tried.items())])
     assert plans.pop(0) == {}
     assert dict(zip(tried, plans, strict=True)) == {key: jobs for key, (_, jobs) in tried.items()}
     for key, (_, jobs) in tried.items():
         assert set(jobs) == set(schema_keys()[key]["x-reruns"])
+
+
+CHECKED = {
+    **TINY,
+    **UPDATES,
+    "seeds": 3,
+    "unlabelled": [0, 0.2, 1],
+    "evaluate": ["head", "knn"],
+    "controls": ["pixels"],
+}
+
+
+def test_what_counts_the_length_of_training_reruns_what_trains_and_a_check_of_it_adds_shorter_runs(tmp_path):
+    """With three seeds, the runs of one are checked: an encoder of half the length, one of equal passes, and so on."""
+    workflow, alone = Workflow(tmp_path / "study"), {**CHECKED, "check_length": False}
+    workflow.pretend(alone)
+    added = {"pretrain": 2, "supervised": 2}
+    same, with_heads, with_neighbours, by_epochs = workflow.plans(
+        [alone, CHECKED, {**CHECKED, "judged_by": "knn"}, {**alone, **{key: TINY[key] for key in UPDATES}}]
+    )
+    assert same == {}
+    assert with_heads == {**added, "classify": 3, **END}
+    assert with_neighbours == {**added, "evaluate": 3, **END}
+    assert by_epochs == {"pretrain": 9, "classify": 18, "evaluate": 18, "supervised": 6, "pixels": 6, **END}
+    workflow.pretend(CHECKED)
+    same, other, off, judged = workflow.plans(
+        [CHECKED, alone, {**CHECKED, "unlabelled": [0, 0.2, 0.5]}, {**CHECKED, "judged_by": "knn"}]
+    )
+    assert same == {}
+    assert other == END  # what was trained stays on disk, and leaves the tables
+    # another encoder has the most images: its half, and the same passes as it has
+    assert off == {"pretrain": 3 + 1 + 1, "classify": 6 + 2 + 1, "evaluate": 6, **END}
+    assert judged == {"evaluate": 3, **END}
+    for key, plan in (
+        ("budget", by_epochs),
+        ("check_length", {**with_heads, **with_neighbours}),
+        ("judged_by", judged),
+    ):
+        rules = set(schema_keys()[key]["x-reruns"])
+        assert set(plan) <= rules
+        assert rules - set(plan) <= {"shuffle", "classify"}
 
 
 def test_every_key_reruns_what_the_table_of_keys_says_and_nothing_else(pretended):

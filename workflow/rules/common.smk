@@ -101,7 +101,7 @@ def checkpoint(_, output):
 def before_cell(w):
     """What the encoder of a cell depends on."""
     made = {**BEFORE_TRAINING, "pool": config["pool"], "pretrain": method_settings(config, w.method)}
-    return made | ({"share": share(w, "pretrain")} if w.length else {})
+    return made | ({"share": share(w, "pretrain")} if w.get("length") else {})
 
 
 def share(w, stage):

@@ -45,7 +45,7 @@ PAGES = {
     "claims": "Trust",
 }
 # What the report depends on beside the results: another price makes another report, and trains nothing.
-ABOUT = ["title", "threshold", "accuracy_targets", "delta", "prices", "judged_by"]
+ABOUT = ["title", "threshold", "accuracy_targets", "delta", "prices", "judged_by", "check_length"]
 
 
 def captioned(name, categories, path):

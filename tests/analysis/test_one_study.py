@@ -23,9 +23,9 @@ CONFIG = {
     "budget": "epochs",
     "augment": {"noise": 0.1},
     "pretrain": {"epochs": 2, "lr": 0.001, "schedule": "constant"},
-    "classify": {"epochs": 3, "lr": 0.001, "schedule": "constant"},
+    "classify": {"epochs": 3, "lr": 0.001, "schedule": "constant", "wd": 0},
 }
-CONSTANT = {"lr": 0.001, "schedule": "constant"}
+CONSTANT = {"lr": 0.001, "schedule": "constant", "wd": 0}
 UPDATES = {"budget": "updates", "pretrain": {"updates": 2, **CONSTANT}, "classify": {"updates": 150, **CONSTANT}}
 RECORDS, BY_UPDATES = grid(), grid(budget="updates")
 IMAGES = {

@@ -96,13 +96,13 @@ ONE_METHOD = {"pretrain": 1, "shuffle": 1, "classify": 4, "evaluate": 12, **END}
 ONE_EVALUATION = {"evaluate": 30, **END}  # of a random and of seven learned encoders with their shuffled ones, 2 labels
 EVERY_METHOD = {rule: n if rule in END else 7 * n for rule, n in ONE_METHOD.items()}
 OF_METHODS = {
-    "epochs": 3, "updates": 30, "lr": 0.01, "wd": 0.1, "schedule": "constant", "batch_size": 16, "denoise": 0.3, "mask": 0.3,
-    "patch": 2, "loss_on": "hidden", "beta": 3, "latent": 7, "temperature": 0.3, "projector": [7],
+    "epochs": 3, "updates": 30, "lr": 0.01, "wd": 0.1, "schedule": "constant", "batch_size": 16, "denoise": 0.3,
+    "mask": 0.3, "patch": 2, "loss_on": "hidden", "beta": 3, "latent": 7, "temperature": 0.3, "projector": [7],
     "views": {"crop": 0.3}, "invariance": 3, "variance": 3, "covariance": 3, "r1": 3,
 }  # fmt: skip
 OF_EVALUATIONS = {
-    "epochs": 3, "updates": 30, "lr": 0.01, "wd": 0.1, "schedule": "constant", "dropout": 0.1, "k": 7, "pooling": "mean",
-    "temperature": 0.3,
+    "epochs": 3, "updates": 30, "lr": 0.01, "wd": 0.1, "schedule": "constant", "dropout": 0.1, "k": 7,
+    "pooling": "mean", "temperature": 0.3,
 }  # fmt: skip
 
 

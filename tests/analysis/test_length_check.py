@@ -229,5 +229,5 @@ def test_equal_passes_tell_what_more_images_gain_with_and_without_more_training(
 def test_shorter_runs_of_a_length_that_nobody_knows_are_named():
     with pytest.raises(ResultsError, match="column length: found 'quarter', expected half or passes"):
         analyse(CELLS, shorter=halves({}).assign(length="quarter"))
-    with pytest.raises(ResultsError, match="shorter.*length"):
+    with pytest.raises(ResultsError, match=r"shorter.*length"):
         analyse(CELLS, shorter=halves({}).drop(columns="length"))

@@ -57,7 +57,7 @@ folder, script, config = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 data = dict(dataset="digits", **{key: config[key] for key in ("test_fraction", "test_seed")})
 snakemake = Bag(
     rule="supervised", log=[folder + "/log"], config=config, threads=1, resources=Bag(),
-    wildcards=Bag(encoder="original", l="0.5", seed="0"),
+    wildcards=Bag(encoder="original", l="0.5", seed="0", length=""),
     params=Bag(data=data, fit=dict(config["supervised"], lr=FirstStep(1e-3))),
     input=Bag(split=folder + "/split.parquet"), output=Bag(record=folder + "/r.json", predictions=folder + "/r.npy"),
 )

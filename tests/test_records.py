@@ -45,7 +45,7 @@ def without(record, field: str, name: str):
 
 
 BROKEN = {  # what is wrong: (record, a word that the message must contain)
-    "another version": (replace(run_record(), schema_version=1), "schema_version 1, not 3"),
+    "another version": (replace(run_record(), schema_version=1), "schema_version 1, not 4"),
     "an unknown stage": (replace(run_record(), stage="collect"), "collect"),
     "an unknown status": (replace(run_record(), status="fine"), "fine"),
     "ok with a reason": (replace(run_record(), reason="but"), "but"),
@@ -73,6 +73,12 @@ BROKEN = {  # what is wrong: (record, a word that the message must contain)
     "a fraction in another form": (replace(run_record(), spec=replace(run_record().spec, u="0.10")), "canonical"),
     "a fraction that is none": (replace(run_record(), spec=replace(run_record().spec, l="half")), "canonical"),
     "a clock that runs backwards": (in_history(1, seconds=0.0), "time runs backwards"),
+    "updates that run backwards": (in_history(1, updates=0), "updates run backwards in epoch 2"),
+    "updates that are no number": (in_history(1, updates="many"), "updates run backwards in epoch 2"),
+    "a length that no study has": (
+        replace(run_record(), spec=replace(run_record().spec, length="quarter")),
+        "length 'quarter' is none of full, half, passes",
+    ),
     "a trained run without history": (replace(run_record(), history=[]), "no history"),
     "a classifier without test results": (replace(run_record(), test=None), "test results missing"),
     "a baseline without test results": (replace(run_record("supervised"), test=None), "test results missing"),

@@ -34,7 +34,9 @@ def length_check(
     `cells`: the study's; `shorter`: its runs of half the length (column `length`), of the largest u. Over the seeds
     that have all four runs (`n_seeds`): `difference_half` and `difference` (ours − baseline), `moved` between them,
     and what the doubling gave each arm, `gain` and `gain_baseline`. `noise`: what chance alone may do to `moved`,
-    the half width of a two-sided 1 − 2 `alpha` interval from the spread over seeds, pooled over the rows.
+    the half width of a two-sided 1 − 2 `alpha` interval from the spread over seeds, pooled over the rows; where no row
+    has two seeds, from that of the study's own runs, as two lengths of a seed share its images, weights and order and
+    vary no more than seeds do.
 
     `outcome`: `moves` where the difference moved by more than `delta` and more than chance does; `both rise` where
     both arms gained that much, and more than half of the difference between them, so that neither is at its end and
@@ -48,6 +50,8 @@ def length_check(
     runs["moved"] = (runs.full - runs.base) - (runs.half - runs.base_half)
     runs["gain"], runs["gain_baseline"] = runs.full - runs.half, runs.base - runs.base_half
     sds = {name: _pooled_sd(runs, name) for name in ("moved", "gain", "gain_baseline")}
+    spread = _between_seeds(cells, metric)
+    sds = {name: found if found[1] else _pooled_sd(spread, name) for name, found in sds.items()}
     counts = cells.drop_duplicates(KEY).set_index(KEY)[["n_labelled", "n_unlabelled"]]
     rows = []
     for key, part in runs.groupby(KEY):
@@ -168,6 +172,15 @@ def _pooled_sd(runs: pd.DataFrame, name: str) -> tuple[float, int]:
     free = int((groups.size() - 1).sum())
     squares = groups.apply(lambda values: float(((values - values.mean()) ** 2).sum())).sum() if free else 0.0
     return float(np.sqrt(squares / free)) if free else np.nan, free
+
+
+def _between_seeds(cells: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Runs of full length, a row a (way, l, u, seed), for their spread over seeds; a baseline counts once."""
+    ours = _values(cells[cells.method != SUPERVISED], metric, "gain")
+    ours = ours.merge(_values(cells[cells.method == SUPERVISED], metric, "gain_baseline", baseline=True), how="left")
+    ours["moved"] = ours.gain - ours.gain_baseline
+    ours.loc[ours.duplicated(["encoder", "l", "seed"]), "gain_baseline"] = np.nan
+    return ours
 
 
 def _limits(sds: Mapping[str, tuple[float, int]], alpha: float) -> dict[str, float]:

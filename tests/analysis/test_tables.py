@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from builders import column, grid, realistic, run_record, tables
 
-from sslfast.analysis.tables import CELL_KEY, collect, write_tables
+from sslfast.analysis.tables import CELL_KEY, collect, collect_shorter, write_tables
 from sslfast.errors import RecordError
 from sslfast.records import write_record
 
@@ -27,6 +27,21 @@ def test_a_cell_holds_what_its_record_says():
     assert (cell.test_accuracy, cell.test_macro_f1, cell.n_test) == (0.8, 0.79, 1000)
     assert (cell.status, cell.pool, cell.budget, cell.device) == ("ok", "all", "epochs", "cpu")
     assert (cell.seconds_pretrain, cell.version_torch) == (12.5, "2.6.0")
+
+
+def test_runs_of_less_length_are_in_a_table_of_their_own(tmp_path):
+    whole, base = run_record(), run_record("supervised")
+    half, passes = (replace(whole, spec=replace(whole.spec, length=length)) for length in ("half", "passes"))
+    paths = [tmp_path / f"{record.name}.json" for record in (whole, half, passes, base)]
+    for record, path in zip((whole, half, passes, base), paths, strict=True):
+        write_record(record, path)
+    cells, history = collect(paths)
+    assert set(cells.record) == set(collect(paths[::3])[0].record) == {whole.name, base.name}
+    assert len(history) == 2 * 3
+    found = collect_shorter(paths).set_index("record")
+    assert found.length.to_dict() == {f"{whole.name}-half": "half", f"{whole.name}-passes": "passes"}
+    assert set(cells) <= {*found, "record"}
+    assert collect_shorter(paths[::3]).empty
 
 
 def test_the_history_is_that_of_the_record():

@@ -1,7 +1,7 @@
 """Fixtures: a copy of the workflow, and a tiny study that was run once for all tests that only look at it."""
 
 import pytest
-from studies import TINY, Workflow
+from studies import HALVED, TINY, Workflow
 from test_killed import STUDY, results
 
 
@@ -20,6 +20,15 @@ def finished(tmp_path_factory):
     result = workflow.run(config=TINY, **own)
     assert result.returncode == 0, result.stderr
     workflow.output = result.stdout + result.stderr
+    return workflow
+
+
+@pytest.fixture(scope="session")
+def halved(tmp_path_factory) -> Workflow:
+    """A study by updates, run once, that checks its length: with runs of half of it, and of equal passes."""
+    workflow = Workflow(tmp_path_factory.mktemp("halved"))
+    result = workflow.run(config=HALVED)
+    assert result.returncode == 0, result.stderr
     return workflow
 
 

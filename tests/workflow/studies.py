@@ -25,6 +25,15 @@ TINY = {
     "classify": {"epochs": 2},
     "device": "cpu",
 }
+HALVED = {  # by updates, with runs of less length of the first of its seeds
+    **TINY,
+    "unlabelled": [0.2, 1],
+    "labelled": [0.3],
+    "seeds": 3,
+    "budget": "updates",
+    "pretrain": {"updates": 20},
+    "classify": {"updates": 80},
+}
 
 
 class Workflow:

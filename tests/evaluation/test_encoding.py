@@ -96,6 +96,19 @@ def test_a_cell_has_labelled_validation_and_test_images_and_no_test_labels(digit
     assert not hasattr(cell, "test_y")
 
 
+@pytest.mark.parametrize("label", [0.02, 0.05, 0.5])
+def test_who_has_few_labels_has_no_more_to_choose_by(digits, split, label):
+    rows = split.labelled(label)
+    n = min(len(rows), len(split.valid))
+    cell = encode_pixels(digits, split, rows)
+    chosen = split.valid[split.samples(n)]
+    assert len(cell.valid) == len(set(chosen)) == n
+    assert np.array_equal(cell.valid_y, digits.train.y[chosen])
+    assert len(np.unique(cell.valid_y)) == 10  # of all classes
+    own = encode(nn.Identity(), digits.train, chosen, split, pooling="flatten", precision="float32")
+    assert np.array_equal(cell.valid, own)
+
+
 def test_features_of_the_pixels_control_are_the_pixels(digits, split):
     cell = encode_pixels(digits, split, split.labelled(0.1))
     pixels = digits.test.x.flatten(1).double().numpy() / 255

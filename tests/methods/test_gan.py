@@ -204,7 +204,7 @@ def test_samples_become_like_digits_and_stay_different_from_each_other(make, enc
     assert 0.5 < rows[-1]["diversity"] < 1.5
     assert float((samples[:, None] - samples[None]).abs().amax((2, 3, 4)).fill_diagonal_(1).min()) > 0.1
     expected = {"epoch", "train_loss", "valid_loss", "real_accuracy", "fake_accuracy", "generator_loss", "diversity"}
-    assert set(rows[0]) == expected | {"images"}
+    assert set(rows[0]) == expected | {"updates", "images"}
     assert all(np.isfinite(value) for row in rows for value in row.values())
     assert all(row["train_loss"] > 0.05 for row in rows)  # neither network has won
     assert rows[-1]["generator_loss"] < 5

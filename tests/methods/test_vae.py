@@ -212,7 +212,7 @@ def test_traversals_change_one_latent_of_the_first_image_in_the_order_of_kl(make
 @pytest.mark.parametrize("encoder", ["original", "conv"])
 def test_it_learns_to_rebuild_digits_better_than_their_mean_and_its_samples_differ(make, encoder):
     learn, rows = fitted(lambda: make(encoder), 12, 5e-3)
-    assert list(rows[0]) == ["epoch", "train_loss", "valid_loss", "reconstruction", "kl", "rmse", "images"]
+    assert list(rows[0]) == ["epoch", "train_loss", "valid_loss", "reconstruction", "kl", "rmse", "updates", "images"]
     for name in ("train_loss", "valid_loss", "reconstruction", "rmse"):
         assert rows[-1][name] < rows[0][name]
     images = learn.dls.valid.one_batch()[1].as_subclass(torch.Tensor)

@@ -58,7 +58,8 @@ def headline(primary: pd.DataFrame, delta: float) -> str:
     if rows.empty:
         return "Not known: no seed has both a pre-trained and a supervised run."
     better, worse, equal, length = (rows[rows.outcome == name] for name in ("better", "worse", "equal", "length"))
-    everywhere = f"at all {len(rows)} numbers of labels" if len(rows) > 1 else f"with {_labels(rows)}"
+    n = "both" if len(rows) == 2 else f"all {len(rows)}"
+    everywhere = f"at {n} numbers of labels" if len(rows) > 1 else f"with {_labels(rows)}"
     small = " (less than is worth having)" if _small(rows, delta) else ""
     if len(better) == len(rows):
         beats = "Yes: pre-training on unlabelled images beats training on the labels alone"

@@ -52,7 +52,7 @@ def test_more_labels_never_get_fewer_updates_and_none_gets_fewer_than_two_thousa
 
 
 def test_what_is_left_open_is_as_measured():
-    assert [enough_updates(n) for n in (54, 900, 4_500)] == [2000, 2000, 7000]
+    assert enough_updates(54) == enough_updates(900) == 2000 < enough_updates(4_500) < enough_updates(45_000)
     auto = {"updates": "auto"}
     assert {length_of("pretrain", auto, "updates", n, 128).amount for n in (10, 45_000)} == {ENCODER_UPDATES}
-    assert length_of("classify", auto, "updates", 4_500, 128).amount == 7000
+    assert length_of("classify", auto, "updates", 4_500, 128).amount == enough_updates(4_500)

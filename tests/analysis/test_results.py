@@ -199,7 +199,7 @@ def test_the_verdict_begins_with_who_won():
         0
     ]
     assert first == (
-        "No: training on the labels alone beats the frozen pre-trained encoder at all 2 numbers of labels,"
+        "No: training on the labels alone beats the frozen pre-trained encoder at both numbers of labels,"
         " by 20.0 points."
     )
 

@@ -42,7 +42,7 @@ CHANGES = {  # key: another value than that of the tiny study
     "supervised.epochs": 3,
     **{f"{stage}.lr": 0.01 for stage in ("pretrain", "classify", "supervised")},
     **{f"{stage}.schedule": "constant" for stage in ("pretrain", "classify", "supervised")},
-    **{f"{stage}.wd": 0.1 for stage in ("pretrain", "classify", "supervised")},
+    **{f"{stage}.wd": 0.2 for stage in ("pretrain", "classify", "supervised")},
     "classify.dropout": 0.1,
     "supervised.dropout": 0.1,
     "classify.views": 2,
@@ -96,7 +96,7 @@ ONE_METHOD = {"pretrain": 1, "shuffle": 1, "classify": 4, "evaluate": 12, **END}
 ONE_EVALUATION = {"evaluate": 30, **END}  # of a random and of seven learned encoders with their shuffled ones, 2 labels
 EVERY_METHOD = {rule: n if rule in END else 7 * n for rule, n in ONE_METHOD.items()}
 OF_METHODS = {
-    "epochs": 3, "updates": 30, "lr": 0.01, "wd": 0.1, "schedule": "constant", "batch_size": 16, "denoise": 0.3,
+    "epochs": 3, "updates": 30, "lr": 0.01, "wd": 0.2, "schedule": "constant", "batch_size": 16, "denoise": 0.3,
     "mask": 0.3, "patch": 2, "loss_on": "hidden", "beta": 3, "latent": 7, "temperature": 0.3, "projector": [7],
     "views": {"crop": 0.3}, "invariance": 3, "variance": 3, "covariance": 3, "r1": 3,
 }  # fmt: skip
@@ -224,7 +224,7 @@ def test_how_test_images_are_split_off_matters_only_where_they_are(image_folder,
 def test_a_baseline_with_settings_of_its_own_does_not_follow_the_classifier(workflow):
     base = {**TINY, "supervised": {"lr": 0.01}}
     workflow.pretend(base)
-    plans = workflow.plans([changed(base, "classify.lr", 0.1), changed(base, "classify.wd", 0.1)])
+    plans = workflow.plans([changed(base, "classify.lr", 0.1), changed(base, "classify.wd", 0.2)])
     assert plans == [{"classify": 4, **END}, {"classify": 4, "supervised": 2, **END}]
 
 

@@ -18,6 +18,7 @@ SCHEMA = read_schema(Path(__file__).parents[1] / "workflow/schemas/config.schema
 OPTIONS = {"denoise": None, "mask": 0, "patch": 4, "loss_on": "all"}  # of the autoencoder, as configs have them
 N_TRAIN = 1000  # training images left after validation
 LOST = "a loss was not finite in epoch 2"
+DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 BATCH = 32
 UPDATES = 50  # from one validation to the next, where they are what is counted
 N_TEST = 1000  # so that any accuracy of three decimals has a confusion matrix

@@ -131,7 +131,7 @@ def test_updates_that_are_left_to_the_labels_are_what_those_need_and_a_share_of_
 
 def test_by_updates_divergence_is_told_in_updates(digits, split):
     _, record = supervised(digits, split, BY_UPDATES, replace(UPDATES, lr=1e30, schedule="constant"), l="0.1")
-    assert record.reason == "a loss was not finite in 2 updates"
+    assert record.reason == "a loss was not finite within 2 updates"
 
 
 def test_an_encoder_is_loaded_as_one_of_its_length_only(digits, split, tmp_path):

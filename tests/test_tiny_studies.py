@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from builders import DIGIT_NAMES
 from fastai.learner import Learner
 from torch import nn
 
@@ -30,8 +31,6 @@ from sslfast.stages import (
     shuffle,
     supervised,
 )
-
-from conftest import DIGIT_NAMES  # isort: skip
 
 SHAPES = [(2, 2), (2, 3), (2, 14), (3, 5), (10, 20)]  # classes, training images a class
 FIT = FitSettings(epochs=2, lr=3e-3)

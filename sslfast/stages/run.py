@@ -126,7 +126,8 @@ class StageRun:
             self.seconds[phase] += saved.seconds
         self.history = history.rows
         if diverged.epoch_diverged:
-            self.end("diverged", f"a loss was not finite in {self._until(diverged.epoch_diverged)}")
+            within = "in" if self.run.budget == "epochs" else "within"
+            self.end("diverged", f"a loss was not finite {within} {self._until(diverged.epoch_diverged)}")
         elif self.stage == "pretrain" and collapsed.epoch_collapsed:
             until = self._until(collapsed.epoch_collapsed)
             self.end("collapsed", f"all images had the same features or embeddings after {until}")

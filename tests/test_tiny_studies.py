@@ -37,7 +37,7 @@ FIT = FitSettings(epochs=2, lr=3e-3)
 
 
 def run(**changes) -> RunSettings:
-    return RunSettings(**{"study": "tiny", "batch_size": 32, "precision": "float32", **changes})
+    return RunSettings(**{"study": "tiny", "batch_size": 32, "budget": "epochs", "precision": "float32", **changes})
 
 
 @pytest.fixture(scope="session")

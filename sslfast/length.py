@@ -4,8 +4,22 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["ENCODER_UPDATES", "FULL", "HALF", "LENGTHS", "MOMENTS", "PASSES", "Length", "enough_updates", "length_of"]
+from .errors import ConfigError
 
+__all__ = [
+    "BUDGETS",
+    "ENCODER_UPDATES",
+    "FULL",
+    "HALF",
+    "LENGTHS",
+    "MOMENTS",
+    "PASSES",
+    "Length",
+    "enough_updates",
+    "length_of",
+]
+
+BUDGETS = ("updates", "epochs")  # what the length of training is counted in
 MOMENTS = 40  # validations in a fit of so many updates: curves need no more, and small sets would do little else
 ENCODER_UPDATES = 4000
 # A run is as long as its study says (FULL), or shorter, to see whether that changes a result (docs/design.md): HALF as
@@ -50,7 +64,10 @@ def length_of(stage: str, settings: Mapping, budget: str, n: int, batch_size: in
 
     `settings`: also `share`, of that length, for a shorter run. `updates: auto` is what `enough_updates` says, and for
     encoders `ENCODER_UPDATES`, whatever the number of images: so more images are not more training. `2x` is twice that.
+    Raises `ConfigError` for another budget.
     """
+    if budget not in BUDGETS:
+        raise ConfigError(f"budget: found {budget!r}, expected {' or '.join(BUDGETS)}")
     share = settings.get("share", 1)
     if budget == "epochs":
         epochs = max(1, math.floor(settings["epochs"] * share))

@@ -72,15 +72,17 @@ def main() -> None:
     options = parser.parse_args()
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}  # as Snakemake sets it for `threads: 1`
     with tempfile.TemporaryDirectory() as folder:
-        make_split = (
-            "from sslfast import load_dataset, make_split; from sslfast.data.splits import write_split; import sys;"
-            "write_split(make_split(load_dataset('digits', data_root=sys.argv[1]), 0), sys.argv[1] + '/split.parquet')"
-        )
-        subprocess.run([sys.executable, "-c", make_split, folder], check=True, env=env)
-
         given = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
         given |= {"dataset": "digits", "data_root": folder, "device": "cpu"}
         config = check_config(given, read_schema(ROOT / "workflow/schemas/config.schema.yaml"))
+        make_split = (
+            "from sslfast import load_dataset, make_split; from sslfast.data.splits import write_split; import sys;"
+            "folder, share = sys.argv[1], float(sys.argv[2]);"
+            "data = load_dataset('digits', data_root=folder, test_fraction=share);"
+            "write_split(make_split(data, 0), folder + '/split.parquet')"
+        )
+        command = [sys.executable, "-c", make_split, folder, str(config["test_fraction"])]
+        subprocess.run(command, check=True, env=env)
 
         def seconds(code: str, *arguments: str) -> float:
             start = time.perf_counter()

@@ -55,7 +55,7 @@ class Length:
 
 
 def enough_updates(n_labelled: int) -> int:
-    """Updates after which twice as many give no arm with so many labels more than 1.5 points; see docs/design.md."""
+    """Updates after which twice as many gave no arm over `original` more than about 1.5 points; see docs/design.md."""
     return max(2000, 1000 * round(2 * (n_labelled / 900) ** (2 / 3)))
 
 

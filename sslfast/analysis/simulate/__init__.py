@@ -8,13 +8,13 @@ import argparse
 
 import numpy as np
 
-from .curves import amount_for
-from .decision import LABELS, UNLABELLED, decide
-from .grids import Grid
-from .intervals import draw_means, holm, mean_interval, p_values, quantile
-from .plateau import plateau_of
-from .predict import gains
-from .surface import surface_points
+from ..curves import amount_for
+from ..decision import LABELS, UNLABELLED, decide
+from ..grids import Grid
+from ..intervals import draw_means, holm, mean_interval, p_values, quantile
+from ..plateau import plateau_of
+from ..predict import gains
+from ..surface import surface_points
 
 __all__ = [
     "WORLDS",

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from .checks import RANDOM, SUPERVISED, check_metric
-from .intervals import detectable, holm, outcomes, two_sided
-from .scores import SETTING, by_setting
+from .comparisons import compare, suspect_runs, verdicts
+from .intervals import detectable
+from .scores import SETTING
 from .words import badge, count, points, range_of_points, seeds
 
 __all__ = ["contrasts"]
@@ -20,41 +21,44 @@ def contrasts(
     *,
     delta: float = 0.015,
     alpha: float = 0.05,
+    test_images: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """`metric` minus that of `against` (`supervised` or `random`), paired by seed: a row a (encoder, l, method, u).
 
-    `difference` with its 95 % t interval (`low`, `high`), the two-sided `p`, and over how many seeds (`n_seeds`); seeds
-    for which either run is missing are dropped, and counted in `n_dropped`. `primary`: the comparisons fixed
-    beforehand, each method at its largest u against the baseline; `p_holm` corrects them for the number of l, by
-    Holm's method, for each encoder and method. All others are exploratory. `outcome` is `better` or `worse` (primary:
-    p_holm < `alpha`; else p < `alpha`), `equal` (two one-sided tests: within ± `delta`), `open`, or `unknown` (no
-    interval). `detectable`: the smallest true difference that so many seeds find in 80 % of studies. `sentence`: the
-    result in words.
+    `difference` with its 95 % interval (`low`, `high`), the two-sided `p`, and over how many seeds (`n_seeds`): see
+    `sslfast.analysis.paired`; seeds for which either run is missing are dropped, and counted in `n_dropped`.
+    `primary`: the comparisons fixed beforehand, each method at its largest u against the baseline. All of a study,
+    of every encoder, method and l, are one family: `p_holm` is corrected for it by Holm's method. All others are
+    exploratory. `outcome`: see `verdicts`. `detectable`: the smallest true difference that so many seeds find in 80 %
+    of studies, corrected as the family is. `sentence`: the result in words. `test_images`: see
+    `sslfast.analysis.test_images`; without it intervals speak of these test images.
 
     Pairing: seeds share images, order and weights, so their difference varies less than they do (Bouthillier et
     al. 2021, Accounting for variance in machine learning benchmarks).
     """
     check_metric(cells, metric)
-    other = cells.loc[cells.method == against, ["encoder", "l", "seed", metric]]
+    cells = cells.assign(suspect=suspect_runs(cells, metric))
+    other = cells.loc[cells.method == against, ["encoder", "l", "seed", metric, "suspect"]]
     ours = cells[~cells.method.isin([SUPERVISED, against])].merge(
-        other.rename(columns={metric: "other"}), on=["encoder", "l", "seed"], how="left"
+        other.rename(columns={metric: "other"}), on=["encoder", "l", "seed"], how="left", suffixes=("", "_other")
     )
-    found = by_setting(ours.assign(value=ours[metric] - ours["other"]), "value")
-    found = found.rename(columns={"mean": "difference", "n_missing": "n_dropped"})
-    found["p"] = two_sided(found.difference, found.se, found.n_seeds)
+    ours = ours.assign(value=ours[metric] - ours.other, suspect=ours.suspect | ours.suspect_other.eq(True))
+    if test_images is not None:
+        test_images = test_images[test_images.other == against]
+    found = compare(ours, test_images)
     largest = found.groupby(["encoder", "l", "method"]).u.transform("max")
     found["primary"] = (against == SUPERVISED) & (found.method != RANDOM) & (found.u == largest)
-    found["p_holm"] = np.nan
-    tested = found.primary & found.p.notna()
-    for _, rows in found[tested].groupby(["encoder", "method"]):
-        found.loc[rows.index, "p_holm"] = holm(rows.p)
-    found["outcome"] = outcomes(found, found.p_holm.where(found.primary, found.p), delta, alpha)
-    found["detectable"] = detectable(found.sd, found.n_seeds, alpha)
+    found = verdicts(found, found.primary, delta, alpha)
+    n_tests = np.where(found.primary, max(int((found.primary & found.p.notna()).sum()), 1), 1)
+    found["detectable"] = detectable(found.se, found.free, alpha / n_tests)
+    doubtful = ours[ours.suspect].groupby(SETTING).size()
+    found["n_suspect"] = doubtful.reindex(pd.MultiIndex.from_frame(found[SETTING])).fillna(0).to_numpy(int)
     learned = found[found.method != RANDOM]
     several = {name: learned[name].nunique() > 1 for name in ("encoder", "method")}
     found["sentence"] = [_sentence(row, against, delta, alpha, several) for row in found.itertuples()]
-    columns = ["n_unlabelled", "n_labelled", "difference", "low", "high", "n_seeds", "n_dropped", "p", "primary"]
-    return found[[*SETTING, *columns, "p_holm", "outcome", "detectable", "sentence"]]
+    columns = ["n_unlabelled", "n_labelled", "difference", "low", "high", "n_seeds", "n_dropped", "n_suspect"]
+    columns += ["p", "primary", "p_holm", "outcome", "detectable", "sentence"]
+    return found[[*SETTING, *columns]]
 
 
 def _sentence(row, against: str, delta: float, alpha: float, several: dict[str, bool]) -> str:
@@ -66,7 +70,8 @@ def _sentence(row, against: str, delta: float, alpha: float, several: dict[str, 
         return f"{where}, {who} cannot be compared with {OTHER[against]}: no seed has both runs."
     number = f"{points(row.difference, sign=True)}{range_of_points(row.low, row.high)}, {seeds(row.n_seeds)}"
     if row.outcome == "unknown":
-        return f"{where}, {who} compared with {OTHER[against]}: {number}, too few for an interval."
+        why = "too few for an interval" if row.sd != 0 else "all with the same difference, so chance is not known"
+        return f"{where}, {who} compared with {OTHER[against]}: {number}, {why}."
     outcome = {
         "better": "scores better than",
         "worse": "scores worse than",
@@ -78,11 +83,9 @@ def _sentence(row, against: str, delta: float, alpha: float, several: dict[str, 
     kind = f"; {badge(row.n_seeds)}" if badge(row.n_seeds) else ""
     if not row.primary:
         kind = "; exploratory, not corrected for the number of comparisons"
-    doubt = ""
+    doubt = f"; {seeds(row.n_suspect)} far from the others" if row.n_suspect else ""
     if row.outcome == "open":
         alone = row.primary and row.p < alpha
-        doubt = (
-            "; by itself the interval leaves out 0, but not once corrected for all numbers of labels" if alone else ""
-        )
+        doubt += "; by itself the interval leaves out 0, but not once corrected for all comparisons" if alone else ""
         doubt += f"; a difference below {points(row.detectable)} would often go unseen"
     return f"{where}, {who} {outcome} {OTHER[against]} ({number}{doubt}{kind})."

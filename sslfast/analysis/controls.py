@@ -1,11 +1,10 @@
 """What was learned, and what would have come without: pre-trained encoders against controls, paired by seed."""
 
-import numpy as np
 import pandas as pd
 
 from .checks import PIXELS, RANDOM, SHUFFLED, WITHOUT_ENCODER, check_metric
-from .intervals import holm, outcomes, two_sided
-from .scores import SETTING, by_setting
+from .comparisons import compare, suspect_runs, verdicts
+from .scores import SETTING
 from .words import count, evidence, points, range_of_points
 
 __all__ = ["controls"]
@@ -25,10 +24,11 @@ def controls(
 
     `control`: `random` (weights as they were drawn), `shuffled` (those of the same encoder in other places: what the
     scale of its weights alone explains, Raghu et al. 2019) or `pixels`, each only where the study has it. `difference`
-    with its 95 % t interval, `p_holm` (two-sided, by Holm's method over the rows of an encoder, evaluation and
-    control), `outcome` (`better`, `worse`, `equal` within `delta`, `open`, or `unknown`: too few seeds), `sentence`.
+    with its 95 % interval (see `sslfast.analysis.paired`), `p_holm` and `outcome` (see `verdicts`; the rows of an
+    evaluation and a control are a family), `sentence`.
     """
     check_metric(cells, metric)
+    cells = cells.assign(suspect=suspect_runs(cells, metric))
     learned = cells[~cells.method.isin([*WITHOUT_ENCODER, RANDOM]) & ~cells.method.str.startswith(SHUFFLED)]
     found = []
     for evaluate, ours in learned.groupby("evaluate"):
@@ -41,23 +41,17 @@ def controls(
             (PIXELS, cells[cells.method == PIXELS], ["l", "seed"]),
         ):
             if len(other):
-                pairs = ours.merge(other[[*key, metric]].rename(columns={metric: "other"}), on=key, how="left")
-                rows = by_setting(pairs.assign(value=pairs[metric] - pairs.other), "value")
-                found += [_judged(part, delta, alpha).assign(control=control, evaluate=evaluate)
-                          for _, part in rows.groupby("encoder")]  # fmt: skip
+                other = other[[*key, metric, "suspect"]].rename(columns={metric: "other"})
+                pairs = ours.merge(other, on=key, how="left", suffixes=("", "_other"))
+                doubtful = pairs.suspect | pairs.suspect_other.eq(True)
+                rows = compare(pairs.assign(value=pairs[metric] - pairs.other, suspect=doubtful))
+                judged = verdicts(rows, pd.Series(True, rows.index), delta, alpha)
+                found.append(judged.assign(control=control, evaluate=evaluate))
     if not found:
         return pd.DataFrame(columns=[*SETTING, "control", "evaluate", *COLUMNS])
     table = pd.concat(found, ignore_index=True)
     table["sentence"] = [_sentence(row, delta, learned.method.nunique() > 1) for row in table.itertuples()]
     return table[[*SETTING, "control", "evaluate", *COLUMNS]]
-
-
-def _judged(rows: pd.DataFrame, delta: float, alpha: float) -> pd.DataFrame:
-    rows = rows.rename(columns={"mean": "difference"})
-    p = pd.Series(two_sided(rows.difference, rows.se, rows.n_seeds), rows.index)
-    rows["p_holm"] = np.nan
-    rows.loc[p.notna(), "p_holm"] = holm(p.dropna())
-    return rows.assign(outcome=outcomes(rows, rows.p_holm, delta, alpha))
 
 
 def _sentence(row, delta: float, several: bool) -> str:

@@ -6,14 +6,16 @@ is trained as a whole: its score stands under every evaluation that has none of 
 """
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
 from ..errors import ResultsError
 from .checks import RANDOM, SUPERVISED, check_metric
-from .intervals import holm, two_sided
-from .scores import by_setting
+from .comparisons import compare, suspect_runs
+from .intervals import holm
+from .scores import by_setting, with_intervals
 from .words import count, evidence, points, range_of_points
 
 __all__ = [
@@ -39,7 +41,7 @@ def evaluation_scores(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.
     ranks; NaN without a result. Raises `ResultsError` without a column `evaluate` or `metric`, or where a run stands
     twice.
     """
-    found = _by_evaluation(_compared(cells, metric), metric)
+    found = _each_evaluation(_compared(cells, metric), lambda runs: with_intervals(by_setting(runs, metric)))
     means = found.groupby([*PLACE, "evaluate"])["mean"]
     found = found.assign(rank=means.rank(ascending=False), n_ranked=means.transform("count"))
     columns = ["n_unlabelled", "n_labelled", "mean", "low", "high", "n_seeds", "n_missing", "rank", "n_ranked"]
@@ -66,21 +68,22 @@ def rank_correlations(scores: pd.DataFrame) -> pd.DataFrame:
 def differences(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
     """A row an (encoder, u, l, first, second, evaluate): `first` minus `second`, two methods, paired by seed.
 
-    `difference` with its 95 % t interval (`low`, `high`), two-sided `p`, and `p_holm`, corrected by Holm's method for
-    all pairs and evaluations of the same encoder, u and l. Seeds for which either run is missing are dropped, and pairs
-    without a seed.
+    `difference` with its 95 % interval (`low`, `high`), two-sided `p` (see `sslfast.analysis.paired`), and `p_holm`,
+    corrected by Holm's method for all pairs and evaluations of the same encoder, u and l. Seeds for which either run is
+    missing are dropped, and pairs without a seed.
     """
     runs = _compared(cells, metric)
+    runs = runs.assign(suspect=suspect_runs(runs, metric))
     key = [*PLACE, "evaluate", "seed"]
-    both = runs.merge(runs[[*key, "method", metric]], on=key, suffixes=("", "_of_second"))
+    both = runs.merge(runs[[*key, "method", metric, "suspect"]], on=key, suffixes=("", "_of_second"))
     both = both[both.method < both.method_of_second]
     value = both[metric] - both[f"{metric}_of_second"]
     # no name holds a bar, see check_cells
-    both = both.assign(value=value, method=both.method + "|" + both.method_of_second)
-    found = _by_evaluation(both, "value").rename(columns={"mean": "difference"})
+    pair = both.method + "|" + both.method_of_second
+    both = both.assign(value=value, method=pair, suspect=both.suspect | both.suspect_of_second)
+    found = _each_evaluation(both, compare)
     found = found[found.n_seeds > 0].reset_index(drop=True)
     found[PAIR] = found.method.str.split("|", expand=True).reindex(columns=[0, 1])
-    found["p"] = two_sided(found.difference, found.se, found.n_seeds)
     found["p_holm"] = np.nan
     for _, rows in found[found.p.notna()].groupby(PLACE):
         found.loc[rows.index, "p_holm"] = holm(rows.p)
@@ -179,11 +182,11 @@ def _compared(cells: pd.DataFrame, metric: str) -> pd.DataFrame:
     return runs
 
 
-def _by_evaluation(runs: pd.DataFrame, value: str) -> pd.DataFrame:
-    """`by_setting` of `value`, an evaluation after the other."""
+def _each_evaluation(runs: pd.DataFrame, summarise: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """A table of settings of each evaluation, one after the other."""
     names = in_order(runs.evaluate.unique())
-    parts = [by_setting(runs[runs.evaluate == name], value).assign(evaluate=name) for name in names]
-    whole = pd.concat(parts, ignore_index=True) if parts else by_setting(runs, value).assign(evaluate="")
+    parts = [summarise(runs[runs.evaluate == name]).assign(evaluate=name) for name in names]
+    whole = pd.concat(parts, ignore_index=True) if parts else summarise(runs).assign(evaluate="")
     return whole.sort_values(PLACE, kind="stable", ignore_index=True)
 
 

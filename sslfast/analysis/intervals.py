@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy import optimize, special  # not stats, which takes half a second to import
 
 __all__ = [
@@ -16,15 +15,12 @@ __all__ = [
     "holm",
     "mean_interval",
     "mean_intervals",
-    "outcomes",
-    "p_values",
     "quantile",
-    "two_sided",
+    "score_intervals",
 ]
 
 MIN_SEEDS = 3  # below, an interval would say more about the method than about the data
 N_DRAWS = 1000
-ROUNDING = 1e-9  # a standard error below this is the rounding of identical scores
 
 
 @dataclass(frozen=True)
@@ -64,14 +60,18 @@ def mean_intervals(mean: np.ndarray, se: np.ndarray, n: np.ndarray, level: float
     return mean - half, mean + half
 
 
-def p_values(mean: np.ndarray, se: np.ndarray, n: np.ndarray, than: float = 0.0) -> np.ndarray:
-    """One-sided p-values of 'the true mean is not above `than`' (t test); NaN below three seeds.
+def score_intervals(mean: np.ndarray, se: np.ndarray, n: np.ndarray, level: float = 0.95) -> tuple:
+    """`mean_intervals` of scores, which lie between 0 and 1: so do their ends.
 
-    Two-sided: `2 * min(p, 1 - p)`. A standard error of 0 (identical scores) is taken as rounding.
+    The t interval's half width is taken on the logit scale, through its slope at the mean. (A t interval of logits
+    would weigh low scores more, and covers less.) NaN where all seeds score the same: that says nothing of chance.
     """
-    n = np.asarray(n)
-    t = (np.asarray(mean) - than) / np.maximum(se, ROUNDING)
-    return np.where(n >= MIN_SEEDS, special.stdtr(np.maximum(n - 1, 1), -t), np.nan)
+    mean, se = np.asarray(mean, float), np.asarray(se, float)
+    inside = (mean > 0) & (mean < 1) & (se > 0)
+    safe = np.where(inside, mean, 0.5)
+    low, high = mean_intervals(np.zeros(mean.shape), se / (safe * (1 - safe)), n, level)
+    ends = (special.expit(special.logit(safe) + end) for end in (low, high))
+    return tuple(np.where(inside, end, np.nan) for end in ends)
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -112,25 +112,26 @@ def quantile(draws: np.ndarray, level: float) -> np.ndarray:
     return np.quantile(draws, level, axis=0, method="inverted_cdf")
 
 
-def detectable(sd: np.ndarray, n: np.ndarray, alpha: float = 0.05, power: float = 0.8) -> np.ndarray:
-    """The smallest true difference that a paired t test at `alpha` finds with chance `power`; NaN below three seeds.
+def detectable(se: np.ndarray, free: np.ndarray, alpha: np.ndarray | float = 0.05, power: float = 0.8) -> np.ndarray:
+    """The smallest true difference that a two-sided t test at `alpha` finds with chance `power`.
 
-    `sd`: standard deviation over seeds of the differences, taken as known.
+    `se`: the standard error of the difference, NaN where there is none, estimated with `free` degrees of freedom.
     """
-    n = np.asarray(n)
-    effects = {k: _effect(int(k), alpha, power) for k in np.unique(n[n >= MIN_SEEDS])}
-    return np.asarray(sd) * np.array([effects.get(k, np.nan) for k in n.ravel()]).reshape(n.shape)
+    se, free, alpha = np.broadcast_arrays(np.asarray(se, float), free, alpha)
+    effects = [_effect(round(f, 1), a, power) if np.isfinite(s) else np.nan
+               for s, f, a in zip(se.ravel(), free.ravel().tolist(), alpha.ravel().tolist(), strict=True)]  # fmt: skip
+    return se * np.reshape(effects, se.shape)
 
 
-@functools.lru_cache
-def _effect(n: int, alpha: float, power: float) -> float:
-    """That difference in standard deviations (noncentral t)."""
-    limit = special.stdtrit(n - 1, 1 - alpha / 2)
+@functools.lru_cache(10_000)
+def _effect(free: float, alpha: float, power: float) -> float:
+    """That difference in standard errors (noncentral t)."""
+    limit = special.stdtrit(free, 1 - alpha / 2)
 
-    def missing(d: float) -> float:  # scipy has no value (NaN) far out, where power is 1
-        return np.nan_to_num(1 - special.nctdtr(n - 1, d * np.sqrt(n), limit), nan=1.0) - power
+    def missing(effect: float) -> float:  # scipy has no value (NaN) far out, where power is 1
+        return np.nan_to_num(1 - special.nctdtr(free, effect, limit), nan=1.0) - power
 
-    return optimize.brentq(missing, 1e-3, 1e3)
+    return optimize.brentq(missing, 1e-3, 1e4)
 
 
 def _mean_and_error(values: np.ndarray) -> tuple[float, float]:
@@ -139,23 +140,3 @@ def _mean_and_error(values: np.ndarray) -> tuple[float, float]:
     if np.ptp(values) == 0:  # the mean of identical numbers may differ from them in the last digit
         return values[0], 0.0 if len(values) > 1 else np.nan
     return values.mean(), values.std(ddof=1) / np.sqrt(len(values))
-
-
-def two_sided(difference: pd.Series, se: pd.Series, n_seeds: pd.Series) -> np.ndarray:
-    """Two-sided p-values of differences from 0, NaN where `p_values` has none."""
-    above = p_values(difference, se, n_seeds)
-    return 2 * np.minimum(above, 1 - above)
-
-
-def outcomes(found: pd.DataFrame, p: pd.Series, delta: float, alpha: float) -> np.ndarray:
-    """What each `difference` (with `se`, `n_seeds`) shows, in a word.
-
-    `better` or `worse` where its two-sided `p` is below `alpha`, `equal` where it lies within ± `delta` (two one-sided
-    tests), else `open`; `unknown` where there is no p.
-    """
-    within = np.maximum(
-        p_values(-found.difference, found.se, found.n_seeds, -delta),
-        p_values(found.difference, found.se, found.n_seeds, -delta),
-    )
-    choices = [p.isna(), (p < alpha) & (found.difference > 0), p < alpha, within < alpha]
-    return np.select(choices, ["unknown", "better", "worse", "equal"], "open")

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from .grids import Grid, complete, each_label, grids
-from .intervals import holm, mean_intervals, p_values
+from .intervals import MIN_SEEDS, holm
+from .paired import Paired, moderated, suspects
 from .words import count, evidence, fraction, points
 
-__all__ = ["Plateau", "plateau_of", "plateaus"]
+__all__ = ["Plateau", "plateau_of", "plateaus", "plateaus_of"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Plateau:
     `index`: the smallest u from which on more is worth less than δ; None: not shown. `last_gain` with
     `last_gain_low`, `last_gain_high`: what the last step, to the largest u, gained, with its one-sided limits at 1 − α.
     `better_inside`: a smaller u that scored better than the largest (by `inside_gain`), None if none is shown to.
+    `n_seeds`: the fewest that any two amounts have in common; `n_dropped`: the others.
     """
 
     index: int | None
@@ -31,57 +33,95 @@ class Plateau:
     n_dropped: int
 
 
-def plateau_of(scores: np.ndarray, delta: float = 0.015, alpha: float = 0.05) -> Plateau:
-    """The plateau of `scores` `[S, U]`, seeds by increasing u (two or more), NaN for a missing run.
+def plateaus_of(
+    scores: np.ndarray, n_labelled: np.ndarray | None = None, delta: float = 0.015, alpha: float = 0.05,
+    control: bool = False,
+) -> list[Plateau | None]:  # fmt: skip
+    """The plateau of each curve of `scores` `[S, L, U]` (seeds, numbers of labels, increasing u), NaN for missing runs.
 
-    With D_i = score(largest u) − score(u_i) a seed, H0: mean D_i ≥ `delta` is rejected if its upper limit
-    at 1 − `alpha` is below `delta`; tested from the largest u downwards, stopping at the first that is not rejected.
-    So at most a share `alpha` of studies names a u that is too small: the first true H0 on the way down has to be
-    rejected for that, and that is one test (fixed-sequence testing; Maurer, Hothorn & Lehmacher 1995). Naming the
-    smallest u that passes would err far more often. Seeds with a missing run are dropped.
+    None for a curve with fewer than two amounts. With D_ik = score(u_k) − score(u_i) a seed, u_i passes if the upper
+    limits at 1 − `alpha` of *all* D_ik with k > i are below `delta`: no larger amount, not only the largest, is worth
+    that much more (an intersection-union test: each is tested at `alpha`, and all have to pass; Berger 1982). Tested
+    from the largest u downwards, stopping at the first that does not pass. So at most a share `alpha` of studies
+    names a u that is too small: the first true H0 on the way down has to be rejected for that, and that is one test
+    (fixed-sequence testing; Maurer, Hothorn & Lehmacher 1995). Naming the smallest u that passes would err far more
+    often. Spreads over seeds: see `moderated`; `control` says that the first u is the random control, which has its
+    own.
     """
-    whole = complete(scores)
-    used = scores[whole]
-    n, n_dropped = len(used), int((~whole).sum())
-    gains = used[:, -1:] - used[:, :-1]
-    if not n:
-        return Plateau(None, np.nan, np.nan, np.nan, None, np.nan, 0, n_dropped)
-    mean = gains.mean(axis=0)
-    se = gains.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.full(mean.shape, np.nan)
-    low, high = mean_intervals(mean, se, n, level=1 - 2 * alpha)
-    passed = high < delta
-    run = int(np.argmin(passed[::-1])) if not passed.all() else len(passed)  # unbroken, from the top
-    index = len(passed) - run if run else None
-    p = p_values(-mean, se, n)
-    shown = holm(p) < alpha  # False without p-values
-    best = int(np.argmin(np.where(shown, mean, np.inf))) if shown.any() else None
+    first, second = np.triu_indices(scores.shape[2], 1)
+    if not len(first):
+        return [None] * scores.shape[1]
+    gains = _gains(scores, n_labelled, first, second, control)
+    low, high = gains.interval(1 - 2 * alpha)
+    return [_plateau(scores[:, i], first, second, gains, (low, high), i, delta, alpha) for i in range(scores.shape[1])]
+
+
+def plateau_of(scores: np.ndarray, delta: float = 0.015, alpha: float = 0.05) -> Plateau | None:
+    """`plateaus_of` a single curve `[S, U]`."""
+    return plateaus_of(scores[:, None], None, delta, alpha)[0]
+
+
+def _gains(scores: np.ndarray, n_labelled, first: np.ndarray, second: np.ndarray, control: bool) -> Paired:
+    """The differences of all pairs of u, `[L, pairs]`."""
+    doubtful = suspects(scores)
+    differences, doubtful = scores[:, :, second] - scores[:, :, first], doubtful[:, :, first] | doubtful[:, :, second]
+    parts = [np.flatnonzero((first == 0) & control), np.flatnonzero((first > 0) | (not control))]
+    found = [moderated(differences[:, :, pairs], n_labelled, doubtful[:, :, pairs]) for pairs in parts if len(pairs)]
+    back = np.argsort(np.concatenate(parts))
+    whole = (np.concatenate([getattr(part, name) for part in found], axis=1) for name in ("mean", "se", "free", "n"))
+    return Paired(*(values[:, back] for values in whole))
+
+
+def _plateau(curve, first, second, gains: Paired, limits: tuple, i: int, delta: float, alpha: float) -> Plateau | None:
+    """Of `curve` `[S, U]`, the `i`-th number of labels of `gains`."""
+    measured = np.flatnonzero(np.isfinite(curve).any(axis=0))
+    if len(measured) < 2:
+        return None
+    low, high = (limit[i] for limit in limits)
+    known = np.isin(first, measured) & np.isin(second, measured)
+    below = measured[:-1]
+    passed = np.array([(high[known & (first == u)] < delta).all() for u in below])
+    index = None
+    for u, good in zip(below[::-1], passed[::-1], strict=True):
+        if not good:
+            break
+        index = int(np.searchsorted(measured, u))
+    whole = known & (second == measured[-1])  # of each smaller u to the largest, in order
+    last = np.flatnonzero(whole)[-1]
+    n = int(gains.n[i][known].min())
+    p = np.where(np.isfinite(gains.se[i][whole]), gains.below()[i][whole], 1.0)
+    mean = gains.mean[i][whole]
+    better = holm(p) < alpha
+    best = int(np.argmin(np.where(better, mean, np.inf))) if better.any() else None
     inside = float(-mean[best]) if best is not None else np.nan
-    return Plateau(index, float(mean[-1]), float(low[-1]), float(high[-1]), best, inside, n, n_dropped)
+    step = float(gains.mean[i][last]), float(low[last]), float(high[last])
+    return Plateau(index, *step, best, inside, n, len(curve) - n)
 
 
 def plateaus(
     cells: pd.DataFrame, metric: str = "test_macro_f1", *, delta: float = 0.015, alpha: float = 0.05
 ) -> pd.DataFrame:
-    """The plateau at each labelled fraction: a row a (encoder, method, l); `alpha` is shared among the l.
+    """The plateau at each labelled fraction: a row a (encoder, method, l); `alpha` is shared among all of a study.
 
     `shown`; `u` and `n_unlabelled`, the smallest amount from which on more is worth less than `delta` (NaN if not
     shown); `last_gain` of the last step and its one-sided limits `last_gain_low`, `last_gain_high`; `better_u`, a
-    smaller u that is shown to score better than the largest; `n_seeds`, `n_dropped`; `sentence`. To find the right u
-    in 80 % of studies with δ = 1.5 points takes 3, 4 or 6 seeds if paired differences have an sd of 0.5, 0.75 or 1.
+    smaller u that is shown to score better than the largest; `n_seeds`, `n_dropped`; `sentence`.
     """
     rows = []
-    for grid in grids(cells, metric):
-        labels = list(each_label(grid))
-        for i, row in labels:
+    made = grids(cells, metric)
+    n_curves = max(sum(len(list(each_label(grid))) for grid in made), 1)
+    for grid in made:
+        curves = plateaus_of(grid.scores, grid.n_labelled, delta, alpha / n_curves, bool((grid.unlabelled == 0).any()))
+        for i, row in each_label(grid):
+            found = curves[i]
             measured = np.isfinite(grid.scores[:, i]).any(axis=0)
             us, counts = grid.unlabelled[measured], grid.n_unlabelled[i][measured]
-            if measured.sum() < 2:
+            if found is None:
                 row |= {"shown": False, "n_seeds": int(complete(grid.scores[:, i][:, measured]).sum())}
                 row["n_dropped"] = len(grid.seeds) - row["n_seeds"]
                 row["sentence"] = f"{_where(grid, row)}: no plateau can be looked for with fewer than two amounts."
                 rows.append(row)
                 continue
-            found = plateau_of(grid.scores[:, i][:, measured], delta, alpha / len(labels))
             shown, better = found.index is not None, found.better_inside
             rows.append(
                 row
@@ -109,11 +149,12 @@ def _where(grid: Grid, row: dict) -> str:
 
 def _sentence(grid: Grid, row: dict, found: Plateau, us: np.ndarray, counts: np.ndarray, delta: float) -> str:
     if not found.n_seeds:
-        return f"{_where(grid, row)}: no plateau can be looked for, no seed has every run."
+        return f"{_where(grid, row)}: no plateau can be looked for, two amounts have no seed in common."
     kind = evidence(found.n_seeds)
     last = f"from {count(counts[-2])} to {count(counts[-1])} unlabelled images"
     if not np.isfinite(found.last_gain_high):
-        text = f"the step {last} changed the score by {points(found.last_gain, sign=True)}, too few seeds for more"
+        why = "too few seeds for more" if found.n_seeds < MIN_SEEDS else "alike in all seeds, so chance is not known"
+        text = f"the step {last} changed the score by {points(found.last_gain, sign=True)}, {why}"
     elif found.index is not None:
         at = f"{count(counts[found.index])} unlabelled images ({fraction(us[found.index])})"
         if us[found.index] == 0:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .checks import CELL_KEY, RANDOM, SUPERVISED
+from .intervals import mean_intervals
 from .scores import SETTING, by_setting
 from .units import unit_of
 from .words import badge, count, listed, points, range_of_points, seeds, who
@@ -40,6 +41,7 @@ def still_rising(
     runs.loc[runs.status != "ok", "gain"] = np.nan
     runs["decays"] = runs.setting_schedule == "one_cycle" if "setting_schedule" in runs else False
     found = by_setting(runs, "gain").rename(columns={"mean": "gain"})
+    found["low"], found["high"] = mean_intervals(found.gain, found.se, found.n_seeds)
     decays = runs.groupby(SETTING, dropna=False, sort=True).decays.any().to_numpy()
     found["known"] = ~decays & (found.n_seeds > 0)
     found["rising"] = found.known & (found.gain > delta)

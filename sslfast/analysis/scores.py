@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from .checks import check_metric, check_number
-from .intervals import mean_intervals
+from .intervals import score_intervals
 
-__all__ = ["SETTING", "accuracy_targets", "by_setting", "scores"]
+__all__ = ["SETTING", "accuracy_targets", "by_setting", "scores", "with_intervals"]
 
 SETTING = ["encoder", "l", "method", "u"]
 
@@ -24,7 +24,7 @@ def scores(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
     runs that finished; a run that stopped early was not faster.
     """
     check_metric(cells, metric)
-    table = by_setting(cells, metric)
+    table = with_intervals(by_setting(cells, metric))
     finished = cells[cells.status == "ok"]
     names = [name for name in ("seconds_pretrain", "seconds_classify") if name in cells]
     names += [name for name in cells if name.startswith("encoder_")]
@@ -37,9 +37,9 @@ def scores(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
 
 
 def by_setting(table: pd.DataFrame, value: str) -> pd.DataFrame:
-    """One row a setting of `table`: counts, mean, sd, se, low, high of `value` over seeds, n_seeds, n_missing.
+    """One row a setting of `table`: counts, mean, sd, se of `value` over seeds, n_seeds, n_missing.
 
-    `table`: a row a run, `value` NaN where there is none. The intervals are 95 % t intervals, NaN below three seeds.
+    `table`: a row a run, `value` NaN where there is none.
     """
     groups = table.groupby(SETTING, dropna=False, sort=True)
     found = groups.agg(
@@ -56,11 +56,16 @@ def by_setting(table: pd.DataFrame, value: str) -> pd.DataFrame:
     found.loc[identical, "mean"] = found.most[identical]
     found.loc[identical & (found.n_seeds > 1), "sd"] = 0.0
     se = found.sd / np.sqrt(found.n_seeds)
-    low, high = mean_intervals(found["mean"], se, found.n_seeds)
-    found = found.assign(se=se, low=low, high=high, n_missing=found.n_runs - found.n_seeds)
+    found = found.assign(se=se, n_missing=found.n_runs - found.n_seeds)
     found = found.astype({"n_unlabelled": int, "n_labelled": int})
-    order = ["n_unlabelled", "n_labelled", "mean", "sd", "se", "low", "high", "n_seeds", "n_missing"]
+    order = ["n_unlabelled", "n_labelled", "mean", "sd", "se", "n_seeds", "n_missing"]
     return found[[*SETTING, *order]]
+
+
+def with_intervals(scores: pd.DataFrame) -> pd.DataFrame:
+    """`by_setting` of scores with `low` and `high`, their 95 % intervals: see `score_intervals`."""
+    low, high = score_intervals(scores["mean"], scores.se, scores.n_seeds)
+    return scores.assign(low=low, high=high)
 
 
 def accuracy_targets(cells: pd.DataFrame, targets: Sequence[float] | None = None) -> list[float]:

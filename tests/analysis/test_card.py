@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from builders import cells_of, realistic, results_table
+from builders import cells_of, noise, realistic, results_table
 
 from sslfast.analysis.card import card
 from sslfast.analysis.decision import Prices
@@ -69,15 +69,18 @@ def test_several_ways_of_pretraining_each_get_their_line():
 
 def test_where_ways_of_pretraining_differ_each_says_whether_more_images_help_it():
     def flat_and_rising(encoder, u, seed, **_):
-        return 0.5 + 0.001 * seed + (0.2 * float(u or 0) if encoder == "conv" else 0)
+        return 0.5 + noise(0.001, encoder, u, seed) + (0.2 * float(u or 0) if encoder == "conv" else 0)
 
     shape = {"us": ["0.1", "0.5", "1"], "ls": ["0.1"], "seeds": range(5)}
     made = card_of(cells_of(flat_and_rising, encoders=["original", "conv"], **shape))
-    assert sorted(text for question, text in made.answers if question == "More unlabelled images?") == [
+    conv, original = sorted(text for question, text in made.answers if question == "More unlabelled images?")
+    assert conv.startswith(
         "autoencoder, conv: They may still help; no point beyond which they stop is shown: the last step may still"
-        " have gained up to 10.0 points.",
-        "autoencoder, original: At every number of labels, more than 100 of them gain less than 1.5 points.",
-    ]
+        " have gained up to 10."
+    )
+    assert original == (
+        "autoencoder, original: At every number of labels, more than 100 of them gain less than 1.5 points."
+    )
     alike = card_of(cells_of(lambda encoder, **run: flat_and_rising("conv", **run), encoders=["a", "b"], **shape))
     assert [question for question, _ in alike.answers].count("More unlabelled images?") == 1
 

@@ -10,7 +10,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-from sslfast.analysis.intervals import Estimate, detectable, draw_means, holm, mean_interval, p_values, quantile
+from sslfast.analysis.intervals import Estimate, detectable, draw_means, holm, mean_interval, quantile, score_intervals
 from sslfast.analysis.simulate import draw_coverage
 
 SCORES = [0.481, 0.472, 0.490, 0.466, 0.479]
@@ -65,9 +65,26 @@ def test_missing_values_are_dropped_and_not_counted():
     assert math.isnan(too_few.low)
 
 
-def test_identical_scores_have_an_interval_of_no_width():
+def test_identical_values_have_an_interval_of_no_width_but_identical_scores_say_nothing_of_chance():
     found = mean_interval([0.25, 0.25, 0.25])
     assert (found.low, found.mean, found.high) == (0.25, 0.25, 0.25)
+    assert np.isnan(score_intervals(np.array([0.25]), np.array([0.0]), np.array([3]))).all()
+
+
+@given(st.lists(st.floats(0, 1), min_size=3, max_size=10))
+def test_intervals_of_scores_stay_among_scores_and_hold_their_mean(values):
+    mean, se = np.mean(values), np.std(values, ddof=1) / math.sqrt(len(values))
+    low, high = score_intervals(np.array([mean]), np.array([se]), np.array([len(values)]))
+    if np.isfinite(low[0]):
+        assert 0 <= low[0] <= mean + 1e-9 and mean - 1e-9 <= high[0] <= 1
+
+
+@pytest.mark.parametrize("mean, sd", [(0.45, 0.01), (0.81, 0.04), (0.97, 0.01)])
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_intervals_of_scores_cover_as_often_as_they_say(n, mean, sd):
+    samples = np.random.default_rng(0).normal(mean, sd, (2000, n))
+    low, high = score_intervals(samples.mean(1), samples.std(1, ddof=1) / math.sqrt(n), np.full(2000, n))
+    assert 0.93 < np.mean((low <= mean) & (mean <= high)) < 0.97
 
 
 def test_the_text_shows_the_interval_only_where_there_is_one():
@@ -123,21 +140,9 @@ def test_holm_is_that_of_statsmodels(p):
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
 
 
-@pytest.mark.parametrize("than", [0.0, 0.47])
-def test_p_values_are_those_of_a_t_test(than):
-    expected = stats.ttest_1samp(SCORES, than, alternative="greater").pvalue
-    se = np.std(SCORES, ddof=1) / math.sqrt(5)
-    assert p_values(np.mean(SCORES), se, 5, than) == pytest.approx(expected)
-
-
-def test_identical_scores_are_sure_and_the_rounding_of_zero_is_no_difference():
-    assert p_values(0.1, 0.0, 3) < 1e-6
-    assert p_values(1e-17, 1e-18, 3) == pytest.approx(0.5)
-    assert np.isnan(p_values(0.1, 0.01, 2))
-
-
 @pytest.mark.parametrize("n", [3, 5, 10])
 def test_the_detectable_difference_is_found_in_80_of_100_studies(n):
     expected = TTestPower().solve_power(nobs=n, alpha=0.05, power=0.8)
-    assert detectable(0.01, n) == pytest.approx(0.01 * expected, rel=1e-3)
-    assert np.isnan(detectable(0.01, 2))
+    assert detectable(0.01 / math.sqrt(n), n - 1) == pytest.approx(0.01 * expected, rel=1e-3)
+    assert np.isnan(detectable(np.nan, 2))
+    assert detectable(0.01, 4, alpha=0.01) > detectable(0.01, 4)

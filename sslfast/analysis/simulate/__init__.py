@@ -11,50 +11,21 @@ import numpy as np
 from ..curves import amount_for
 from ..decision import LABELS, UNLABELLED, decide
 from ..grids import Grid
-from ..intervals import draw_means, holm, mean_interval, p_values, quantile
-from ..plateau import plateau_of
+from ..intervals import draw_means, quantile
 from ..predict import gains
 from ..surface import surface_points
 
 __all__ = [
     "WORLDS",
-    "contrast_false_rate",
     "decision_rates",
     "draw_coverage",
     "equivalence_coverage",
-    "interval_coverage",
     "made_up_grid",
-    "plateau_false_rate",
-    "plateau_power",
 ]
 
 LABELLED = np.array([0.02, 0.05, 0.1, 0.3, 0.5])
 FRACTIONS = np.array([0.01, 0.03, 0.1, 0.3, 1.0])
 N_TRAIN = 45000
-
-
-def interval_coverage(n_seeds: int, repeats: int = 2000, seed: int = 0, level: float = 0.95) -> float:
-    """Share of `mean_interval`s that hold the true mean."""
-    samples = np.random.default_rng(seed).normal(0.45, 0.0075, (repeats, n_seeds))
-    found = [mean_interval(sample, level) for sample in samples]
-    return float(np.mean([e.low <= 0.45 <= e.high for e in found]))
-
-
-def contrast_false_rate(
-    n_seeds: int, repeats: int = 2000, seed: int = 0, n_labels: int = 5, alpha: float = 0.05
-) -> float:
-    """Share of studies that call pre-training better or worse at any number of labels, where in truth it is neither.
-
-    Seeds share part of their noise, so the comparisons of a study are not independent, which Holm's method allows.
-    """
-    rng = np.random.default_rng(seed)
-    false = 0
-    for _ in range(repeats):
-        differences = _noise(rng, n_seeds, n_labels, 0.0075)
-        se = differences.std(axis=0, ddof=1) / np.sqrt(n_seeds)
-        p = p_values(differences.mean(axis=0), se, n_seeds)
-        false += bool((holm(2 * np.minimum(p, 1 - p)) < alpha).any())
-    return false / repeats
 
 
 def draw_coverage(n_seeds: int, repeats: int = 1000, seed: int = 0, level: float = 0.95, sd: float = 0.0075) -> float:
@@ -85,44 +56,6 @@ def equivalence_coverage(
         found = amount_for(amounts, drawn[:, :-1], drawn[:, -1:])[:, 0]
         hits += quantile(found, (1 - level) / 2) <= truth <= quantile(found, (1 + level) / 2)
     return hits / repeats
-
-
-def plateau_false_rate(
-    n_seeds: int, repeats: int = 2000, seed: int = 0, sd: float = 0.0075, delta: float = 0.015, alpha: float = 0.05
-) -> dict[str, float]:
-    """Share of studies that name a u from which on more is in truth worth `delta` or more, for several curves.
-
-    The worst case is a gain of exactly `delta`, at the last step or further down. `smallest that passes` is the rule
-    that `plateau_of` does not use, where all gain `delta`.
-    """
-    rng = np.random.default_rng(seed)
-    curves = {  # what is still to gain from each u, in δ
-        "the last step gains δ": np.array([4, 3, 2, 1, 0]),
-        "all gain δ": np.array([1, 1, 1, 1, 0]),
-        "δ below a plateau": np.array([2, 1, 0.2, 0.1, 0]),
-        "smallest that passes": np.array([1, 1, 1, 1, 0]),
-    }
-    rates = {}
-    for name, gain in curves.items():
-        false = 0
-        for _ in range(repeats):
-            scores = 0.45 - delta * gain + _noise(rng, n_seeds, len(gain), sd, shared=False)
-            if name == "smallest that passes":
-                found = next((k for k in range(4) if plateau_of(scores[:, [k, 4]], delta, alpha).index == 0), None)
-            else:
-                found = plateau_of(scores, delta, alpha).index
-            false += found is not None and gain[found] >= 1
-        rates[name] = false / repeats
-    return rates
-
-
-def plateau_power(
-    n_seeds: int, repeats: int = 1000, seed: int = 0, sd: float = 0.0075, delta: float = 0.015, alpha: float = 0.05
-) -> float:
-    """Share of studies that name the right u of a curve that is flat from there on and lies 2 δ lower below."""
-    rng, gain = np.random.default_rng(seed), np.array([4, 2, 0, 0, 0])
-    studies = (0.45 - delta * gain + _noise(rng, n_seeds, 5, sd, shared=False) for _ in range(repeats))
-    return float(np.mean([plateau_of(scores, delta, alpha).index == 2 for scores in studies]))
 
 
 # score at labels x and unlabelled images y, as shares of the largest amounts of the grid, with coefficients a and b
@@ -210,12 +143,6 @@ def main() -> None:
     given = {"repeats": options.repeats, "seed": options.seed}
     for n in (3, 5, 10):
         print(f"{n} seeds")
-        for measure in (interval_coverage, draw_coverage, equivalence_coverage):
-            print(f"  {measure.__name__:22} {measure(n, **given):.3f} (nominal 0.95)")
-        print(f"  contrast called wrongly {contrast_false_rate(n, **given):.3f} (any of five; at most 0.05)")
-        for name, rate in plateau_false_rate(n, **given).items():
-            print(f"  plateau named wrongly   {rate:.3f} ({name}; at most 0.05 but for the rule not used)")
-        print(f"  plateau named rightly   {plateau_power(n, **given):.3f} (sd 0.75 points, δ 1.5 points)")
         for levels in (5, 3, 2):
             for sd in (0.005, 0.01):
                 rates = decision_rates(n, sd=sd, levels=levels, **given)

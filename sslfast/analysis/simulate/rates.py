@@ -46,7 +46,7 @@ class Rate:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        return BOUNDS[self.claim.split()[0]]
+        return BOUNDS[self.claim.split()[0].rstrip(":")]
 
     @property
     def beyond(self) -> bool:

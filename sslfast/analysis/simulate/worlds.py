@@ -28,14 +28,16 @@ class Noise:
 
     `tails`: degrees of freedom of Student's t that it is drawn from (None: normal). `loud`: the arm whose own noise is
     four times as large (`baseline`, or a method). `few_labels`: how much larger `sd` is with the fewest labels than
-    with the most. `collapsed`, `missing`: shares of runs that end at chance with status ok, or have no result.
-    `test_images`: how many there are; they are the same for all seeds (None: more than can be counted).
+    with the most; `few_unlabelled`: the same of an arm's own noise. `collapsed`, `missing`: shares of runs that end at
+    chance with status ok, or have no result. `test_images`: how many there are; they are the same for all seeds (None:
+    more than can be counted).
     """
 
     sd: float = 0.0075
     tails: float | None = None
     loud: str = ""
     few_labels: float = 1.0
+    few_unlabelled: float = 1.0
     collapsed: float = 0.0
     missing: float = 0.0
     test_images: int | None = None
@@ -82,6 +84,7 @@ def draw(world: World, n_seeds: int, rng: np.random.Generator) -> Study:
     grids = []
     for method, true in truth.items():
         own = _own(rng, noise, (n_seeds, n_l, n_u), method)
+        own = own * np.geomspace(noise.few_unlabelled, 1, n_u)
         scores = true + images[method] + sd[:, None] * (common[:, :, None] + own)
         title = method if len(truth) > 1 else ""
         grids.append(
@@ -175,6 +178,9 @@ WORLDS = {world.name: world for world in (
     _with(_NULL, "louder method", {"loud": "autoencoder"}),
     _with(_NULL, "one loud method of 6", {"loud": "gan"}, gains=dict.fromkeys(_METHODS, _nothing)),
     _with(_NULL, "louder with few labels", {"few_labels": 4}),
+    _with(_NULL, "quieter with few labels", {"few_labels": 0.25}),
+    _with(_NULL, "louder with few unlabelled images", {"few_unlabelled": 4}),
+    _with(_NULL, "quieter with few unlabelled images", {"few_unlabelled": 0.25}),
     _with(_NULL, "collapsed runs", {"collapsed": 0.02}),
     _with(_NULL, "missing runs", {"missing": 0.1}),
     _with(_NULL, "1,000 test images", {"test_images": 1000}),

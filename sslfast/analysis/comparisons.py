@@ -1,0 +1,77 @@
+"""Tables of differences that are paired by seed: their intervals, and verdicts with one error rate for all of them."""
+
+import numpy as np
+import pandas as pd
+
+from .intervals import holm
+from .paired import Paired, moderated, suspects
+from .scores import SETTING, by_setting
+
+__all__ = ["compare", "paired_of", "suspect_runs", "verdicts"]
+
+
+def compare(runs: pd.DataFrame, variance: pd.DataFrame | None = None) -> pd.DataFrame:
+    """`by_setting` of `value`, a difference a run, as `difference`, with the `moderated` `se`, `free`, `low`, `high`.
+
+    `runs`: a row a run, with `suspect` (bool) where its scores, or those it is compared with, are (`suspect_runs`). The
+    differences of one encoder and method lend each other their variance. `p`: two-sided, NaN where there is no
+    interval: below three seeds, or where all seeds have the same value. `variance`: that of the test images (columns
+    of `SETTING` and `variance`), where it is known: then intervals speak of images like these, not of these alone.
+    """
+    found = by_setting(runs, "value").rename(columns={"mean": "difference", "n_missing": "n_dropped"})
+    if variance is not None:
+        found = found.merge(variance[[*SETTING, "variance"]], on=SETTING, how="left")
+    more = found.variance.fillna(0).to_numpy() if variance is not None else np.zeros(len(found))
+    se, free = np.full(len(found), np.nan), np.ones(len(found))
+    place = found.assign(row=np.arange(len(found))).groupby(["encoder", "method"])
+    for key, part in runs.groupby(["encoder", "method"]):
+        labels, us, seeds = np.unique(part.l), np.unique(part.u), np.unique(part.seed)
+        shape = len(seeds), len(labels), len(us)
+        at = (np.searchsorted(seeds, part.seed), np.searchsorted(labels, part.l), np.searchsorted(us, part.u))
+        values, doubtful, n_labelled = np.full(shape, np.nan), np.zeros(shape, bool), np.zeros(shape[1])
+        values[at], doubtful[at], n_labelled[at[1]] = part.value, part.suspect, part.n_labelled
+        paired = moderated(values, n_labelled, doubtful)
+        rows = place.get_group(key)
+        back = np.searchsorted(labels, rows.l), np.searchsorted(us, rows.u)
+        se[rows.row], free[rows.row] = paired.se[back], paired.free[back]
+    paired = Paired(found.difference.to_numpy(), se, free, found.n_seeds.to_numpy()).with_variance(more)
+    low, high = paired.interval()
+    return found.assign(se=paired.se, free=paired.free, low=low, high=high, p=paired.two_sided())
+
+
+def paired_of(found: pd.DataFrame) -> Paired:
+    """The differences of a table of `compare`."""
+    return Paired(*(found[name].to_numpy() for name in ("difference", "se", "free", "n_seeds")))
+
+
+def verdicts(found: pd.DataFrame, family: pd.Series, delta: float, alpha: float) -> pd.DataFrame:
+    """`found`, a table of `compare`, with `p_holm` and `outcome`: what each difference shows, in a word.
+
+    `better` or `worse` where it differs from 0, `equal` where it lies within ± `delta` (two one-sided tests), else
+    `open`; `unknown` where there is no interval. Those in `family` (bool) together err at most at `alpha`: differences
+    by Holm's method (`p_holm`), equality by Bonferroni's, for no difference can be both wrongly. The others are judged
+    one by one, each at `alpha`.
+    """
+    tested = family & found.p.notna()
+    corrected = found.p.copy()
+    corrected[tested] = holm(found.p[tested])
+    same = paired_of(found).within(delta) * np.where(family, max(int(tested.sum()), 1), 1)
+    differs = corrected < alpha
+    choices = [found.p.isna(), differs & (found.difference > 0), differs, same < alpha]
+    outcome = np.select(choices, ["unknown", "better", "worse", "equal"], "open")
+    return found.assign(p_holm=corrected.where(tested), outcome=outcome)
+
+
+def suspect_runs(cells: pd.DataFrame, metric: str) -> pd.Series:
+    """Which runs score so far from other seeds of their setting that chance does not explain it (see `suspects`)."""
+    found = np.zeros(len(cells), bool)
+    groups = cells.groupby([name for name in ("encoder", "evaluate") if name in cells])
+    for rows in groups.indices.values():
+        part = cells.iloc[rows]
+        arms = part.groupby(["method", "u"], dropna=False).ngroup().to_numpy()
+        labels, seeds = np.unique(part.l), np.unique(part.seed)
+        at = (np.searchsorted(seeds, part.seed), np.searchsorted(labels, part.l), arms)
+        scores = np.full((len(seeds), len(labels), arms.max() + 1), np.nan)
+        scores[at] = part[metric]
+        found[rows] = suspects(scores)[at]
+    return pd.Series(found, cells.index)

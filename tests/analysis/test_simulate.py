@@ -1,0 +1,34 @@
+"""What the analysis says of made-up studies is wrong no more often than it claims (for more, run `simulate`)."""
+
+import pytest
+
+from sslfast.analysis.simulate.differences import differences, plateau_claims
+from sslfast.analysis.simulate.rates import Rate, rates
+
+REPEATS = 60
+WORLDS = ["hill in u", "nothing true, 6 methods", "all exactly δ", "louder with few labels", "missing runs"]
+
+
+@pytest.mark.parametrize("n_seeds", [3, 5])
+def test_no_claim_is_wrong_more_often_than_its_bound(n_seeds):
+    found = rates([differences, plateau_claims], n_seeds, REPEATS, worlds=WORLDS)
+    assert {rate.claim for rate in found} >= {"covers: difference", "false: plateau", "false: better, worse or equal"}
+    assert [rate for rate in found if rate.beyond] == []
+
+
+def test_a_rule_that_errs_is_beyond_its_bound():
+    def always_wrong(study):
+        yield "false: everything", True
+
+    (found,) = rates([always_wrong], 3, 20, worlds=["power laws"])
+    assert found.beyond and found.rate == 1
+
+
+def test_little_is_given_away():
+    by_claim = {r.claim: r for r in rates([differences], 3, REPEATS, worlds=["nothing true"])}
+    assert by_claim["settled: rightly"].rate > by_claim["settled: rightly (plain t)"].rate + 0.1
+
+
+def test_the_error_of_a_rate_is_that_of_its_number_of_studies():
+    assert Rate("w", 3, "false: x", 5, 100).error == pytest.approx(0.0218, abs=1e-4)
+    assert Rate("w", 3, "false: x", 0, 100).error > 0

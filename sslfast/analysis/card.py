@@ -155,15 +155,17 @@ def _decision(rows: pd.DataFrame, delta: float) -> str:
     action, known = rows.action.iloc[0], rows[rows.gain.notna()]
     gains = ", ".join(f"{row.option} {points(row.gain, sign=True)}" for row in known.itertuples())
     if action == "not asked":
-        doubling = f" Doubling each would gain about: {gains}." if gains else ""
+        doubling = f" A guess at what doubling each would gain: {gains}." if gains else ""
         return f"Say what things cost ('prices' in the config) to be told.{doubling}"
     if action == "buy nothing":
         return f"Nothing: no option is likely to gain {points(delta)} or more for the budget."
     if action == "not settled":
-        return "Not settled; the runs listed below would help most." + (f" Expected: {gains}." if gains else "")
+        return "Not settled; the runs listed below would help most." + (
+            f" A guess at the gains: {gains}." if gains else ""
+        )
     row = known[known.option == action].iloc[0]
     amount = f" ({count(row.amount)})" if np.isfinite(row.amount) else ""
-    return f"Get {action}{amount}: about {points(row.gain, sign=True)} for the budget."
+    return f"Get {action}{amount}: a guess is {points(row.gain, sign=True)} for the budget."
 
 
 def _certainty(cells: pd.DataFrame, primary: pd.DataFrame, n_seeds: int) -> str:

@@ -261,20 +261,7 @@ def _options(decisions: list) -> pd.DataFrame:
         tail = {"n_seeds": d.n_seeds, "n_dropped": d.n_dropped, "sentence": d.sentence}
         rows = d.options.to_dict("records") or [dict.fromkeys(d.options.columns)]
         parts += [{**head, **row, **tail} for row in rows]
-    columns = [
-        "encoder",
-        "method",
-        "action",
-        "option",
-        "factor",
-        "amount",
-        "cost",
-        "gain",
-        "low",
-        "high",
-        "upper",
-        "share",
-    ]
+    columns = ["encoder", "method", "action", "option", "factor", "amount", "cost", "gain", "upper", "share"]
     return pd.DataFrame(parts, columns=[*columns, "reason", "n_seeds", "n_dropped", "sentence"])
 
 

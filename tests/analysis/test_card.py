@@ -90,7 +90,7 @@ def test_what_to_get_next_asks_for_prices_or_answers():
     answer = dict(card_of(cells).answers)["What to get next?"]
     assert answer.startswith("Say what things cost ('prices' in the config) to be told.")
     answer = dict(card_of(cells, prices=Prices(price_per_label=0.001, budget=1)).answers)["What to get next?"]
-    assert answer.startswith(("Get more labels (1,000): about +", "Not settled", "Nothing: "))
+    assert answer.startswith(("Get more labels (1,000): a guess is +", "Not settled", "Nothing: "))
 
 
 def test_lost_runs_and_few_seeds_are_told():

@@ -1,19 +1,21 @@
 """How much data reaches a target accuracy: labelled for each u, unlabelled for each l."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from .checks import RANDOM, SUPERVISED, check_number
-from .curves import amount_for, last_doubling, monotone
-from .grids import Grid, complete, each_label, grids
-from .intervals import draw_means, quantile
+from .curves import amount_bounds, amount_for, envelopes, last_doubling, mean_draws
+from .grids import Grid, each_label, grids
+from .intervals import MIN_SEEDS, quantile
 from .words import about, count, evidence, fraction
 
 __all__ = ["data_needed"]
 
 ASSURANCE = 0.8
+SURE = "for 80 % assurance that the mean of many runs gets there"  # of one run nothing is promised
+ROUNDING = 1e-12  # of a mean of scores that equal the target
 N_DRAWS = 500
 REACH = 2.0  # times the largest amount of the grid, beyond which nothing is said
 DAMPING = 0.8  # a further doubling brings this share of what the last one brought
@@ -22,19 +24,22 @@ DAMPING = 0.8  # a further doubling brings this share of what the last one broug
 def data_needed(cells: pd.DataFrame, targets: Sequence[float], *, extrapolate: bool = False) -> pd.DataFrame:
     """The least data that reaches each target test accuracy: a row a (target, encoder, method, given).
 
-    With `given` `u` (or no pre-training) it is about l, with `given` `l` about u. `needed`, `n_needed` (images) and
-    `accuracy`: the smallest of the grid whose mean reaches it, NaN if none does. Between fractions: `n_median`, the
-    median over draws of the amount needed (interpolated on a log axis), and `n_assured`, 'enough with 80 %
-    assurance' (their 80 % quantile; NaN below three seeds); infinite beyond the grid. With `extrapolate` (for grids
-    whose surface passes the held-out check) up to twice the grid, where a doubling is taken to bring 0.8 of what the
-    last one brought; such a median is `beyond`. `n_seeds`, `n_dropped`, `sentence`. Mahmood et al. 2022, How much
-    more data do I need?
+    With `given` `u` (or no pre-training) it is about l, with `given` `l` about u. What the bare means say, which chance
+    may have lifted: `needed`, `n_needed` (images) and `accuracy`, the smallest of the grid whose mean reaches the
+    target, NaN if none does; `n_mean`, where the line through the means first reaches it (PCHIP on a log axis),
+    never above `n_needed`, infinite if it does not. With `extrapolate` (for grids whose surface passes the held-out
+    check) `n_mean` may be up to twice the grid, `beyond` it, a doubling being taken to bring 0.8 of what the last one
+    brought. `n_assured` is 'enough with 80 % assurance': the true mean, of many runs and not of each, reaches the
+    target there in 80 % of studies or more (the 80 % quantile over draws of the upper `amount_bounds`, which a jump
+    between two levels may escape); never below `n_mean`, never extrapolated, infinite where the grid does not assure
+    it, NaN below three seeds. `n_seeds`: the fewest runs that a mean rests on; `n_dropped`: the seeds that it lacks;
+    `sentence`. Mahmood et al. 2022, How much more data do I need?
 
     Raises `ConfigError` for a target that is not between 0 and 1.
     """
     targets = [check_number("accuracy target", target, 0, 1, above=True) for target in targets]
     columns = ["target", "encoder", "method", "given", "value", "of", "needed", "n_needed", "accuracy"]
-    columns += ["n_median", "n_assured", "beyond", "n_seeds", "n_dropped", "sentence"]
+    columns += ["n_mean", "n_assured", "beyond", "n_seeds", "n_dropped", "sentence"]
     if not targets:
         return pd.DataFrame(columns=columns)
     chance = _chance(cells)
@@ -76,49 +81,62 @@ def _along(amounts: np.ndarray, scores: np.ndarray, fractions: np.ndarray):
 def _rows_of(key: tuple, curve: tuple, targets: list[float], chance: float, extrapolate: bool) -> list[dict]:
     """The rows of one curve, a target each."""
     amounts, runs, fractions = curve
-    whole = complete(runs) if runs.shape[1] else np.zeros(len(runs), bool)
+    n = np.isfinite(runs).sum(axis=0)
+    n = n[n >= min(MIN_SEEDS, n.max())].min() if len(n) else 0
     head = dict(zip(["encoder", "method", "given", "value", "of"], key, strict=True))
-    head |= {"n_seeds": int(whole.sum()), "n_dropped": int((~whole).sum())}
-    each = np.nanmean(runs, axis=0) if runs.shape[1] else np.array([])
-    if whole.any():
-        draws = draw_means(runs[whole], N_DRAWS)
-        curves = draws if len(draws) else runs[whole].mean(axis=0, keepdims=True)
-        found = _needed(amounts, curves, np.array(targets), extrapolate)
-        medians = quantile(found, 0.5)
-        assured = quantile(found, ASSURANCE) if len(draws) else np.full(len(targets), np.nan)
+    head |= {"n_seeds": int(n), "n_dropped": len(runs) - int(n), "beyond": False}
+    means, wanted = np.array([]), np.array(targets) - ROUNDING
+    if n:
+        means = np.nanmean(runs, axis=0)
+        mean = _needed(amounts, means, wanted, extrapolate)
+        assured = np.maximum(_assured(amounts, runs, wanted), np.where(mean > amounts[-1], np.inf, mean))
     rows = []
     for k, target in enumerate(targets):
-        row = head | {"target": target, "beyond": False}
-        reached = np.flatnonzero(each >= target - 1e-12)
+        row = head | {"target": target}
+        reached = np.flatnonzero(means >= wanted[k])
         if len(reached):
             at = reached[0]
-            row |= {"needed": fractions[at], "n_needed": amounts[at], "accuracy": each[at]}
-        if whole.any():
-            row |= {"n_median": float(medians[k]), "n_assured": float(assured[k])}
-            row["beyond"] = bool(amounts[-1] < medians[k] < np.inf)
-        rows.append(row | {"sentence": _sentence(row, amounts, each, chance, REACH if extrapolate else 1.0)})
+            row |= {"needed": fractions[at], "n_needed": amounts[at], "accuracy": means[at]}
+        if n:
+            row |= {"n_mean": mean[k], "n_assured": assured[k], "beyond": bool(amounts[-1] < mean[k] < np.inf)}
+        rows.append(row | {"sentence": _sentence(row, amounts, means, chance, REACH if extrapolate else 1.0)})
     return rows
 
 
-def _needed(amounts: np.ndarray, curves: np.ndarray, targets: np.ndarray, extrapolate: bool) -> np.ndarray:
-    """The amount at which each of `curves` `[D, n]` reaches each target, `[D, T]`; infinite beyond `REACH`."""
-    control = int(amounts[0] == 0)  # a 0 first
-    positive, rising = amounts[control:], monotone(curves)
-    from_start = rising[:, :1] >= targets
-    if len(positive) == 0:
-        return np.where(from_start, 0.0, np.inf)
-    # below the smallest amount nothing is measured: it is enough
-    wanted = np.broadcast_to(targets, (len(curves), len(targets)))
-    found = np.maximum(amount_for(positive, rising[:, control:], wanted), positive[0])
-    if control:
-        found = np.where(from_start, 0.0, found)
-    if extrapolate and len(positive) > 1:
-        logs = np.log2(positive)
-        doubling = np.maximum(DAMPING * last_doubling(logs, rising[:, control:]), 1e-12)
-        ahead = logs[-1] + (targets - rising[:, -1:]) / doubling[:, None]
-        within = np.isinf(found) & (ahead <= logs[-1] + np.log2(REACH))
-        found = np.where(within, 2 ** np.minimum(ahead, logs[-1] + np.log2(REACH)), found)
+def _needed(amounts: np.ndarray, means: np.ndarray, targets: np.ndarray, extrapolate: bool) -> np.ndarray:
+    """The amount at which the highest mean so far reaches each target, `[T]`; infinite beyond `REACH`."""
+    rising = np.maximum.accumulate(means)[None]
+    found = _from_start(amounts, rising, targets, lambda *curve: (amount_for(*curve),))[0][0]
+    logs = np.log2(amounts[amounts > 0])
+    if extrapolate and len(logs) > 1:
+        doubling = max(DAMPING * last_doubling(logs, rising[:, -len(logs) :])[0], 1e-12)
+        ahead = (targets - rising[0, -1]) / doubling
+        within = np.isinf(found) & (ahead <= np.log2(REACH))
+        found[within] = 2 ** (logs[-1] + ahead[within])
     return found
+
+
+def _assured(amounts: np.ndarray, runs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The amount that is enough for each target with `ASSURANCE`, `[T]`; infinite beyond the grid, NaN below three
+    seeds. A level with fewer runs tells nothing here."""
+    draws = mean_draws(runs, N_DRAWS)
+    if not len(draws):
+        return np.full(len(targets), np.nan)
+    known = np.isfinite(draws[0])
+    lowest = envelopes(draws[:, known])[1]  # one lucky level assures nothing
+    return quantile(_from_start(amounts[known], lowest, targets, amount_bounds)[-1], ASSURANCE)
+
+
+def _from_start(amounts: np.ndarray, curves: np.ndarray, targets: np.ndarray, amounts_at: Callable) -> list[np.ndarray]:
+    """What `amounts_at` (as `amount_bounds`) finds for each of `curves` `[D, n]` and each target, `[D, T]`, the least
+    that was measured being enough for what it reaches: that may be no image at all."""
+    control = int(amounts[0] == 0)
+    positive, reached = amounts[control:], curves[:, :1] >= targets
+    if len(positive) == 0:
+        return [np.where(reached, 0.0, np.inf)]
+    wanted = np.broadcast_to(targets, reached.shape)
+    found = amounts_at(positive, curves[:, control:], wanted)
+    return [np.where(reached, amounts[0], np.maximum(part, positive[0])) for part in found]
 
 
 def _sentence(row: dict, amounts: np.ndarray, means: np.ndarray, chance: float, reach: float) -> str:
@@ -135,19 +153,19 @@ def _sentence(row: dict, amounts: np.ndarray, means: np.ndarray, chance: float, 
     if row["target"] <= chance:
         return f"{head}: no answer, guessing is right {fraction(chance)} of the time."
     kind = evidence(row["n_seeds"])
-    if not row["n_seeds"]:
-        return f"{head}: unknown between the fractions, no seed has them all."
-    if means.min() >= row["target"]:
-        least = f"the least that was tried, {count(amounts[0])} {what}, is enough"
-        return f"{head}: {least}; a target above {means.min():.3f} would tell more ({kind})."
-    median, assured = row["n_median"], row["n_assured"]
-    if np.isinf(median):
+    mean, assured = row["n_mean"], row["n_assured"]
+    if np.isinf(mean):
         best = f"the best mean is {means.max():.3f} with up to {count(amounts[-1])}"
         within = "within twice" if reach > 1 else "with"
         return f"{head}: not reached {within} the {what} that were tried ({best}; {kind})."
-    sure = "" if np.isnan(assured) else f", {_or_more(assured, reach * amounts[-1])} for 80 % assurance"
+    if assured == amounts[0]:
+        least = f"the least that was tried, {count(amounts[0])} {what}, is enough"
+        return f"{head}: {least} {SURE}; a target above {means[0]:.3f} would tell more ({kind})."
+    least = f"{count(amounts[0])} {what} by the mean, the least that was tried"
+    about_it = least if mean == amounts[0] else f"about {about(mean)} {what}"
     beyond = ", beyond what was measured" if row["beyond"] else ""
-    return f"{head}: about {about(median)} {what}{beyond}{sure} ({kind})."
+    sure = "" if np.isnan(assured) else f", {_or_more(assured, amounts[-1])} {SURE}"
+    return f"{head}: {about_it}{beyond}{sure} ({kind})."
 
 
 def _or_more(number: float, most: float) -> str:

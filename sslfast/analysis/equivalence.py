@@ -3,72 +3,93 @@
 import numpy as np
 import pandas as pd
 
-from .curves import amount_for
-from .grids import Grid, complete, each_label, grids
-from .intervals import draw_means, quantile
+from .curves import amount_bounds, amount_for, mean_draws
+from .grids import Grid, each_label, grids
+from .intervals import MIN_SEEDS, quantile
 from .words import about, count, evidence
 
 __all__ = ["label_equivalence"]
 
+KEY = ["encoder", "method", "l", "u"]
 
-def label_equivalence(cells: pd.DataFrame, metric: str = "test_macro_f1", *, level: float = 0.95) -> pd.DataFrame:
+
+def label_equivalence(
+    cells: pd.DataFrame,
+    metric: str = "test_macro_f1",
+    contrasts: pd.DataFrame | None = None,
+    *,
+    level: float = 0.95,
+) -> pd.DataFrame:
     """What each pre-trained setting is worth in labels of the baseline: a row a (encoder, method, l, u).
 
     `equivalent`: the labels with which the baseline scores as much, by inverting its curve (monotone PCHIP in log l);
-    `low`, `high`: the interval at `level`, from draws over whole seeds. 0 stands for fewer than the baseline's fewest
+    `low`, `high`: the interval at `level`, of draws over whole seeds and of what the curve may do between numbers of
+    labels (see `amount_bounds`: a jump between two of them may escape). 0 stands for fewer than the baseline's fewest
     labels, infinity for more than its most: beyond them nothing is known, and `text` says `< 900` or `> 22,500`.
     `ratio` is equivalent / labels used, `saved` is equivalent − labels used (it can be negative: unlabelled data can
-    be worth less than nothing); both with `_low` and `_high`, NaN where a bound is open. `n_seeds`,
-    `n_dropped` (a seed counts if it has every baseline run and the cell), `sentence`. Newell & Deng 2020, How useful is
-    self-supervised pretraining for visual tasks?
+    be worth less than nothing); both with `_low` and `_high`, NaN where a bound is open. `n_seeds`: the fewest runs
+    that any mean here rests on, NaN bounds below three; `n_dropped`: the seeds that it lacks. A number of labels with
+    fewer than three baseline runs is left out where others have three. `sentence`: it says 'more' or 'fewer' only where
+    `contrasts`, which knows of all comparisons (columns encoder, method, l, u, primary, outcome), has it as a primary
+    `better` or `worse` and the interval agrees. Newell & Deng 2020, How useful is self-supervised pretraining for
+    visual tasks?
     """
-    rows = []
-    for grid in grids(cells, metric):
-        rows += _rows_of(grid, level)
+    outcomes = {}
+    if contrasts is not None:
+        primary = contrasts[contrasts.primary.astype(bool)]
+        outcomes = dict(zip(zip(*(primary[name] for name in KEY), strict=True), primary.outcome, strict=True))
+    rows = [row for grid in grids(cells, metric) for row in _rows_of(grid, outcomes, level)]
     columns = ["encoder", "method", "l", "n_labelled", "u", "n_unlabelled", "equivalent", "low", "high", "text"]
     columns += ["ratio", "ratio_low", "ratio_high", "saved", "saved_low", "saved_high"]
     return pd.DataFrame(rows, columns=[*columns, "n_seeds", "n_dropped", "sentence"])
 
 
-def _rows_of(grid: Grid, level: float) -> list[dict]:
-    base = np.isfinite(grid.baseline).any(axis=0)
-    has_baseline = complete(grid.baseline[:, base]) if base.any() else np.zeros(len(grid.seeds), bool)
+def _rows_of(grid: Grid, outcomes: dict[tuple, str], level: float) -> list[dict]:
+    """The rows of a grid; `outcomes` of its primary comparisons, by `KEY`."""
     cells = [(i, j, row) for i, row in each_label(grid) for j in np.flatnonzero(np.isfinite(grid.n_unlabelled[i]))]
-    together: dict[bytes, list] = {}  # cells that the same seeds have are answered at once
-    for i, j, row in cells:
-        whole = has_baseline & np.isfinite(grid.scores[:, i, j])
-        together.setdefault(whole.tobytes(), []).append((i, j, row, whole))
-    rows = [row for part in together.values() for row in _rows_with(grid, base, part, level)]
-    return sorted(rows, key=lambda row: (row["l"], row["u"]))
-
-
-def _rows_with(grid: Grid, base: np.ndarray, cells: list[tuple], level: float) -> list[dict]:
-    """The rows of cells `(i, j, columns, whole)` that the same seeds, `whole`, have."""
-    whole, amounts = cells[0][3], grid.n_labelled[base]
+    if not cells:
+        return []
     i, j = np.array([cell[0] for cell in cells]), np.array([cell[1] for cell in cells])
-    n, n_base = int(whole.sum()), int(base.sum())
-    rows = [row | {"u": grid.unlabelled[b], "n_unlabelled": int(grid.n_unlabelled[a, b])} for a, b, row, _ in cells]
-    rows = [row | {"n_seeds": n, "n_dropped": len(grid.seeds) - n} for row in rows]
+    runs = np.isfinite(grid.baseline).sum(axis=0)
+    base = runs >= max(1, min(MIN_SEEDS, runs.max()))
+    amounts, n_base = grid.n_labelled[base], int(base.sum())
+    scores = np.concatenate([grid.baseline[:, base], grid.scores[:, i, j]], axis=1)
+    n = np.minimum(np.isfinite(scores[:, n_base:]).sum(axis=0), runs[base].min() if n_base else 0)
+    mean = np.nansum(scores, axis=0, keepdims=True) / np.maximum(np.isfinite(scores).sum(axis=0), 1)
+    rows = [
+        row | {"u": grid.unlabelled[b], "n_unlabelled": int(grid.n_unlabelled[a, b])}
+        | {"n_seeds": int(k), "n_dropped": len(grid.seeds) - int(k)}
+        for (a, b, row), k in zip(cells, n, strict=True)
+    ]  # fmt: skip
     prefix, why = f"{grid.title}: " if grid.title else "", None
-    if not n:
-        why = "no seed has this cell and every baseline run" if n_base else "there is no supervised baseline"
+    if not n_base:
+        why = "there is no supervised baseline"
+    elif n_base > 1 and np.ptp(mean[:, :n_base]) == 0:
+        why = "the baseline does not rise with them"
     else:
-        scores = np.concatenate([grid.baseline[whole][:, base], grid.scores[whole][:, i, j]], axis=1)
-        mean = scores.mean(axis=0, keepdims=True)
-        if n_base > 1 and np.ptp(mean[:, :n_base]) == 0:
-            why = "the baseline does not rise with them"
-    if why:
-        return [row | {"text": "unknown", "sentence": f"{prefix}Worth in labels unknown: {why}."} for row in rows]
-    draws = draw_means(scores)
-    estimate = amount_for(amounts, mean[:, :n_base], mean[:, n_base:])[0]
-    found = amount_for(amounts, draws[:, :n_base], draws[:, n_base:])
-    low, high = quantile(found, (1 - level) / 2), quantile(found, (1 + level) / 2)
-    return [
-        row | _columns(row, prefix, amounts, *bounds) for row, *bounds in zip(rows, estimate, low, high, strict=True)
-    ]
+        estimate = amount_for(amounts, mean[:, :n_base], mean[:, n_base:])[0]
+        low, high = _interval(amounts, mean_draws(scores), estimate, n, level)
+    found = []
+    for k, row in enumerate(rows):
+        if why or not n[k]:
+            text = f"{prefix}Worth in labels unknown: {why or 'no run of it has a result'}."
+            found.append(row | {"text": "unknown", "sentence": text})
+        else:
+            outcome = outcomes.get(tuple(row[name] for name in KEY), "")
+            found.append(row | _columns(row, prefix, amounts, outcome, estimate[k], low[k], high[k]))
+    return found
 
 
-def _columns(row: dict, prefix: str, amounts: np.ndarray, estimate: float, low: float, high: float) -> dict:
+def _interval(amounts: np.ndarray, draws: np.ndarray, estimate: np.ndarray, n: np.ndarray, level: float) -> tuple:
+    """`(low, high)` around estimates `[M]` from `draws` `[D, L + M]` of the baseline and the cells; NaN where a mean
+    rests on too few seeds (`n` `[M]`)."""
+    bounds = amount_bounds(amounts, draws[:, : len(amounts)], draws[:, len(amounts) :])
+    low, high = (quantile(bound, end) for bound, end in zip(bounds, ((1 - level) / 2, (1 + level) / 2), strict=True))
+    known = n >= MIN_SEEDS
+    return np.where(known, np.minimum(low, estimate), np.nan), np.where(known, np.maximum(high, estimate), np.nan)
+
+
+def _columns(row: dict, prefix: str, amounts: np.ndarray, outcome: str, estimate, low, high) -> dict:
     used, found = row["n_labelled"], {"equivalent": estimate, "low": low, "high": high}
     for end, value in (("", estimate), ("_low", low), ("_high", high)):
         known = np.isfinite(value) and value > 0
@@ -76,7 +97,7 @@ def _columns(row: dict, prefix: str, amounts: np.ndarray, estimate: float, low: 
     text = _amount(estimate, amounts)
     if not np.isnan(low):
         text += f" [{_amount(low, amounts)}, {_amount(high, amounts)}]"
-    return found | {"text": text, "sentence": _sentence(prefix, row, estimate, text, low, high)}
+    return found | {"text": text, "sentence": _sentence(prefix, row, outcome, text, low, high)}
 
 
 def _amount(value: float, amounts: np.ndarray) -> str:
@@ -85,12 +106,10 @@ def _amount(value: float, amounts: np.ndarray) -> str:
     return about(value) if np.isfinite(value) else f"> {count(amounts[-1])}"
 
 
-def _sentence(prefix: str, row: dict, estimate: float, text: str, low: float, high: float) -> str:
+def _sentence(prefix: str, row: dict, outcome: str, text: str, low: float, high: float) -> str:
     used = row["n_labelled"]
     kind = evidence(row["n_seeds"])
     encoder = f"an encoder pre-trained on {count(row['n_unlabelled'])} images" if row["u"] else "a random encoder"
-    if low > used or high < used:
-        side = "more" if estimate > used else "fewer"
-        return f"{prefix}{count(used)} labels with {encoder} are worth {side}: {text} labels without it ({kind})."
-    unsure = "; whether that is more or fewer is not settled" if not np.isnan(low) else ""
-    return f"{prefix}{count(used)} labels with {encoder} are worth {text} labels without it{unsure} ({kind})."
+    side = "more: " if outcome == "better" and low > used else "fewer: " if outcome == "worse" and high < used else ""
+    unsure = "; whether that is more or fewer is not settled" if outcome == "open" else ""
+    return f"{prefix}{count(used)} labels with {encoder} are worth {side}{text} labels without it{unsure} ({kind})."

@@ -156,7 +156,7 @@ def analyse(
         "controls": controls(every, s.metric, delta=s.delta, alpha=s.alpha),
         **_evaluations(every, s),
         "plateau": flat,
-        "label_equivalence": label_equivalence(cells, s.metric),
+        "label_equivalence": label_equivalence(cells, s.metric, both[0]),
         "surface": fits,
         "what_next": _options(decisions),
         "cells_to_run": _runs(decisions),

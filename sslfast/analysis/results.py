@@ -42,7 +42,7 @@ from .surface import surfaces
 from .table_files import to_csv
 from .times import time_to_threshold
 from .units import Unit, unit_of
-from .words import EXPLORATORY_BELOW, count, points, range_of_points, seeds
+from .words import EXPLORATORY_BELOW, count, p_value, plural, points, range_of_points, seeds
 
 __all__ = ["Results", "Settings", "analyse", "card_of", "main_table", "summary", "verdict", "write_results"]
 
@@ -252,7 +252,7 @@ def summary(results: Results) -> str:
     if "data_needed" in tables:
         lines += ["", "## Data needed", "", *[f"- {text}" for text in _for_most(tables["data_needed"])]]
     lines += ["", "## Trust", ""]
-    lines.append(f"- {count(len(cells))} runs, {count(len(cells) - lost)} finished, {count(lost)} without result"
+    lines.append(f"- {plural(len(cells), 'run')}, {count(len(cells) - lost)} finished, {count(lost)} without result"
                  " (left out, and their seeds left out of paired comparisons).")  # fmt: skip
     lines += [f"- length of training: {results.length}"]
     lines += [f"- {name}: {text}" for name, text in reach(tables).items()]
@@ -324,7 +324,7 @@ def main_table(results: Results) -> pd.DataFrame:
                 + (" (depends on training length)" if row.outcome == "length" else "")
                 if row.n_seeds
                 else "–",
-                "p": f"{row.p_holm:.2g}" if np.isfinite(row.p_holm) else "–",
+                "p": p_value(row.p_holm),
                 "worth in labels": row.text,
                 "plateau from": count(start.n_unlabelled) if start.shown else "not shown",
             }

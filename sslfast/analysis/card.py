@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from .rising import rising_sentence
-from .words import EXPLORATORY_BELOW, count, points, seeds
+from .words import EXPLORATORY_BELOW, LOOKING_AGAIN, count, plural, points, seeds
 
 __all__ = ["Card", "card", "plateau_answers", "unsure_ways"]
 
@@ -73,9 +73,10 @@ def headline(primary: pd.DataFrame, delta: float) -> str:
     if len(length) == len(rows):
         return f"{LENGTH}, {everywhere}."
     if better.empty and worse.empty and equal.empty and length.empty:
+        many = plural(int(rows.n_seeds.max()), "seed does", "seeds do")
         return (
-            f"Not settled: {seeds(int(rows.n_seeds.max()))} do not show whether pre-training on unlabelled images beats"
-            " training on the labels alone."
+            f"Not settled: {many} not show whether pre-training on unlabelled images beats training on the labels"
+            " alone."
         )
     parts = [f"pre-training on unlabelled images wins with {_labels(better)} ({_by(better)})"] if len(better) else []
     parts += [f"training on the labels alone wins with {_labels(worse)} ({_by(worse)})"] if len(worse) else []
@@ -96,10 +97,11 @@ def _headline_of_many(primary: pd.DataFrame) -> str:
     won, lost = int((rows.outcome == "better").sum()), int((rows.outcome == "worse").sum())
     rest, longer = len(rows) - won - lost, int((rows.outcome == "length").sum())
     ways = len(rows.groupby(["encoder", "method"]))
+    depend = f" ({plural(longer, 'still depends', 'still depend')} on how long one trains)" if longer else ""
     return (
         f"Over {ways} ways of pre-training and {rows.l.nunique()} number{'s' * (rows.l.nunique() > 1)} of labels,"
         f" pre-training wins in {won} of {len(rows)} cases, training on the labels alone in {lost};"
-        f" {rest} are equal or not settled{f' ({longer} still depend on how long one trains)' if longer else ''}."
+        f" {rest} {'is' if rest == 1 else 'are'} equal or not settled{depend}."
     )
 
 
@@ -160,7 +162,7 @@ def _decision(rows: pd.DataFrame, delta: float) -> str:
     if action == "buy nothing":
         return f"Nothing: no option is likely to gain {points(delta)} or more for the budget."
     if action == "not settled":
-        return "Not settled; the runs listed below would help most." + (
+        return "Not settled; the runs listed would help most (before adding seeds, see 'How sure is this?')." + (
             f" A guess at the gains: {gains}." if gains else ""
         )
     row = known[known.option == action].iloc[0]
@@ -176,9 +178,13 @@ def _certainty(cells: pd.DataFrame, primary: pd.DataFrame, n_seeds: int) -> str:
     unseen = primary.detectable.max()
     if np.isfinite(unseen):
         parts += [f"a true difference below {points(unseen)} may go unseen"]
-    parts += [f"{count(lost)} of {count(len(cells))} runs have no result" if lost else "every run finished"]
+    parts += [
+        f"{count(lost)} of {plural(len(cells), 'run')} {'has' if lost == 1 else 'have'} no result"
+        if lost
+        else "every run finished"
+    ]
     text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{text[0].upper()}{text[1:]}. {LOOKING_AGAIN}."
 
 
 def _labels(rows: pd.DataFrame) -> str:

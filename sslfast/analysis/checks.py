@@ -6,11 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from pandas.api import types
 
 from ..errors import ConfigError, ResultsError, printable, shown
 from ..length import HALF, PASSES
 from ..names import JUDGED_BY, PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
+from .as_written import (
+    CALL_IT,
+    METRICS,
+    first,
+    known_columns,
+    known_names,
+    known_statuses,
+    numbers,
+    score_hint,
+    squashed,
+)
 
 __all__ = [
     "CELL_KEY",
@@ -32,18 +42,19 @@ __all__ = [
 CELL_KEY = ["dataset", "method", "encoder", "u", "l", "seed"]
 HEAD = "head"
 
-METRICS = ["test_macro_f1", "test_accuracy"]
 REQUIRED = ["method", "u", "l", "seed", "n_unlabelled", "n_labelled"]
+COUNTS = ["n_unlabelled", "n_labelled", "n_test", "n_classes"]
 # a table that mixes them compares unlike things
 ONE_OF_EACH = ["study", "dataset", "fingerprint", "valid_fraction", "schema_version", "budget", "pool"]
 ONE_OF_EACH += ["precision", "code_version"]
 # Names stand in pages, Markdown and CSV: none may begin a formula there, or hold a tag, a link or a table's bar.
 NAMES = ["study", "dataset", "method", "encoder", "evaluate", "pool", "budget"]
+OPTIONAL = [*NAMES, "status", "n_test", "n_classes", "seconds_pretrain", "seconds_classify", "length"]
 NAME = re.compile(r"[^\W_][^<>|`*\[\]$\\]{0,99}")
 COUNT_SLACK = 0.01  # classes are rounded one by one, so counts of one fraction may differ a little
 
 
-def check_cells(cells: pd.DataFrame, where: str = "cells") -> pd.DataFrame:
+def check_cells(cells: pd.DataFrame, where: str = "cells", metric: str | None = None) -> pd.DataFrame:
     """A copy of `cells`, a row a run, fit for every function of `sslfast.analysis`; its columns:
 
     `method` (`supervised` is the baseline, `random` the control at u = 0, `pixels` that without an encoder,
@@ -54,22 +65,33 @@ def check_cells(cells: pd.DataFrame, where: str = "cells") -> pd.DataFrame:
     `dataset`, `encoder`, `status` (`ok` or why there is no result), `pool`, `budget`,
     `schema_version`, `fingerprint`, `valid_fraction`, `precision`, `code_version` (one value each, but for encoder
     and status), `seconds_pretrain`, `seconds_classify`, `n_test`, `n_classes`. Other columns pass through. Scores of
-    runs that are not `ok` are emptied: they never count.
+    runs that are not `ok` are emptied: they never count. `metric`: another column of scores that is to be checked as
+    these are. What can be written in several ways is read (see `as_written`): `N Labelled`, `finished`, `baseline`,
+    `45 %`, `seed3`.
 
     Names (of methods, say) begin with a letter or digit and have at most 100 characters, none of < > | ` * [ ] $ \\.
     Raises `ResultsError`, one line naming `where` and the column, for what is missing or cannot be.
     """
     if cells.empty:
         raise ResultsError(f"{where}: no rows, expected a row for each run")
+    extra = [metric] if metric and metric not in METRICS else []
+    cells = cells.astype(dict.fromkeys(cells.select_dtypes("category"), object))
+    cells = known_columns(cells, [*REQUIRED, *METRICS, *OPTIONAL, *ONE_OF_EACH, *extra], where)
     _require(cells, REQUIRED, where)
-    metrics = [name for name in METRICS if name in cells]
-    if not metrics:
-        _require(cells, METRICS[:1], where)
-    cells = cells.copy()
-    numbers = [*REQUIRED[1:], *metrics, "n_test", "n_classes", "seconds_pretrain", "seconds_classify"]
-    for name in numbers:
+    if extra:
+        check_metric(cells, metric, where)
+    scored = [name for name in [*METRICS, *extra] if name in cells]
+    if not scored:
+        raise ResultsError(f"{where}: no column test_macro_f1 or test_accuracy; {score_hint(cells)}")
+    metrics = [name for name in scored if cells[name].notna().any()] or scored
+    cells = known_names(cells.drop(columns=[name for name in scored if name not in metrics]), where)
+    for name in [*REQUIRED[1:], *metrics, *COUNTS[2:], "seconds_pretrain", "seconds_classify"]:
         if name in cells:
-            cells[name] = _numbers(cells[name], f"{where}: column {name}")
+            kind = "share" if name in {"u", "l", *metrics} else "count" if name in COUNTS else ""
+            cells[name] = numbers(cells[name], f"{where}: column {name}", "seed" if name == "seed" else kind)
+    cells.loc[(cells.method == RANDOM) & cells.u.isna(), "u"] = 0.0
+    no_images = cells.method.isin([*WITHOUT_ENCODER, RANDOM]) & cells.n_unlabelled.isna()
+    cells.loc[no_images, "n_unlabelled"] = 0.0
     for name, default in {
         "study": "study",
         "dataset": "data",
@@ -81,7 +103,9 @@ def check_cells(cells: pd.DataFrame, where: str = "cells") -> pd.DataFrame:
             cells[name] = default if default else np.where(cells[metrics].notna().all(axis=1), "ok", "no result")
     for name in ("method", "encoder", "evaluate", "status"):
         if cells[name].isna().any():
-            raise ResultsError(f"{where}: column {name} is empty in row {_first(cells[name].isna())}; fill it in")
+            hint = {"method": f"; {CALL_IT}", "status": " (ok, or why there is no result)"}.get(name, "")
+            raise ResultsError(f"{where}: column {name} is empty in row {first(cells[name].isna())}; fill it in{hint}")
+    cells["status"] = known_statuses(cells.status, cells[metrics].notna().any(axis=1), where)
     _check_names(cells, where)
     cells.loc[cells.method.isin(WITHOUT_ENCODER), "u"] = np.nan
     _check_values(cells, metrics, where)
@@ -100,13 +124,17 @@ def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where
     Raises `ResultsError` for a column that is missing, a score outside 0 to 1, an epoch that stands twice, updates that
     are no counts, grow fewer or are known of some rows only, or runs that `cells` does not hold.
     """
-    _require(history, ["method", "u", "l", "seed", "epoch", "seconds", metric], where)
-    history = history.copy()
+    needed = ["method", "u", "l", "seed", "epoch", "seconds", metric]
+    history = history.astype(dict.fromkeys(history.select_dtypes("category"), object))
+    history = known_columns(history, [*needed, "dataset", "encoder", "evaluate", "images", "updates"], where)
+    _require(history, needed, where)
+    history = known_names(history, where)
     for name in ("images", "updates"):
         if name not in history:
             history[name] = np.nan
     for name in ("u", "l", "seed", "epoch", "seconds", "images", "updates", metric):
-        history[name] = _numbers(history[name], f"{where}: column {name}")
+        kind = "share" if name in ("u", "l", metric) else "seed" if name == "seed" else ""
+        history[name] = numbers(history[name], f"{where}: column {name}", kind)
     history["method"] = _text(history.method)
     for name in ("dataset", "encoder"):
         if name in history:
@@ -116,9 +144,10 @@ def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where
         else:
             history[name] = cells[name].iloc[0]
     history.loc[history.method == SUPERVISED, "u"] = np.nan
+    history.loc[(history.method == RANDOM) & history.u.isna(), "u"] = 0.0
     outside = ~history[metric].between(0, 1) & history[metric].notna()
     if outside.any():
-        found = f"found {history[metric][outside].iloc[0]:g} in row {_first(outside)}"
+        found = f"found {history[metric][outside].iloc[0]:g} in row {first(outside)}"
         raise ResultsError(f"{where}: column {metric}: {found}, expected 0 to 1")
     history["evaluate"] = _text(history.evaluate) if "evaluate" in history else HEAD
     key = [*CELL_KEY, "evaluate"]
@@ -157,7 +186,9 @@ def main_evaluation(cells: pd.DataFrame, judged_by: str | None = None) -> str:
 
 def check_shorter(shorter: pd.DataFrame, where: str = "shorter") -> pd.DataFrame:
     """A copy of `shorter`, a row a run as in `check_cells`, with a column `length`: `half` or `passes`."""
+    shorter = known_columns(shorter, ["length"], where)
     _require(shorter, ["length"], where)
+    shorter["length"] = shorter.length.map(lambda word: squashed(word) if isinstance(word, str) else word)
     strange = ~shorter.length.isin([HALF, PASSES])
     if strange.any():
         raise ResultsError(
@@ -169,7 +200,10 @@ def check_shorter(shorter: pd.DataFrame, where: str = "shorter") -> pd.DataFrame
 
 def check_metric(cells: pd.DataFrame, metric: str, where: str = "cells") -> None:
     """`ResultsError` if `cells` has no column `metric`."""
-    _require(cells, [metric], where)
+    there = [name for name in METRICS if name in cells]
+    if metric not in cells:
+        instead = f"judge by {' or '.join(there)} (--metric {there[0]})" if there else score_hint(cells)
+        raise ResultsError(f"{where}: no column {metric}; {instead}")
 
 
 def check_number(name: str, value: float, low: float, high: float = np.inf, *, above: bool = False) -> float:
@@ -177,7 +211,9 @@ def check_number(name: str, value: float, low: float, high: float = np.inf, *, a
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
     if not number or not low <= value <= high or (above and value == low):
         bounds = f"{'more than' if above else 'at least'} {low:g}" + (f" and at most {high:g}" if high < np.inf else "")
-        raise ConfigError(f"{name}: found {value!r}, expected a number of {bounds}")
+        percent = number and high <= 1 <= value <= 100
+        hint = f" (a fraction: {value:g} % is {value / 100:g})" if percent else ""
+        raise ConfigError(f"{name}: found {value!r}, expected a number of {bounds}{hint}")
     return float(value)
 
 
@@ -187,18 +223,6 @@ def _require(table: pd.DataFrame, names: Sequence[str], where: str) -> None:
             close = difflib.get_close_matches(name, [str(c) for c in table if c not in names], n=1)
             hint = f"did you mean column {close[0]}? rename it" if close else f"expected {', '.join(names)}"
             raise ResultsError(f"{where}: no column {name}; {hint}")
-
-
-def _numbers(column: pd.Series, what: str) -> pd.Series:
-    try:
-        numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    except OverflowError:  # whole numbers of hundreds of digits
-        numbers = pd.to_numeric(column.astype(str), errors="coerce").astype(float)
-    broken = (numbers.isna() & column.notna()) | np.isinf(numbers)
-    if broken.any() or types.is_bool_dtype(column):
-        raise ResultsError(f"{what}: found {shown(column[broken].iloc[0]) if broken.any() else 'true or false'}"
-                           f" in row {_first(broken)}, expected a number (decimals with a point)")  # fmt: skip
-    return numbers
 
 
 def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
@@ -228,12 +252,27 @@ def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
             }.items()
             if name in cells
         ),
+        *((name, (cells[name] % 1 > 0), "a whole number of images") for name in COUNTS[:2]),
     ]
     for name, wrong, expected in problems:
         if wrong.any():
             found = cells[name][wrong].iloc[0]
             found = "nothing" if pd.isna(found) else f"{found:g}"
-            raise ResultsError(f"{where}: column {name}: found {found} in row {_first(wrong)}, expected {expected}")
+            found = f"{found} in row {first(wrong)}"
+            raise ResultsError(f"{where}: column {name}: found {found}, expected {expected}{_hint(cells, name, wrong)}")
+
+
+def _hint(cells: pd.DataFrame, name: str, wrong: pd.Series) -> str:
+    """What a wrong `u` or `l` may have been meant as."""
+    row = cells[wrong].iloc[0]
+    if name not in ("u", "l"):
+        return ""
+    if pd.isna(row[name]) or row[name] == 0:
+        return f" ({row.method} is taken for a way of pre-training; {CALL_IT})" if name == "u" else ""
+    counts = "n_unlabelled" if name == "u" else "n_labelled"
+    if row[name] == row[counts] or cells[name].max() > 100:
+        return f" of all images; how many they are is told in column {counts}"
+    return f" ({row[name]:g} % is {row[name] / 100:g})" if row[name] > 1 else ""
 
 
 def _text(column: pd.Series) -> pd.Series:
@@ -247,7 +286,7 @@ def _check_names(cells: pd.DataFrame, where: str) -> None:
             cells[name] = _text(cells[name])
         for found in cells[name].dropna().unique() if name in cells else []:
             if not NAME.fullmatch(str(found)) or printable(str(found)) != str(found):
-                row = _first(cells[name] == found)
+                row = first(cells[name] == found)
                 raise ResultsError(
                     f"{where}: column {name}: found {shown(found)} in row {row}, expected at most 100 characters, the"
                     " first a letter or digit, none of them < > | ` * [ ] $ \\"
@@ -285,7 +324,7 @@ def _check_updates(history: pd.DataFrame, key: list[str], where: str) -> None:
     if not counts.all():
         found = "nothing" if pd.isna(updates[~counts].iloc[0]) else f"{updates[~counts].iloc[0]:g}"
         raise ResultsError(
-            f"{where}: column updates: found {found} in row {_first(~counts)}, expected a whole number from 0, or no"
+            f"{where}: column updates: found {found} in row {first(~counts)}, expected a whole number from 0, or no"
             " such column"
         )
     in_order = history.sort_values("epoch")
@@ -334,8 +373,3 @@ def _draws_from_rest(cells: pd.DataFrame) -> bool:
 def _cell(row: pd.Series) -> str:
     u = "" if pd.isna(row.u) else f", u {row.u:g}"
     return f"{row.method} ({row.encoder}){u}, l {row.l:g}, seed {row.seed:g}"
-
-
-def _first(rows: pd.Series) -> int:
-    """The number of the first row that is True, as a person counts who does not count the header."""
-    return int(np.argmax(rows.to_numpy())) + 1

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from .words import points
+from .words import plural, points
 
 __all__ = ["reach"]
 
@@ -18,7 +18,7 @@ def reach(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
     if len(primary):
         dropped = int(primary.n_dropped.sum())
         found["seeds dropped"] = (
-            f"{dropped or 'none'} from the {len(primary)} main comparisons, for a run without result"
+            f"{dropped or 'none'} from the {plural(len(primary), 'main comparison')}, for a run without result"
         )
     if np.isfinite(sd := tables["scores"].sd.median()):
         found["seed to seed"] = f"a score varies by {points(sd)} (standard deviation, median over settings)"

@@ -1,13 +1,15 @@
 """Everything at once: all tables of conclusions from a table of cells, and the summary that a person reads first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from ..errors import ResultsError
 from ..files import replacing
+from .as_written import METRICS, squashed
 from .card import Card, card
 from .checks import (
     HEAD,
@@ -40,7 +42,7 @@ from .surface import surfaces
 from .table_files import to_csv
 from .times import time_to_threshold
 from .units import Unit, unit_of
-from .words import EXPLORATORY_BELOW, count, points, range_of_points, seeds
+from .words import EXPLORATORY_BELOW, count, p_value, plural, points, range_of_points, seeds
 
 __all__ = ["Results", "Settings", "analyse", "card_of", "main_table", "summary", "verdict", "write_results"]
 
@@ -52,17 +54,18 @@ CARD = 10  # comparisons, above which a verdict tells only the most important
 class Settings:
     """What the analysis is asked.
 
-    `metric` to judge by; `delta`, the smallest gain worth having (score, 0 to 1); `alpha`, the error rate of a family
-    of tests; the validation `threshold` of `threshold_metric`; accuracy `targets` (None: round ones); `prices`;
-    `judged_by`, the evaluation of encoders that conclusions rest on (None: see `main_evaluation`).
+    `metric` to judge by (None: macro-F1, or accuracy where the table has no other); `delta`, the smallest gain worth
+    having (score, 0 to 1); `alpha`, the error rate of a family of tests; the validation `threshold` of
+    `threshold_metric` (None: likewise); accuracy `targets` (None: round ones); `prices`; `judged_by`, the evaluation of
+    encoders that conclusions rest on (None: see `main_evaluation`). `analyse` fills in what is None for metrics.
     Raises `ConfigError` for what cannot be.
     """
 
-    metric: str = "test_macro_f1"
+    metric: str | None = None
     delta: float = 0.015
     alpha: float = 0.05
     threshold: float = 0.4
-    threshold_metric: str = "macro_f1"
+    threshold_metric: str | None = None
     targets: Sequence[float] | None = None
     prices: Prices = field(default_factory=Prices)
     judged_by: str | None = None
@@ -71,6 +74,8 @@ class Settings:
         check_number("delta", self.delta, 0, 1, above=True)
         check_number("alpha", self.alpha, 0, 0.5, above=True)
         check_number("threshold", self.threshold, 0, 1)
+        for target in self.targets or []:
+            check_number("accuracy target", target, 0, 1, above=True)
 
 
 @dataclass(frozen=True)
@@ -131,10 +136,14 @@ def analyse(
     cannot be used.
     """
     s = settings or Settings()
-    every = check_cells(cells)
+    every = check_cells(cells, metric=s.metric)
+    s = replace(s, metric=s.metric or next(name for name in METRICS if name in every))
+    s = replace(s, threshold_metric=s.threshold_metric or _validated(history))
     judged_by = main_evaluation(every, s.judged_by)
     cells = main_cells(every, judged_by)
     check_metric(cells, s.metric)
+    if s.targets and "test_accuracy" not in cells:
+        raise ResultsError("accuracy target: the cells have no column test_accuracy; add it, or ask for no target")
     if history is not None:
         history = main_cells(check_history(history, every, s.threshold_metric), judged_by)
     both = [contrasts(cells, s.metric, other, delta=s.delta, alpha=s.alpha) for other in (SUPERVISED, RANDOM)]
@@ -172,6 +181,12 @@ def analyse(
         tables["time_to_threshold"] = time_to_threshold(cells, history, s.threshold_metric, s.threshold)
         tables["still_rising"] = still_rising(cells, history, s.threshold_metric, s.delta)
     return Results(cells, tables, s, every, history, shorter, unchecked)
+
+
+def _validated(history: pd.DataFrame | None) -> str:
+    """The score of a history that a threshold is for: macro-F1, or accuracy where it has no other."""
+    names = {squashed(name) for name in history} if history is not None else set()
+    return "accuracy" if "accuracy" in names and squashed("macro_f1") not in names else "macro_f1"
 
 
 def _evaluations(every: pd.DataFrame, s: Settings) -> dict[str, pd.DataFrame]:
@@ -237,7 +252,7 @@ def summary(results: Results) -> str:
     if "data_needed" in tables:
         lines += ["", "## Data needed", "", *[f"- {text}" for text in _for_most(tables["data_needed"])]]
     lines += ["", "## Trust", ""]
-    lines.append(f"- {count(len(cells))} runs, {count(len(cells) - lost)} finished, {count(lost)} without result"
+    lines.append(f"- {plural(len(cells), 'run')}, {count(len(cells) - lost)} finished, {count(lost)} without result"
                  " (left out, and their seeds left out of paired comparisons).")  # fmt: skip
     lines += [f"- length of training: {results.length}"]
     lines += [f"- {name}: {text}" for name, text in reach(tables).items()]
@@ -296,7 +311,7 @@ def main_table(results: Results) -> pd.DataFrame:
                 + (" (depends on training length)" if row.outcome == "length" else "")
                 if row.n_seeds
                 else "–",
-                "p": f"{row.p_holm:.2g}" if np.isfinite(row.p_holm) else "–",
+                "p": p_value(row.p_holm),
                 "worth in labels": row.text,
                 "plateau from": count(start.n_unlabelled) if start.shown else "not shown",
             }

@@ -1,22 +1,100 @@
 """Tables as files: read from anywhere, and written so that a spreadsheet runs nothing that stands in them."""
 
+import csv
+import json
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 
-from ..errors import ResultsError, printable
+from ..errors import ResultsError, one_line, printable
+from .as_written import squashed
 
 __all__ = ["read_table", "to_csv"]
 
 
+PACKED = (".gz", ".bz2", ".zip", ".xz", ".zst")
+EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
+LINES = (".jsonl", ".ndjson")
+COUNTS = ("nlabelled", "nunlabelled", "ntest")  # read as text: 45.000 may be 45, or 45,000
+EXPECTED = "expected CSV with a header (separated by commas, semicolons or tabs), Parquet or JSON"
+
+
 def read_table(path: str | Path) -> pd.DataFrame:
-    """The table in a CSV or Parquet file. Raises `ResultsError` for a file that holds none."""
+    """The table in a file of CSV (separated by comma, semicolon, tab or bar, in UTF-8 or UTF-16), Parquet or JSON.
+
+    Raises `ResultsError`, one line on what to do, for a file that holds none.
+    """
     path = Path(path)
+    if path.is_dir():
+        raise ResultsError(f"{path}: found a folder; {EXPECTED}")
     try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        table = _read(path)
+    except ResultsError:
+        raise
+    except ImportError as error:
+        why = one_line(error).partition(": ")[2]
+        raise ResultsError(f"{path}: cannot be read here ({why}); install that, or save it as CSV") from None
     except Exception as error:  # pandas and pyarrow raise nearly anything on damaged files
-        raise ResultsError(f"{path}: not a readable table ({error}); expected CSV with a header, or Parquet") from None
+        raise ResultsError(f"{path}: not a readable table ({error}); {EXPECTED}") from None
+    named = [name for name in table.index.names if name is not None and name not in table]
+    table = table.reset_index(level=named) if named else table
+    return table.rename(columns=str).reset_index(drop=True)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    with path.open("rb") as file:
+        start = file.read(4)
+    ending = path.suffix.lower()
+    if start == b"PAR1" or ending in (".parquet", ".pq"):
+        return pd.read_parquet(path)
+    if ending in EXCEL or (start == b"PK\x03\x04" and ending != ".zip") or start == b"\xd0\xcf\x11\xe0":
+        raise ResultsError(f"{path}: found a spreadsheet; save its sheet as CSV (File, Save as), and give that")
+    if ending in PACKED:
+        return pd.read_csv(path)
+    if ending in LINES:
+        return pd.read_json(path, lines=True)
+    utf16 = start[:2] in (b"\xff\xfe", b"\xfe\xff")
+    try:
+        text = path.read_text(encoding="utf-16" if utf16 else "utf-8-sig")
+    except UnicodeError:
+        raise ResultsError(f"{path}: not a readable table (its text is not UTF-8); save it as CSV UTF-8") from None
+    problem = "it is empty" if not text.strip() else "it holds bytes of 0" if "\0" in text else ""
+    problem = problem or ("it is a web page" if text.lstrip().startswith("<") else "")
+    if problem:
+        raise ResultsError(f"{path}: not a readable table ({problem}); {EXPECTED}")
+    if ending == ".json" or text.lstrip()[0] in "{[":
+        held = json.loads(text)
+        split = isinstance(held, dict) and isinstance(held.get("data"), list)  # as pandas and wandb write tables
+        return pd.DataFrame(held["data"], columns=held.get("columns")) if split else pd.DataFrame(held)
+    return _read_csv(path, text, "utf-16" if utf16 else "utf-8-sig")
+
+
+def _read_csv(path: Path, text: str, encoding: str) -> pd.DataFrame:
+    lines = text.lstrip().splitlines()
+    said = lines[0].removeprefix("sep=") if lines and lines[0].startswith("sep=") else None  # Excel's own
+    skip = 0 if said is None else 1
+    header = lines[skip] if len(lines) > skip else ""
+    separator = said or _separator(header)
+    names = next(csv.reader([header], delimiter=separator), []) if len(separator) == 1 else header.split()
+    counts = {name: str for name in names if squashed(name) in COUNTS}
+    options = {"sep": separator, "skiprows": skip, "encoding": encoding, "dtype": counts}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.ParserWarning)
+        table = pd.read_csv(path, **options)
+        if not isinstance(table.index, pd.RangeIndex) and len(table) and table.iloc[:, -1].isna().all():
+            table = pd.read_csv(
+                path, index_col=False, **options
+            )  # a separator at the end of each row, not of the header
+    return table
+
+
+def _separator(header: str) -> str:
+    """The character that splits `header` most often; a blank where there is none."""
+    found = {mark: len(next(csv.reader([header], delimiter=mark), [])) for mark in ",;\t|"}
+    most = max(found, key=found.get)
+    return most if found[most] > 1 or " " not in header.strip() else r"\s+"
 
 
 def to_csv(table: pd.DataFrame, path: str | Path | None = None, **options) -> str | None:

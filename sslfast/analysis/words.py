@@ -5,9 +5,30 @@ from collections.abc import Sequence
 
 from ..names import RANDOM, SUPERVISED
 
-__all__ = ["about", "badge", "count", "evidence", "fraction", "listed", "points", "range_of_points", "seeds", "who"]
+__all__ = [
+    "LOOKING_AGAIN",
+    "about",
+    "badge",
+    "count",
+    "evidence",
+    "fraction",
+    "listed",
+    "p_value",
+    "plural",
+    "points",
+    "range_of_points",
+    "seeds",
+    "who",
+]
 
 EXPLORATORY_BELOW = 5  # seeds
+SMALLEST_P = 0.001  # below, a p-value says more of the model of the noise than of the data
+# the rates are those of `simulate.claims.looking_again`
+LOOKING_AGAIN = (
+    "Error rates hold for a number of seeds fixed beforehand: adding seeds and looking again turns 5 % into 9 %"
+    " (3 seeds, then 5) or 14 % (3, 5, 7, 10); decide on the number before, or count a p only below 0.05 divided by the"
+    " number of looks"
+)
 
 
 def points(score: float, sign: bool = False) -> str:
@@ -18,6 +39,11 @@ def points(score: float, sign: bool = False) -> str:
 def range_of_points(low: float, high: float) -> str:
     """` [+1.1, +3.0]` in points, with a blank before it; nothing where there is no interval."""
     return f" [{100 * low:+z.1f}, {100 * high:+z.1f}]" if math.isfinite(low) and math.isfinite(high) else ""
+
+
+def p_value(p: float) -> str:
+    """A p-value to two figures, never 0: `0.032`, `< 0.001`; a dash where there is none."""
+    return "–" if not math.isfinite(p) else f"< {SMALLEST_P}" if p < SMALLEST_P else f"{p:.2g}"
 
 
 def count(number: float) -> str:
@@ -53,7 +79,12 @@ def evidence(n: int) -> str:
 
 def seeds(n: int) -> str:
     """`1 seed`, `5 seeds`."""
-    return f"{n} seed{'s' if n != 1 else ''}"
+    return plural(n, "seed")
+
+
+def plural(n: int, one: str, many: str = "") -> str:
+    """`1 seed`, `1,200 runs`; `many`: the plural, where it takes more than an s."""
+    return f"{count(n)} {one if n == 1 else many or f'{one}s'}"
 
 
 def badge(n: int) -> str:

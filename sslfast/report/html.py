@@ -10,6 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from ..analysis.table_files import to_csv
+from ..analysis.words import p_value
 
 __all__ = ["csv_uri", "inline_svg", "png_uri", "table_html", "table_page"]
 
@@ -44,6 +45,8 @@ def table_html(table: pd.DataFrame | None, row_header: bool = False) -> str:
         return ""
     # sentences are for the text, and 'never' is a dash like everything that has no number
     table = table.drop(columns="sentence", errors="ignore").replace([float("inf"), float("-inf")], float("nan"))
+    numeric = [name for name in table.select_dtypes("number") if name in ("p", "p_holm")]
+    table = table.assign(**{name: table[name].map(p_value) for name in numeric})
     table = table.set_index(table.columns[0]) if row_header else table
     html = table.to_html(index=row_header, border=0, na_rep="–", float_format="{:.4g}".format, index_names=False)
     if row_header:  # pandas leaves the corner empty

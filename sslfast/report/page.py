@@ -12,6 +12,7 @@ from ..analysis.planned import planned_and_measured
 from ..analysis.results import Results, Settings, analyse, card_of, main_table, summary
 from ..analysis.tables import write_tables
 from ..analysis.units import UPDATES
+from ..analysis.words import LOOKING_AGAIN
 from ..errors import printable
 from ..examples import Examples
 from ..figures import write_figure
@@ -90,6 +91,7 @@ def write_report(
         advice=results.tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist(),
         options=table_html(options_table(results.tables["what_next"])),
         runs=table_html(runs_table(results)),
+        looking_again=LOOKING_AGAIN,
         claims=table_html(_claims(results), row_header=True),
         facts=made,
         missing=missing(results.every),

@@ -7,6 +7,7 @@ import pandas as pd
 from ..analysis.checks import WITHOUT_ENCODER
 from ..analysis.reach import reach
 from ..analysis.results import Results
+from ..analysis.words import plural
 from ..errors import printable
 from ..version import code_version
 
@@ -61,7 +62,9 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
     if notes.get("files_ignored"):
         found["files passed over"] = f"{notes['files_ignored']:,} that are no images in a class folder"
     if rounded_up:
-        found["rounded up"] = f"up to {rounded_up} classes got one labelled image more than their share"
+        found["rounded up"] = (
+            f"up to {plural(rounded_up, 'class', 'classes')} got one labelled image more than their share"
+        )
     return found
 
 

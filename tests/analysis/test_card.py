@@ -6,7 +6,10 @@ from builders import cells_of, noise, realistic, results_table
 
 from sslfast.analysis.card import card
 from sslfast.analysis.decision import Prices
-from sslfast.analysis.results import Settings, analyse
+from sslfast.analysis.results import Settings, analyse, main_table
+from sslfast.analysis.simulate.claims import looking_again
+from sslfast.analysis.words import LOOKING_AGAIN, p_value
+from sslfast.report.html import table_html
 
 
 def card_of(cells: pd.DataFrame, **settings):
@@ -31,6 +34,7 @@ def with_gain(gains: dict[float, list[float]]) -> pd.DataFrame:
         ({0.1: [-0.10, -0.11, -0.12, -0.11, -0.1]}, "No: training on the labels alone", "by 10.8 points"),
         ({0.1: [0.10, -0.11, 0.02, 0.05, -0.04]}, "Not settled: 5 seeds do not show", ""),
         ({0.1: [0.10, 0.11]}, "Not settled: 2 seeds do not show", ""),
+        ({0.1: [0.10]}, "Not settled: 1 seed does not show", ""),
         ({0.1: [0.001, -0.001, 0.0, 0.001, 0.0]}, "It makes no difference", "within 1.5 points"),
         ({0.1: [0.008, 0.009, 0.008, 0.009, 0.008]}, "Yes: ", "less than is worth having"),
         (
@@ -99,3 +103,27 @@ def test_lost_runs_and_few_seeds_are_told():
     assert made.exploratory
     assert sure.startswith("3 seeds, where a conclusion takes 5")
     assert "8 of 24 runs have no result" in sure
+
+
+def test_what_adding_seeds_does_to_error_rates_is_told_where_that_is_advised():
+    made = dict(card_of(cells_of(seeds=[0, 1]), prices=Prices(price_per_label=0.001, budget=1)).answers)
+    assert "before adding seeds, see 'How sure is this?'" in made["What to get next?"]
+    assert made["How sure is this?"].endswith(f"{LOOKING_AGAIN}.")
+
+
+def test_the_rates_that_are_told_of_looking_again_are_those_of_the_simulation():
+    assert "9 % (3 seeds, then 5) or 14 % (3, 5, 7, 10)" in LOOKING_AGAIN
+    assert looking_again((3,)) < 0.055
+    assert round(looking_again((3, 5)), 2) == 0.09
+    assert round(looking_again((3, 5, 7, 10)), 2) == 0.14
+    for steps in ((3, 5), (3, 5, 7, 10)):  # and what is advised holds
+        assert looking_again(steps, alpha=0.05 / len(steps)) < 0.055
+
+
+def test_a_p_value_is_never_printed_as_0():
+    assert [p_value(p) for p in (0, 1e-12, 0.00099, 0.001, 0.0324, 1)] == [
+        *["< 0.001"] * 3, "0.001", "0.032", "1"]  # fmt: skip
+    assert p_value(float("nan")) == "–"
+    results = analyse(with_gain({0.1: [0.10] * 5, 0.5: [0.1] * 5}))
+    assert set(main_table(results).p) == {"< 0.001"}
+    assert "&lt; 0.001" in table_html(pd.DataFrame({"p": [0.0]}))

@@ -1,0 +1,167 @@
+"""Are the claims of the original study judged rightly, and what does looking again after adding seeds do?"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from ..claims import HELD, NOT, SAME_TIME, claims
+from ..intervals import p_values
+from .rates import Judge, Rate
+from .worlds import DELTA, WORLDS, Gain, Study, World, draw
+
+__all__ = ["CLAIM_WORLDS", "claim_rates", "claims_judged", "looking_again"]
+
+JUDGED = "autoencoder"  # the claims are about no other method where there is one of that name
+SECONDS = 1000.0  # of a cell; its noise is a tenth
+WRONG = {HELD: "false held", NOT: "false did not hold"}
+
+
+def _world(name: str, gain: Gain) -> World:
+    return replace(WORLDS["power laws"], name=name, gains={JUDGED: gain})
+
+
+def _curve(name: str, gains: Sequence[float]) -> World:
+    """A world whose gains at the five amounts of unlabelled data are these, at any number of labels."""
+    at = np.log(WORLDS["power laws"].unlabelled)
+    return _world(name, lambda x, y: np.interp(np.log(y), at, gains) + 0 * x)
+
+
+_SHARED = ("hill in u", "rises at the last step", "each step gains δ", "crossing", "nothing true", "heavy tails")
+CLAIM_WORLDS = {name: WORLDS[name] for name in _SHARED} | {world.name: world for world in (
+    _curve("up 5, then down 3", (0, 0.02, 0.035, 0.05, 0.02)),
+    _curve("up 5, then down δ", (0, 0.02, 0.035, 0.05, 0.05 - DELTA)),
+    _curve("up δ, and flat", (0, 0, DELTA, DELTA, DELTA)),
+    # the baseline wins at every number of labels but the largest, where it is equal
+    _world("behind but at one", lambda x, y: np.where(x == 1, 0, -0.1) + 0 * y),
+)}  # fmt: skip
+
+
+def claim_rates(n_seeds: int, repeats: int, seed: int = 0) -> list[Rate]:
+    """The rates of `claims_judged` in worlds that are hard for claims."""
+    found = []
+    for name, world in CLAIM_WORLDS.items():
+        rng, judge = np.random.default_rng([seed, n_seeds, *name.encode()]), claims_judged(seed + sum(name.encode()))
+        counts = defaultdict(list)
+        for _ in range(repeats):
+            for claim, so in judge(draw(world, n_seeds, rng)):
+                counts[claim].append(so)
+        found += [Rate(name, n_seeds, claim, sum(hits), len(hits)) for claim, hits in counts.items()]
+    return found
+
+
+def claims_judged(seed: int = 0, delta: float = DELTA) -> Judge:
+    """A judge of the table of `claims`: whether any claim of a study is decided wrongly, and which; how many settle.
+
+    Times are made up beside the scores, and at the edge of what their claims allow: a cell with the most unlabelled
+    images takes exactly 1.25 times as long as one with the least, and reaches the threshold no sooner for them, or (in
+    half of the studies) sooner by just the fifth that is worth having.
+    """
+    rng = np.random.default_rng(seed)
+
+    def judge(study: Study) -> Iterator[tuple[str, bool]]:
+        cells, sooner = _cells(study, rng), rng.random() < 0.5
+        found = claims(cells, _history(cells, sooner, rng), "test_macro_f1", delta=delta)
+        truth = _truth(study, sooner, delta)
+        wrong = {HELD: False, NOT: False}
+        for row in found.itertuples():
+            held, refuted = truth[row.claim]
+            false = {HELD: held is False, NOT: refuted is False}.get(row.outcome, False)
+            if row.outcome in wrong:
+                wrong[row.outcome] |= false
+                yield f"settled ({row.claim})", True
+            else:
+                yield f"settled ({row.claim})", False
+        yield "false claim in a study", any(wrong.values())
+        for outcome, so in wrong.items():
+            yield WRONG[outcome], so
+
+    return judge
+
+
+def looking_again(
+    steps: Sequence[int] = (3, 5), repeats: int = 20_000, seed: int = 0, n_labels: int = 5, alpha: float = 0.05
+) -> float:
+    """Share of studies that call pre-training better or worse at any of `n_labels` numbers of labels, where it is
+    neither, if they look after each of `steps` seeds, and stop at the first that shows something.
+
+    Half of the variance of a run is common to a seed, and Holm's method corrects for the numbers of labels.
+    """
+    rng = np.random.default_rng(seed)
+    shape = repeats, max(steps), n_labels
+    differences = rng.normal(size=shape) + rng.normal(size=(*shape[:2], 1))
+    false = np.zeros(repeats, dtype=bool)
+    for n in steps:
+        seen = differences[:, :n]
+        p = p_values(seen.mean(axis=1), seen.std(axis=1, ddof=1) / np.sqrt(n), n)
+        smallest = 2 * np.minimum(p, 1 - p).min(axis=1)
+        false |= smallest * n_labels < alpha  # Holm's first step; the others follow it
+    return float(false.mean())
+
+
+def _truth(study: Study, sooner: bool, delta: float) -> dict[str, tuple[bool, bool]]:
+    """Whether each claim may be said to hold, and whether to have not held, by the true scores.
+
+    A rise above 0 that is below `delta` may be called either; so may one with a fall in it of less than `delta`.
+    """
+    scores = study.truth[JUDGED]
+    gain = scores[:, -1] - scores[:, 0]
+    flat = [_flat_from(row, delta) for row in scores]
+    wins = study.baseline > scores[:, -1] + 1e-12
+    return {
+        "the score rises with unlabelled data": _rise(scores.mean(axis=0), delta),
+        "the gain from unlabelled data grows with labelled data": _rise(gain, delta),
+        "time to the threshold falls with unlabelled and with labelled data": (sooner, not sooner),
+        "beyond some point more unlabelled data stops helping": (all(flat), False),
+        "wall-clock barely differs between amounts of unlabelled data": (False, False),
+        "the supervised baseline wins at every number of labels": (bool(wins.all()), bool(not wins.all())),
+    }
+
+
+def _rise(values: np.ndarray, delta: float) -> tuple[bool, bool]:
+    slack = 1e-12
+    total, steps = values[-1] - values[0], np.diff(values)
+    fall = max(0.0, float((np.maximum.accumulate(values) - values).max()))
+    return bool(total > slack and fall < delta - slack), bool(total < delta - slack or (steps < -slack).any())
+
+
+def _flat_from(row: np.ndarray, delta: float) -> bool:
+    """Whether some smaller amount of unlabelled data scores less than `delta` below every larger one."""
+    return any(row[k + 1 :].max() - row[k] < delta - 1e-12 for k in range(len(row) - 1))
+
+
+def _cells(study: Study, rng: np.random.Generator) -> pd.DataFrame:
+    """The table of a study, of the method whose claims are judged, as `check_cells` would return it, with seconds."""
+    grid = next(grid for grid in study.grids if grid.method == JUDGED)
+    s, label, u = (a.ravel() for a in np.indices(grid.scores.shape))
+    ours = pd.DataFrame({
+        "method": grid.method, "u": grid.unlabelled[u], "l": grid.labelled[label], "seed": grid.seeds[s],
+        "n_unlabelled": grid.n_unlabelled[label, u], "n_labelled": grid.n_labelled[label],
+        "test_macro_f1": grid.scores.ravel(),
+    })  # fmt: skip
+    s, label = (a.ravel() for a in np.indices(grid.baseline.shape))
+    base = pd.DataFrame({
+        "method": "supervised", "u": np.nan, "l": grid.labelled[label], "seed": grid.seeds[s], "n_unlabelled": 0,
+        "n_labelled": grid.n_labelled[label], "test_macro_f1": grid.baseline.ravel(),
+    })  # fmt: skip
+    cells = pd.concat([ours, base], ignore_index=True)
+    cells["encoder"], cells["dataset"], cells["status"] = grid.encoder, "data", "ok"
+    cells.loc[cells.test_macro_f1.isna(), "status"] = "failed"
+    share = np.log(cells.u / cells.u.min()) / np.log(cells.u.max() / cells.u.min())
+    own, of_seed = rng.normal(0, 0.1, len(cells)), rng.normal(0, 0.1, len(grid.seeds))
+    log = np.log(SAME_TIME) * share.fillna(0) + own + of_seed[np.searchsorted(grid.seeds, cells.seed)]
+    return cells.assign(seconds_classify=SECONDS * np.exp(log), seconds_pretrain=0.0)
+
+
+def _history(cells: pd.DataFrame, sooner: bool, rng: np.random.Generator) -> pd.DataFrame:
+    """Two validations of each run: when it reaches the threshold, and at the end of training, the same for all.
+
+    It is sooner with more labels, and with `sooner` by a fifth with the most unlabelled images.
+    """
+    share = np.log(cells.u / cells.u.min()) / np.log(cells.u.max() / cells.u.min())
+    time = (100 - 60 * cells.l / cells.l.max()) * (1 - sooner * (1 - 1 / SAME_TIME) * share.fillna(0))
+    epoch = time + rng.normal(0, 5, len(cells))
+    columns = cells[["dataset", "method", "encoder", "u", "l", "seed"]].assign(updates=np.nan, images=np.nan)
+    return pd.concat([columns.assign(epoch=at, seconds=at, macro_f1=1.0) for at in (epoch, 200.0)], ignore_index=True)

@@ -23,7 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
         cells = read_table(options.cells)
         history = read_table(options.history) if options.history else None
         shorter = read_table(options.shorter) if options.shorter else None
-        results = analyse(cells, history, settings, shorter)
+        image_noise = read_table(options.image_noise) if options.image_noise else None
+        results = analyse(cells, history, settings, shorter, image_noise=image_noise)
         _check_counts(results)
         write_results(results, options.out)
     except (SslfastError, OSError, MemoryError) as error:
@@ -63,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--history", type=Path, help=f"table with a row a run and validation: {moments}")
     halves = "columns of cells, and length (half, of both arms trained for half as long)"
     parser.add_argument("--shorter", type=Path, help=f"table of runs that check the length of training: {halves}")
+    about = "variance of differences by the choice of test images (image_noise.parquet of a study)"
+    parser.add_argument("--image-noise", type=Path, help=f"{about}; without it, they are told of these test images")
     parser.add_argument("--out", type=Path, required=True, help="folder for the tables and summary.md")
     parser.add_argument("--metric", help="score to judge by (test_macro_f1, or test_accuracy if that is all)")
     parser.add_argument(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from .rising import rising_sentence
+from .unusual import unusual_sentence
 from .words import EXPLORATORY_BELOW, LOOKING_AGAIN, count, plural, points, seeds
 
 __all__ = ["Card", "card", "plateau_answers", "unsure_ways"]
@@ -47,7 +48,7 @@ def card(cells: pd.DataFrame, tables: Mapping[str, pd.DataFrame], delta: float, 
     unsure = unsure_ways(primary)
     answers += [("More unlabelled images?", text) for text in plateau_answers(tables["plateau"], delta, unsure)]
     answers += [("What to get next?", text) for text in _next(tables["what_next"], delta, unsure)]
-    answers += [("How sure is this?", _certainty(cells, primary, n_seeds))]
+    answers += [("How sure is this?", _certainty(cells, primary, tables["unusual"], n_seeds))]
     answers += [("Would longer training change it?", f"{length[0].upper()}{length[1:]}.")] if length else []
     return Card(head, answers, n_seeds < EXPLORATORY_BELOW)
 
@@ -170,7 +171,7 @@ def _decision(rows: pd.DataFrame, delta: float) -> str:
     return f"Get {action}{amount}: a guess is {points(row.gain, sign=True)} for the budget."
 
 
-def _certainty(cells: pd.DataFrame, primary: pd.DataFrame, n_seeds: int) -> str:
+def _certainty(cells: pd.DataFrame, primary: pd.DataFrame, unusual: pd.DataFrame, n_seeds: int) -> str:
     lost = int((cells.status != "ok").sum())
     parts = [
         f"{seeds(n_seeds)}" + (f", where a conclusion takes {EXPLORATORY_BELOW}" if n_seeds < EXPLORATORY_BELOW else "")
@@ -183,6 +184,8 @@ def _certainty(cells: pd.DataFrame, primary: pd.DataFrame, n_seeds: int) -> str:
         if lost
         else "every run finished"
     ]
+    if text := unusual_sentence(unusual):
+        parts += [text]
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}. {LOOKING_AGAIN}."
 

@@ -36,6 +36,7 @@ def claims(
     alpha: float = 0.05,
     against: pd.DataFrame | None = None,
     flat: pd.DataFrame | None = None,
+    image_noise: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A row an (encoder, method, claim) of the 2021 study: claim, outcome, evidence, n_seeds, n_dropped.
 
@@ -50,7 +51,8 @@ def claims(
     """
     about = {"autoencoder"} & set(cells.method) or set(cells.method) - {RANDOM}
     against = contrasts(cells, metric, delta=delta, alpha=alpha) if against is None else against
-    flat = plateaus(cells, metric, delta=delta, alpha=alpha) if flat is None else flat
+    noise = {"image_noise": image_noise}
+    flat = plateaus(cells, metric, delta=delta, alpha=alpha, **noise) if flat is None else flat
     reached = None if history is None else first_reached(cells, history, threshold_metric, threshold)
     unit = unit_of(cells, history)
     found = []
@@ -60,7 +62,7 @@ def claims(
         own = cells[(cells.encoder == grid.encoder) & cells.method.isin([grid.method, RANDOM])]
 
         def flatter(error: float, own=own) -> pd.DataFrame:
-            return plateaus(own, metric, delta=delta, alpha=error)
+            return plateaus(own, metric, delta=delta, alpha=error, **noise)
 
         judged = {
             "the score rises with unlabelled data": _rises(grid, delta),

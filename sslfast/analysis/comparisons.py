@@ -10,18 +10,20 @@ from .scores import SETTING, by_setting
 __all__ = ["compare", "paired_of", "suspect_runs", "verdicts"]
 
 
-def compare(runs: pd.DataFrame, variance: pd.DataFrame | None = None) -> pd.DataFrame:
+def compare(runs: pd.DataFrame, image_noise: pd.DataFrame | None = None, metric: str = "") -> pd.DataFrame:
     """`by_setting` of `value`, a difference a run, as `difference`, with the `moderated` `se`, `free`, `low`, `high`.
 
     `runs`: a row a run, with `suspect` (bool) where its scores, or those it is compared with, are (`suspect_runs`). The
     differences of one encoder and method lend each other their variance. `p`: two-sided, NaN where there is no
-    interval: below three seeds, or where all seeds have the same value. `variance`: that of the test images (columns
-    of `SETTING` and `variance`), where it is known: then intervals speak of images like these, not of these alone.
+    interval: below three seeds, or where all seeds have the same value. `image_noise`: the variance of `metric` that
+    the choice of test images adds, a row a setting, where it is known (see `sslfast.analysis.image_noise`): then
+    intervals speak of images like these, not of these alone; `images` says of which rows that holds.
     """
     found = by_setting(runs, "value").rename(columns={"mean": "difference", "n_missing": "n_dropped"})
-    if variance is not None:
-        found = found.merge(variance[[*SETTING, "variance"]], on=SETTING, how="left")
-    more = found.variance.fillna(0).to_numpy() if variance is not None else np.zeros(len(found))
+    variance = pd.Series(np.nan, found.index)
+    if image_noise is not None and metric in image_noise:
+        known = image_noise.drop_duplicates(SETTING).set_index(SETTING)[metric]
+        variance = known.reindex(pd.MultiIndex.from_frame(found[SETTING])).set_axis(found.index)
     se, free = np.full(len(found), np.nan), np.ones(len(found))
     place = found.assign(row=np.arange(len(found))).groupby(["encoder", "method"])
     for key, part in runs.groupby(["encoder", "method"]):
@@ -34,9 +36,13 @@ def compare(runs: pd.DataFrame, variance: pd.DataFrame | None = None) -> pd.Data
         rows = place.get_group(key)
         back = np.searchsorted(labels, rows.l), np.searchsorted(us, rows.u)
         se[rows.row], free[rows.row] = paired.se[back], paired.free[back]
-    paired = Paired(found.difference.to_numpy(), se, free, found.n_seeds.to_numpy()).with_variance(more)
+    paired = Paired(found.difference.to_numpy(), se, free, found.n_seeds.to_numpy()).with_variance(
+        variance.fillna(0).to_numpy()
+    )
     low, high = paired.interval()
-    return found.assign(se=paired.se, free=paired.free, low=low, high=high, p=paired.two_sided())
+    return found.assign(
+        se=paired.se, free=paired.free, low=low, high=high, p=paired.two_sided(), images=variance.notna()
+    )
 
 
 def paired_of(found: pd.DataFrame) -> Paired:

@@ -21,7 +21,7 @@ def contrasts(
     *,
     delta: float = 0.015,
     alpha: float = 0.05,
-    test_images: pd.DataFrame | None = None,
+    image_noise: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """`metric` minus that of `against` (`supervised` or `random`), paired by seed: a row a (encoder, l, method, u).
 
@@ -30,8 +30,8 @@ def contrasts(
     `primary`: the comparisons fixed beforehand, each method at its largest u against the baseline. All of a study,
     of every encoder, method and l, are one family: `p_holm` is corrected for it by Holm's method. All others are
     exploratory. `outcome`: see `verdicts`. `detectable`: the smallest true difference that so many seeds find in 80 %
-    of studies, corrected as the family is. `sentence`: the result in words. `test_images`: see
-    `sslfast.analysis.test_images`; without it intervals speak of these test images.
+    of studies, corrected as the family is. `sentence`: the result in words. `image_noise`: see
+    `sslfast.analysis.image_noise`; without it intervals speak of these test images.
 
     Pairing: seeds share images, order and weights, so their difference varies less than they do (Bouthillier et
     al. 2021, Accounting for variance in machine learning benchmarks).
@@ -43,9 +43,7 @@ def contrasts(
         other.rename(columns={metric: "other"}), on=["encoder", "l", "seed"], how="left", suffixes=("", "_other")
     )
     ours = ours.assign(value=ours[metric] - ours.other, suspect=ours.suspect | ours.suspect_other.eq(True))
-    if test_images is not None:
-        test_images = test_images[test_images.other == against]
-    found = compare(ours, test_images)
+    found = compare(ours, None if image_noise is None else image_noise[image_noise.other == against], metric)
     largest = found.groupby(["encoder", "l", "method"]).u.transform("max")
     found["primary"] = (against == SUPERVISED) & (found.method != RANDOM) & (found.u == largest)
     found = verdicts(found, found.primary, delta, alpha)
@@ -57,7 +55,7 @@ def contrasts(
     several = {name: learned[name].nunique() > 1 for name in ("encoder", "method")}
     found["sentence"] = [_sentence(row, against, delta, alpha, several) for row in found.itertuples()]
     columns = ["n_unlabelled", "n_labelled", "difference", "low", "high", "n_seeds", "n_dropped", "n_suspect"]
-    columns += ["p", "primary", "p_holm", "outcome", "detectable", "sentence"]
+    columns += ["p", "primary", "p_holm", "outcome", "detectable", "images", "sentence"]
     return found[[*SETTING, *columns]]
 
 

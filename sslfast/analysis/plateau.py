@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .checks import RANDOM
 from .grids import Grid, complete, each_label, grids
 from .intervals import MIN_SEEDS, holm
 from .paired import Paired, moderated, suspects
@@ -35,7 +36,7 @@ class Plateau:
 
 def plateaus_of(
     scores: np.ndarray, n_labelled: np.ndarray | None = None, delta: float = 0.015, alpha: float = 0.05,
-    control: bool = False,
+    control: bool = False, variance: np.ndarray | None = None,
 ) -> list[Plateau | None]:  # fmt: skip
     """The plateau of each curve of `scores` `[S, L, U]` (seeds, numbers of labels, increasing u), NaN for missing runs.
 
@@ -46,12 +47,14 @@ def plateaus_of(
     names a u that is too small: the first true H0 on the way down has to be rejected for that, and that is one test
     (fixed-sequence testing; Maurer, Hothorn & Lehmacher 1995). Naming the smallest u that passes would err far more
     often. Spreads over seeds: see `moderated`; `control` says that the first u is the random control, which has its
-    own.
+    own. `variance` `[L, U, U]`: what the choice of test images adds to the difference of two u, where it is known.
     """
     first, second = np.triu_indices(scores.shape[2], 1)
     if not len(first):
         return [None] * scores.shape[1]
     gains = _gains(scores, n_labelled, first, second, control)
+    if variance is not None:
+        gains = gains.with_variance(np.nan_to_num(variance[:, first, second]))
     low, high = gains.interval(1 - 2 * alpha)
     return [_plateau(scores[:, i], first, second, gains, (low, high), i, delta, alpha) for i in range(scores.shape[1])]
 
@@ -99,19 +102,26 @@ def _plateau(curve, first, second, gains: Paired, limits: tuple, i: int, delta: 
 
 
 def plateaus(
-    cells: pd.DataFrame, metric: str = "test_macro_f1", *, delta: float = 0.015, alpha: float = 0.05
+    cells: pd.DataFrame,
+    metric: str = "test_macro_f1",
+    *,
+    delta: float = 0.015,
+    alpha: float = 0.05,
+    image_noise: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The plateau at each labelled fraction: a row a (encoder, method, l); `alpha` is shared among all of a study.
 
     `shown`; `u` and `n_unlabelled`, the smallest amount from which on more is worth less than `delta` (NaN if not
     shown); `last_gain` of the last step and its one-sided limits `last_gain_low`, `last_gain_high`; `better_u`, a
-    smaller u that is shown to score better than the largest; `n_seeds`, `n_dropped`; `sentence`.
+    smaller u that is shown to score better than the largest; `n_seeds`, `n_dropped`; `sentence`. `image_noise`: see
+    `contrasts`.
     """
     rows = []
     made = grids(cells, metric)
     n_curves = max(sum(len(list(each_label(grid))) for grid in made), 1)
     for grid in made:
-        curves = plateaus_of(grid.scores, grid.n_labelled, delta, alpha / n_curves, bool((grid.unlabelled == 0).any()))
+        control, variance = bool((grid.unlabelled == 0).any()), _variance(grid, metric, image_noise)
+        curves = plateaus_of(grid.scores, grid.n_labelled, delta, alpha / n_curves, control, variance)
         for i, row in each_label(grid):
             found = curves[i]
             measured = np.isfinite(grid.scores[:, i]).any(axis=0)
@@ -141,6 +151,20 @@ def plateaus(
     columns = ["encoder", "method", "l", "n_labelled", "shown", "u", "n_unlabelled", "last_gain", "last_gain_low"]
     columns += ["last_gain_high", "better_u", "n_seeds", "n_dropped", "sentence"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _variance(grid: Grid, metric: str, image_noise: pd.DataFrame | None) -> np.ndarray | None:
+    """That of the differences of two u of a grid, `[L, U, U]`, the smaller u first."""
+    if image_noise is None or metric not in image_noise:
+        return None
+    known = image_noise[(image_noise.encoder == grid.encoder) & (image_noise.method == grid.method)]
+    known = known[known.other.isin([grid.method, RANDOM]) & known.l.isin(grid.labelled)]
+    found = np.zeros((len(grid.labelled), len(grid.unlabelled), len(grid.unlabelled)))
+    places = [(known.l, grid.labelled), (known.other_u, grid.unlabelled), (known.u, grid.unlabelled)]
+    known = known[np.all([np.isin(values, levels) for values, levels in places], axis=0)]
+    at = [np.searchsorted(levels, known[name]) for name, (_, levels) in zip(("l", "other_u", "u"), places, strict=True)]
+    found[tuple(at)] = known[metric]
+    return found
 
 
 def _where(grid: Grid, row: dict) -> str:

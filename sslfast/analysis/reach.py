@@ -5,9 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from .unusual import unusual_sentence
 from .words import plural, points
 
 __all__ = ["reach"]
+
+LENT = (
+    "where three or more numbers of labels were tried, the spread over seeds is taken to follow a trend over them, the"
+    " same for all amounts of unlabelled data of a method"
+)
 
 
 def reach(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
@@ -25,7 +31,13 @@ def reach(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
     if np.isfinite(least := primary.detectable.min()):
         most = primary.detectable.max()
         span = points(least) if points(least) == points(most) else f"{100 * least:.1f} to {points(most)}"
-        found["smallest detectable difference"] = f"{span}, found in 80 % of studies with so many seeds"
+        found["smallest detectable difference"] = (
+            f"{span}, found in 80 % of studies with so many seeds and comparisons, if the spread is as it was seen"
+        )
+    if len(primary):
+        found["intervals of differences"] = _population(primary)
+    if text := unusual_sentence(tables["unusual"]):
+        found["runs to look at"] = text
     if np.isfinite(error := tables["scores"].test_error.max()):
         found["test images alone"] = (
             f"leave a score uncertain by {points(error)} (one standard error), in all seeds alike"
@@ -35,3 +47,13 @@ def reach(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
         name = "held-out error" if len(chosen) == 1 else f"held-out error ({row.method}, {row.encoder})"
         found[name] = row.sentence
     return found
+
+
+def _population(primary: pd.DataFrame) -> str:
+    """For what images the intervals speak, and what was assumed of the spread over seeds."""
+    known = primary.images[primary.n_seeds > 0]
+    if len(known) and known.all():
+        whom = "speak of images like the test images: what their choice adds is in them"
+    else:
+        whom = "speak of these test images; on others a difference may be another"
+    return f"{whom}; {LENT}"

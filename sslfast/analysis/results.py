@@ -42,6 +42,7 @@ from .surface import surfaces
 from .table_files import to_csv
 from .times import time_to_threshold
 from .units import Unit, unit_of
+from .unusual import unusual
 from .words import EXPLORATORY_BELOW, count, p_value, plural, points, range_of_points, seeds
 
 __all__ = ["Results", "Settings", "analyse", "card_of", "main_table", "summary", "verdict", "write_results"]
@@ -124,15 +125,18 @@ def analyse(
     settings: Settings | None = None,
     shorter: pd.DataFrame | None = None,
     unchecked: str = "",
+    image_noise: pd.DataFrame | None = None,
 ) -> Results:
     """All conclusions from `cells` (columns: `sslfast.analysis.checks.check_cells`) and `history`, if there is one.
 
     `shorter`: runs of less length, a table like `cells` with a column `length` (see `length_check`); verdicts that they
-    do not bear out are taken back. `unchecked`: why there are none, as a clause.
+    do not bear out are taken back. `unchecked`: why there are none, as a clause. `image_noise`: what the choice of test
+    images adds to differences (`sslfast.analysis.image_noise`); without it they are told of these test images.
 
-    Tables: scores, contrasts (against the baseline, then the control), controls (against each control), evaluations,
-    evaluation_order, plateau, label_equivalence, surface, what_next, cells_to_run, claims; data_needed where there are
-    accuracies, time_to_threshold and still_rising where there is a history. Raises `ResultsError` for tables that
+    Tables: scores, unusual (runs to look at), contrasts (against the baseline, then the control), controls (against
+    each control), evaluations, evaluation_order, plateau, label_equivalence, surface, what_next, cells_to_run, claims;
+    data_needed where there are accuracies, time_to_threshold and still_rising where there is a history. Raises
+    `ResultsError` for tables that
     cannot be used.
     """
     s = settings or Settings()
@@ -146,8 +150,11 @@ def analyse(
         raise ResultsError("accuracy target: the cells have no column test_accuracy; add it, or ask for no target")
     if history is not None:
         history = main_cells(check_history(history, every, s.threshold_metric), judged_by)
-    both = [contrasts(cells, s.metric, other, delta=s.delta, alpha=s.alpha) for other in (SUPERVISED, RANDOM)]
-    flat = plateaus(cells, s.metric, delta=s.delta, alpha=s.alpha)
+    if image_noise is not None:
+        image_noise = image_noise[image_noise.evaluate == judged_by]
+    how = {"delta": s.delta, "alpha": s.alpha, "image_noise": image_noise}
+    both = [contrasts(cells, s.metric, other, **how) for other in (SUPERVISED, RANDOM)]
+    flat = plateaus(cells, s.metric, **how)
     fits = surfaces(cells, s.metric, delta=s.delta)
     decisions = what_next(cells, s.prices, s.metric, delta=s.delta)
     if shorter is not None and len(shorter):
@@ -159,6 +166,7 @@ def analyse(
     both[0] = take_back(both[0], check)
     tables = {
         "scores": scores(cells, s.metric),
+        "unusual": unusual(cells, s.metric),
         "contrasts": pd.concat([both[0].assign(against=SUPERVISED), both[1].assign(against=RANDOM)], ignore_index=True),
         "length_check": check,
         "equal_passes": equal_passes(cells, shorter, s.metric),
@@ -171,7 +179,7 @@ def analyse(
         "cells_to_run": _runs(decisions),
         "claims": claims(
             cells, history, s.metric, threshold=s.threshold, threshold_metric=s.threshold_metric,
-            delta=s.delta, alpha=s.alpha, against=both[0], flat=flat,
+            **how, against=both[0], flat=flat,
         ),
     }  # fmt: skip
     if "test_accuracy" in cells:

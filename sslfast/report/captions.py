@@ -21,7 +21,7 @@ def captions(results: Results, examples: Examples | None = None) -> dict[str, st
     cells, tables, s = results.cells, results.tables, results.settings
     n, n_test = cells.seed.nunique(), int(cells.n_test.max())
     base = f"{seeds(n)}; {n_test:,} test images"
-    interval = "95 % t intervals over seeds" if n >= MIN_SEEDS else "too few seeds for intervals"
+    interval = "95 % intervals over seeds" if n >= MIN_SEEDS else "too few seeds for intervals"
     machine = f"{devices(cells)}, {int(cells.threads.max())} thread(s) a job"
     judged = f" {results.judged}".rstrip()
     unsure = unsure_ways(tables["contrasts"])

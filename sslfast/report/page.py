@@ -61,17 +61,18 @@ def write_report(
     plan: Mapping | None = None,
     shorter: pd.DataFrame | None = None,
     unchecked: str = "",
+    image_noise: pd.DataFrame | None = None,
 ) -> None:
     """Write `report.html`, `summary.md`, `figures/*.png|svg`, `tables/*.csv` and `*.html` (`PAGES`) under `folder`.
 
     `config`: the study's checked config (title, threshold, accuracy_targets, delta, prices, judged_by). `images`: what
     the data set holds (`ImageData.summary`), for the table of how it was made. `examples`: images to show (without
-    them, the page has no figures of images). `plan`: what the runs were expected to take (`read_plan`). `shorter` and
-    `unchecked`: see `analyse`. Runs that
-    failed are counted and shown as missing, never a reason to stop.
+    them, the page has no figures of images). `plan`: what the runs were expected to take (`read_plan`). `shorter`,
+    `unchecked` and `image_noise`: see `analyse`. Runs that failed are counted and shown as missing, never a reason to
+    stop.
     """
     folder = Path(folder)
-    results = analyse(cells, history, settings_of(config), shorter, unchecked)
+    results = analyse(cells, history, settings_of(config), shorter, unchecked, image_noise)
     for name, figure in draw(results, examples).items():
         write_figure(figure, folder / "figures" / name)
     write_tables({**results.tables, "cells": cells, "history": history}, [folder / "tables"], kinds=["csv"])

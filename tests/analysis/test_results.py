@@ -24,7 +24,7 @@ from sslfast.errors import ConfigError, ResultsError
 
 SAMPLE = Path(__file__).parents[2] / "reports" / "cifar10-5seeds" / "tables"
 WITH_HISTORY = {
-    "scores", "contrasts", "plateau", "label_equivalence", "surface", "what_next", "cells_to_run", "claims",
+    "scores", "unusual", "contrasts", "plateau", "label_equivalence", "surface", "what_next", "cells_to_run", "claims",
     "controls", "evaluations", "evaluation_order",
     "data_needed", "time_to_threshold", "still_rising", "length_check", "equal_passes",
 }  # fmt: skip

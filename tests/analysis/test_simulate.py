@@ -4,14 +4,16 @@ import pytest
 
 from sslfast.analysis.simulate.differences import differences, plateau_claims
 from sslfast.analysis.simulate.rates import Rate, rates
+from sslfast.analysis.simulate.worlds import WORLDS
 
 REPEATS = 60
-WORLDS = ["hill in u", "nothing true, 6 methods", "all exactly δ", "louder with few labels", "missing runs"]
+NAMES = ["hill in u", "nothing true, 6 methods", "all exactly δ", "louder with few labels", "missing runs"]
+SOME = {name: WORLDS[name] for name in [*NAMES, "1,000 test images"]}
 
 
 @pytest.mark.parametrize("n_seeds", [3, 5])
 def test_no_claim_is_wrong_more_often_than_its_bound(n_seeds):
-    found = rates([differences, plateau_claims], n_seeds, REPEATS, worlds=WORLDS)
+    found = rates([differences, plateau_claims], n_seeds, REPEATS, worlds=SOME)
     assert {rate.claim for rate in found} >= {"covers: difference", "false: plateau", "false: better, worse or equal"}
     assert [rate for rate in found if rate.beyond] == []
 
@@ -20,12 +22,12 @@ def test_a_rule_that_errs_is_beyond_its_bound():
     def always_wrong(study):
         yield "false: everything", True
 
-    (found,) = rates([always_wrong], 3, 20, worlds=["power laws"])
+    (found,) = rates([always_wrong], 3, 20, worlds={"w": WORLDS["power laws"]})
     assert found.beyond and found.rate == 1
 
 
 def test_little_is_given_away():
-    by_claim = {r.claim: r for r in rates([differences], 3, REPEATS, worlds=["nothing true"])}
+    by_claim = {r.claim: r for r in rates([differences], 3, REPEATS, worlds={"w": WORLDS["nothing true"]})}
     assert by_claim["settled: rightly"].rate > by_claim["settled: rightly (plain t)"].rate + 0.1
 
 

@@ -34,6 +34,7 @@ TABLES = [
     "still_rising",
     "surface",
     "time_to_threshold",
+    "unusual",
     "what_next",
 ]
 # Snakemake's report shows tables as HTML only.
@@ -63,6 +64,7 @@ rule report:
         cells=f"{RESULTS}/tables/cells.parquet",
         history=f"{RESULTS}/tables/history.parquet",
         shorter=f"{RESULTS}/tables/shorter.parquet",
+        image_noise=f"{RESULTS}/tables/image_noise.parquet",
         images=IMAGES,
         examples=rules.examples.output,
     output:

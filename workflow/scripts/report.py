@@ -20,7 +20,8 @@ with job(snakemake):
     examples = read_examples(snakemake.input.examples[0])
     # no input: a study that was not planned is reported all the same, and a plan made later changes no report
     plan = read_plan(Path(snakemake.input.images).with_name("plan.json"), snakemake.config)
+    image_noise = read_table(snakemake.input.image_noise)
     write_report(
         cells, history, snakemake.params.about, Path(snakemake.output.page).parent, images, examples, plan,
-        shorter, why_not(snakemake.config),
+        shorter, why_not(snakemake.config), image_noise,
     )  # fmt: skip

@@ -1,38 +1,23 @@
 """Are verdicts and their intervals right: contrasts with the baseline, and plateaus?"""
 
+import zlib
 from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
-from ..comparisons import verdicts
+from ..comparisons import paired_of, verdicts
+from ..intervals import detectable
 from ..paired import moderated, suspects
 from ..plateau import plateaus_of
-from .worlds import DELTA, Study
+from .worlds import DELTA, Study, draw
 
-__all__ = ["differences", "plateau_claims"]
+__all__ = ["detected", "differences", "plateau_claims"]
 
 
 def differences(study: Study) -> Iterator[tuple[str, bool]]:
     """Of the primary comparisons: do intervals cover, are any verdicts false, how many are settled?"""
-    rows = []
-    for grid in study.grids:
-        base = grid.baseline[:, :, None]
-        doubtful = suspects(grid.scores) | suspects(base)
-        for name, found in (
-            ("", moderated(grid.scores - base, grid.n_labelled, doubtful)),
-            (" (plain t)", moderated(grid.scores - base)),
-        ):
-            low, high = found.interval()
-            true = study.truth[grid.method] - study.baseline[:, None]
-            for i in range(len(grid.labelled)):
-                rows.append(
-                    {"by": name, "l": i, "true": true[i, -1], "difference": found.mean[i, -1], "se": found.se[i, -1],
-                     "free": found.free[i, -1], "n_seeds": found.n[i, -1], "low": low[i, -1], "high": high[i, -1],
-                     "p": found.two_sided()[i, -1]}
-                )  # fmt: skip
-    table = pd.DataFrame(rows)
-    for by, part in table.groupby("by"):
+    for by, part in (("", _primary(study)), (" (plain t)", _primary(study, plain=True))):
         known = part[part.p.notna()]
         for row in known.itertuples():
             yield f"covers: difference{by}", row.low <= row.true <= row.high
@@ -41,6 +26,43 @@ def differences(study: Study) -> Iterator[tuple[str, bool]]:
         yield f"false: better, worse or equal{by}", any(wrong)
         for row, mistaken in zip(judged.itertuples(), wrong, strict=True):
             yield f"settled: rightly{by}", row.outcome != "open" and not mistaken
+
+
+def _primary(study: Study, plain: bool = False) -> pd.DataFrame:
+    """The primary comparisons of a study, a row each, as `compare` has them, with the `true` difference."""
+    rows = []
+    for grid in study.grids:
+        base = grid.baseline[:, :, None]
+        doubtful = suspects(grid.scores) | suspects(base)
+        found = moderated(grid.scores - base, *(() if plain else (grid.n_labelled, doubtful)))
+        found = found.with_variance(study.image_variance[grid.method])
+        low, high = found.interval()
+        true = study.truth[grid.method] - study.baseline[:, None]
+        columns = {"true": true, "difference": found.mean, "se": found.se, "free": found.free, "n_seeds": found.n}
+        columns |= {"low": low, "high": high, "p": found.two_sided()}
+        rows.append(pd.DataFrame({name: values[:, -1] for name, values in columns.items()}))
+    return pd.concat(rows, ignore_index=True)
+
+
+def detected(study: Study) -> Iterator[tuple[str, bool]]:
+    """Is a true difference of the size that a study calls detectable found in 80 % of studies like it?
+
+    A second draw of the same world stands for those studies: its difference at one number of labels is made so large.
+    """
+    if study.world.noise.test_images is not None:
+        return
+    rng = np.random.default_rng(zlib.crc32(study.grids[0].scores.tobytes()))
+    again = draw(study.world, len(study.grids[0].seeds), rng)
+    said, found = (_primary(one) for one in (study, again))
+    at = int(rng.integers(len(said)))
+    least = detectable(said.se, said.free, 0.05 / len(said))[at]
+    if not np.isfinite(least):
+        return
+    found.loc[at, "difference"] += least - found.true[at]
+    paired = paired_of(found)
+    found = found.assign(p=paired.two_sided())
+    judged = verdicts(found, found.p.notna(), DELTA, 0.05)
+    yield "holds: smallest detectable difference is found", judged.outcome[at] == "better"
 
 
 def plateau_claims(study: Study) -> Iterator[tuple[str, bool]]:

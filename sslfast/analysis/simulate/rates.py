@@ -2,12 +2,12 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from .worlds import WORLDS, Study, draw
+from .worlds import WORLDS, Study, World, draw
 
 __all__ = ["BOUNDS", "Judge", "Rate", "rates", "table"]
 
@@ -56,15 +56,15 @@ class Rate:
 
 
 def rates(
-    judges: Iterable[Judge], n_seeds: int, repeats: int, seed: int = 0, worlds: Sequence[str] = tuple(WORLDS)
+    judges: Iterable[Judge], n_seeds: int, repeats: int, seed: int = 0, worlds: Mapping[str, World] = WORLDS
 ) -> list[Rate]:
     """The rates of all claims of `judges` over `repeats` studies of each of `worlds`."""
     judges, found = list(judges), []
-    for name in worlds:
+    for name, world in worlds.items():
         rng = np.random.default_rng([seed, n_seeds, *name.encode()])
         counts = defaultdict(lambda: [0, 0])
         for _ in range(repeats):
-            study = draw(WORLDS[name], n_seeds, rng)
+            study = draw(world, n_seeds, rng)
             for judge in judges:
                 for claim, so in judge(study):
                     counts[claim][0] += bool(so)
@@ -74,12 +74,23 @@ def rates(
 
 
 def table(found: Iterable[Rate]) -> str:
-    """As Markdown, a row a rate; what is beyond its bound is marked."""
-    lines = ["| world | seeds | claim | rate | bound | |", "| --- | --- | --- | --- | --- | --- |"]
-    for r in found:
-        least, most = r.bounds
-        bound = f"≤ {most:g}" if not least else f"≥ {least:g}"
-        bound = "" if (least, most) == (0, 1) else bound
-        mark = "**beyond**" if r.beyond else ""
-        lines.append(f"| {r.world} | {r.seeds} | {r.claim} | {r.rate:.3f} ± {r.error:.3f} | {bound} | {mark} |")
-    return "\n".join(lines)
+    """As Markdown, a table a claim: a row a world, a column a number of seeds; what is beyond its bound is bold."""
+    found, parts = list(found), []
+    for claim in dict.fromkeys(rate.claim for rate in found):
+        ours = [rate for rate in found if rate.claim == claim]
+        by_place = {(rate.world, rate.seeds): rate for rate in ours}
+        numbers = sorted({rate.seeds for rate in ours})
+        least, most = ours[0].bounds
+        bound = "" if (least, most) == (0, 1) else f" (at most {most:g})" if not least else f" (at least {least:g})"
+        lines = [f"### {claim}{bound}", "", f"| world | {' | '.join(f'{n} seeds' for n in numbers)} |"]
+        lines.append(f"| --- |{' --- |' * len(numbers)}")
+        for world in dict.fromkeys(rate.world for rate in ours):
+            cells = [_cell(by_place[world, n]) if (world, n) in by_place else "–" for n in numbers]
+            lines.append(f"| {world} | {' | '.join(cells)} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _cell(rate: Rate) -> str:
+    text = f"{rate.rate:.3f} ± {rate.error:.3f}"
+    return f"**{text}**" if rate.beyond else text

@@ -62,12 +62,14 @@ class World:
 @dataclass(frozen=True)
 class Study:
     """One draw of a `world`: `grids`, one a method, of which `truth` (`[L, U]`, by method) and `baseline` (`[L]`) are
-    the true scores."""
+    the true scores. `image_variance` `[L, U]`, by method: of its difference from the baseline, by the choice of test
+    images; a real study reads it off its predictions (`sslfast.analysis.image_noise`)."""
 
     world: World
     grids: list[Grid]
     truth: dict[str, np.ndarray]
     baseline: np.ndarray
+    image_variance: dict[str, np.ndarray]
 
 
 def draw(world: World, n_seeds: int, rng: np.random.Generator) -> Study:
@@ -91,7 +93,7 @@ def draw(world: World, n_seeds: int, rng: np.random.Generator) -> Study:
             Grid("conv", method, title, np.arange(n_seeds), labelled, unlabelled, labelled * N_TRAIN, counts,
                  _spoilt(rng, noise, scores), base)
         )  # fmt: skip
-    return Study(world, grids, truth, baseline)
+    return Study(world, grids, truth, baseline, _image_variance(noise, truth, baseline))
 
 
 def true_scores(world: World) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -118,6 +120,14 @@ def _test_noise(rng: np.random.Generator, noise: Noise, truth: dict, baseline: n
     shared = rng.normal(0, 1 / np.sqrt(2))
     sd = {arm: np.sqrt(np.clip(v * (1 - v), 0, None) / noise.test_images) for arm, v in arms.items()}
     return {arm: sd[arm] * (shared + rng.normal(0, 1 / np.sqrt(2))) for arm in arms}
+
+
+def _image_variance(noise: Noise, truth: dict, baseline: np.ndarray) -> dict[str, np.ndarray]:
+    if noise.test_images is None:
+        return {method: np.zeros(true.shape) for method, true in truth.items()}
+    sd = {arm: np.sqrt(v * (1 - v) / noise.test_images) for arm, v in {**truth, "baseline": baseline[:, None]}.items()}
+    theirs = sd.pop("baseline")
+    return {method: ((ours - theirs) ** 2 + ours**2 + theirs**2) / 2 for method, ours in sd.items()}
 
 
 def _spoilt(rng: np.random.Generator, noise: Noise, scores: np.ndarray) -> np.ndarray:

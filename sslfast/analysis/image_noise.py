@@ -1,0 +1,75 @@
+"""What the choice of test images adds to a difference: all seeds share them, so no number of seeds shows it.
+
+Of each test image it is on disk what every run made of it. How much a single image moves a difference of scores, as the
+mean over seeds has it, says how far the difference would lie elsewhere on other images like these.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from .checks import RANDOM, SUPERVISED, WITHOUT_ENCODER
+
+__all__ = ["METRICS", "image_variance", "influences"]
+
+METRICS = ("test_accuracy", "test_macro_f1")
+KEY = ["encoder", "evaluate", "l", "method", "u", "other", "other_u"]
+
+
+def influences(predictions: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """By metric, how much each test image moves the score: `[N]` with mean 0, whose variance / N is the score's.
+
+    `predictions` and `labels` `[N]`: class indices. Macro-F1 is a smooth function of shares, so its influence is the
+    derivative (Hampel 1974, The influence curve and its role in robust estimation); a class counts if it occurs among
+    labels or predictions.
+    """
+    n, classes = len(labels), int(max(predictions.max(), labels.max())) + 1
+    right = predictions == labels
+    hits = np.bincount(labels[right], minlength=classes) / n
+    both = (np.bincount(labels, minlength=classes) + np.bincount(predictions, minlength=classes)) / n
+    share = 1 / np.where(both > 0, both, np.inf) / np.count_nonzero(both)
+    f1 = 2 * hits * share  # already divided by the number of classes
+    lost = f1 / np.where(both > 0, both, np.inf)
+    macro = 2 * share[labels] * right - lost[labels] - lost[predictions]
+    return {"test_accuracy": right - right.mean(), "test_macro_f1": macro - macro.mean()}
+
+
+def image_variance(cells: pd.DataFrame, predictions: Mapping[str, np.ndarray], labels: np.ndarray) -> pd.DataFrame:
+    """The variance that the choice of test images gives a difference of mean scores: a row a pair of settings.
+
+    `predictions`: by column `record` of `cells`, of the test images whose classes are `labels`. Pairs: each setting
+    (encoder, evaluate, l, method, u) with the baseline, with the random control (`other_u` 0) and with every smaller u
+    of its method. It is the covariance, over images, of the influences of different seeds, so that what seeds do by
+    chance has no part in it (that is in the spread over seeds); 0 where that is negative, NaN for fewer than two seeds.
+    """
+    rows = []
+    pretrained = cells[~cells.method.isin(WITHOUT_ENCODER) & (cells.status == "ok")]
+    baseline = cells[(cells.method == SUPERVISED) & (cells.status == "ok")]
+    for (encoder, evaluate, label), part in pretrained.groupby(["encoder", "evaluate", "l"]):
+        ours = {key: _of_seeds(runs, predictions, labels) for key, runs in part.groupby(["method", "u"])}
+        base = baseline[(baseline.encoder == encoder) & (baseline.l == label)]
+        theirs = {(SUPERVISED, np.nan): _of_seeds(base, predictions, labels)}
+        for (method, u), mine in ours.items():
+            others = {k: v for k, v in ours.items() if (k[0] == method and k[1] < u) or (k[0] == RANDOM and u > 0)}
+            for (other, other_u), found in {**theirs, **others}.items():
+                key = (encoder, evaluate, label, method, u, other, other_u)
+                rows.append(dict(zip(KEY, key, strict=True)) | _variances(mine, found))
+    return pd.DataFrame(rows, columns=[*KEY, *METRICS])
+
+
+def _of_seeds(runs: pd.DataFrame, predictions: Mapping[str, np.ndarray], labels: np.ndarray) -> dict[int, dict]:
+    found = {row.seed: predictions.get(row.record) for row in runs.itertuples()}
+    return {s: influences(made, labels) for s, made in found.items() if made is not None and len(made) == len(labels)}
+
+
+def _variances(ours: dict[int, dict], theirs: dict[int, dict]) -> dict[str, float]:
+    seeds = sorted(ours.keys() & theirs.keys())
+    if len(seeds) < 2:
+        return dict.fromkeys(METRICS, np.nan)
+    found = {}
+    for metric in METRICS:
+        moves = np.array([ours[s][metric] - theirs[s][metric] for s in seeds])
+        between = (moves.sum(axis=0) ** 2).sum() - (moves**2).sum()
+        found[metric] = max(0.0, float(between / (len(seeds) * (len(seeds) - 1)) / moves.shape[1] ** 2))
+    return found

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .errors import ResultsError
+from .errors import RecordError, ResultsError
 from .evaluation import embed_2d
 from .examples import FEATURES, Embedding, Examples, Outcome, Pictures, best_and_worst
 from .records import read_record
 
-__all__ = ["gather", "records_to_show"]
+__all__ = ["gather", "read_predictions", "records_to_show"]
 
 
 def records_to_show(
@@ -55,6 +55,21 @@ def gather(
         found.sort(key=lambda p: (p.spec.encoder, p.spec.method, float(p.spec.u)))
     chosen = {name: _outcome(path, test_images) for name, path in outcomes.items()}
     return Examples(tuple(classes), originals, shown, chosen, embeddings)
+
+
+def read_predictions(record: str | Path) -> np.ndarray:
+    """The predicted class of every test image, `[N]`, that lies beside a run's `record`; empty for a run without.
+
+    Raises `RecordError` for a file that holds no predictions.
+    """
+    path = Path(record).with_suffix(".npy")
+    try:
+        found = np.load(path, allow_pickle=False)
+        if found.ndim != 1 or found.dtype.kind != "u":
+            raise ValueError(f"{found.dtype} of shape {found.shape}")
+        return found
+    except (OSError, ValueError, EOFError) as error:
+        raise RecordError(f"{path}: no readable predictions ({error}); delete it and run again") from None
 
 
 def _outcome(path: str | Path, test_images: np.ndarray) -> Outcome:

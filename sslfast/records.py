@@ -14,16 +14,7 @@ from .files import replacing
 from .fractions import canonical
 from .length import FULL, LENGTHS
 
-__all__ = [
-    "SCHEMA_VERSION",
-    "RunRecord",
-    "Spec",
-    "read_predictions",
-    "read_record",
-    "write_arrays",
-    "write_predictions",
-    "write_record",
-]
+__all__ = ["SCHEMA_VERSION", "RunRecord", "Spec", "read_record", "write_arrays", "write_predictions", "write_record"]
 
 SCHEMA_VERSION = 4
 STAGES = ("pretrain", "classify", "finetune", "linear", "knn", "supervised", "pixels")
@@ -228,17 +219,6 @@ def write_predictions(predictions: np.ndarray | None, path: str | Path) -> None:
     """Store the predicted class of every test image, `[N]` uint8 or uint16; an empty array for a run without."""
     with replacing(path) as scratch:
         np.save(scratch, np.empty(0, dtype=np.uint8) if predictions is None else predictions)
-
-
-def read_predictions(path: str | Path) -> np.ndarray:
-    """What `write_predictions` stored; `RecordError` for a file that holds no predictions."""
-    try:
-        found = np.load(path, allow_pickle=False)
-        if found.ndim != 1 or found.dtype.kind != "u":
-            raise ValueError(f"{found.dtype} of shape {found.shape}")
-        return found
-    except (OSError, ValueError, EOFError) as error:
-        raise RecordError(f"{path}: no readable predictions ({error}); delete it and run again") from None
 
 
 def write_arrays(arrays: Mapping[str, np.ndarray], path: str | Path) -> None:

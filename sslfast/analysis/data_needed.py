@@ -155,7 +155,7 @@ def _sentence(row: dict, amounts: np.ndarray, means: np.ndarray, chance: float, 
     kind = evidence(row["n_seeds"])
     mean, assured = row["n_mean"], row["n_assured"]
     if np.isinf(mean):
-        best = f"the best mean is {means.max():.3f} with up to {count(amounts[-1])}"
+        best = f"the highest mean is {means.max():.3f} with up to {count(amounts[-1])}"
         within = "within twice" if reach > 1 else "with"
         return f"{head}: not reached {within} the {what} that were tried ({best}; {kind})."
     if assured == amounts[0]:

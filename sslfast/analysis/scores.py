@@ -9,7 +9,7 @@ import pandas as pd
 from .checks import check_metric, check_number
 from .intervals import score_intervals
 
-__all__ = ["SETTING", "accuracy_targets", "by_setting", "scores", "with_intervals"]
+__all__ = ["SETTING", "accuracy_targets", "best_setting", "by_setting", "scores", "with_intervals"]
 
 SETTING = ["encoder", "l", "method", "u"]
 
@@ -60,6 +60,29 @@ def by_setting(table: pd.DataFrame, value: str) -> pd.DataFrame:
     found = found.astype({"n_unlabelled": int, "n_labelled": int})
     order = ["n_unlabelled", "n_labelled", "mean", "sd", "se", "n_seeds", "n_missing"]
     return found[[*SETTING, *order]]
+
+
+def best_setting(cells: pd.DataFrame, metric: str = "test_macro_f1") -> tuple[tuple, float] | None:
+    """`((encoder, l, method, u), score)` of the setting with the highest mean, told without the luck of the choice.
+
+    The highest of many means owes part of its height to chance. So each seed tells the score of the setting that the
+    other seeds choose, and `score` is the mean of that; NaN where no two seeds can. None without a result.
+    """
+    runs = cells.dropna(subset=[metric]).pivot_table(
+        index=[cells[name].fillna(-1) if name == "u" else cells[name] for name in SETTING],
+        columns="seed",
+        values=metric,
+    )
+    if runs.empty:
+        return None
+    values = runs.to_numpy()
+    n, total = np.isfinite(values).sum(axis=1, keepdims=True), np.nansum(values, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        others = np.where(np.isfinite(values), (total - values) / (n - 1), -np.inf)  # means without each seed
+    others = np.where(np.isfinite(others), others, -np.inf)
+    chosen = others.argmax(axis=0)
+    told = [values[row, seed] for seed, row in enumerate(chosen) if np.isfinite(others[row, seed])]
+    return runs.index[int((total / n).argmax())], float(np.mean(told)) if told else np.nan
 
 
 def with_intervals(scores: pd.DataFrame) -> pd.DataFrame:

@@ -124,6 +124,6 @@ def test_a_p_value_is_never_printed_as_0():
     assert [p_value(p) for p in (0, 1e-12, 0.00099, 0.001, 0.0324, 1)] == [
         *["< 0.001"] * 3, "0.001", "0.032", "1"]  # fmt: skip
     assert p_value(float("nan")) == "–"
-    results = analyse(with_gain(dict.fromkeys((0.1, 0.5), [0.1, 0.1001, 0.0999, 0.1002, 0.0998])))
+    results = analyse(with_gain({key: [0.1, 0.1001, 0.0999, 0.1002, 0.0998] for key in (0.1, 0.5)}))
     assert set(main_table(results).p) == {"< 0.001"}
     assert "&lt; 0.001" in table_html(pd.DataFrame({"p": [0.0]}))

@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 from builders import LOST, by_seed, cells_of, column, realistic, run_record, tables
 from scipy import stats
 
-from sslfast.analysis.scores import accuracy_targets, scores
+from sslfast.analysis.scores import accuracy_targets, best_setting, scores
 from sslfast.errors import ConfigError
 
 
@@ -113,3 +115,25 @@ def test_the_error_of_the_test_images_is_that_of_a_share():
 def test_identical_scores_have_no_interval():
     row = scores(by_seed(autoencoder=[0.3, 0.3, 0.3])).iloc[0]
     assert row["mean"] == 0.3 and math.isnan(row.low) and math.isnan(row.high)
+
+
+def test_the_best_of_many_is_told_without_the_luck_of_its_choice():
+    rng = np.random.default_rng(0)
+    luck = []
+    for _ in range(200):
+        rows = [
+            {"encoder": "e", "l": 0.1, "method": f"m{i}", "u": 1.0, "seed": seed, "test_macro_f1": 0.5 + noise}
+            for i in range(20)
+            for seed, noise in enumerate(rng.normal(0, 0.02, 3))
+        ]
+        table = pd.DataFrame(rows)
+        _, score = best_setting(table)
+        luck.append((table.groupby("method").test_macro_f1.mean().max() - 0.5, score - 0.5))
+    highest, told = np.mean(luck, axis=0)
+    assert highest > 0.015 and abs(told) < 0.003
+
+
+def test_the_best_of_one_seed_has_no_such_score():
+    (encoder, *_), score = best_setting(by_seed(autoencoder=[0.5], supervised=[0.6]))
+    assert encoder and math.isnan(score)
+    assert best_setting(by_seed(autoencoder=[None])) is None

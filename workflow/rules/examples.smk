@@ -1,4 +1,5 @@
-# What the report shows as images: reconstructions of each encoder, and the mistakes of the best and the worst cell.
+# What the report needs the images for: reconstructions of each encoder, mistakes of the best and the worst cell, and how
+# far differences hold for other test images (what every run made of each lies beside its record).
 rule examples:
     input:
         cells=f"{RESULTS}/tables/cells.parquet",
@@ -7,7 +8,8 @@ rule examples:
         pretrained=shown_encoders(PRETRAIN_RECORD),
         records=records_of_study,
     output:
-        f"{RESULTS}/examples.npz",
+        examples=f"{RESULTS}/examples.npz",
+        image_noise=f"{RESULTS}/tables/image_noise.parquet",
     log:
         f"{RESULTS}/logs/examples.log",
     resources:

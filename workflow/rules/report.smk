@@ -64,9 +64,9 @@ rule report:
         cells=f"{RESULTS}/tables/cells.parquet",
         history=f"{RESULTS}/tables/history.parquet",
         shorter=f"{RESULTS}/tables/shorter.parquet",
-        image_noise=f"{RESULTS}/tables/image_noise.parquet",
         images=IMAGES,
-        examples=rules.examples.output,
+        examples=rules.examples.output.examples,
+        image_noise=rules.examples.output.image_noise,
     output:
         page=report(
             f"{REPORTS}/report.html",

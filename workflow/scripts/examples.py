@@ -1,12 +1,16 @@
-"""Gather the images that the report shows."""
+"""Gather the images that the report shows, and measure what the choice of test images adds to differences."""
 
 from sslfast.jobs import job  # first, it makes the other imports faster
 
 # isort: split
+from pathlib import Path
+
+from sslfast.analysis.image_noise import image_variance
 from sslfast.analysis.table_files import read_table
 from sslfast.data.study import study_images, study_split
 from sslfast.examples import write_examples
-from sslfast.gather import gather, records_to_show
+from sslfast.files import replacing
+from sslfast.gather import gather, read_predictions, records_to_show
 from sslfast.stages import N_EMBEDDED, N_PICTURES
 
 with job(snakemake):
@@ -18,4 +22,9 @@ with job(snakemake):
     originals = data.train.pixels(split.valid[split.samples(N_PICTURES)])
     embedded = data.train.y.numpy()[split.valid[split.samples(N_EMBEDDED)]]
     found = gather(originals, pictures, outcomes, data.test.pixels(), data.classes, embedded)
-    write_examples(found, snakemake.output[0])
+    write_examples(found, snakemake.output.examples)
+    files = map(Path, snakemake.input.records)
+    predictions = {f"{path.parent.name}/{path.stem}": read_predictions(path) for path in files}
+    noise = image_variance(cells, predictions, data.test.y.numpy())
+    with replacing(snakemake.output.image_noise) as scratch:
+        noise.to_parquet(scratch)

@@ -17,7 +17,7 @@ with job(snakemake):
     cells, history, shorter = (read_table(snakemake.input.get(name)) for name in ("cells", "history", "shorter"))
     images = read_summary(snakemake.input.images)
     check_one_study(cells, images, snakemake.config, Path(snakemake.input.cells).parents[1], shorter)
-    examples = read_examples(snakemake.input.examples[0])
+    examples = read_examples(snakemake.input.examples)
     # no input: a study that was not planned is reported all the same, and a plan made later changes no report
     plan = read_plan(Path(snakemake.input.images).with_name("plan.json"), snakemake.config)
     image_noise = read_table(snakemake.input.image_noise)

@@ -5,15 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from .paired import MIN_LEVELS
 from .unusual import unusual_sentence
 from .words import plural, points
 
 __all__ = ["reach"]
 
-LENT = (
-    "where three or more numbers of labels were tried, the spread over seeds is taken to follow a trend over them, the"
-    " same for all amounts of unlabelled data of a method"
-)
+LENT = "the spread over seeds is taken to follow a trend over the numbers of labels, for each way of pre-training"
 
 
 def reach(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
@@ -56,4 +54,5 @@ def _population(primary: pd.DataFrame) -> str:
         whom = "speak of images like the test images: what their choice adds is in them"
     else:
         whom = "speak of these test images; on others a difference may be another"
-    return f"{whom}; {LENT}"
+    levels = primary.groupby(["encoder", "method"]).l.nunique().max()
+    return f"{whom}; {LENT}" if levels >= MIN_LEVELS else whom

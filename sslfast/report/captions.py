@@ -168,7 +168,10 @@ def _best(cells: pd.DataFrame, metric: str) -> str:
     best = f"The highest mean of the grid is that of {who} with {count(n_labelled)} labels"
     if not np.isfinite(score):
         return f"{best}; as the highest of many it is flattered by chance."
-    return f"{best}; what is chosen so by some seeds scores test {METRIC_NAMES[metric]} {score:.3f} in the others."
+    name = metric.removeprefix("test_")
+    return (
+        f"{best}; what is chosen so by some seeds scores test {METRIC_NAMES.get(name, name)} {score:.3f} in the others."
+    )
 
 
 def _times(results: Results, machine: str) -> str:

@@ -56,7 +56,7 @@ def detected(study: Study) -> Iterator[tuple[str, bool]]:
     said, found = (_primary(one) for one in (study, again))
     at = int(rng.integers(len(said)))
     least = detectable(said.se, said.free, 0.05 / len(said))[at]
-    if not np.isfinite(least):
+    if not np.isfinite(least) or found.n_seeds[at] < said.n_seeds[at]:  # as many seeds were promised
         return
     found.loc[at, "difference"] += least - found.true[at]
     paired = paired_of(found)

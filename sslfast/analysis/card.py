@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .paired import MIN_LEVELS
 from .rising import rising_sentence
-from .unusual import unusual_sentence
-from .words import EXPLORATORY_BELOW, LOOKING_AGAIN, count, plural, points, seeds
+from .words import EXPLORATORY_BELOW, count, plural, points, seeds
 
 __all__ = ["Card", "card", "plateau_answers", "unsure_ways"]
 
@@ -25,6 +25,7 @@ class Card:
 
 
 NOT = "Not settled"
+LOOK_ONCE = "Decide on the number of seeds beforehand: adding some and looking again errs more often."
 LENGTH = "Not settled: it still depends on how long one trains"
 
 
@@ -184,10 +185,20 @@ def _certainty(cells: pd.DataFrame, primary: pd.DataFrame, unusual: pd.DataFrame
         if lost
         else "every run finished"
     ]
-    if text := unusual_sentence(unusual):
-        parts += [text]
+    if len(unusual):
+        runs = plural(len(unusual), "run or setting", "runs or settings")
+        parts += [f"{runs} should be looked at (see 'How far to trust it')"]
     text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}. {LOOKING_AGAIN}."
+    return f"{text[0].upper()}{text[1:]}. {_assumed(primary)} {LOOK_ONCE}"
+
+
+def _assumed(primary: pd.DataFrame) -> str:
+    """For which images the intervals speak, and where spreads come from, in plain words."""
+    known = primary[primary.n_seeds > 0]
+    whom = "images like the test images" if len(known) and known.images.all() else "these test images only"
+    lent = known.groupby(["encoder", "method"]).l.nunique().max() >= MIN_LEVELS if len(known) else False
+    spread = ", and numbers of labels are taken to differ smoothly in how much seeds vary" if lent else ""
+    return f"Intervals are for {whom}{spread}."
 
 
 def _labels(rows: pd.DataFrame) -> str:

@@ -104,14 +104,14 @@ def moderated(
 def suspects(scores: np.ndarray) -> np.ndarray:
     """Which runs of `scores` `[S, L, K]` lie so far from the other seeds of their cell that chance does not explain it.
 
-    More than eight robust standard deviations of runs with as many labels (at least half that of all), and five points,
-    from the median of their cell: a run that collapsed and still ended well, say. Nothing is left out for it.
+    More than five points from the median of their cell, and eight robust standard deviations: of the cell, of all runs
+    with as many labels, and half that of all, whichever is largest. A run that collapsed and still ended well is such a
+    one, and one of an arm that varies much is none. Nothing is left out for it.
     """
     with np.errstate(invalid="ignore"):
         away = np.abs(scores - _median(scores, (0,)))
-        spread = _median(away, (0, 2))
-        least = _median(away, (0, 1, 2)) / 2
-        limit = FAR * 1.4826 * np.maximum(spread, least)
+        spreads = (_median(away, (0,)), _median(away, (0, 2)), _median(away, (0, 1, 2)) / 2)
+        limit = FAR * 1.4826 * np.maximum.reduce(np.broadcast_arrays(*spreads))
         return away > np.maximum(limit, FAR_POINTS)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from .paired import MIN_LEVELS
 from .unusual import unusual_sentence
-from .words import plural, points
+from .words import LOOKING_AGAIN, plural, points
 
 __all__ = ["reach"]
 
@@ -34,6 +34,7 @@ def reach(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
         )
     if len(primary):
         found["intervals of differences"] = _population(primary)
+        found["looking again"] = LOOKING_AGAIN
     if text := unusual_sentence(tables["unusual"]):
         found["runs to look at"] = text
     if np.isfinite(error := tables["scores"].test_error.max()):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from builders import cells_of, noise, realistic, results_table
 
-from sslfast.analysis.card import card
+from sslfast.analysis.card import LOOK_ONCE, card
 from sslfast.analysis.decision import Prices
 from sslfast.analysis.results import Settings, analyse, main_table
 from sslfast.analysis.simulate.claims import looking_again
@@ -108,7 +108,7 @@ def test_lost_runs_and_few_seeds_are_told():
 def test_what_adding_seeds_does_to_error_rates_is_told_where_that_is_advised():
     made = dict(card_of(cells_of(seeds=[0, 1]), prices=Prices(price_per_label=0.001, budget=1)).answers)
     assert "before adding seeds, see 'How sure is this?'" in made["What to get next?"]
-    assert made["How sure is this?"].endswith(f"{LOOKING_AGAIN}.")
+    assert made["How sure is this?"].endswith(LOOK_ONCE)
 
 
 def test_the_rates_that_are_told_of_looking_again_are_those_of_the_simulation():

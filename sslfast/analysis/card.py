@@ -64,7 +64,8 @@ def headline(primary: pd.DataFrame, delta: float) -> str:
     everywhere = f"at {n} numbers of labels" if len(rows) > 1 else f"with {_labels(rows)}"
     small = " (less than is worth having)" if _small(rows, delta) else ""
     if len(better) == len(rows):
-        beats = "Yes: pre-training on unlabelled images beats training on the labels alone"
+        yes = "Hardly" if small else "Yes"
+        beats = f"{yes}: pre-training on unlabelled images beats training on the labels alone"
         return f"{beats} {everywhere}, {_by(rows)}{small}."
     if len(worse) == len(rows):
         return (
@@ -177,9 +178,12 @@ def _certainty(cells: pd.DataFrame, primary: pd.DataFrame, unusual: pd.DataFrame
     parts = [
         f"{seeds(n_seeds)}" + (f", where a conclusion takes {EXPLORATORY_BELOW}" if n_seeds < EXPLORATORY_BELOW else "")
     ]
-    unseen = primary.detectable.max()
+    unseen = primary.detectable.median()
     if np.isfinite(unseen):
-        parts += [f"a true difference below {points(unseen)} may go unseen"]
+        seen = f"a true difference below {points(unseen)} may go unseen" if unseen < 1 else "hardly any would be seen"
+        parts += [seen + (" (median over comparisons)" if len(primary) > 1 else "")]
+    if blind := int(primary.detectable.isna().sum()) if np.isfinite(unseen) else 0:
+        parts += [f"{plural(blind, 'comparison')} {'has' if blind == 1 else 'have'} no interval"]
     parts += [
         f"{count(lost)} of {plural(len(cells), 'run')} {'has' if lost == 1 else 'have'} no result"
         if lost
@@ -195,7 +199,7 @@ def _certainty(cells: pd.DataFrame, primary: pd.DataFrame, unusual: pd.DataFrame
 def _assumed(primary: pd.DataFrame) -> str:
     """For which images the intervals speak, and where spreads come from, in plain words."""
     known = primary[primary.n_seeds > 0]
-    whom = "images like the test images" if len(known) and known.images.all() else "these test images only"
+    whom = "images like the test images" if len(known) and known.image_se.notna().all() else "these test images only"
     lent = known.groupby(["encoder", "method"]).l.nunique().max() >= MIN_LEVELS if len(known) else False
     spread = ", and numbers of labels are taken to differ smoothly in how much seeds vary" if lent else ""
     return f"Intervals are for {whom}{spread}."

@@ -9,7 +9,7 @@ import pandas as pd
 from .checks import RANDOM
 from .contrasts import contrasts
 from .grids import Grid, complete, grids
-from .intervals import mean_intervals
+from .intervals import MIN_SEEDS, mean_intervals
 from .plateau import plateaus
 from .times import first_reached
 from .units import Unit, unit_of
@@ -20,7 +20,7 @@ __all__ = ["HELD", "NOT", "OPEN", "claims"]
 HELD, NOT, OPEN = "held", "did not hold", "not settled"
 SAME_TIME = 1.25  # ratio of two times within which they barely differ
 ROUNDING = 1e-9  # a standard error below this is the rounding of identical scores
-BESIDE = "but not beyond doubt beside the other claims, which share the error rate"
+BESIDE = "but with one error rate for all claims together that is not sure enough"
 # What a claim rests on: how it is judged at an error rate (outcome, evidence), or why it cannot be; and its seeds.
 Judged = tuple[Callable[[float], tuple[str, str]] | str, int]
 
@@ -132,13 +132,17 @@ def _learned(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 
 def _monotone(values: np.ndarray, delta: float, what: str, at: Sequence[str], error: float) -> tuple[str, str]:
     """Outcome and evidence of a claim that `values` `[S, K]`, scores or differences of them, rise along `at`."""
-    outcome, down = _rising(values, delta, error)
     total = values[:, [-1]] - values[:, [0]]
+    if len(values) >= MIN_SEEDS and np.ptp(total) == 0:
+        return OPEN, f"{what} {points(total.mean(), sign=True)}, the same in all seeds, so chance is not known"
+    outcome, down = _rising(values, delta, error)
     (low,), (high,) = _limits(total, error)
     text = f"{what} {points(total.mean(), sign=True)}{_interval(100 * low, 100 * high, '+z.1f', error)}"
     if down:
         fall = (values[:, down[0]] - values[:, down[1]]).mean()
         text += f", but from {at[down[0]]} to {at[down[1]]} it falls by {points(fall)}"
+    elif outcome == NOT:
+        text += f", which is less than {points(delta)}"
     elif outcome == HELD and len(at) > 2:
         text += f", and no larger amount is {points(delta)} below a smaller one"
     elif outcome == OPEN and low > 0:

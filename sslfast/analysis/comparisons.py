@@ -17,7 +17,7 @@ def compare(runs: pd.DataFrame, image_noise: pd.DataFrame | None = None, metric:
     differences of one encoder and method lend each other their variance. `p`: two-sided, NaN where there is no
     interval: below three seeds, or where all seeds have the same value. `image_noise`: the variance of `metric` that
     the choice of test images adds, a row a setting, where it is known (see `sslfast.analysis.image_noise`): then
-    intervals speak of images like these, not of these alone; `images` says of which rows that holds.
+    intervals speak of images like these, not of these alone. `image_se`: that standard error, NaN where unknown.
     """
     found = by_setting(runs, "value").rename(columns={"mean": "difference", "n_missing": "n_dropped"})
     variance = pd.Series(np.nan, found.index)
@@ -41,7 +41,7 @@ def compare(runs: pd.DataFrame, image_noise: pd.DataFrame | None = None, metric:
     )
     low, high = paired.interval()
     return found.assign(
-        se=paired.se, free=paired.free, low=low, high=high, p=paired.two_sided(), images=variance.notna()
+        se=paired.se, free=paired.free, low=low, high=high, p=paired.two_sided(), image_se=np.sqrt(variance)
     )
 
 

@@ -55,7 +55,7 @@ def contrasts(
     several = {name: learned[name].nunique() > 1 for name in ("encoder", "method")}
     found["sentence"] = [_sentence(row, against, delta, alpha, several) for row in found.itertuples()]
     columns = ["n_unlabelled", "n_labelled", "difference", "low", "high", "n_seeds", "n_dropped", "n_suspect"]
-    columns += ["p", "primary", "p_holm", "outcome", "detectable", "images", "sentence"]
+    columns += ["p", "primary", "p_holm", "outcome", "detectable", "image_se", "sentence"]
     return found[[*SETTING, *columns]]
 
 
@@ -85,5 +85,6 @@ def _sentence(row, against: str, delta: float, alpha: float, several: dict[str, 
     if row.outcome == "open":
         alone = row.primary and row.p < alpha
         doubt += "; by itself the interval leaves out 0, but not once corrected for all comparisons" if alone else ""
-        doubt += f"; a difference below {points(row.detectable)} would often go unseen"
+        least = f"a difference below {points(row.detectable)}" if row.detectable < 1 else "any difference"
+        doubt += f"; {least} would often go unseen"
     return f"{where}, {who} {outcome} {OTHER[against]} ({number}{doubt}{kind})."

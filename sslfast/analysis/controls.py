@@ -18,14 +18,19 @@ COLUMNS = ["n_unlabelled", "n_labelled", "difference", "low", "high", "n_seeds",
 
 
 def controls(
-    cells: pd.DataFrame, metric: str = "test_macro_f1", *, delta: float = 0.015, alpha: float = 0.05
+    cells: pd.DataFrame,
+    metric: str = "test_macro_f1",
+    *,
+    delta: float = 0.015,
+    alpha: float = 0.05,
+    image_noise: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """`metric` minus that of each control, paired by seed: a row a (encoder, l, method, u), evaluation and control.
 
     `control`: `random` (weights as they were drawn), `shuffled` (those of the same encoder in other places: what the
     scale of its weights alone explains, Raghu et al. 2019) or `pixels`, each only where the study has it. `difference`
     with its 95 % interval (see `sslfast.analysis.paired`), `p_holm` and `outcome` (see `verdicts`; the rows of an
-    evaluation and a control are a family), `sentence`.
+    evaluation and a control are a family), `sentence`. `image_noise`: see `contrasts`; it knows the control `random`.
     """
     check_metric(cells, metric)
     cells = cells.assign(suspect=suspect_runs(cells, metric))
@@ -44,7 +49,10 @@ def controls(
                 other = other[[*key, metric, "suspect"]].rename(columns={metric: "other"})
                 pairs = ours.merge(other, on=key, how="left", suffixes=("", "_other"))
                 doubtful = pairs.suspect | pairs.suspect_other.eq(True)
-                rows = compare(pairs.assign(value=pairs[metric] - pairs.other, suspect=doubtful))
+                known = None
+                if image_noise is not None and control == RANDOM:
+                    known = image_noise[(image_noise.other == RANDOM) & (image_noise.evaluate == evaluate)]
+                rows = compare(pairs.assign(value=pairs[metric] - pairs.other, suspect=doubtful), known, metric)
                 judged = verdicts(rows, pd.Series(True, rows.index), delta, alpha)
                 found.append(judged.assign(control=control, evaluate=evaluate))
     if not found:

@@ -42,14 +42,14 @@ def data_needed(cells: pd.DataFrame, targets: Sequence[float], *, extrapolate: b
     columns += ["n_mean", "n_assured", "beyond", "n_seeds", "n_dropped", "sentence"]
     if not targets:
         return pd.DataFrame(columns=columns)
-    chance = _chance(cells)
+    chance, n_test = _chance(cells), cells.n_test.max() if "n_test" in cells else np.nan
     rows, done = [], set()
     for grid in grids(cells, "test_accuracy"):
         for key, curve in _curves(grid):
             if str(key) in done:  # the baseline and the control are shared by all methods of an encoder
                 continue
             done.add(str(key))
-            rows += _rows_of(key, curve, targets, chance, extrapolate)
+            rows += _rows_of(key, curve, targets, chance, extrapolate, n_test)
     order, rising = ["target", "given", "encoder", "method", "value"], [True, False, True, True, True]
     return pd.DataFrame(rows, columns=columns).sort_values(order, ascending=rising, ignore_index=True)
 
@@ -78,7 +78,9 @@ def _along(amounts: np.ndarray, scores: np.ndarray, fractions: np.ndarray):
     return amounts[measured], scores[:, measured], fractions[measured]
 
 
-def _rows_of(key: tuple, curve: tuple, targets: list[float], chance: float, extrapolate: bool) -> list[dict]:
+def _rows_of(
+    key: tuple, curve: tuple, targets: list[float], chance: float, extrapolate: bool, n_test: float
+) -> list[dict]:
     """The rows of one curve, a target each."""
     amounts, runs, fractions = curve
     n = np.isfinite(runs).sum(axis=0)
@@ -89,7 +91,7 @@ def _rows_of(key: tuple, curve: tuple, targets: list[float], chance: float, extr
     if n:
         means = np.nanmean(runs, axis=0)
         mean = _needed(amounts, means, wanted, extrapolate)
-        assured = np.maximum(_assured(amounts, runs, wanted), np.where(mean > amounts[-1], np.inf, mean))
+        assured = np.maximum(_assured(amounts, runs, wanted, n_test), np.where(mean > amounts[-1], np.inf, mean))
     rows = []
     for k, target in enumerate(targets):
         row = head | {"target": target}
@@ -116,13 +118,19 @@ def _needed(amounts: np.ndarray, means: np.ndarray, targets: np.ndarray, extrapo
     return found
 
 
-def _assured(amounts: np.ndarray, runs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def _assured(amounts: np.ndarray, runs: np.ndarray, targets: np.ndarray, n_test: float) -> np.ndarray:
     """The amount that is enough for each target with `ASSURANCE`, `[T]`; infinite beyond the grid, NaN below three
-    seeds. A level with fewer runs tells nothing here."""
+    seeds. A level with fewer runs tells nothing here. `n_test` test images (NaN: not known) leave all accuracies of a
+    curve too high or too low alike."""
     draws = mean_draws(runs, N_DRAWS)
     if not len(draws):
         return np.full(len(targets), np.nan)
-    known = np.isfinite(draws[0])
+    known = np.isfinite(draws[0]) & (np.nanstd(runs, axis=0) > 0)  # identical in all seeds tells nothing of chance
+    if not known.any():
+        return np.full(len(targets), np.nan)
+    if n_test > 0:
+        by_images = np.sqrt(np.clip(draws * (1 - draws), 0, None) / n_test)
+        draws = draws + by_images * np.random.default_rng(1).standard_normal((len(draws), 1))
     lowest = envelopes(draws[:, known])[1]  # one lucky level assures nothing
     return quantile(_from_start(amounts[known], lowest, targets, amount_bounds)[-1], ASSURANCE)
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from .checks import RANDOM, check_number
+from .contrasts import contrasts
 from .grids import Grid, grids
-from .intervals import MIN_SEEDS, draw_means, mean_interval
+from .intervals import MIN_SEEDS, draw_means
 from .predict import N_DRAWS, SURE, Gains, gains, measured_levels
 from .words import count, evidence, fraction, points, range_of_points
 
@@ -65,7 +66,12 @@ class Decision:
 
 
 def what_next(
-    cells: pd.DataFrame, prices: Prices | None = None, metric: str = "test_macro_f1", *, delta: float = 0.015
+    cells: pd.DataFrame,
+    prices: Prices | None = None,
+    metric: str = "test_macro_f1",
+    *,
+    delta: float = 0.015,
+    against: pd.DataFrame | None = None,
 ) -> list[Decision]:
     """A `Decision` for each (encoder, method) of `cells`: what adds most to the study's largest amounts of data.
 
@@ -79,11 +85,14 @@ def what_next(
     a guess and has no lower bound. Simulated (`sslfast.analysis.simulate.next`; other curves, 5 seeds, five levels): it
     acts in half of the studies and is then right in 98 %; 2 % of what it would buy gains less than `delta`; gains were
     below their upper bound in 93 % or more of each kind of study. With three levels it acts in a third of the studies.
+    `against`: the study's `contrasts` with the baseline, where they are made already.
     """
     prices = prices or Prices()
+    against = contrasts(cells, metric, delta=delta) if against is None else against
     made = grids(cells, metric)
     hours = _hours(cells)
-    return [_decision(grid, hours, prices, _rivals(grid, made), delta) for grid in made if grid.method != RANDOM]
+    learned = [grid for grid in made if grid.method != RANDOM]
+    return [_decision(grid, hours, prices, _rivals(grid, made), delta, against) for grid in learned]
 
 
 def decide(options: dict[str, np.ndarray], delta: float = 0.015) -> tuple[str, dict[str, float]]:
@@ -108,7 +117,9 @@ def _rivals(grid: Grid, made: list[Grid]) -> list[Grid]:
     return [other for other in made if other.method == grid.method and other.encoder != grid.encoder]
 
 
-def _decision(grid: Grid, hours: dict, prices: Prices, rivals: list[Grid], delta: float) -> Decision:
+def _decision(
+    grid: Grid, hours: dict, prices: Prices, rivals: list[Grid], delta: float, against: pd.DataFrame
+) -> Decision:
     i, j = measured_levels(grid)
     have = np.isfinite(grid.scores[:, :, grid.unlabelled > 0]).any(axis=(1, 2))
     n = int(have.sum())
@@ -128,7 +139,7 @@ def _decision(grid: Grid, hours: dict, prices: Prices, rivals: list[Grid], delta
         action = "not asked"
     options = pd.DataFrame(rows, columns=COLUMNS)
     run = _cells_to_run(grid, i, j) if action == "not settled" and n else pd.DataFrame(columns=RUN_COLUMNS)
-    sentence = _sentence(grid, action, options, n, delta, prices) + (_caution(grid, i[-1], j[-1]) if n else "")
+    sentence = _sentence(grid, action, options, n, delta, prices) + (_caution(grid, against) if n else "")
     return Decision(grid.encoder, grid.method, action, options, run, n, int((~have).sum()), sentence)
 
 
@@ -275,12 +286,14 @@ def _sentence(grid: Grid, action: str, options: pd.DataFrame, n: int, delta: flo
     )
 
 
-def _caution(grid: Grid, i: int, j: int) -> str:
+def _caution(grid: Grid, against: pd.DataFrame) -> str:
     """A sentence more where the baseline does better with what there is already: that costs nothing but computing."""
-    ahead = mean_interval(grid.baseline[:, i] - grid.scores[:, i, j])
-    if not ahead.low > 0:
+    rows = against[against.primary & (against.encoder == grid.encoder) & (against.method == grid.method)]
+    most = rows[rows.l == rows.l.max()]
+    if most.empty or most.outcome.iloc[0] != "worse":
         return ""
-    lead = f"{points(ahead.mean)}{range_of_points(ahead.low, ahead.high)}"
+    row = most.iloc[0]
+    lead = f"{points(-row.difference)}{range_of_points(-row.high, -row.low)}"
     return (
         f" All this is about the frozen encoder: the supervised baseline, with the same labels, is {lead} ahead of it."
     )

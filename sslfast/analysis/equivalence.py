@@ -10,6 +10,7 @@ from .words import about, count, evidence
 
 __all__ = ["label_equivalence"]
 
+ROUNDING = 1e-12  # of the spread of identical scores
 KEY = ["encoder", "method", "l", "u"]
 
 
@@ -24,7 +25,8 @@ def label_equivalence(
 
     `equivalent`: the labels with which the baseline scores as much, by inverting its curve (monotone PCHIP in log l);
     `low`, `high`: the interval at `level`, of draws over whole seeds and of what the curve may do between numbers of
-    labels (see `amount_bounds`: a jump between two of them may escape). 0 stands for fewer than the baseline's fewest
+    labels (see `amount_bounds`: a jump between two of them may escape), and of the choice of test images, where
+    `contrasts` knows its `image_se`. 0 stands for fewer than the baseline's fewest
     labels, infinity for more than its most: beyond them nothing is known, and `text` says `< 900` or `> 22,500`.
     `ratio` is equivalent / labels used, `saved` is equivalent − labels used (it can be negative: unlabelled data can
     be worth less than nothing); both with `_low` and `_high`, NaN where a bound is open. `n_seeds`: the fewest runs
@@ -34,18 +36,21 @@ def label_equivalence(
     `better` or `worse` and the interval agrees. Newell & Deng 2020, How useful is self-supervised pretraining for
     visual tasks?
     """
-    outcomes = {}
+    outcomes, image_se = {}, {}
     if contrasts is not None:
         primary = contrasts[contrasts.primary.astype(bool)]
         outcomes = dict(zip(zip(*(primary[name] for name in KEY), strict=True), primary.outcome, strict=True))
-    rows = [row for grid in grids(cells, metric) for row in _rows_of(grid, outcomes, level)]
+        if "image_se" in contrasts:
+            keys = zip(*(contrasts[name] for name in KEY), strict=True)
+            image_se = dict(zip(keys, contrasts.image_se.fillna(0), strict=True))
+    rows = [row for grid in grids(cells, metric) for row in _rows_of(grid, outcomes, image_se, level)]
     columns = ["encoder", "method", "l", "n_labelled", "u", "n_unlabelled", "equivalent", "low", "high", "text"]
     columns += ["ratio", "ratio_low", "ratio_high", "saved", "saved_low", "saved_high"]
     return pd.DataFrame(rows, columns=[*columns, "n_seeds", "n_dropped", "sentence"])
 
 
-def _rows_of(grid: Grid, outcomes: dict[tuple, str], level: float) -> list[dict]:
-    """The rows of a grid; `outcomes` of its primary comparisons, by `KEY`."""
+def _rows_of(grid: Grid, outcomes: dict[tuple, str], image_se: dict[tuple, float], level: float) -> list[dict]:
+    """The rows of a grid; by `KEY`, `outcomes` of its primary comparisons and `image_se` of all."""
     cells = [(i, j, row) for i, row in each_label(grid) for j in np.flatnonzero(np.isfinite(grid.n_unlabelled[i]))]
     if not cells:
         return []
@@ -68,7 +73,10 @@ def _rows_of(grid: Grid, outcomes: dict[tuple, str], level: float) -> list[dict]
         why = "the baseline does not rise with them"
     else:
         estimate = amount_for(amounts, mean[:, :n_base], mean[:, n_base:])[0]
-        low, high = _interval(amounts, mean_draws(scores), estimate, n, level)
+        draws = mean_draws(scores)
+        by_images = np.array([image_se.get(tuple(row[name] for name in KEY), 0.0) for row in rows])
+        draws[:, n_base:] += by_images * np.random.default_rng(1).standard_normal((len(draws), len(rows)))
+        low, high = _interval(amounts, draws, estimate, n, level)
     found = []
     for k, row in enumerate(rows):
         if why or not n[k]:
@@ -85,7 +93,8 @@ def _interval(amounts: np.ndarray, draws: np.ndarray, estimate: np.ndarray, n: n
     rests on too few seeds (`n` `[M]`)."""
     bounds = amount_bounds(amounts, draws[:, : len(amounts)], draws[:, len(amounts) :])
     low, high = (quantile(bound, end) for bound, end in zip(bounds, ((1 - level) / 2, (1 + level) / 2), strict=True))
-    known = n >= MIN_SEEDS
+    spread = draws.std(axis=0) > ROUNDING if len(draws) else np.ones(draws.shape[1], bool)
+    known = (n >= MIN_SEEDS) & spread[len(amounts) :] & spread[: len(amounts)].all()  # identical seeds tell nothing
     return np.where(known, np.minimum(low, estimate), np.nan), np.where(known, np.maximum(high, estimate), np.nan)
 
 
@@ -111,5 +120,8 @@ def _sentence(prefix: str, row: dict, outcome: str, text: str, low: float, high:
     kind = evidence(row["n_seeds"])
     encoder = f"an encoder pre-trained on {count(row['n_unlabelled'])} images" if row["u"] else "a random encoder"
     side = "more: " if outcome == "better" and low > used else "fewer: " if outcome == "worse" and high < used else ""
+    alone = "more" if low > used else "fewer" if high < used else ""
     unsure = "; whether that is more or fewer is not settled" if outcome == "open" else ""
+    if unsure and alone:
+        unsure = f"; {alone} by itself, but not settled beside all other comparisons"
     return f"{prefix}{count(used)} labels with {encoder} are worth {side}{text} labels without it{unsure} ({kind})."

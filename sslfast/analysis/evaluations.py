@@ -73,6 +73,7 @@ def differences(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFr
     missing are dropped, and pairs without a seed.
     """
     runs = _compared(cells, metric)
+    runs = runs[runs.groupby(PLACE).evaluate.transform("nunique") > 1]  # elsewhere there is no other order to compare
     runs = runs.assign(suspect=suspect_runs(runs, metric))
     key = [*PLACE, "evaluate", "seed"]
     both = runs.merge(runs[[*key, "method", metric, "suspect"]], on=key, suffixes=("", "_of_second"))

@@ -9,12 +9,21 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from ..errors import ResultsError
 from .checks import RANDOM, SUPERVISED, WITHOUT_ENCODER
 
-__all__ = ["METRICS", "image_variance", "influences"]
+__all__ = ["METRICS", "check_image_noise", "image_variance", "influences"]
 
 METRICS = ("test_accuracy", "test_macro_f1")
 KEY = ["encoder", "evaluate", "l", "method", "u", "other", "other_u"]
+
+
+def check_image_noise(table: pd.DataFrame, where: str = "image noise") -> None:
+    """`ResultsError` if `table` has not the columns of `image_variance`."""
+    for name in [*KEY, *METRICS]:
+        if name not in table:
+            expected = "the file image_noise.parquet of a study"
+            raise ResultsError(f"{where}: no column {name}; expected {expected}, with {', '.join([*KEY, *METRICS])}")
 
 
 def influences(predictions: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:

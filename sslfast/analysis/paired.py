@@ -1,10 +1,10 @@
 """Differences paired by seed, where comparisons of one kind lend each other their variance: a trended, moderated t.
 
 Three to five seeds say little about the spread of one difference: its own t interval is honest, and wide. A study has
-many such differences, whose spread hardly differs but with the number of labels. So each variance is drawn towards a
-trend over the numbers of labels (Smyth 2004, Linear models and empirical Bayes methods; the trend as in limma). What
-that adds in degrees of freedom is counted cautiously: differences that share a baseline or an encoder are not
-independent. `sslfast.analysis.simulate` shows what it holds.
+the same difference at several numbers of labels, over which its spread hardly jumps. So each variance is drawn towards
+a trend over them (Smyth 2004, Linear models and empirical Bayes methods; the trend as in limma), and never below
+itself: a number of labels that is off the trend keeps its own. Amounts of unlabelled data lend each other nothing, for
+the largest, of which verdicts are, may vary more than the others. `sslfast.analysis.simulate` shows what it holds.
 """
 
 from dataclasses import dataclass
@@ -66,37 +66,32 @@ class Paired:
 def moderated(
     differences: np.ndarray, n_labelled: np.ndarray | None = None, suspect: np.ndarray | None = None
 ) -> Paired:
-    """The means over seeds of `differences` `[S, L, K]` (seeds, numbers of labels, comparisons of one kind): `[L, K]`.
+    """The means over seeds of `differences` `[S, L, K]` (seeds, numbers of labels, any comparisons): `[L, K]`.
 
     NaN for a missing pair, which costs its own comparison only. `n_labelled` `[L]`: None, or fewer than three numbers
     of labels, for plain paired t. Comparisons with a `suspect` run (`[S, L, K]`, see `suspects`) have their own
-    variance, and lend it to none. Else a variance is (4 · trend + (n − 1) · own) / (n + 3): the trend is log-linear in
-    the number of labels, through the mean variances there. Its degrees of freedom are those of a weighted sum of
-    variances, with as many independent comparisons as the correlations of the residuals leave; n + 3 at most.
+    variance, and lend it to none. Else a variance is (4 · trend + (n − 1) · own) / (n + 3), or its own if that is
+    larger: the trend, one for each of K, is log-linear in the number of labels. Its degrees of freedom are those of a
+    weighted sum of the variances.
     """
     known = np.isfinite(differences)
     n = known.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(known, differences, 0).sum(axis=0) / np.where(n, n, np.nan)
-        residuals = np.where(known, differences - mean, 0.0)
-        own = (residuals**2).sum(axis=0) / np.where(n > 1, n - 1, np.nan)
+        own = (np.where(known, differences - mean, 0.0) ** 2).sum(axis=0) / np.where(n > 1, n - 1, np.nan)
         own = np.where(own > 1e-18, own, np.nan)  # identical in all seeds: nothing is known of chance
     variance, free = own.copy(), np.maximum(n - 1.0, 1)
     lends = np.isfinite(own) & (n >= MIN_SEEDS)
     if suspect is not None:
         lends &= ~suspect.any(axis=0)
-    level = np.flatnonzero(lends.any(axis=1))
-    if n_labelled is not None and len(level) >= MIN_LEVELS:
-        trend, hat = _trend(np.log(n_labelled[level]), own[level], lends[level])
-        size = _independent(residuals[:, level], lends[level], trend)
-        count = n[level]
-        variance[level] = np.where(
-            lends[level],
-            (WEIGHT * trend[:, None] + (count - 1) * own[level]) / (count + WEIGHT - 1),
-            own[level],
-        )
-        found = _degrees(np.maximum(count, 2), hat, size)
-        free[level] = np.where(lends[level], found, free[level])
+    for levels in np.unique(lends, axis=1).T if n_labelled is not None else ():
+        if levels.sum() < MIN_LEVELS:
+            continue
+        at = np.ix_(levels, (lends == levels[:, None]).all(axis=0))
+        trend, hat = _trend(np.log(n_labelled[levels]), own[at])
+        lent = WEIGHT / (n[at] + WEIGHT - 1)
+        variance[at] = np.maximum(lent * trend + (1 - lent) * own[at], own[at])
+        free[at] = _degrees(n[at], hat, lent)
     se = np.sqrt(variance / np.maximum(n, 1))
     return Paired(mean, np.where(n >= MIN_SEEDS, se, np.nan), free, n)
 
@@ -125,40 +120,22 @@ def _median(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     return found.reshape([1 if i in axes else size for i, size in enumerate(values.shape)])
 
 
-def _trend(x: np.ndarray, own: np.ndarray, lends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The variance by a log-linear trend in `x` `[L]`, and its hat matrix `[L, L]`.
+def _trend(x: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Variances `own` `[L, K]` by log-linear trends in `x` `[L]`, and the hat matrix `[L, L]` of each.
 
     A gamma regression, whose fit is not biased as that to logarithms of variances of few degrees of freedom would be.
     """
-    level = np.where(lends, own, 0).sum(axis=1) / lends.sum(axis=1)
     design = np.stack([np.ones_like(x), x - x.mean()], axis=1)
     hat = design @ np.linalg.pinv(design)
-    fitted = np.full(len(x), np.log(level.mean()))
+    fitted = np.broadcast_to(np.log(own.mean(axis=0)), own.shape)
     for _ in range(STEPS):  # iteratively reweighted least squares: with this link all weights are the same
-        working = fitted + np.clip(level / np.exp(fitted) - 1, -1, 1)
-        fitted = hat @ working
+        fitted = hat @ (fitted + np.clip(own / np.exp(fitted) - 1, -1, 1))
     return np.exp(fitted), hat
 
 
-def _independent(residuals: np.ndarray, lends: np.ndarray, trend: np.ndarray) -> np.ndarray:
-    """How many independent comparisons those of each number of labels are worth, `[L]`.
-
-    Variances of comparisons with correlation ρ correlate by ρ². ρ is that of all labels together; its own noise makes
-    comparisons look more alike than they are, which is on the safe side.
-    """
-    scaled = np.where(lends, residuals, 0) / np.sqrt(trend)[:, None]
-    flat = scaled.reshape(-1, scaled.shape[2])
-    norm = np.sqrt((flat**2).sum(axis=0))
-    alike = (flat.T @ flat / np.maximum(np.outer(norm, norm), 1e-300)) ** 2
-    np.fill_diagonal(alike, 1.0)
-    lending = lends.astype(float)
-    return lending.sum(axis=1) ** 2 / np.einsum("li,ij,lj->l", lending, alike, lending)
-
-
-def _degrees(n: np.ndarray, hat: np.ndarray, size: np.ndarray) -> np.ndarray:
+def _degrees(n: np.ndarray, hat: np.ndarray, lent: np.ndarray) -> np.ndarray:
     """Degrees of freedom of the moderated variances, `[L, K]`, by the delta method (Satterthwaite 1946)."""
-    own = (n - 1) / (n + WEIGHT - 1)
-    lent = WEIGHT / (n + WEIGHT - 1)
-    among = lent**2 * (hat**2 / size).sum(axis=1)[:, None]
-    itself = 2 * own * lent * (np.diag(hat) / size)[:, None]
-    return np.minimum((n - 1) / (own**2 + among + itself), n + WEIGHT - 1)
+    kept = 1 - lent
+    among = lent**2 * (hat**2).sum(axis=1)[:, None]
+    itself = 2 * kept * lent * np.diag(hat)[:, None]
+    return np.minimum((n - 1) / (kept**2 + among + itself), n + WEIGHT - 1)

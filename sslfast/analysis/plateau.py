@@ -11,7 +11,7 @@ from .intervals import MIN_SEEDS, holm
 from .paired import Paired, moderated, suspects
 from .words import count, evidence, fraction, points
 
-__all__ = ["Plateau", "plateau_of", "plateaus", "plateaus_of"]
+__all__ = ["Plateau", "plateaus", "plateaus_of"]
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,6 @@ def plateaus_of(
         gains = gains.with_variance(np.nan_to_num(variance[:, first, second]))
     low, high = gains.interval(1 - 2 * alpha)
     return [_plateau(scores[:, i], first, second, gains, (low, high), i, delta, alpha) for i in range(scores.shape[1])]
-
-
-def plateau_of(scores: np.ndarray, delta: float = 0.015, alpha: float = 0.05) -> Plateau | None:
-    """`plateaus_of` a single curve `[S, U]`."""
-    return plateaus_of(scores[:, None], None, delta, alpha)[0]
 
 
 def _gains(scores: np.ndarray, n_labelled, first: np.ndarray, second: np.ndarray, control: bool) -> Paired:
@@ -187,7 +182,7 @@ def _sentence(grid: Grid, row: dict, found: Plateau, us: np.ndarray, counts: np.
     else:
         text = (
             f"no plateau is shown: the last step, {last}, gained {points(found.last_gain, sign=True)} and may have"
-            f" gained up to {points(found.last_gain_high, sign=True)}, and more data may give as much again"
+            f" gained up to {points(found.last_gain_high, sign=True)}"
         )
     if found.better_inside is not None:
         text += (

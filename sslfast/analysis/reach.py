@@ -28,7 +28,8 @@ def reach(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
         found["seed to seed"] = f"a score varies by {points(sd)} (standard deviation, median over settings)"
     if np.isfinite(least := primary.detectable.min()):
         most = primary.detectable.max()
-        span = points(least) if points(least) == points(most) else f"{100 * least:.1f} to {points(most)}"
+        largest = points(most) if most < 1 else "more than any"
+        span = points(least) if points(least) == points(most) else f"{100 * least:.1f} to {largest}"
         found["smallest detectable difference"] = (
             f"{span}, found in 80 % of studies with so many seeds and comparisons, if the spread is as it was seen"
         )
@@ -50,9 +51,12 @@ def reach(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
 
 def _population(primary: pd.DataFrame) -> str:
     """For what images the intervals speak, and what was assumed of the spread over seeds."""
-    known = primary.images[primary.n_seeds > 0]
-    if len(known) and known.all():
-        whom = "speak of images like the test images: what their choice adds is in them"
+    known = primary.image_se[primary.n_seeds > 0]
+    if len(known) and known.notna().all():
+        whom = (
+            "speak of images like the test images: what their choice adds is in them, and in those of worth in labels"
+        )
+        whom += "; claims and comparisons of evaluations speak of these test images"
     else:
         whom = "speak of these test images; on others a difference may be another"
     levels = primary.groupby(["encoder", "method"]).l.nunique().max()

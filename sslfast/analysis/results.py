@@ -33,6 +33,7 @@ from .data_needed import data_needed
 from .decision import RUN_COLUMNS, Prices, what_next
 from .equivalence import label_equivalence
 from .evaluations import evaluation_order, evaluation_scores, said
+from .image_noise import check_image_noise
 from .length_check import check_sentence, equal_passes, length_check, take_back
 from .plateau import plateaus
 from .reach import reach
@@ -150,13 +151,14 @@ def analyse(
         raise ResultsError("accuracy target: the cells have no column test_accuracy; add it, or ask for no target")
     if history is not None:
         history = main_cells(check_history(history, every, s.threshold_metric), judged_by)
+    everywhere = image_noise
     if image_noise is not None:
+        check_image_noise(image_noise)
         image_noise = image_noise[image_noise.evaluate == judged_by]
     how = {"delta": s.delta, "alpha": s.alpha, "image_noise": image_noise}
     both = [contrasts(cells, s.metric, other, **how) for other in (SUPERVISED, RANDOM)]
     flat = plateaus(cells, s.metric, **how)
     fits = surfaces(cells, s.metric, delta=s.delta)
-    decisions = what_next(cells, s.prices, s.metric, delta=s.delta)
     if shorter is not None and len(shorter):
         shorter = check_shorter(shorter)
         shorter = pd.concat([main_cells(part, judged_by) for _, part in shorter.groupby("length")], ignore_index=True)
@@ -164,13 +166,14 @@ def analyse(
         shorter = cells[:0].assign(length="")
     check = length_check(cells, shorter, s.metric, delta=s.delta, alpha=s.alpha)
     both[0] = take_back(both[0], check)
+    decisions = what_next(cells, s.prices, s.metric, delta=s.delta, against=both[0])
     tables = {
         "scores": scores(cells, s.metric),
         "unusual": unusual(cells, s.metric),
         "contrasts": pd.concat([both[0].assign(against=SUPERVISED), both[1].assign(against=RANDOM)], ignore_index=True),
         "length_check": check,
         "equal_passes": equal_passes(cells, shorter, s.metric),
-        "controls": controls(every, s.metric, delta=s.delta, alpha=s.alpha),
+        "controls": controls(every, s.metric, delta=s.delta, alpha=s.alpha, image_noise=everywhere),
         **_evaluations(every, s),
         "plateau": flat,
         "label_equivalence": label_equivalence(cells, s.metric, both[0]),
@@ -259,7 +262,7 @@ def summary(results: Results) -> str:
         lines.append(f"| {who}{row.claim} | **{row.outcome}** | {row.evidence} |")
     if "data_needed" in tables:
         lines += ["", "## Data needed", "", *[f"- {text}" for text in _for_most(tables["data_needed"])]]
-    lines += ["", "## Trust", ""]
+    lines += ["", "## How far to trust it", ""]
     lines.append(f"- {plural(len(cells), 'run')}, {count(len(cells) - lost)} finished, {count(lost)} without result"
                  " (left out, and their seeds left out of paired comparisons).")  # fmt: skip
     lines += [f"- length of training: {results.length}"]

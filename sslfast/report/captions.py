@@ -168,10 +168,8 @@ def _best(cells: pd.DataFrame, metric: str) -> str:
     best = f"The highest mean of the grid is that of {who} with {count(n_labelled)} labels"
     if not np.isfinite(score):
         return f"{best}; as the highest of many it is flattered by chance."
-    name = metric.removeprefix("test_")
-    return (
-        f"{best}; what is chosen so by some seeds scores test {METRIC_NAMES.get(name, name)} {score:.3f} in the others."
-    )
+    name = METRIC_NAMES.get(metric.removeprefix("test_"), metric)
+    return f"{best}. A setting that some seeds choose scores test {name} {score:.3f} in the seeds that did not choose."
 
 
 def _times(results: Results, machine: str) -> str:

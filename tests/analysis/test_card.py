@@ -36,7 +36,7 @@ def with_gain(gains: dict[float, list[float]]) -> pd.DataFrame:
         ({0.1: [0.10, 0.11]}, "Not settled: 2 seeds do not show", ""),
         ({0.1: [0.10]}, "Not settled: 1 seed does not show", ""),
         ({0.1: [0.001, -0.001, 0.0, 0.001, 0.0]}, "It makes no difference", "within 1.5 points"),
-        ({0.1: [0.008, 0.009, 0.008, 0.009, 0.008]}, "Yes: ", "less than is worth having"),
+        ({0.1: [0.008, 0.009, 0.008, 0.009, 0.008]}, "Hardly: ", "less than is worth having"),
         (
             {0.1: [0.10, 0.11, 0.12, 0.11, 0.1], 0.5: [-0.10, -0.11, -0.12, -0.11, -0.1]},
             "It depends on the number of labels",

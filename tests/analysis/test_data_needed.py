@@ -84,9 +84,9 @@ def logarithmic(method, u, l, seed, **_):  # noqa: E741
     return 0.4 + 0.05 * math.log2(l / 0.1) + 0.02 * math.log10(max(u or 0, 0.001) / 0.001) + noise(0.002, u, l, seed)
 
 
-def asked(target: float, given="u", value=1.0, score=logarithmic, **settings):
+def asked(target: float, given="u", value=1.0, score=logarithmic, n_test=10**9, **settings):
     table = results_table(score, **{"us": [0, 0.1, 1], "ls": [0.05, 0.1, 0.2, 0.4], "seeds": range(8), **settings})
-    found = data_needed(table, [target], extrapolate=True)
+    found = data_needed(table.assign(n_test=n_test), [target], extrapolate=True)  # by default more than chance notices
     return found[(found.given == given) & (found.value == value)].iloc[0]
 
 
@@ -121,7 +121,7 @@ def test_beyond_the_grid_it_goes_no_further_than_twice_and_says_so():
     assert "beyond what was measured" in near.sentence
     far = asked(0.62)
     assert far.n_mean == math.inf and not far.beyond
-    assert "not reached within twice the labels that were tried (the best mean is 0.56" in far.sentence
+    assert "not reached within twice the labels that were tried (the highest mean is 0.56" in far.sentence
 
 
 def test_without_extrapolation_it_ends_with_the_grid():
@@ -129,7 +129,7 @@ def test_without_extrapolation_it_ends_with_the_grid():
     found = data_needed(table, [0.58]).query("given == 'u'")
     assert (found.n_mean == math.inf).all()
     assert found.sentence.str.contains(
-        "not reached with the labels that were tried (the best mean is", regex=False
+        "not reached with the labels that were tried (the highest mean is", regex=False
     ).all()
 
 
@@ -187,3 +187,8 @@ def test_the_baseline_of_an_encoder_is_told_once_for_all_methods():
     found = data_needed(table, [0.45])
     assert (found.method == "supervised").sum() == 1
     assert not found.duplicated(["target", "encoder", "method", "given", "value"]).any()
+
+
+def test_few_test_images_assure_less():
+    few, many = asked(0.485, n_test=500), asked(0.485)
+    assert few.n_mean == many.n_mean and few.n_assured > many.n_assured

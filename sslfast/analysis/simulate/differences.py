@@ -10,7 +10,7 @@ from ..comparisons import paired_of, verdicts
 from ..intervals import detectable
 from ..paired import moderated, suspects
 from ..plateau import plateaus_of
-from .worlds import DELTA, Study, draw
+from .worlds import DELTA, Study, between_amounts, draw
 
 __all__ = ["detected", "differences", "plateau_claims"]
 
@@ -71,7 +71,9 @@ def plateau_claims(study: Study) -> Iterator[tuple[str, bool]]:
     early, better, named = [], [], []
     for grid in study.grids:
         true = study.truth[grid.method]
-        for i, found in enumerate(plateaus_of(grid.scores, grid.n_labelled, DELTA, 0.05 / n_curves)):
+        variance = between_amounts(study.world.noise, true)
+        curves = plateaus_of(grid.scores, grid.n_labelled, DELTA, 0.05 / n_curves, variance=variance)
+        for i, found in enumerate(curves):
             if found is None:
                 continue
             named.append(found.index is not None)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..grids import Grid
 
-__all__ = ["DELTA", "WORLDS", "Noise", "Study", "World", "draw", "true_scores"]
+__all__ = ["DELTA", "WORLDS", "Noise", "Study", "World", "between_amounts", "draw", "true_scores"]
 
 DELTA = 0.015  # the smallest gain worth having
 N_TRAIN = 45_000
@@ -28,9 +28,10 @@ class Noise:
 
     `tails`: degrees of freedom of Student's t that it is drawn from (None: normal). `loud`: the arm whose own noise is
     four times as large (`baseline`, or a method). `few_labels`: how much larger `sd` is with the fewest labels than
-    with the most; `few_unlabelled`: the same of an arm's own noise. `collapsed`, `missing`: shares of runs that end at
-    chance with status ok, or have no result. `test_images`: how many there are; they are the same for all seeds (None:
-    more than can be counted).
+    with the most; `few_unlabelled`: the same of an arm's own noise; `last`, `spike`: how much larger that is with the
+    most unlabelled images, and `sd` with the middle number of labels. `collapsed`, `missing`: shares of runs that end
+    at chance with status ok, or have no result. `test_images`: how many there are; they are the same for all seeds
+    (None: more than can be counted).
     """
 
     sd: float = 0.0075
@@ -38,6 +39,8 @@ class Noise:
     loud: str = ""
     few_labels: float = 1.0
     few_unlabelled: float = 1.0
+    last: float = 1.0
+    spike: float = 1.0
     collapsed: float = 0.0
     missing: float = 0.0
     test_images: int | None = None
@@ -77,7 +80,7 @@ def draw(world: World, n_seeds: int, rng: np.random.Generator) -> Study:
     truth, baseline = true_scores(world)
     labelled, unlabelled, noise = np.array(world.labelled), np.array(world.unlabelled), world.noise
     n_l, n_u = len(labelled), len(unlabelled)
-    sd = noise.sd * np.geomspace(noise.few_labels, 1, n_l)
+    sd = noise.sd * np.geomspace(noise.few_labels, 1, n_l) * np.where(np.arange(n_l) == n_l // 2, noise.spike, 1)
     common = rng.normal(0, 1, (n_seeds, n_l)) / np.sqrt(2)  # a seed's images and order serve all its runs
     images = _test_noise(rng, noise, truth, baseline)
     runs = sd * (common + _own(rng, noise, (n_seeds, n_l), "baseline"))
@@ -86,7 +89,7 @@ def draw(world: World, n_seeds: int, rng: np.random.Generator) -> Study:
     grids = []
     for method, true in truth.items():
         own = _own(rng, noise, (n_seeds, n_l, n_u), method)
-        own = own * np.geomspace(noise.few_unlabelled, 1, n_u)
+        own = own * np.geomspace(noise.few_unlabelled, 1, n_u) * np.where(np.arange(n_u) == n_u - 1, noise.last, 1)
         scores = true + images[method] + sd[:, None] * (common[:, :, None] + own)
         title = method if len(truth) > 1 else ""
         grids.append(
@@ -112,22 +115,38 @@ def _own(rng: np.random.Generator, noise: Noise, shape: tuple[int, ...], arm: st
     return values / np.sqrt(2) * (4 if noise.loud == arm else 1)
 
 
+ALIKE, OF_ARM = 0.5, 0.25  # shares of the variance by test images that all cells have in common, and those of an arm
+
+
 def _test_noise(rng: np.random.Generator, noise: Noise, truth: dict, baseline: np.ndarray) -> dict[str, np.ndarray]:
-    """What the choice of test images adds to each cell, in all seeds alike; arms agree on half of its variance."""
+    """What the choice of test images adds to each cell, in all seeds alike."""
     arms = {"baseline": baseline, **truth}
     if noise.test_images is None:
         return {arm: np.zeros(values.shape) for arm, values in arms.items()}
-    shared = rng.normal(0, 1 / np.sqrt(2))
-    sd = {arm: np.sqrt(np.clip(v * (1 - v), 0, None) / noise.test_images) for arm, v in arms.items()}
-    return {arm: sd[arm] * (shared + rng.normal(0, 1 / np.sqrt(2))) for arm in arms}
+    shared, found = rng.normal(0, np.sqrt(ALIKE)), {}
+    for arm, values in arms.items():
+        own = rng.normal(0, np.sqrt(OF_ARM)) + rng.normal(0, np.sqrt(1 - ALIKE - OF_ARM), values.shape)
+        found[arm] = _image_sd(noise, values) * (shared + own)
+    return found
+
+
+def _image_sd(noise: Noise, scores: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.clip(scores * (1 - scores), 0, None) / (noise.test_images or np.inf))
 
 
 def _image_variance(noise: Noise, truth: dict, baseline: np.ndarray) -> dict[str, np.ndarray]:
-    if noise.test_images is None:
-        return {method: np.zeros(true.shape) for method, true in truth.items()}
-    sd = {arm: np.sqrt(v * (1 - v) / noise.test_images) for arm, v in {**truth, "baseline": baseline[:, None]}.items()}
-    theirs = sd.pop("baseline")
-    return {method: ((ours - theirs) ** 2 + ours**2 + theirs**2) / 2 for method, ours in sd.items()}
+    theirs = _image_sd(noise, baseline)[:, None]
+    return {method: _of_difference(_image_sd(noise, true), theirs, ALIKE) for method, true in truth.items()}
+
+
+def between_amounts(noise: Noise, true: np.ndarray) -> np.ndarray:
+    """The variance by test images of the differences of two amounts of one arm with scores `[L, U]`: `[L, U, U]`."""
+    sd = _image_sd(noise, true)
+    return _of_difference(sd[:, :, None], sd[:, None, :], ALIKE + OF_ARM)
+
+
+def _of_difference(a: np.ndarray, b: np.ndarray, common: float) -> np.ndarray:
+    return common * (a - b) ** 2 + (1 - common) * (a**2 + b**2)
 
 
 def _spoilt(rng: np.random.Generator, noise: Noise, scores: np.ndarray) -> np.ndarray:
@@ -191,6 +210,9 @@ WORLDS = {world.name: world for world in (
     _with(_NULL, "quieter with few labels", {"few_labels": 0.25}),
     _with(_NULL, "louder with few unlabelled images", {"few_unlabelled": 4}),
     _with(_NULL, "quieter with few unlabelled images", {"few_unlabelled": 0.25}),
+    _with(_NULL, "twice as loud with the most unlabelled images", {"last": 2}),
+    _with(_NULL, "four times as loud with the most unlabelled images", {"last": 4}),
+    _with(_NULL, "twice as loud with one number of labels", {"spike": 2}),
     _with(_NULL, "collapsed runs", {"collapsed": 0.02}),
     _with(_NULL, "missing runs", {"missing": 0.1}),
     _with(_NULL, "1,000 test images", {"test_images": 1000}),

@@ -17,7 +17,8 @@ from .intervals import MIN_SEEDS
 __all__ = ["MIN_LEVELS", "Paired", "moderated", "suspects"]
 
 MIN_LEVELS = 3  # numbers of labels, below which there is no trend: then each difference has its own variance
-WEIGHT = 4.0  # of the trend, in degrees of freedom
+WEIGHT = 3.0  # of the trend, in degrees of freedom
+CAUTION = 0.95  # of the degrees of freedom: for small p the delta method promises a few too many
 STEPS = 30  # of Newton's method, for a trend of two coefficients
 FAR = 8.0  # robust standard deviations from the median, beyond which a run is suspect
 FAR_POINTS = 0.05  # and at least so much
@@ -70,7 +71,7 @@ def moderated(
 
     NaN for a missing pair, which costs its own comparison only. `n_labelled` `[L]`: None, or fewer than three numbers
     of labels, for plain paired t. Comparisons with a `suspect` run (`[S, L, K]`, see `suspects`) have their own
-    variance, and lend it to none. Else a variance is (4 · trend + (n − 1) · own) / (n + 3), or its own if that is
+    variance, and lend it to none. Else a variance is (3 · trend + (n − 1) · own) / (n + 2), or its own if that is
     larger: the trend, one for each of K, is log-linear in the number of labels. Its degrees of freedom are those of a
     weighted sum of the variances.
     """
@@ -138,4 +139,4 @@ def _degrees(n: np.ndarray, hat: np.ndarray, lent: np.ndarray) -> np.ndarray:
     kept = 1 - lent
     among = lent**2 * (hat**2).sum(axis=1)[:, None]
     itself = 2 * kept * lent * np.diag(hat)[:, None]
-    return np.minimum((n - 1) / (kept**2 + among + itself), n + WEIGHT - 1)
+    return CAUTION * np.minimum((n - 1) / (kept**2 + among + itself), n + WEIGHT - 1)

@@ -9,7 +9,8 @@ Both studies run by Snakemake under results/ and go on where they were stopped. 
 most unlabelled images only, and no check of its own. Each comparison of the first with the baseline is a row of
 `benchmarks/longer.csv`: what the seeds say, what is left of it after the study's own check of its length, and the same
 comparison trained for longer. A settled verdict is `reversed` where the longer study settles on the opposite; it has
-`changed` where one says better or worse, the other equal, and their intervals have nothing in common; else it `stands`.
+`changed` where the outcomes differ and their intervals have nothing in common, and is `open after` where they differ
+otherwise; else it `stands`.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from sslfast.names import METHOD_NAMES
 
 ROOT = Path(__file__).parents[1]
 SETTLED = ("better", "worse", "equal")
-FRESH = [100, 101, 102, 103, 104]
+FRESH = [200, 201, 202, 203, 204]  # of no study, and of no experiment behind the defaults
 KEY = ["study", "encoder", "method", "l"]
 
 
@@ -61,7 +62,7 @@ def main() -> None:
 def compare(usual: str, longer: str, delta: float) -> pd.DataFrame:
     """A row a primary comparison that both studies have."""
     cells, shorter = _cells(usual, "cells"), _cells(usual, "shorter")
-    checked = take_back(contrasts(cells, delta=delta), length_check(cells, shorter, delta=delta))
+    checked = take_back(contrasts(cells, delta=delta), length_check(cells, shorter, delta=delta), delta)
     after = contrasts(_cells(longer, "cells"), delta=delta)
     columns = ["n_labelled", "difference", "low", "high", "outcome"]
     key = KEY[1:]
@@ -89,17 +90,20 @@ def report(rows: pd.DataFrame) -> None:
     for title, column in (("by seeds", "by_seeds"), ("after the studies' own check", "outcome")):
         settled = rows[rows[column].isin(SETTLED)]
         stands = (settled.longer_training == "stands").sum()
-        print(f"\nSettled {title}: {len(settled)} of {len(rows)}; of these {stands} stand.")
+        unclear = (settled.longer_training == "open after").sum()
+        print(f"\nSettled {title}: {len(settled)} of {len(rows)}; of these {stands} stand, {unclear} are open after.")
 
 
 def _fate(row) -> str:
     before, after = row.by_seeds, row.outcome_longer
-    if before not in SETTLED or after not in SETTLED:
-        return "stands" if before in SETTLED else "not settled"
+    if before not in SETTLED:
+        return "not settled"
     if {before, after} == {"better", "worse"}:
         return "reversed"
     apart = row.high < row.low_longer or row.high_longer < row.low
-    return "changed" if before != after and apart else "stands"
+    if before != after and apart:
+        return "changed"
+    return "stands" if before == after else "open after"
 
 
 def _longer(given: dict, config: dict, options) -> dict:
@@ -111,7 +115,7 @@ def _longer(given: dict, config: dict, options) -> dict:
             sections[name] = {**own, unit: _times(own.get(unit, "auto"), options.times)}
     return {
         **given, **sections, "study": f"{config['study']}-longer", "seeds": FRESH, "check_length": False,
-        "unlabelled": given["unlabelled"][-1:], "labelled": options.labelled or given["labelled"],
+        "unlabelled": [max(given["unlabelled"])], "labelled": options.labelled or given["labelled"],
     }  # fmt: skip
 
 

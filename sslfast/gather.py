@@ -57,12 +57,11 @@ def gather(
     return Examples(tuple(classes), originals, shown, chosen, embeddings)
 
 
-def read_predictions(record: str | Path) -> np.ndarray:
-    """The predicted class of every test image, `[N]`, that lies beside a run's `record`; empty for a run without.
+def read_predictions(path: str | Path) -> np.ndarray:
+    """The predicted class of every test image, `[N]`, as a run stored it beside its record; empty for a run without.
 
     Raises `RecordError` for a file that holds no predictions.
     """
-    path = Path(record).with_suffix(".npy")
     try:
         found = np.load(path, allow_pickle=False)
         if found.ndim != 1 or found.dtype.kind != "u":

@@ -55,7 +55,7 @@ class Length:
 
 
 def enough_updates(n_labelled: int) -> int:
-    """Updates after which twice as many gave no arm over `original` more than about 1.5 points; see docs/design.md."""
+    """Updates after which twice as many mostly gave arms over `original` under two points (benchmarks/README.md)."""
     return max(2000, 1000 * round(2 * (n_labelled / 900) ** (2 / 3)))
 
 
@@ -77,5 +77,5 @@ def length_of(stage: str, settings: Mapping, budget: str, n: int, batch_size: in
         times = 1 if updates == "auto" else float(updates.removesuffix("x"))
         updates = times * (ENCODER_UPDATES if stage == "pretrain" else enough_updates(n))
     updates = max(1, round(updates * share))
-    rounds = min(MOMENTS, updates)
-    return Length(rounds, math.ceil(updates / rounds), min(batch_size, n), updates)
+    batches = math.ceil(updates / MOMENTS)
+    return Length(math.ceil(updates / batches), batches, min(batch_size, n), updates)

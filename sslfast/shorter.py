@@ -61,7 +61,7 @@ def why_not(config: Mapping) -> str:
         return f"it takes {FEWEST_SEEDS} seeds"
     judged = {"head": ["classify"], "finetune": ["finetune"]}.get(_evaluation(config), [])
     fits = {"supervised", *judged, *config["methods"]}
-    short = [name for name in sorted(fits) if _amount(config, name) in (1,)]
+    short = [name for name in sorted(fits) if _amount(config, name) == 1]
     return f"{short[0]} is trained for one {config['budget'][:-1]}, of which there is no half" if short else ""
 
 

@@ -84,12 +84,12 @@ def headline(primary: pd.DataFrame, delta: float) -> str:
     parts = [f"pre-training on unlabelled images wins with {_labels(better)} ({_by(better)})"] if len(better) else []
     parts += [f"training on the labels alone wins with {_labels(worse)} ({_by(worse)})"] if len(worse) else []
     parts += [f"it makes no difference with {_labels(equal)}"] if len(equal) else []
+    rest = rows.drop(index=pd.concat([better, worse, equal, length]).index)
+    if not parts:  # nothing is settled, for two reasons
+        return f"{LENGTH} with {_labels(length)}; seeds do not show it with {_labels(rest)}."
     parts += [f"not settled with {_labels(length)}: it still depends on how long one trains"] if len(length) else []
-    settled = pd.concat([better, worse, equal, length]).index
-    rest = rows.drop(index=settled)
     parts += [f"not settled with {_labels(rest)}"] if len(rest) else []
-    some = len(better) or len(worse) or len(equal)
-    start = "It depends on the number of labels" if len(better) and len(worse) else "Partly settled" if some else NOT
+    start = "It depends on the number of labels" if len(better) and len(worse) else "Partly settled"
     return f"{start}: {'; '.join(parts)}."
 
 

@@ -17,7 +17,7 @@ from .words import count, points, seeds
 
 __all__ = ["check_sentence", "equal_passes", "length_check", "take_back"]
 
-HOLDS, MOVES, RISE, UNKNOWN = "holds", "moves", "both rise", "unknown"
+HOLDS, MOVES, RISE, UNSURE, UNKNOWN = "holds", "moves", "both rise", "unsure", "unknown"
 KEY = ["encoder", "method", "l", "u"]
 
 
@@ -38,7 +38,8 @@ def length_check(
     has two seeds, from that of the study's own runs, as two lengths of a seed share its images, weights and order and
     vary no more than seeds do.
 
-    `outcome`: `moves` where the difference moved by more than `delta` and more than chance does; `both rise` where
+    `outcome`: `moves` where the difference moved by more than `delta` and more than chance does, and `unsure` where
+    chance may do as much; `both rise` where
     both arms gained that much, and more than half of the difference between them, so that neither is at its end and
     what is to come is of the size of what is judged; else `holds`; `unknown` where no seed has the runs.
     """
@@ -62,7 +63,8 @@ def length_check(
         beyond = {name: abs(mean[name]) > max(delta, noise[name]) for name in noise}
         to_come = min(mean.gain, mean.gain_baseline)
         both = beyond["gain"] and beyond["gain_baseline"] and to_come > max(delta, abs(mean.difference) / 2)
-        outcome = UNKNOWN if not n else MOVES if beyond["moved"] else RISE if both else HOLDS
+        far = n and abs(mean.moved) > delta
+        outcome = UNKNOWN if not n else MOVES if beyond["moved"] else RISE if both else UNSURE if far else HOLDS
         row = {
             **dict(zip(KEY, key, strict=True)),
             **(counts.loc[key].to_dict() if key in counts.index else {"n_labelled": np.nan, "n_unlabelled": np.nan}),
@@ -76,19 +78,23 @@ def length_check(
     return pd.DataFrame(rows, columns=[*columns, "noise", "n_seeds", "outcome", "sentence"])
 
 
-def take_back(contrasts: pd.DataFrame, check: pd.DataFrame) -> pd.DataFrame:
+def take_back(contrasts: pd.DataFrame, check: pd.DataFrame, delta: float = 0.015) -> pd.DataFrame:
     """`contrasts` whose primary `outcome` is `length` where `check` (see `length_check`) does not let it stand.
+
+    What is `unsure` stands only if it would after another such move: a difference that would still be of its sign and
+    above `delta`, an equality still within it.
 
     What it was by the seeds alone is in `by_seeds`. Numbers of labels that were not checked themselves lie between
     two that were, and stand only if both do.
     """
     found = contrasts.assign(by_seeds=contrasts.outcome)
-    bad = check[check.outcome.isin([MOVES, RISE])]
+    bad = check[check.outcome.isin([MOVES, RISE, UNSURE])]
     checked = set(check[KEY].itertuples(index=False, name=None))
     for row in found[found.primary].itertuples():
         way = bad[(bad.encoder == row.encoder) & (bad.method == row.method)]
         own = way[way.l == row.l]
         told = own if (row.encoder, row.method, row.l, row.u) in checked else way
+        told = told[[c.outcome != UNSURE or _would_turn(row, c.moved, delta) for c in told.itertuples()]]
         if len(told) and row.outcome != "unknown":
             found.loc[row.Index, "outcome"] = "length"
             text = (
@@ -98,16 +104,25 @@ def take_back(contrasts: pd.DataFrame, check: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
+def _would_turn(row, moved: float, delta: float) -> bool:
+    """Whether a comparison that is settled would no longer be so if its difference `moved` as much once more."""
+    after = row.difference + moved
+    return {"better": after < delta, "worse": after > -delta, "equal": abs(after) > delta}.get(row.outcome, False)
+
+
 def check_sentence(check: pd.DataFrame, unchecked: str, delta: float) -> str:
     """What is known of how verdicts depend on the length of training; `unchecked`: why it is not, if it is not."""
     if check.empty or (check.outcome == UNKNOWN).all():
         why = unchecked or (check.sentence.iloc[0] if len(check) else "there are no runs of half the length")
         return f"whether longer training changes the verdict was not checked: {why}"
     known = check[check.outcome != UNKNOWN]
-    bad = known[known.outcome != HOLDS]
+    bad, unsure = known[known.outcome.isin([MOVES, RISE])], known[known.outcome == UNSURE]
     n = seeds(int(known.n_seeds.min()))
     if len(bad):
         return f"it depends on the length of training: {'; '.join(bad.sentence)}"
+    if len(unsure):
+        text = f"that is not known for sure: {'; '.join(unsure.sentence)}, which {n} of halves cannot tell from chance"
+        return f"{text}; verdicts that another such move would overturn are taken back"
     seen = max(delta, known.noise.max()) if np.isfinite(known.noise).any() else delta
     text = f"half the training gives the same: differences moved by {points(known.moved.abs().max())} at most"
     text += f" ({n}; less than {points(seen)} may go unseen)"

@@ -10,7 +10,7 @@ import pandas as pd
 from ..errors import ResultsError
 from ..files import replacing
 from .as_written import METRICS, squashed
-from .card import Card, card
+from .card import Card, card, unsure_ways
 from .checks import (
     HEAD,
     PIXELS,
@@ -165,7 +165,7 @@ def analyse(
     else:
         shorter = cells[:0].assign(length="")
     check = length_check(cells, shorter, s.metric, delta=s.delta, alpha=s.alpha)
-    both[0] = take_back(both[0], check)
+    both[0] = take_back(both[0], check, s.delta)
     decisions = what_next(cells, s.prices, s.metric, delta=s.delta, against=both[0])
     tables = {
         "scores": scores(cells, s.metric),
@@ -226,6 +226,8 @@ def verdict(results: Results) -> list[str]:
     """
     tables = results.tables
     primary, flat = tables["contrasts"][tables["contrasts"].primary], tables["plateau"]
+    unsure = unsure_ways(tables["contrasts"])  # of these nothing else is concluded
+    flat, following = (_without(table, unsure) for table in (flat, tables["what_next"]))
     sentences = [card_of(results).headline]
     for table in (primary, flat):
         shown = (
@@ -233,8 +235,13 @@ def verdict(results: Results) -> list[str]:
         )
         sentences += shown.sentence.tolist()
     sentences += tables["equal_passes"].sentence.tolist()[:CARD]
-    sentences += tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist()
+    sentences += following.drop_duplicates(["encoder", "method"]).sentence.tolist()
     return sentences
+
+
+def _without(table: pd.DataFrame, ways: set[tuple[str, str]]) -> pd.DataFrame:
+    keep = [way not in ways for way in table[["encoder", "method"]].itertuples(index=False, name=None)]
+    return table[np.array(keep, dtype=bool)]
 
 
 def summary(results: Results) -> str:
@@ -305,7 +312,7 @@ def main_table(results: Results) -> pd.DataFrame:
     table = tables["scores"].set_index(["encoder", "method", "l", "u"])
     base = tables["scores"][tables["scores"].method == SUPERVISED].set_index(["encoder", "l"])
     flat = tables["plateau"].set_index(["encoder", "method", "l"])
-    several = len(primary.drop_duplicates(["encoder", "method"])) > 1
+    several, unsure = len(primary.drop_duplicates(["encoder", "method"])) > 1, unsure_ways(against)
     rows = []
     for row in primary.itertuples():
         ours = table.loc[(row.encoder, row.method, row.l, row.u)]
@@ -323,8 +330,12 @@ def main_table(results: Results) -> pd.DataFrame:
                 if row.n_seeds
                 else "–",
                 "p": p_value(row.p_holm),
-                "worth in labels": row.text,
-                "plateau from": count(start.n_unlabelled) if start.shown else "not shown",
+                "worth in labels": "–" if row.outcome == "length" else row.text,
+                "plateau from": "–"
+                if (row.encoder, row.method) in unsure
+                else count(start.n_unlabelled)
+                if start.shown
+                else "not shown",
             }
         )
     return pd.DataFrame(rows)

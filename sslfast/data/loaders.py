@@ -91,8 +91,8 @@ class BatchDL(TfmdDL):
     """A fastai DataLoader over `ImageRows`: one index operation a batch, no workers.
 
     Order and augmentation of epoch `epoch` depend only on (`seed`, `epoch`); each pass over a
-    shuffled loader is the next epoch. With `n_batches`, an epoch is that many batches, drawn
-    by going through the images again and again, each time in a new order.
+    shuffled loader is the next epoch. With `n_batches`, an epoch is that many batches, drawn by going
+    through the images again and again, each time in a new order and without what fills no batch.
     """
 
     def __init__(self, dataset, bs=128, shuffle=False, seed=None, n_batches=None, epoch=0, num_workers=0, **kwargs):
@@ -116,9 +116,9 @@ class BatchDL(TfmdDL):
         g = torch.Generator().manual_seed(derive_seed(self.seed, "batches", self.epoch))
         if self.n_batches is None:
             return torch.randperm(self.n, generator=g)[: self.n - self._leaves_one()]
-        wanted = self.n_batches * self.bs
-        rounds = [torch.randperm(self.n, generator=g) for _ in range(-(-wanted // self.n))]
-        return torch.cat(rounds)[:wanted]
+        wanted, whole = self.n_batches * self.bs, max(self.n // self.bs, 1) * self.bs
+        passes = [torch.randperm(self.n, generator=g)[:whole] for _ in range(-(-wanted // min(whole, self.n)))]
+        return torch.cat(passes)[:wanted]  # whole batches of each order, so that none holds an image twice
 
     def __iter__(self):
         yield from self.batches(torch.as_tensor(self.get_idxs()), self.epoch if self.shuffle else None)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from builders import LOST, grid, results_table, tables
 
-from sslfast.analysis.length_check import equal_passes, length_check
+from sslfast.analysis.length_check import equal_passes, length_check, take_back
 from sslfast.analysis.results import Results, analyse, card_of, main_table, summary, verdict
 from sslfast.errors import ResultsError
 from sslfast.report.trust import facts
@@ -232,3 +232,13 @@ def test_shorter_runs_of_a_length_that_nobody_knows_are_named():
         analyse(CELLS, shorter=halves({}).assign(length="quarter"))
     with pytest.raises(ResultsError, match=r"shorter.*length"):
         analyse(CELLS, shorter=halves({}).drop(columns="length"))
+
+
+def test_a_move_that_chance_may_explain_is_told_and_takes_back_only_what_another_would_overturn():
+    primary = pd.DataFrame(
+        {"encoder": "e", "method": "m", "u": 1.0, "l": [0.1, 0.2, 0.3], "primary": True, "sentence": "It is so.",
+         "outcome": ["worse", "better", "equal"], "difference": [-0.08, 0.03, 0.002]}
+    )  # fmt: skip
+    moved = pd.DataFrame({"encoder": "e", "method": "m", "u": 1.0, "l": [0.1, 0.2, 0.3], "moved": [0.02, -0.02, -0.02],
+                          "outcome": "unsure", "sentence": "it moved"})  # fmt: skip
+    assert take_back(primary, moved).outcome.tolist() == ["worse", "length", "length"]

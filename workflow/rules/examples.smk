@@ -7,6 +7,7 @@ rule examples:
         pictures=shown_encoders(PICTURES),
         pretrained=shown_encoders(PRETRAIN_RECORD),
         records=records_of_study,
+        predictions=lambda w: [f"{record.removesuffix('.json')}.npy" for record in records_of_study(w)],
     output:
         examples=f"{RESULTS}/examples.npz",
         image_noise=f"{RESULTS}/tables/image_noise.parquet",

@@ -23,7 +23,7 @@ with job(snakemake):
     embedded = data.train.y.numpy()[split.valid[split.samples(N_EMBEDDED)]]
     found = gather(originals, pictures, outcomes, data.test.pixels(), data.classes, embedded)
     write_examples(found, snakemake.output.examples)
-    files = map(Path, snakemake.input.records)
+    files = map(Path, snakemake.input.predictions)
     predictions = {f"{path.parent.name}/{path.stem}": read_predictions(path) for path in files}
     noise = image_variance(cells, predictions, data.test.y.numpy())
     with replacing(snakemake.output.image_noise) as scratch:

@@ -17,11 +17,11 @@ HEAD, PRETRAIN = 0.4, 0.3
 
 @dataclass(frozen=True)
 class Shorter:
-    """Fractions are canonical text.
+    """What is trained for less, for each of `seeds`, methods and encoders; fractions are canonical text.
 
-    Half as long: for each of `seeds`, method and encoder the encoder of the `most` unlabelled images, what `evaluation`
-    builds over it and the baseline, at each of `labelled`. With as many passes as the encoder of `most` has:
-    the encoders of each of `fewer` unlabelled images, evaluated at the `fewest` labels.
+    For half as long: the encoder of the `most` unlabelled images, what `evaluation` builds over it, and the baseline,
+    at each of `labelled`. With as many passes over its images as the encoder of `most` has: the encoder of each of
+    `fewer` unlabelled images, evaluated at the `fewest` labels.
     """
 
     seeds: list[int]
@@ -85,7 +85,7 @@ def _amount(config: Mapping, name: str) -> int | str:
 
 
 def _n_seeds(config: Mapping) -> int:
-    """As many as take at most a fifth of the study's time.
+    """As many as take at most a fifth of the study's time, one at least.
 
     Reckoned for one seed, a baseline at all labels being 1, as if the fewest and the most labels took the time of all.
     """

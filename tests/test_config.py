@@ -319,3 +319,9 @@ def test_a_key_left_out_of_the_full_config_is_filled_in_or_named(key):
 def test_a_key_for_folders_is_refused_where_it_would_be_ignored(change):
     (key,) = change
     assert refusal({**SMALL, **change}).startswith(f"{key}: given, but dataset is digits")
+
+
+@pytest.mark.parametrize("amount", ["0x", "00x", "0.0x", "0.000x"])
+def test_no_multiple_of_the_updates_is_none(amount):
+    with pytest.raises(ConfigError, match=r"updates: found '0.*x', expected auto, a multiple of it such as 2x"):
+        check_config({**SMALL, "classify": {"updates": amount}}, SCHEMA)

@@ -24,7 +24,6 @@ class Card:
     exploratory: bool
 
 
-NOT = "Not settled"
 LOOK_ONCE = "Decide on the number of seeds beforehand: adding some and looking again errs more often."
 LENGTH = "Not settled: it still depends on how long one trains"
 

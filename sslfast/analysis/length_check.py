@@ -124,8 +124,11 @@ def check_sentence(check: pd.DataFrame, unchecked: str, delta: float) -> str:
         text = f"that is not known for sure: {'; '.join(unsure.sentence)}, which {n} of halves cannot tell from chance"
         return f"{text}; verdicts that another such move would overturn are taken back"
     seen = max(delta, known.noise.max()) if np.isfinite(known.noise).any() else delta
-    text = f"half the training gives the same: differences moved by {points(known.moved.abs().max())} at most"
-    text += f" ({n}; less than {points(seen)} may go unseen)"
+    moved = f"differences moved by {points(known.moved.abs().max())} at most"
+    if seen > delta:  # too few seeds to call that the same
+        text = f"half the training shows no other verdict: {moved} ({n}), but moves below {points(seen)} may go unseen"
+    else:
+        text = f"half the training gives the same: {moved} ({n}; less than {points(seen)} may go unseen)"
     lost = check[check.outcome == UNKNOWN]
     return text + (f"; {lost.sentence.iloc[0]}" if len(lost) else "")
 

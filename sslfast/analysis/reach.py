@@ -56,7 +56,7 @@ def _population(primary: pd.DataFrame) -> str:
         whom = (
             "speak of images like the test images: what their choice adds is in them, and in those of worth in labels"
         )
-        whom += "; claims and comparisons of evaluations speak of these test images"
+        whom += "; claims, what to get next and comparisons of evaluations speak of these test images"
     else:
         whom = "speak of these test images; on others a difference may be another"
     levels = primary.groupby(["encoder", "method"]).l.nunique().max()

@@ -2,14 +2,14 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .worlds import WORLDS, Study, World, draw
 
-__all__ = ["BOUNDS", "Judge", "Rate", "rates", "table"]
+__all__ = ["BOUNDS", "Judge", "Rate", "rates", "table", "together"]
 
 # what a judge counts, by the first word of its claim: the least and the most that its rate may be
 BOUNDS = {
@@ -73,9 +73,19 @@ def rates(
     return found
 
 
-def table(found: Iterable[Rate]) -> str:
+def together(found: Sequence[Rate]) -> list[Rate]:
+    """The rates of advice over all worlds together, for each of them has little of it."""
+    counts = defaultdict(lambda: [0, 0])
+    for rate in found:
+        if rate.claim.startswith(("right", "acts")):
+            counts[rate.seeds, rate.claim][0] += rate.hits
+            counts[rate.seeds, rate.claim][1] += rate.n
+    return [Rate("all together", seeds, claim, hits, n) for (seeds, claim), (hits, n) in counts.items()]
+
+
+def table(found: Sequence[Rate]) -> str:
     """As Markdown, a table a claim: a row a world, a column a number of seeds; what is beyond its bound is bold."""
-    found, parts = list(found), []
+    found, parts = [*found, *together(found)], []
     for claim in dict.fromkeys(rate.claim for rate in found):
         ours = [rate for rate in found if rate.claim == claim]
         by_place = {(rate.world, rate.seeds): rate for rate in ours}

@@ -63,7 +63,7 @@ def judge_worth(study: Study) -> Iterator[tuple[str, bool]]:
     cells, world = cells_of(study), study.world
     x, false = _fine(world.labelled), False
     amounts, curve = x * study.grids[0].n_labelled[-1], world.baseline(x)
-    against = contrasts(cells, "test_accuracy")
+    against = contrasts(cells, "test_accuracy", image_noise=_image_noise(study))
     for row in label_equivalence(cells, "test_accuracy", contrasts=against).itertuples():
         score = study.truth[row.method][
             np.searchsorted(world.labelled, row.l), np.searchsorted(world.unlabelled, row.u)
@@ -112,6 +112,16 @@ def judge_needed(study: Study) -> Iterator[tuple[str, bool]]:
             yield "holds the least that was tried is enough", "is enough" not in row.sentence
 
 
+def _image_noise(study: Study) -> pd.DataFrame:
+    """The table that a real study reads off its predictions, of the comparisons with the baseline."""
+    rows = [
+        {"encoder": grid.encoder, "method": grid.method, "l": label, "u": u, "other": SUPERVISED,
+         "test_accuracy": study.image_variance[grid.method][i, j]}
+        for grid in study.grids for i, label in enumerate(grid.labelled) for j, u in enumerate(grid.unlabelled)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def cells_of(study: Study) -> pd.DataFrame:
     """A study as a table of cells, a row a run."""
     parts = []
@@ -120,7 +130,7 @@ def cells_of(study: Study) -> pd.DataFrame:
         parts.append(_runs(grid, grid.method, s, i, grid.unlabelled[j], grid.n_unlabelled[i, j], grid.scores[s, i, j]))
     s, i = np.indices(grid.baseline.shape).reshape(2, -1)
     parts.append(_runs(grid, SUPERVISED, s, i, np.nan, 0, grid.baseline[s, i]))
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True).assign(n_test=study.world.noise.test_images or np.nan)
 
 
 def _runs(grid, method: str, s: np.ndarray, i: np.ndarray, u, n_unlabelled, scores: np.ndarray) -> pd.DataFrame:

@@ -123,11 +123,15 @@ def _interval(low: float, high: float, form: str, error: float) -> str:
 
 
 def _learned(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """`(scores [S, L, U], which l)` with u > 0, at the labelled fractions that have a run for every u."""
+    """`(scores [S, L, U], which l)` with u > 0, at the labelled fractions that have a run for every u.
+
+    A missing run costs its seed that labelled fraction: all its u are NaN there. Seeds with none are left out.
+    """
     scores = grid.scores[:, :, grid.unlabelled > 0]
     full = np.isfinite(scores).any(axis=0).all(axis=1)
     scores = scores[:, full]
-    return scores[complete(scores)], full
+    scores = np.where(np.isfinite(scores).all(axis=2, keepdims=True), scores, np.nan)
+    return scores[np.isfinite(scores).any(axis=(1, 2))], full
 
 
 def _monotone(values: np.ndarray, delta: float, what: str, at: Sequence[str], error: float) -> tuple[str, str]:
@@ -156,13 +160,17 @@ def _rises(grid: Grid, delta: float) -> Judged:
         return "it takes two amounts of unlabelled data and a seed with every run", len(scores)
     at = [f"{fraction(u)} of it" for u in grid.unlabelled[grid.unlabelled > 0]]
     what = "from the smallest to the largest amount, averaged over labels,"
-    return lambda error: _monotone(scores.mean(axis=1), delta, what, at, error), len(scores)
+    each = np.nanmean(scores, axis=1)  # of a seed: amounts are compared over the same numbers of labels
+    return lambda error: _monotone(each, delta, what, at, error), len(each)
 
 
 def _grows(grid: Grid, delta: float) -> Judged:
     scores, full = _learned(grid)
     if min(scores.shape[1:]) < 2 or not scores.size:
         return "it takes two amounts of both kinds of data and a seed with every run", len(scores)
+    scores = scores[complete(scores)]  # amounts of labels are compared within a seed
+    if not scores.size:
+        return "no seed has every run", 0
     gain = scores[:, :, -1] - scores[:, :, 0]
     at = [f"{count(n)} labels" for n in grid.n_labelled[full]]
     what = "gain at the most labels minus gain at the fewest"

@@ -36,6 +36,9 @@ def reach(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
     if len(primary):
         found["intervals of differences"] = _population(primary)
         found["looking again"] = LOOKING_AGAIN
+        found["between numbers of labels"] = (
+            "worth in labels and data needed take scores to change gradually; a jump between two of them may escape"
+        )
     if text := unusual_sentence(tables["unusual"]):
         found["runs to look at"] = text
     if np.isfinite(error := tables["scores"].test_error.max()):

@@ -5,6 +5,7 @@ import math
 import pytest
 from builders import UPDATES, grid, noise, realistic, results_table, tables
 
+from sslfast.analysis.checks import check_cells
 from sslfast.analysis.claims import HELD, NOT, OPEN, claims
 
 RISES = "the score rises with unlabelled data"
@@ -172,3 +173,14 @@ def test_time_is_open_if_nothing_got_there():
 def test_time_that_is_the_same_in_the_first_epoch_does_not_fall():
     outcome, evidence = judged(lambda *_: 1)
     assert outcome == NOT and "+0.0 epochs [+0.0, +0.0]" in evidence
+
+
+def test_a_missing_run_costs_rises_only_its_number_of_labels():
+    def score(method, u, l, seed, **_):  # noqa: E741
+        gone = (method, u, l, seed) == ("autoencoder", 0.1, 0.1, 0)
+        return None if gone else 0.4 + 0.05 * (u or 0) + noise(0.002, method, u, l, seed)
+
+    found = claims(check_cells(results_table(score, us=[0.1, 1], ls=[0.1, 0.5], seeds=range(3))))
+    by_claim = found.set_index("claim")
+    assert by_claim.n_seeds["the score rises with unlabelled data"] == 3
+    assert by_claim.n_seeds["the gain from unlabelled data grows with labelled data"] == 2

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sslfast.analysis.decision import LABELS, UNLABELLED, Prices, decide, what_next
 from sslfast.analysis.simulate.next import KINDS, any_curves, next_step
 from sslfast.analysis.simulate.rates import rates
+from sslfast.analysis.simulate.worlds import WORLDS
 from sslfast.errors import ConfigError
 
 LOTS = Prices(price_per_label=0.10, price_per_unlabelled_image=0.05, budget=2250)  # both are doubled
@@ -224,7 +225,8 @@ def test_the_rule_of_deciding():
 
 
 def test_when_it_acts_it_is_right():
-    found = rates([next_step], 5, 25, worlds=["nothing true", "missing runs", "exponential", "hill in u", "ceiling"])
+    names = ("nothing true", "missing runs", "exponential", "hill in u", "ceiling")
+    found = rates([next_step], 5, 25, worlds={name: WORLDS[name] for name in names})
     assert not [r for r in found if r.beyond]
     acts = {r.world: r.rate for r in found if r.claim == "acts (5 levels)"}
     assert acts["ceiling"] > 0.9 and acts["exponential"] > 0.5

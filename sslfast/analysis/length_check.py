@@ -43,7 +43,11 @@ def length_check(
     both arms gained that much, and more than half of the difference between them, so that neither is at its end and
     what is to come is of the size of what is judged; else `holds`; `unknown` where no seed has the runs.
     """
+    columns = [*KEY, "n_labelled", "n_unlabelled", "difference_half", "difference", "moved", "gain", "gain_baseline"]
+    columns += ["noise", "n_seeds", "outcome", "sentence"]
     halves = shorter[shorter.length == HALF]
+    if halves.empty:
+        return pd.DataFrame(columns=columns)
     base = _values(cells[cells.method == SUPERVISED], metric, "base", baseline=True)
     base = base.merge(_values(halves[halves.method == SUPERVISED], metric, "base_half", baseline=True), how="outer")
     theirs = _values(halves[halves.method != SUPERVISED], metric, "half")
@@ -74,8 +78,7 @@ def length_check(
             "outcome": outcome,
         }
         rows.append({**row, "sentence": _sentence(row, _why(part))})
-    columns = [*KEY, "n_labelled", "n_unlabelled", "difference_half", "difference", "moved", "gain", "gain_baseline"]
-    return pd.DataFrame(rows, columns=[*columns, "noise", "n_seeds", "outcome", "sentence"])
+    return pd.DataFrame(rows, columns=columns)
 
 
 def take_back(contrasts: pd.DataFrame, check: pd.DataFrame, delta: float = 0.015) -> pd.DataFrame:
@@ -89,6 +92,8 @@ def take_back(contrasts: pd.DataFrame, check: pd.DataFrame, delta: float = 0.015
     """
     found = contrasts.assign(by_seeds=contrasts.outcome)
     bad = check[check.outcome.isin([MOVES, RISE, UNSURE])]
+    if bad.empty:
+        return found
     checked = set(check[KEY].itertuples(index=False, name=None))
     for row in found[found.primary].itertuples():
         way = bad[(bad.encoder == row.encoder) & (bad.method == row.method)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,11 @@ class Results:
     def length(self) -> str:
         """Whether the verdict depends on the length of training, as a clause."""
         return check_sentence(self.tables["length_check"], self.unchecked, self.settings.delta)
+
+    @cached_property
+    def card(self) -> Card:
+        """See `card_of`."""
+        return card(self.cells, self.tables, self.settings.delta, self.length)
 
     @property
     def unit(self) -> Unit:
@@ -216,7 +222,7 @@ def _evaluations(every: pd.DataFrame, s: Settings) -> dict[str, pd.DataFrame]:
 
 def card_of(results: Results) -> Card:
     """The verdict for somebody who has half a minute."""
-    return card(results.cells, results.tables, results.settings.delta, results.length)
+    return results.card
 
 
 def verdict(results: Results) -> list[str]:

@@ -120,6 +120,12 @@ def test_names_that_would_be_markup_or_formulas_are_refused_by_row_and_column(co
     assert is_one_line(caught.value)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name != name.strip(" ") and name.strip(" ").isalnum()])
+def test_blanks_around_a_name_stand_nowhere(name):
+    cells = results_table(realistic, us=(0, 1), ls=(0.5,), seeds=range(2)).replace({"method": {"autoencoder": name}})
+    assert set(analyse(cells).cells.method) == {"random", "supervised", name.strip(" ")}
+
+
 ORDINARY = ["SimCLR (ResNet-18, 200 epochs)", "byol/v2", "naïve", "方法", "MAE+ft", "β-VAE", "2.0", "a_b"]
 
 

@@ -27,11 +27,10 @@ def compare(runs: pd.DataFrame, image_noise: pd.DataFrame | None = None, metric:
     se, free = np.full(len(found), np.nan), np.ones(len(found))
     place = found.assign(row=np.arange(len(found))).groupby(["encoder", "method"])
     for key, part in runs.groupby(["encoder", "method"]):
-        labels, us, seeds = np.unique(part.l), np.unique(part.u), np.unique(part.seed)
-        shape = len(seeds), len(labels), len(us)
-        at = (np.searchsorted(seeds, part.seed), np.searchsorted(labels, part.l), np.searchsorted(us, part.u))
-        values, doubtful, n_labelled = np.full(shape, np.nan), np.zeros(shape, bool), np.zeros(shape[1])
-        values[at], doubtful[at], n_labelled[at[1]] = part.value, part.suspect, part.n_labelled
+        labels, us = np.unique(part.l), np.unique(part.u)
+        at, values = _array(part, part.value, np.searchsorted(us, part.u))
+        doubtful, n_labelled = np.zeros(values.shape, bool), np.zeros(len(labels))
+        doubtful[at], n_labelled[at[1]] = part.suspect, part.n_labelled
         paired = moderated(values, n_labelled, doubtful)
         rows = place.get_group(key)
         back = np.searchsorted(labels, rows.l), np.searchsorted(us, rows.u)
@@ -75,9 +74,16 @@ def suspect_runs(cells: pd.DataFrame, metric: str) -> pd.Series:
     for rows in groups.indices.values():
         part = cells.iloc[rows]
         arms = part.groupby(["method", "u"], dropna=False).ngroup().to_numpy()
-        labels, seeds = np.unique(part.l), np.unique(part.seed)
-        at = (np.searchsorted(seeds, part.seed), np.searchsorted(labels, part.l), arms)
-        scores = np.full((len(seeds), len(labels), arms.max() + 1), np.nan)
-        scores[at] = part[metric]
+        at, scores = _array(part, part[metric], arms)
         found[rows] = suspects(scores)[at]
     return pd.Series(found, cells.index)
+
+
+def _array(runs: pd.DataFrame, values: pd.Series, arms: np.ndarray) -> tuple[tuple, np.ndarray]:
+    """Where the rows of `runs` lie in an array `[S, L, K]` of seeds, numbers of labels and `arms` (indices), and
+    `values` there; NaN for a run that is missing."""
+    labels, seeds = np.unique(runs.l), np.unique(runs.seed)
+    at = np.searchsorted(seeds, runs.seed), np.searchsorted(labels, runs.l), arms
+    found = np.full((len(seeds), len(labels), arms.max() + 1), np.nan)
+    found[at] = values
+    return at, found

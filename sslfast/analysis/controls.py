@@ -29,8 +29,8 @@ def controls(
 
     `control`: `random` (weights as they were drawn), `shuffled` (those of the same encoder in other places: what the
     scale of its weights alone explains, Raghu et al. 2019) or `pixels`, each only where the study has it. `difference`
-    with its 95 % interval (see `sslfast.analysis.paired`), `p_holm` and `outcome` (see `verdicts`; the rows of an
-    evaluation and a control are a family), `sentence`. `image_noise`: see `contrasts`; it knows the control `random`.
+    with its 95 % interval (see `sslfast.analysis.paired`), `p_holm` and `outcome` (see `verdicts`; all rows are
+    one family), `sentence`. `image_noise`: see `contrasts`; it knows the control `random`.
     """
     check_metric(cells, metric)
     cells = cells.assign(suspect=suspect_runs(cells, metric))
@@ -53,11 +53,11 @@ def controls(
                 if image_noise is not None and control == RANDOM:
                     known = image_noise[(image_noise.other == RANDOM) & (image_noise.evaluate == evaluate)]
                 rows = compare(pairs.assign(value=pairs[metric] - pairs.other, suspect=doubtful), known, metric)
-                judged = verdicts(rows, pd.Series(True, rows.index), delta, alpha)
-                found.append(judged.assign(control=control, evaluate=evaluate))
+                found.append(rows.assign(control=control, evaluate=evaluate))
     if not found:
         return pd.DataFrame(columns=[*SETTING, "control", "evaluate", *COLUMNS])
     table = pd.concat(found, ignore_index=True)
+    table = verdicts(table, pd.Series(True, table.index), delta, alpha)
     table["sentence"] = [_sentence(row, delta, learned.method.nunique() > 1) for row in table.itertuples()]
     return table[[*SETTING, "control", "evaluate", *COLUMNS]]
 

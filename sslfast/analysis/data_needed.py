@@ -14,7 +14,7 @@ from .words import about, count, evidence, fraction
 __all__ = ["data_needed"]
 
 ASSURANCE = 0.8
-SURE = "for 80 % assurance that the mean of many runs gets there"  # of one run nothing is promised
+SURE = "for at least 80 % assurance that the mean of many runs gets there"  # of one run nothing is promised
 ROUNDING = 1e-12  # of a mean of scores that equal the target
 N_DRAWS = 500
 REACH = 2.0  # times the largest amount of the grid, beyond which nothing is said

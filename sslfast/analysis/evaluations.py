@@ -69,7 +69,7 @@ def differences(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFr
     """A row an (encoder, u, l, first, second, evaluate): `first` minus `second`, two methods, paired by seed.
 
     `difference` with its 95 % interval (`low`, `high`), two-sided `p` (see `sslfast.analysis.paired`), and `p_holm`,
-    corrected by Holm's method for all pairs and evaluations of the same encoder, u and l. Seeds for which either run is
+    corrected by Holm's method for all pairs, evaluations, encoders, u and l together. Seeds for which either run is
     missing are dropped, and pairs without a seed.
     """
     runs = _compared(cells, metric)
@@ -85,9 +85,8 @@ def differences(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFr
     found = _each_evaluation(both, compare)
     found = found[found.n_seeds > 0].reset_index(drop=True)
     found[PAIR] = found.method.str.split("|", expand=True).reindex(columns=[0, 1])
-    found["p_holm"] = np.nan
-    for _, rows in found[found.p.notna()].groupby(PLACE):
-        found.loc[rows.index, "p_holm"] = holm(rows.p)
+    found["p_holm"], known = np.nan, found.p.notna()
+    found.loc[known, "p_holm"] = holm(found.p[known])
     return found[[*PLACE, *PAIR, "evaluate", "difference", "low", "high", "n_seeds", "p", "p_holm"]]
 
 

@@ -96,7 +96,7 @@ def test_between_fractions_it_is_read_off_the_curve():
     assert row.n_needed == 9000  # of the grid
     assert row.n_mean < row.n_assured < 1.2 * row.n_mean
     assert "about 6,4" in row.sentence and "labels, 6,8" in row.sentence  # the cautious side of what was not measured
-    assert "for 80 % assurance that the mean of many runs gets there" in row.sentence
+    assert "for at least 80 % assurance that the mean of many runs gets there" in row.sentence
 
 
 def test_enough_with_80_percent_assurance_is_enough_in_80_of_100_studies():
@@ -141,7 +141,7 @@ def test_where_the_control_is_enough_no_unlabelled_images_are_needed():
 def test_a_target_below_all_that_was_measured_is_answered_with_the_least_that_was_tried():
     row = asked(0.2)
     assert row.n_mean == row.n_assured == 2250
-    assert "the least that was tried, 2,250 labels, is enough for 80 % assurance" in row.sentence
+    assert "the least that was tried, 2,250 labels, is enough for at least 80 % assurance" in row.sentence
     assert "a target above 0.41" in row.sentence
 
 
@@ -158,7 +158,7 @@ def test_a_mean_that_got_there_and_fell_back_is_told_as_such_but_assures_nothing
 
     row = asked(0.48, score=score)
     assert 2250 < row.n_mean <= row.n_needed == 4500 and row.n_assured == math.inf
-    assert "labels, more than 18,000 for 80 % assurance" in row.sentence
+    assert "labels, more than 18,000 for at least 80 % assurance" in row.sentence
 
 
 def test_a_missing_run_costs_its_own_mean_a_seed_and_no_other():

@@ -31,6 +31,16 @@ def test_little_is_given_away():
     assert by_claim["settled: rightly"].rate > by_claim["settled: rightly (plain t)"].rate + 0.1
 
 
+def test_nor_is_it_too_shy_to_say_anything():
+    nothing = {"w": WORLDS["nothing true"]}
+    five, three = (
+        {r.claim: r.rate for r in rates([differences, plateau_claims], n, 200, worlds=nothing)} for n in (5, 3)
+    )
+    assert five["false: better, worse or equal"] > 0.01  # what is allowed is used
+    assert five["settled: plateau"] > 0.8 and five["settled: plateau"] > three["settled: plateau"] + 0.2
+    assert five["settled: rightly"] > 0.6
+
+
 def test_the_error_of_a_rate_is_that_of_its_number_of_studies():
     assert Rate("w", 3, "false: x", 5, 100).error == pytest.approx(0.0218, abs=1e-4)
     assert Rate("w", 3, "false: x", 0, 100).error > 0

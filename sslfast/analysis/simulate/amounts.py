@@ -11,7 +11,7 @@ from ..checks import SUPERVISED
 from ..contrasts import contrasts
 from ..data_needed import data_needed
 from ..equivalence import label_equivalence
-from .worlds import WORLDS, Study
+from .worlds import WORLDS, Study, cells_of
 
 __all__ = ["SHAPES", "judge_needed", "judge_worth"]
 
@@ -120,24 +120,6 @@ def _image_noise(study: Study) -> pd.DataFrame:
         for grid in study.grids for i, label in enumerate(grid.labelled) for j, u in enumerate(grid.unlabelled)
     ]  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def cells_of(study: Study) -> pd.DataFrame:
-    """A study as a table of cells, a row a run."""
-    parts = []
-    for grid in study.grids:
-        s, i, j = np.indices(grid.scores.shape).reshape(3, -1)
-        parts.append(_runs(grid, grid.method, s, i, grid.unlabelled[j], grid.n_unlabelled[i, j], grid.scores[s, i, j]))
-    s, i = np.indices(grid.baseline.shape).reshape(2, -1)
-    parts.append(_runs(grid, SUPERVISED, s, i, np.nan, 0, grid.baseline[s, i]))
-    return pd.concat(parts, ignore_index=True).assign(n_test=study.world.noise.test_images or np.nan)
-
-
-def _runs(grid, method: str, s: np.ndarray, i: np.ndarray, u, n_unlabelled, scores: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame(
-        {"encoder": grid.encoder, "method": method, "l": grid.labelled[i], "u": u, "seed": grid.seeds[s]}
-        | {"n_labelled": grid.n_labelled[i], "n_unlabelled": n_unlabelled, "test_accuracy": scores}
-    )
 
 
 def _fine(levels: tuple[float, ...]) -> np.ndarray:

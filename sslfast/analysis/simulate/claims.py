@@ -9,7 +9,7 @@ from scipy import special
 
 from ..claims import HELD, NOT, SAME_TIME, claims
 from .rates import Judge
-from .worlds import DELTA, WORLDS, Gain, Study, World
+from .worlds import DELTA, WORLDS, Gain, Study, World, cells_of
 
 __all__ = ["CLAIM_WORLDS", "claims_judged", "looking_again"]
 
@@ -121,19 +121,7 @@ def _flat_from(row: np.ndarray, delta: float) -> bool:
 def _cells(study: Study, rng: np.random.Generator) -> pd.DataFrame:
     """The table of a study, of the method whose claims are judged, as `check_cells` would return it, with seconds."""
     grid = next(grid for grid in study.grids if grid.method == JUDGED)
-    s, label, u = (a.ravel() for a in np.indices(grid.scores.shape))
-    ours = pd.DataFrame({
-        "method": grid.method, "u": grid.unlabelled[u], "l": grid.labelled[label], "seed": grid.seeds[s],
-        "n_unlabelled": grid.n_unlabelled[label, u], "n_labelled": grid.n_labelled[label],
-        "test_macro_f1": grid.scores.ravel(),
-    })  # fmt: skip
-    s, label = (a.ravel() for a in np.indices(grid.baseline.shape))
-    base = pd.DataFrame({
-        "method": "supervised", "u": np.nan, "l": grid.labelled[label], "seed": grid.seeds[s], "n_unlabelled": 0,
-        "n_labelled": grid.n_labelled[label], "test_macro_f1": grid.baseline.ravel(),
-    })  # fmt: skip
-    cells = pd.concat([ours, base], ignore_index=True)
-    cells["encoder"], cells["dataset"], cells["status"] = grid.encoder, "data", "ok"
+    cells = cells_of(replace(study, grids=[grid]), "test_macro_f1").assign(dataset="data", status="ok")
     cells.loc[cells.test_macro_f1.isna(), "status"] = "failed"
     share = np.log(cells.u / cells.u.min()) / np.log(cells.u.max() / cells.u.min())
     own, of_seed = rng.normal(0, 0.1, len(cells)), rng.normal(0, 0.1, len(grid.seeds))

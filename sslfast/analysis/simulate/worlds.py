@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 
+from ..checks import SUPERVISED
 from ..grids import Grid
 
-__all__ = ["DELTA", "WORLDS", "Noise", "Study", "World", "between_amounts", "draw", "true_scores"]
+__all__ = ["DELTA", "WORLDS", "Noise", "Study", "World", "between_amounts", "cells_of", "draw", "true_scores"]
 
 DELTA = 0.015  # the smallest gain worth having
 N_TRAIN = 45_000
@@ -104,6 +106,25 @@ def true_scores(world: World) -> tuple[dict[str, np.ndarray], np.ndarray]:
     x, y = np.array(world.labelled) / world.labelled[-1], np.array(world.unlabelled) / world.unlabelled[-1]
     x, y = np.meshgrid(x, y, indexing="ij")
     return {method: world.score(method, x, y) for method in world.gains}, world.baseline(x[:, 0])
+
+
+def cells_of(study: Study, metric: str = "test_accuracy") -> pd.DataFrame:
+    """A study as a table of cells with the scores `metric`, a row a run."""
+    parts = []
+    for grid in study.grids:
+        s, i, j = np.indices(grid.scores.shape).reshape(3, -1)
+        runs = _runs(grid, grid.method, s, i, grid.scores[s, i, j], metric)
+        parts.append(runs.assign(u=grid.unlabelled[j], n_unlabelled=grid.n_unlabelled[i, j]))
+    s, i = np.indices(grid.baseline.shape).reshape(2, -1)
+    parts.append(_runs(grid, SUPERVISED, s, i, grid.baseline[s, i], metric).assign(u=np.nan, n_unlabelled=0.0))
+    return pd.concat(parts, ignore_index=True).assign(n_test=study.world.noise.test_images or np.nan)
+
+
+def _runs(grid: Grid, method: str, s: np.ndarray, i: np.ndarray, scores: np.ndarray, metric: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"encoder": grid.encoder, "method": method, "l": grid.labelled[i], "seed": grid.seeds[s]}
+        | {"n_labelled": grid.n_labelled[i], metric: scores}
+    )
 
 
 def _own(rng: np.random.Generator, noise: Noise, shape: tuple[int, ...], arm: str) -> np.ndarray:

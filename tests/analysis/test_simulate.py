@@ -2,7 +2,7 @@
 
 import pytest
 
-from sslfast.analysis.simulate.differences import differences, plateau_claims
+from sslfast.analysis.simulate.differences import differences, plateau_claims, score_intervals_cover
 from sslfast.analysis.simulate.rates import Rate, rates
 from sslfast.analysis.simulate.worlds import WORLDS
 
@@ -13,8 +13,13 @@ SOME = {name: WORLDS[name] for name in [*NAMES, "1,000 test images"]}
 
 @pytest.mark.parametrize("n_seeds", [3, 5])
 def test_no_claim_is_wrong_more_often_than_its_bound(n_seeds):
-    found = rates([differences, plateau_claims], n_seeds, REPEATS, worlds=SOME)
-    assert {rate.claim for rate in found} >= {"covers: difference", "false: plateau", "false: better, worse or equal"}
+    found = rates([differences, plateau_claims, score_intervals_cover], n_seeds, REPEATS, worlds=SOME)
+    assert {rate.claim for rate in found} >= {
+        "covers: score",
+        "covers: difference",
+        "false: plateau",
+        "false: better, worse or equal",
+    }
     assert [rate for rate in found if rate.beyond] == []
 
 

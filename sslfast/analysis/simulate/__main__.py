@@ -4,7 +4,7 @@ import argparse
 
 from .amounts import SHAPES, judge_needed, judge_worth
 from .claims import CLAIM_WORLDS, claims_judged, looking_again
-from .differences import detected, differences, plateau_claims
+from .differences import detected, differences, plateau_claims, score_intervals_cover
 from .next import any_curves, next_step
 from .rates import Rate, rates, table
 from .worlds import WORLDS
@@ -15,7 +15,7 @@ STEPS = ((3, 5), (3, 5, 7, 10))  # numbers of seeds after which somebody looks
 
 
 def _verdicts(n: int, repeats: int, seed: int) -> list[Rate]:
-    return rates([differences, plateau_claims, detected], n, repeats, seed)
+    return rates([differences, plateau_claims, detected, score_intervals_cover], n, repeats, seed)
 
 
 def _amounts(n: int, repeats: int, seed: int) -> list[Rate]:

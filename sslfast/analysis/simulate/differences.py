@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from ..comparisons import paired_of, verdicts
-from ..intervals import detectable
+from ..intervals import detectable, score_intervals
 from ..paired import moderated, suspects
 from ..plateau import plateaus_of
 from .worlds import DELTA, Study, between_amounts, draw
 
-__all__ = ["detected", "differences", "plateau_claims"]
+__all__ = ["detected", "differences", "plateau_claims", "score_intervals_cover"]
 
 
 def differences(study: Study) -> Iterator[tuple[str, bool]]:
@@ -42,6 +42,21 @@ def _primary(study: Study, plain: bool = False) -> pd.DataFrame:
         columns |= {"low": low, "high": high, "p": found.two_sided()}
         rows.append(pd.DataFrame({name: values[:, -1] for name, values in columns.items()}))
     return pd.concat(rows, ignore_index=True)
+
+
+def score_intervals_cover(study: Study) -> Iterator[tuple[str, bool]]:
+    """Do intervals of scores hold the truth: of the baseline, and of each method with the most unlabelled images?"""
+    if study.world.noise.test_images is not None:  # they are told of these test images
+        return
+    runs = [(study.baseline, study.grids[0].baseline)]
+    runs += [(study.truth[grid.method][:, -1], grid.scores[:, :, -1]) for grid in study.grids]
+    for true, scores in runs:
+        n = np.isfinite(scores).sum(axis=0)
+        mean = np.nansum(scores, axis=0) / np.maximum(n, 1)
+        se = np.sqrt(np.nansum((scores - mean) ** 2, axis=0) / np.maximum(n - 1, 1) / np.maximum(n, 1))
+        for value, low, high in zip(true, *score_intervals(mean, se, n), strict=True):
+            if np.isfinite(low):
+                yield "covers: score", low <= value <= high
 
 
 def detected(study: Study) -> Iterator[tuple[str, bool]]:

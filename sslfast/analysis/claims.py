@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from .card import unsure_ways
 from .checks import RANDOM
 from .contrasts import contrasts
 from .grids import Grid, complete, grids
@@ -20,6 +21,11 @@ __all__ = ["HELD", "NOT", "OPEN", "claims"]
 HELD, NOT, OPEN = "held", "did not hold", "not settled"
 SAME_TIME = 1.25  # ratio of two times within which they barely differ
 ROUNDING = 1e-9  # a standard error below this is the rounding of identical scores
+RISES = "the score rises with unlabelled data"
+GROWS = "the gain from unlabelled data grows with labelled data"
+STOPS = "beyond some point more unlabelled data stops helping"
+OF_SCORES = (RISES, GROWS, STOPS)
+LENGTH = "still depend on how long one trains"
 BESIDE = "but with one error rate for all claims together that is not sure enough"
 # What a claim rests on: how it is judged at an error rate (outcome, evidence), or why it cannot be; and its seeds.
 Judged = tuple[Callable[[float], tuple[str, str]] | str, int]
@@ -54,7 +60,7 @@ def claims(
     noise = {"image_noise": image_noise}
     flat = plateaus(cells, metric, delta=delta, alpha=alpha, **noise) if flat is None else flat
     reached = None if history is None else first_reached(cells, history, threshold_metric, threshold)
-    unit = unit_of(cells, history)
+    unit, unsure = unit_of(cells, history), unsure_ways(against)
     found = []
     for grid in grids(cells, metric):
         if grid.method not in about:
@@ -65,13 +71,15 @@ def claims(
             return plateaus(own, metric, delta=delta, alpha=error, **noise)
 
         judged = {
-            "the score rises with unlabelled data": _rises(grid, delta),
-            "the gain from unlabelled data grows with labelled data": _grows(grid, delta),
+            RISES: _rises(grid, delta),
+            GROWS: _grows(grid, delta),
             "time to the threshold falls with unlabelled and with labelled data": _falls(grid, reached, unit),
-            "beyond some point more unlabelled data stops helping": _stops(_of(flat, grid), alpha, flatter),
+            STOPS: _stops(_of(flat, grid), alpha, flatter),
             "wall-clock barely differs between amounts of unlabelled data": _wall_clock(own, grid),
             "the supervised baseline wins at every number of labels": _wins(_of(against, grid)),
         }
+        if (grid.encoder, grid.method) in unsure:  # of scores that depend on it nothing else is concluded
+            judged |= {claim: (f"scores {LENGTH}", judged[claim][1]) for claim in OF_SCORES}
         found += [(grid, claim, *how) for claim, how in judged.items()]
     error = alpha / max(sum(callable(how) for _, _, how, _ in found), 1)
     rows = []

@@ -128,7 +128,7 @@ def _assured(amounts: np.ndarray, runs: np.ndarray, targets: np.ndarray, n_test:
     known = np.isfinite(draws[0]) & (np.nanstd(runs, axis=0) > 0)  # identical in all seeds tells nothing of chance
     if not known.any():
         return np.full(len(targets), np.nan)
-    if n_test > 0:
+    if n_test >= 1:
         by_images = np.sqrt(np.clip(draws * (1 - draws), 0, None) / n_test)
         draws = draws + by_images * np.random.default_rng(1).standard_normal((len(draws), 1))
     lowest = envelopes(draws[:, known])[1]  # one lucky level assures nothing

@@ -324,6 +324,7 @@ def main_table(results: Results) -> pd.DataFrame:
         ours = table.loc[(row.encoder, row.method, row.l, row.u)]
         theirs = base.loc[(row.encoder, row.l)] if (row.encoder, row.l) in base.index else None
         start = flat.loc[(row.encoder, row.method, row.l)]
+        begins = count(start.n_unlabelled) if start.shown else "not shown"
         rows.append(
             ({"encoder, method": f"{row.encoder}, {row.method}"} if several else {})
             | {
@@ -337,11 +338,7 @@ def main_table(results: Results) -> pd.DataFrame:
                 else "–",
                 "p": p_value(row.p_holm),
                 "worth in labels": "–" if row.outcome == "length" else row.text,
-                "plateau from": "–"
-                if (row.encoder, row.method) in unsure
-                else count(start.n_unlabelled)
-                if start.shown
-                else "not shown",
+                "plateau from": "–" if (row.encoder, row.method) in unsure else begins,
             }
         )
     return pd.DataFrame(rows)

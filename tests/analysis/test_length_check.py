@@ -3,8 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from builders import LOST, grid, results_table, tables
+from builders import LOST, grid, noise, results_table, tables
 
+from sslfast.analysis.checks import check_cells
+from sslfast.analysis.claims import claims
+from sslfast.analysis.contrasts import contrasts
 from sslfast.analysis.length_check import equal_passes, length_check, take_back
 from sslfast.analysis.results import Results, analyse, card_of, main_table, summary, verdict
 from sslfast.errors import ResultsError
@@ -242,3 +245,14 @@ def test_a_move_that_chance_may_explain_is_told_and_takes_back_only_what_another
     moved = pd.DataFrame({"encoder": "e", "method": "m", "u": 1.0, "l": [0.1, 0.2, 0.3], "moved": [0.02, -0.02, -0.02],
                           "outcome": "unsure", "sentence": "it moved"})  # fmt: skip
     assert take_back(primary, moved).outcome.tolist() == ["worse", "length", "length"]
+
+
+def test_of_scores_that_depend_on_the_length_no_claim_is_decided():
+    table = results_table(lambda u, method, l, seed, **_: 0.4 + 0.1 * (u or 0) + noise(0.002, u, method, l, seed))  # noqa: E741
+    decided = claims(check_cells(table)).set_index("claim").outcome
+    against = contrasts(check_cells(table))
+    against.loc[against.primary, "outcome"] = "length"
+    found = claims(check_cells(table), against=against).set_index("claim")
+    assert decided["the score rises with unlabelled data"] == "held"
+    assert found.outcome["the score rises with unlabelled data"] == "not settled"
+    assert "still depend on how long one trains" in found.evidence["the score rises with unlabelled data"]

@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--data", default="digits", help="a data set, or name=folder")
     parser.add_argument("--seeds", default="100,101")
     parser.add_argument("--report", action="store_true", help="print what is known, as tables")
-    parser.add_argument("--labels", help="only these fractions")
+    parser.add_argument("--only", nargs="*", default=[], metavar="KEY=VALUE", help="only such runs, as in l=0.1 wd=0.1")
     parser.add_argument("--worker", default="1/1", help="which share of the runs: 1/2, 2/2")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))
     parser.add_argument("--encoders", type=Path, default=Path(tempfile.gettempdir()) / "sslfast-lengths")
@@ -155,8 +155,8 @@ def main() -> None:
         bench = Bench(name, place or name, options.encoders)
         which, of = map(int, options.worker.split("/"))
         runs = plan(options.part, name, [int(s) for s in options.seeds.split(",")])
-        if options.labels:
-            runs = [run for run in runs if str(run["l"]) in options.labels.split(",")]
+        wanted = [pair.split("=") for pair in options.only]
+        runs = [run for run in runs if all(str(run[key]) == value for key, value in wanted)]
         for run in runs:
             if zlib.crc32(repr(sorted(run.items())).encode()) % of != which - 1:
                 continue

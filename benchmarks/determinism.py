@@ -35,8 +35,8 @@ def train(options, folder: Path) -> None:
     from sslfast import load_dataset
     from sslfast.data.splits import make_split
     from sslfast.models import save_encoder
-    from sslfast.records import write_record
     from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
+    from sslfast.study.records import write_record
 
     precision, threads, device = options.run
     data = load_dataset(options.data)

@@ -22,8 +22,8 @@ import torch
 from timing import TrainingClock, quiet
 
 from sslfast import autoencoder_learner, classifier_learner, image_dls
-from sslfast.features import AUTO_VIEWS
-from sslfast.fractions import canonical
+from sslfast.study.fractions import canonical
+from sslfast.training.cached_views import AUTO_VIEWS
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -51,7 +51,7 @@ def cell_times(sizes: list[int]) -> dict[str, list[float]]:
     from builders import run_record
 
     from sslfast.analysis.tables import collect, write_tables
-    from sslfast.records import write_record
+    from sslfast.study.records import write_record
 
     times: dict[str, list[float]] = {"dry run": [], "collecting records": []}
     for n in sizes:

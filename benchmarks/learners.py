@@ -28,13 +28,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from sslfast import autoencoder_learner, classifier_learner, image_dls
-from sslfast.callbacks import History
 from sslfast.data.augment import GaussianNoise, NormalizeImages
-from sslfast.features import AUTO_VIEWS, CachedViews
 from sslfast.models import create_decoder
 from sslfast.models.dropout import Dropout
 from sslfast.models.winograd import Conv2d, ConvTranspose2d
-from sslfast.precision import resolve_precision
+from sslfast.training.cached_views import AUTO_VIEWS, CachedViews
+from sslfast.training.callbacks import History
+from sslfast.training.precision import resolve_precision
 
 CELL_EPOCHS = 100
 
@@ -152,7 +152,7 @@ def ordinary_learner(files: list[Path], resize: int | None, encoder: nn.Module, 
     from fastai.vision.data import ImageBlock
 
     from sslfast import RMSE, RMSELoss
-    from sslfast.callbacks import ReconstructInput
+    from sslfast.training.callbacks import ReconstructInput
 
     block = DataBlock(
         blocks=(ImageBlock,),

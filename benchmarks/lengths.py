@@ -28,11 +28,12 @@ import torch
 from timing import quiet, table
 
 from sslfast import autoencoder_learner, classifier_learner, save_encoder, supervised_learner
-from sslfast.callbacks import SeedEpochs
 from sslfast.data.augment import Augment
-from sslfast.data.datasets import DATASETS, load_dataset
+from sslfast.data.datasets import load_dataset
 from sslfast.data.loaders import classify_dls, pretrain_dls
 from sslfast.data.splits import make_split
+from sslfast.study.datasets import DATASETS
+from sslfast.training.callbacks import SeedEpochs
 
 COLUMNS = ["part", "data", "encoder", "l", "n_labelled", "seed", "arm", "updates", "lr", "wd", "schedule", "dropout"]
 COLUMNS += ["pretrained", "macro_f1", "accuracy", "train_loss", "seconds"]

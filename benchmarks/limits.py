@@ -18,7 +18,7 @@ from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from sslfast.models import create_decoder, create_encoder, create_head
-from sslfast.precision import resolve_precision
+from sslfast.training.precision import resolve_precision
 
 BATCH = 128
 

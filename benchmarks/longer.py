@@ -27,8 +27,8 @@ from sslfast.analysis.contrasts import contrasts
 from sslfast.analysis.length_check import length_check, take_back
 from sslfast.analysis.table_files import read_table
 from sslfast.analysis.words import count, range_of_points
-from sslfast.config import check_config, read_schema
-from sslfast.names import METHOD_NAMES
+from sslfast.study.config import check_config, read_schema
+from sslfast.study.names import METHOD_NAMES
 
 ROOT = Path(__file__).parents[1]
 SETTLED = ("better", "worse", "equal")

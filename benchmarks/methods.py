@@ -20,7 +20,7 @@ from sslfast import image_dls
 from sslfast.data.augment import Augment, Stream
 from sslfast.data.views import Views
 from sslfast.methods import METHODS, OWN_VIEWS
-from sslfast.precision import resolve_precision
+from sslfast.training.precision import resolve_precision
 
 
 def view_rate(dls, batches: int):

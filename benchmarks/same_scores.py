@@ -19,7 +19,7 @@ from timing import fitted
 
 from sslfast import autoencoder_learner, classifier_learner, image_dls, supervised_learner
 from sslfast.analysis.intervals import mean_interval
-from sslfast.precision import resolve_precision
+from sslfast.training.precision import resolve_precision
 
 COLUMNS = ["part", "encoder", "seed", "stage", "variant", "macro_f1", "seconds"]
 

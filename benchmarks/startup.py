@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 from timing import ratio_text, side_by_side
 
-from sslfast.config import check_config, read_schema
+from sslfast.study.config import check_config, read_schema
 
 ROOT = Path(__file__).parents[1]
 

@@ -27,8 +27,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from sslfast.config import check_config, read_schema
 from sslfast.planning.schedule import wall_clock
+from sslfast.study.config import check_config, read_schema
 
 ROOT = Path(__file__).parents[1]
 PHASE = {"pretrain": "pretrain", "classify": "classify", "supervised": "classify"}  # what the fit counts as in a record

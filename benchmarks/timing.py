@@ -8,7 +8,7 @@ from fastai.callback.core import Callback
 from fastai.callback.progress import ProgressCallback
 from torch import nn
 
-from sslfast.memory import keep_freed_memory
+from sslfast.runtime.memory import keep_freed_memory
 
 keep_freed_memory()  # as the scripts of the workflow do, for all that is compared
 

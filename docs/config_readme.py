@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sslfast.config import read_schema
+from sslfast.study.config import read_schema
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = read_schema(ROOT / "workflow/schemas/config.schema.yaml")

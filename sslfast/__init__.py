@@ -27,11 +27,11 @@ _PUBLIC = {
     "create_encoder": "sslfast.models",
     "save_encoder": "sslfast.models",
     "load_encoder": "sslfast.models",
-    "RMSELoss": "sslfast.metrics",
-    "RMSE": "sslfast.metrics",
-    "MacroF1": "sslfast.metrics",
-    "TimeToAccuracy": "sslfast.callbacks",
-    "Checkpoint": "sslfast.checkpoints",
+    "RMSELoss": "sslfast.training.metrics",
+    "RMSE": "sslfast.training.metrics",
+    "MacroF1": "sslfast.training.metrics",
+    "TimeToAccuracy": "sslfast.training.callbacks",
+    "Checkpoint": "sslfast.training.checkpoints",
     "SslfastError": "sslfast.errors",
 }
 __all__ = sorted(_PUBLIC)

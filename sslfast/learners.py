@@ -8,15 +8,15 @@ from fastcore.foundation import L
 from fastcore.meta import delegates
 from torch import nn
 
-from .callbacks import FrozenEncoderGuard
 from .data.loaders import BatchDL
 from .errors import ConfigError, DataError
-from .features import CachedViews, resolve_views
-from .lean import LeanLearner
 from .methods.autoencoder import autoencoder_learner
-from .metrics import CrossEntropy, MacroF1
 from .models import Classifier, as_encoder, create_head, feature_shape, image_shape, initialised_with
-from .precision import resolve_precision
+from .training.cached_views import CachedViews, resolve_views
+from .training.callbacks import FrozenEncoderGuard
+from .training.lean import LeanLearner
+from .training.metrics import CrossEntropy, MacroF1
+from .training.precision import resolve_precision
 
 __all__ = ["autoencoder_learner", "classifier_learner", "finetune_learner", "random_encoder", "supervised_learner"]
 

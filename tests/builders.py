@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from sslfast.analysis.tables import collect
-from sslfast.config import read_schema
-from sslfast.examples import Embedding, Examples, Outcome, Pictures
-from sslfast.records import RunRecord, Spec, write_record
+from sslfast.report.examples import Embedding, Examples, Outcome, Pictures
+from sslfast.study.config import read_schema
+from sslfast.study.records import RunRecord, Spec, write_record
 
 SCHEMA = read_schema(Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml")
 OPTIONS = {"denoise": None, "mask": 0, "patch": 4, "loss_on": "all"}  # of the autoencoder, as configs have them

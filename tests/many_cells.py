@@ -13,8 +13,8 @@ from pathlib import Path
 
 from sslfast import load_dataset, make_split
 from sslfast.models import save_encoder
-from sslfast.records import write_record
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
+from sslfast.study.records import write_record
 
 RUN = RunSettings(budget="epochs", batch_size=32)
 CACHED, FRESH = FitSettings(epochs=2, views=1), FitSettings(epochs=1, views="fresh")

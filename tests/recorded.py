@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from builders import N_TEST, SCHEMA, examples_of, noise, pretrain_record, run_record
 
-from sslfast.config import check_config, method_settings
-from sslfast.examples import write_examples
-from sslfast.names import RANDOM, SUPERVISED
-from sslfast.records import RunRecord, write_record
-from sslfast.version import code_version
+from sslfast.report.examples import write_examples
+from sslfast.study.config import check_config, method_settings
+from sslfast.study.names import RANDOM, SUPERVISED
+from sslfast.study.records import RunRecord, write_record
+from sslfast.study.version import code_version
 
 CLASSES = [f"class {number}" for number in range(10)]
 SD = 0.005  # of a score, over seeds

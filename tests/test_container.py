@@ -43,7 +43,7 @@ def test_what_it_copies_is_all_that_an_installation_takes(tmp_path):
 
 
 def test_it_names_the_folders_that_the_code_looks_at():
-    code = (ROOT / "sslfast/attempts.py").read_text() + (ROOT / "sslfast/data/images.py").read_text()
+    code = (ROOT / "sslfast/runtime/attempts.py").read_text() + (ROOT / "sslfast/data/images.py").read_text()
     profile = (ROOT / "profiles/kubernetes/config.yaml").read_text()
     (mounted,) = re.findall(r"^kubernetes-persistent-volumes: \[\w+:(\S+)\]", profile, re.MULTILINE)
     named = re.findall(r"(SSLFAST_\w+)=(\S+)", TEXT)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sslfast.config import read_schema
+from sslfast.study.config import read_schema
 
 ROOT = Path(__file__).parents[1]
 

@@ -23,8 +23,8 @@ from sslfast.analysis.tables import collect
 from sslfast.data.splits import read_split, write_split
 from sslfast.errors import DataError, RecordError, ResultsError
 from sslfast.models import create_encoder, load_encoder, save_encoder
-from sslfast.records import read_record, write_record
 from sslfast.report.trust import facts
+from sslfast.study.records import read_record, write_record
 
 SCALARS = (
     st.none()

@@ -1,8 +1,8 @@
 """The protocol that makes the numbers true (docs/design.md), on every data set and on random folders.
 
 Lines 1 to 3 are proved here. Line 4 (one seed, named streams): tests/data/test_loaders.py, tests/test_learners.py;
-5 (macro-F1): tests/test_metrics.py; 6 (RMSE): tests/test_learners.py; 7 (budgets) and 9 (the same again):
-tests/test_stages.py; 8 (not reached): tests/analysis/test_times.py.
+5 (macro-F1): tests/training/test_metrics.py; 6 (RMSE): tests/test_learners.py; 7 (budgets) and 9 (the same again):
+tests/stages/test_stages.py; 8 (not reached): tests/analysis/test_times.py.
 """
 
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ from sslfast.data.images import ImageData, ImageSet
 from sslfast.data.loaders import BatchDL, ImageRows
 from sslfast.data.splits import Split
 from sslfast.models import save_encoder
-from sslfast.records import RunRecord, write_record
 from sslfast.stages import FitSettings, RunSettings, classify, classifying, encoder_header, pretrain, supervised
+from sslfast.study.records import RunRecord, write_record
 
 WRITERS = {"cifar10": write_cifar, "cifar100": write_cifar100, "svhn": write_svhn, "stl10": write_stl10}
 DATASETS = ["digits", *IDX_CLASSES, *WRITERS, "folder with test/", "folder without test/", "unlabelled elsewhere"]

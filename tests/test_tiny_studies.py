@@ -11,16 +11,13 @@ from fastai.learner import Learner
 from torch import nn
 
 from sslfast import classifier_learner, image_dls
-from sslfast.collapse import Collapsed, EffectiveRank, EmbeddingStd, FeatureStd, probed_features
 from sslfast.data.images import Arrays, ImageData, from_arrays
 from sslfast.data.splits import make_split
-from sslfast.data.study import check_pool
 from sslfast.errors import ConfigError
 from sslfast.evaluation import clean_batches, embed_2d
 from sslfast.methods import COMPARE_VIEWS, METHODS
 from sslfast.methods.vicreg import vicreg_learner
 from sslfast.models import save_encoder
-from sslfast.records import read_record, write_record
 from sslfast.stages import (
     FitSettings,
     RunSettings,
@@ -31,6 +28,9 @@ from sslfast.stages import (
     shuffle,
     supervised,
 )
+from sslfast.stages.inputs import check_pool
+from sslfast.study.records import read_record, write_record
+from sslfast.training.collapse import Collapsed, EffectiveRank, EmbeddingStd, FeatureStd, probed_features
 
 SHAPES = [(2, 2), (2, 3), (2, 14), (3, 5), (10, 20)]  # classes, training images a class
 FIT = FitSettings(epochs=2, updates=50, lr=3e-3)

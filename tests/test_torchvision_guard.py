@@ -61,7 +61,7 @@ def test_torchvision_imports_after_sslfast(outcomes, first):
 
 def test_importing_the_package_or_reading_results_imports_no_torch():
     code = """
-import sys, sslfast, sslfast.analysis.tables, sslfast.analysis.__main__, sslfast.fractions, sslfast.data.listing
+import sys, sslfast, sslfast.analysis.tables, sslfast.analysis.__main__, sslfast.study.fractions, sslfast.data.listing
 print(sorted({"torch", "torchvision", "fastai"} & set(sys.modules)), "image_dls" in dir(sslfast))
 """
     assert python(code) == "[] True"

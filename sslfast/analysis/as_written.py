@@ -11,7 +11,7 @@ import pandas as pd
 from pandas.api import types
 
 from ..errors import ResultsError, shown
-from ..names import EVALUATIONS, PIXELS, RANDOM, SUPERVISED
+from ..study.names import EVALUATIONS, PIXELS, RANDOM, SUPERVISED
 
 __all__ = ["METRICS", "first", "known_columns", "known_names", "known_statuses", "numbers", "score_hint", "squashed"]
 

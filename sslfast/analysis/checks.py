@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ConfigError, ResultsError, printable, shown
-from ..length import HALF, PASSES
-from ..names import JUDGED_BY, PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
+from ..study.length import HALF, PASSES
+from ..study.names import JUDGED_BY, PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
 from .as_written import (
     CALL_IT,
     METRICS,

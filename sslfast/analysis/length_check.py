@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from ..length import HALF, PASSES
+from ..study.length import HALF, PASSES
 from .checks import SUPERVISED
 from .words import count, points, seeds
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from ..config import method_settings
 from ..errors import ResultsError
-from ..names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
-from ..version import code_version
+from ..study.config import method_settings
+from ..study.names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
+from ..study.version import code_version
 from .checks import ONE_OF_EACH
 from .tables import flat
 

@@ -8,9 +8,9 @@ from pandas.api.types import is_numeric_dtype
 
 from ..errors import printable
 from ..files import replacing
-from ..length import FULL
-from ..names import EVALUATIONS
-from ..records import RunRecord, read_record
+from ..study.length import FULL
+from ..study.names import EVALUATIONS
+from ..study.records import RunRecord, read_record
 from .checks import CELL_KEY
 from .table_files import to_csv
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from ..names import RANDOM, SUPERVISED
+from ..study.names import RANDOM, SUPERVISED
 
 __all__ = [
     "LOOKING_AGAIN",

@@ -7,16 +7,17 @@ import numpy as np
 
 from ..errors import ConfigError, DataError
 from ..files import user_path
+from ..study.datasets import DATASETS, NAMED, STL10_SIZE
 from .elsewhere import with_unlabelled
 from .folder import FolderOptions, decode_files, folder_key, read_folder
 from .images import Arrays, ImageData, cached, default_data_root
 from .listing import content_digest, scan
 from .scaling import scaled
-from .sources import DATASETS, NAMED, STL10_SIZE, source_content, unlabelled_files
+from .sources import source_content, unlabelled_files
 from .splits import split_off
 from .torchvision_sets import check_stl10_size, read_torchvision
 
-__all__ = ["DATASETS", "load_dataset"]
+__all__ = ["load_dataset"]
 
 
 def load_dataset(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import DataError
 from ..files import user_path
-from ..version import reading_version
+from ..study.version import reading_version
 
 __all__ = ["ImageData", "ImageSet", "cached", "default_data_root", "digests", "from_arrays"]
 

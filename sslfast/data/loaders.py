@@ -16,8 +16,9 @@ from fastai.torch_core import TensorCategory, TensorImage, default_device, to_de
 
 from ..files import user_path
 from ..seeds import derive_seed
+from ..study.datasets import DATASETS
 from .augment import Augment, Stream
-from .datasets import DATASETS, load_dataset
+from .datasets import load_dataset
 from .images import ImageData, ImageSet
 from .show import show_images
 from .splits import Split, make_split

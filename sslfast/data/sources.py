@@ -5,13 +5,10 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..files import user_path
+from ..study.datasets import NAMED
 from .listing import look_below, paths_digest
 
-__all__ = ["DATASETS", "NAMED", "STL10_SIZE", "source_content", "unlabelled_files"]
-
-NAMED = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "stl10")
-DATASETS = (*NAMED, "folder")
-STL10_SIZE = 96  # pixels
+__all__ = ["source_content", "unlabelled_files"]
 
 
 def source_content(source: str | Path) -> str:

@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .. import fractions
 from ..errors import ConfigError, DataError, RecordError
 from ..files import replacing
 from ..seeds import derive_seed
+from ..study import fractions
 
 __all__ = ["POOLS", "Split", "make_split", "read_split", "split_off", "stratified_order", "write_split"]
 

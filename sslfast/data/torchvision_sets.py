@@ -10,9 +10,9 @@ from typing import NamedTuple, TextIO
 import numpy as np
 
 from ..errors import ConfigError, DataError, explain
+from ..study.datasets import STL10_SIZE
 from .images import Arrays
 from .scaling import scaled
-from .sources import STL10_SIZE
 
 __all__ = ["TORCHVISION", "check_stl10_size", "read_torchvision"]
 

@@ -14,7 +14,7 @@ from ..data.images import ImageData, ImageSet
 from ..data.loaders import BatchDL, ImageRows, eval_batch
 from ..data.splits import Split
 from ..errors import ConfigError, DataError
-from ..precision import resolve_precision
+from ..training.precision import resolve_precision
 
 __all__ = ["POOLINGS", "Encoded", "Scores", "clean_batches", "encode", "encode_cell", "encode_pixels"]
 

@@ -6,14 +6,14 @@ from fastcore.foundation import L
 from fastcore.meta import delegates
 from torch import Tensor, nn
 
-from ..callbacks import ReconstructInput
 from ..data.augment import TensorTarget
 from ..data.corrupt import CorruptInput
 from ..errors import ConfigError
-from ..lean import LeanLearner
-from ..metrics import RMSE, RMSELoss
 from ..models import AutoEncoder, as_encoder, create_decoder, image_shape, initialised_with
-from ..precision import resolve_precision
+from ..training.callbacks import ReconstructInput
+from ..training.lean import LeanLearner
+from ..training.metrics import RMSE, RMSELoss
+from ..training.precision import resolve_precision
 
 __all__ = ["HiddenRMSELoss", "autoencoder_learner"]
 

@@ -13,17 +13,17 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from ..callbacks import ReconstructInput
 from ..data.augment import TensorTarget
 from ..data.corrupt import normalisation
 from ..errors import ConfigError
-from ..lean import LeanLearner
 from ..models import as_encoder, feature_shape, image_shape, initialised_with
 from ..models.decoders import growing_decoder
 from ..models.heads import _TwoParts, at_rest
 from ..models.latents import FromLatent, ToLatent, fixed_latents
-from ..optimizer import fused_adam
-from ..precision import resolve_precision
+from ..training.callbacks import ReconstructInput
+from ..training.lean import LeanLearner
+from ..training.optimizer import fused_adam
+from ..training.precision import resolve_precision
 
 __all__ = ["GAN", "AdversarialLoss", "Diversity", "fake_accuracy", "gan_learner", "generator_loss", "real_accuracy"]
 

@@ -9,15 +9,15 @@ from fastai.torch_core import TensorImage
 from fastcore.foundation import L
 from torch import Tensor, nn
 
-from ..callbacks import ReconstructInput
 from ..data.augment import Stream, TensorTarget
 from ..data.loaders import BatchDL
 from ..data.show import show_images
 from ..data.views import Views
-from ..lean import LeanLearner
 from ..models import as_encoder, feature_shape, image_shape, initialised_with
 from ..models.projectors import Embedder, create_projector
-from ..precision import resolve_precision
+from ..training.callbacks import ReconstructInput
+from ..training.lean import LeanLearner
+from ..training.precision import resolve_precision
 
 __all__ = ["OwnViews", "TwoViews", "two_views_learner"]
 

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from ..data.augment import FlipVertical
 from ..data.views import Views
 from ..errors import ConfigError
-from ..lean import LeanLearner
-from ..metrics import CrossEntropy
 from ..models import as_encoder, feature_shape, image_shape, initialised_with
 from ..models.projectors import Embedder, create_projector
-from ..precision import resolve_precision
+from ..training.lean import LeanLearner
+from ..training.metrics import CrossEntropy
+from ..training.precision import resolve_precision
 from .own_views import OwnViews
 
 __all__ = ["QuarterTurns", "TurnLoss", "rotation_learner"]

@@ -10,15 +10,15 @@ from fastcore.foundation import L
 from fastcore.meta import delegates
 from torch import Tensor, nn
 
-from ..callbacks import ReconstructInput
 from ..data.augment import TensorTarget
 from ..errors import ConfigError
-from ..lean import LeanLearner
-from ..metrics import RMSE
 from ..models import as_encoder, create_decoder, feature_shape, image_shape, initialised_with
 from ..models.heads import _TwoParts, at_rest
 from ..models.latents import FromLatent, ToLatent, fixed_latents
-from ..precision import resolve_precision
+from ..training.callbacks import ReconstructInput
+from ..training.lean import LeanLearner
+from ..training.metrics import RMSE
+from ..training.precision import resolve_precision
 
 __all__ = ["VAE", "ELBOLoss", "kl", "reconstruction", "vae_learner"]
 

@@ -1,8 +1,9 @@
 """Encoders, decoders, heads, and encoders on disk."""
 
+from .base import Encoder, feature_shape
 from .build import as_encoder, image_shape, initialised_with
 from .decoders import create_decoder
-from .encoders import ENCODERS, Encoder, create_encoder, feature_shape
+from .encoders import ENCODERS, create_encoder
 from .files import load_encoder, read_spec, save_encoder
 from .heads import AutoEncoder, Classifier, Features, create_head
 from .resnet import ResNet18

@@ -3,7 +3,8 @@
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from .encoders import Conv, Encoder, Original, feature_shape
+from .base import Encoder, feature_shape
+from .encoders import Conv, Original
 from .winograd import ConvTranspose2d
 
 __all__ = ["Decoder", "create_decoder", "growing_decoder"]

@@ -4,39 +4,19 @@ Adding an encoder is adding a class with `@register` and its name to `encoder_na
 docstring what it costs and gives.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ..encoder_names import check_encoder
 from ..errors import ConfigError
+from ..study.encoder_names import check_encoder
+from .base import Encoder
 from .winograd import Conv2d
 
-__all__ = ["ENCODERS", "Conv", "Encoder", "Original", "create_encoder", "feature_shape"]
+__all__ = ["ENCODERS", "Conv", "Original", "create_encoder"]
 
 MIN_IMAGE_SIZE = 8
-ENCODERS: dict[str, Callable[..., "Encoder"]] = {}
-
-
-class Encoder(nn.Sequential):
-    """An encoder that knows its own shape: `channels` and `image_size` in, `out_shape` (C, s, s) out.
-
-    `layers`: modules, or modules by name. `name` is what `create_encoder` makes it by.
-    """
-
-    name: str
-
-    def __init__(
-        self,
-        channels: int,
-        image_size: int,
-        layers: list[nn.Module] | OrderedDict[str, nn.Module],
-        out_shape: tuple[int, int, int],
-    ):
-        super().__init__(*([layers] if isinstance(layers, OrderedDict) else layers))
-        self.channels, self.image_size, self.out_shape = channels, image_size, out_shape
+ENCODERS: dict[str, Callable[..., Encoder]] = {}
 
 
 def register(encoder):
@@ -64,22 +44,6 @@ def create_encoder(name: str, channels: int = 3, image_size: int = 32) -> Encode
     encoder = ENCODERS[parts.base](channels, image_size, *([] if parts.width == 1 else [parts.width]))
     encoder.name = name
     return encoder
-
-
-def feature_shape(encoder: nn.Module, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """(C, h, w) of what any `encoder` makes of images of `image_shape`; its state is left as it was."""
-    if isinstance(encoder, Encoder):
-        return encoder.out_shape
-    was_training, parameter = encoder.training, next(encoder.parameters(), torch.empty(0))
-    with torch.no_grad():
-        features = encoder.eval()(torch.zeros(2, *image_shape, device=parameter.device, dtype=parameter.dtype))
-    encoder.train(was_training)
-    if not isinstance(features, Tensor) or features.ndim != 4:
-        raise ConfigError(
-            f"encoder: {type(encoder).__name__} gives {getattr(features, 'shape', type(features))},"
-            " expected a feature map [N, C, h, w]"
-        )
-    return tuple(features.shape[1:])
 
 
 @register

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError, RecordError
 from ..files import replacing
-from .encoders import Encoder, create_encoder
+from .base import Encoder
+from .encoders import create_encoder
 
 __all__ = ["load_encoder", "read_spec", "save_encoder"]
 

@@ -4,7 +4,8 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from .encoders import Encoder, register
+from .base import Encoder
+from .encoders import register
 from .winograd import Conv2d
 
 __all__ = ["ResNet18"]

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..encoder_names import TIMM
 from ..errors import ConfigError
-from .encoders import Encoder
+from ..study.encoder_names import TIMM
+from .base import Encoder
 
 __all__ = ["TimmEncoder"]
 

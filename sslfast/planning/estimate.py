@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..names import PIXELS
-from .grid import FITS, Job
+from ..study.grid import FITS, Job
+from ..study.names import PIXELS
 from .speeds import Speed, Speeds
 from .work import Sizes, Work, work_of
 
 __all__ = ["Estimate", "Estimator"]
 
-IN_MEMORY = 2**28  # bytes of features from which on they lie in a temporary file (`sslfast.features`)
+IN_MEMORY = 2**28  # bytes of features from which on they lie in a temporary file (`sslfast.training.cached_views`)
 VALUE = {"float32": 4, "bfloat16": 2}  # bytes
 
 

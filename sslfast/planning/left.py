@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..config import evaluation_settings, method_settings
-from ..length import length_of
-from ..names import PIXELS, RANDOM, SUPERVISED
-from ..version import code_version
-from .grid import Job
+from ..study.config import evaluation_settings, method_settings
+from ..study.grid import Job
+from ..study.length import length_of
+from ..study.names import PIXELS, RANDOM, SUPERVISED
+from ..study.version import code_version
 
 __all__ = ["done"]
 

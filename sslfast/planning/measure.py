@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..data.splits import Split, write_split
 from ..errors import printable
-from ..job_server import THREADS, forks_for
+from ..runtime.job_server import THREADS, forks_for
 from .speeds import Speed, Speeds, merged
 
 __all__ = ["probe"]
@@ -38,7 +38,7 @@ def probe(
 
     `split`: that of its first seed; `data`: what its images depend on (see `study_images`); `side_by_side`: how many
     jobs run at once; `before`: seconds that a job takes before Python reads its first line of sslfast. Jobs that
-    begin in a fork (see `sslfast.job_server`) import nothing after that.
+    begin in a fork (see `sslfast.runtime.job_server`) import nothing after that.
     """
     kinds = list(dict.fromkeys(kinds))
     if not kinds:

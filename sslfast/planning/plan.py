@@ -9,8 +9,8 @@ from pathlib import Path
 from ..analysis.planned import read_plan, settings_digest
 from ..data.images import ImageData
 from ..data.splits import make_split
+from ..study.grid import Job, jobs_of
 from .estimate import Estimate, Estimator
-from .grid import Job, jobs_of
 from .left import done
 from .measure import probe
 from .schedule import wall_clock

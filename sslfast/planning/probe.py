@@ -8,7 +8,7 @@ import gc
 
 _USUAL = gc.get_threshold()
 
-from ..jobs import job  # noqa: E402, F401 - first, as in the scripts of the workflow: it makes the other imports faster
+from ..runtime.jobs import job  # noqa: E402, F401 - first, as in the scripts of the workflow: it makes the other imports faster
 
 # isort: split
 import json  # noqa: E402
@@ -20,11 +20,11 @@ from dataclasses import asdict  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from ..data.study import study_images, study_split  # noqa: E402
 from ..errors import one_line  # noqa: E402
-from ..memory import keep_freed_memory  # noqa: E402
+from ..runtime.memory import keep_freed_memory  # noqa: E402
 from ..stages import run_settings  # noqa: E402
-from ..version import code_version, reading_version  # noqa: E402
+from ..stages.inputs import study_images, study_split  # noqa: E402
+from ..study.version import code_version, reading_version  # noqa: E402
 from .trials import look_at, measure  # noqa: E402
 
 LONGEST = 120  # seconds after which a kind of job is given up

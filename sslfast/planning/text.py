@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from .grid import RULES
+from ..study.grid import RULES
 
 __all__ = ["duration", "plan_text"]
 

@@ -11,17 +11,11 @@ from pathlib import Path
 
 from fastai.learner import defaults
 
-from ..config import evaluation_settings, method_settings
 from ..data.images import ImageData
 from ..data.splits import Split
 from ..errors import SslfastError
 from ..evaluation import encode
-from ..features import resolve_views
-from ..length import length_of
 from ..models import create_encoder, save_encoder
-from ..names import PIXELS, RANDOM, SUPERVISED
-from ..precision import resolve_precision
-from ..records import RunRecord, read_record, write_arrays, write_predictions, write_record
 from ..stages import (
     FitSettings,
     RunSettings,
@@ -33,6 +27,12 @@ from ..stages import (
     shuffle,
     supervised,
 )
+from ..study.config import evaluation_settings, method_settings
+from ..study.length import length_of
+from ..study.names import PIXELS, RANDOM, SUPERVISED
+from ..study.records import RunRecord, read_record, write_arrays, write_predictions, write_record
+from ..training.cached_views import resolve_views
+from ..training.precision import resolve_precision
 from .clock import FitClock, FitEnd
 from .sizes import portion
 from .speeds import Speed

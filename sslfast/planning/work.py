@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..config import method_settings
-from ..length import Length, length_of
-from ..names import PIXELS, RANDOM
-from .grid import FITS, Job
+from ..study.config import method_settings
+from ..study.grid import FITS, Job
+from ..study.length import Length, length_of
+from ..study.names import PIXELS, RANDOM
 
 __all__ = ["Sizes", "Work", "cached_views", "work_of"]
 
 N_STATISTICS = 10_000  # see `sslfast.stages.pretraining`
-AUTO_VIEWS = 8  # see `sslfast.features`
+AUTO_VIEWS = 8  # see `sslfast.training.cached_views`
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from ..analysis.results import Results, card_of
 from ..analysis.scores import best_setting
 from ..analysis.units import UPDATES
 from ..analysis.words import count, points, seeds
-from ..examples import Examples, rmse
-from ..figures import METRIC_NAMES
+from .examples import Examples, rmse
+from .figures import METRIC_NAMES
 from .trust import devices
 
 __all__ = ["captions"]

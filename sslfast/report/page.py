@@ -14,10 +14,10 @@ from ..analysis.tables import write_tables
 from ..analysis.units import UPDATES
 from ..analysis.words import LOOKING_AGAIN
 from ..errors import printable
-from ..examples import Examples
-from ..figures import write_figure
 from ..files import replacing
 from .captions import captions
+from .examples import Examples
+from .figures import write_figure
 from .html import csv_uri, inline_svg, png_uri, table_html, table_page
 from .large import FEW, few
 from .next import options_table, runs_table
@@ -154,6 +154,6 @@ def _claims(results: Results) -> pd.DataFrame:
 
 
 def _template() -> jinja2.Template:
-    loader = jinja2.PackageLoader("sslfast")
+    loader = jinja2.PackageLoader("sslfast.report")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.get_template("report.html.j2")

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from .. import figures
 from ..analysis.checks import SUPERVISED
 from ..analysis.results import Results
 from ..analysis.units import UPDATES
-from ..examples import Examples, rmse
-from ..records import Spec
+from ..study.records import Spec
+from . import figures
+from .examples import Examples, rmse
 from .large import few
 
 __all__ = ["FIGURES", "PARTS", "behind", "draw"]

@@ -9,7 +9,7 @@ from ..analysis.reach import reach
 from ..analysis.results import Results
 from ..analysis.words import plural
 from ..errors import printable
-from ..version import code_version
+from ..study.version import code_version
 
 __all__ = ["devices", "facts", "missing", "planned_table"]
 

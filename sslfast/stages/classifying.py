@@ -10,13 +10,13 @@ from ..data.images import ImageData
 from ..data.loaders import classify_dls, test_dl
 from ..data.splits import Split
 from ..errors import ConfigError
-from ..features import resolve_views
-from ..fractions import canonical
 from ..learners import classifier_learner, finetune_learner, supervised_learner
-from ..length import FULL
 from ..models import load_encoder
-from ..names import EVALUATIONS
-from ..records import RunRecord, read_record
+from ..study.fractions import canonical
+from ..study.length import FULL
+from ..study.names import EVALUATIONS
+from ..study.records import RunRecord, read_record
+from ..training.cached_views import resolve_views
 from .outcome import test_results
 from .probing import PROBES, probe
 from .run import StageRun, expected_of, notes_of, spec_of
@@ -42,9 +42,10 @@ def classify(
 
     `evaluate`: `head`, the study's classifier over the frozen encoder; `linear`, logistic regression on its features
     (see `linear_probe`) and `knn`, their nearest neighbours, with `options` of `fit`; `finetune`, encoder and head
-    trained on together. `length`: what the run is called where it is not the study's own (see `sslfast.length`), with
-    a `share` in `fit` to match. Raises `RecordError` if the file is another encoder than the one its record describes.
-    If the encoder diverged or collapsed, the record is `failed` and there are no predictions.
+    trained on together. `length`: what the run is called where it is not the study's own (see
+    `sslfast.study.length`), with a `share` in `fit` to match. Raises `RecordError` if the file is another encoder than
+    the one its record describes. If the encoder diverged or collapsed, the record is `failed` and there are no
+    predictions.
     """
     if evaluate not in EVALUATIONS:
         raise ConfigError(f"evaluate: found {evaluate!r}, expected one of {', '.join(EVALUATIONS)}")

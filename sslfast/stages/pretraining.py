@@ -8,20 +8,19 @@ import torch
 from fastai.learner import Learner
 from torch import nn
 
-from ..collapse import EffectiveRank, EmbeddingStd, FeatureStd
 from ..data.augment import Augment
 from ..data.images import ImageData
 from ..data.loaders import pretrain_dls
 from ..data.splits import Split
 from ..errors import ConfigError
 from ..evaluation import clean_batches, cluster, encode, shuffled
-from ..examples import FEATURES
-from ..length import FULL
 from ..methods import COMPARE_VIEWS, METHODS, OWN_VIEWS
 from ..models import create_encoder, initialised_with, load_encoder
-from ..names import SHUFFLED
-from ..records import RunRecord, read_record
-from ..version import code_version, versions
+from ..study.length import FULL
+from ..study.names import SHUFFLED
+from ..study.records import FEATURES, RunRecord, read_record
+from ..study.version import code_version, versions
+from ..training.collapse import EffectiveRank, EmbeddingStd, FeatureStd
 from .run import StageRun, expected_of, spec_of
 from .settings import FitSettings, RunSettings
 

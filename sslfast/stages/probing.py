@@ -8,7 +8,7 @@ from torch import nn
 from ..data.images import ImageData
 from ..data.splits import Split
 from ..evaluation import Encoded, Scores, encode_cell, encode_pixels, knn, linear_probe
-from ..records import RunRecord
+from ..study.records import RunRecord
 from .outcome import test_results
 from .run import StageRun, notes_of, spec_of
 from .settings import FitSettings, RunSettings

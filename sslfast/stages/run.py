@@ -13,17 +13,17 @@ from fastai.callback.progress import ProgressCallback
 from fastai.learner import Learner
 from fastai.torch_core import noop
 
-from ..callbacks import Diverged, History, PrintEpochs, SeedEpochs
-from ..checkpoints import Checkpoint
-from ..collapse import Collapsed
 from ..data.augment import Augment
 from ..data.images import ImageData
 from ..data.splits import Split
-from ..fractions import canonical
-from ..length import FULL, Length, length_of
-from ..precision import resolve_precision
-from ..records import PHASES, RunRecord, Spec
-from ..version import code_version, versions
+from ..study.fractions import canonical
+from ..study.length import FULL, Length, length_of
+from ..study.records import PHASES, RunRecord, Spec
+from ..study.version import code_version, versions
+from ..training.callbacks import Diverged, History, PrintEpochs, SeedEpochs
+from ..training.checkpoints import Checkpoint
+from ..training.collapse import Collapsed
+from ..training.precision import resolve_precision
 from .settings import FitSettings, RunSettings
 
 __all__ = ["StageRun", "expected_of", "notes_of", "spec_of"]

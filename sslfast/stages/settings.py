@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 
 import torch
 
-from ..device import resolve_device
+from ..runtime.device import resolve_device
 
 __all__ = ["FitSettings", "RunSettings", "run_settings", "settings_of"]
 

@@ -7,11 +7,11 @@ from builders import SCHEMA, grid, run_record, schema_keys, tables
 
 from sslfast.analysis.one_study import check_one_study
 from sslfast.analysis.tables import collect
-from sslfast.config import check_config, method_settings
 from sslfast.errors import RecordError, ResultsError
-from sslfast.names import METHOD_NAMES
-from sslfast.records import write_record
-from sslfast.version import code_version
+from sslfast.study.config import check_config, method_settings
+from sslfast.study.names import METHOD_NAMES
+from sslfast.study.records import write_record
+from sslfast.study.version import code_version
 
 CONFIG = {
     "study": "made-up",

@@ -8,7 +8,7 @@ from builders import column, grid, realistic, run_record, tables
 
 from sslfast.analysis.tables import CELL_KEY, collect, collect_shorter, write_tables
 from sslfast.errors import RecordError
-from sslfast.records import write_record
+from sslfast.study.records import write_record
 
 
 def test_there_is_a_row_a_run_and_a_row_a_run_and_epoch():

@@ -23,9 +23,9 @@ from layouts import (
 from PIL import Image
 
 from sslfast import image_dls, load_dataset, make_split
-from sslfast.data.datasets import DATASETS
 from sslfast.data.splits import read_split, write_split
 from sslfast.errors import ConfigError, DataError, RecordError
+from sslfast.study.datasets import DATASETS
 
 
 @pytest.fixture(autouse=True)

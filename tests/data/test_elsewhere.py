@@ -19,8 +19,8 @@ from sslfast import image_dls, load_dataset, make_split
 from sslfast.data.images import ImageData, ImageSet
 from sslfast.data.sources import source_content
 from sslfast.data.splits import read_split, write_split
-from sslfast.data.study import study_images
 from sslfast.errors import ConfigError, DataError, RecordError
+from sslfast.stages.inputs import study_images
 
 FOLDER = {"dataset": "folder", "image_size": 8, "channels": 1}
 

@@ -9,7 +9,7 @@ import pytest
 from builders import noise, results_table
 
 from sslfast.analysis.evaluations import evaluation_scores
-from sslfast.figures import across_evaluations, write_figure
+from sslfast.report.figures import across_evaluations, write_figure
 
 MEANS = {"knn": {"byol": 0.5, "simclr": 0.6, "random": 0.4}, "head": {"byol": 0.62, "simclr": 0.55, "random": 0.45}}
 

@@ -6,8 +6,8 @@ from killing import kill_this_process, killed
 from torch import nn
 
 from sslfast import Checkpoint, classifier_learner, image_dls, load_encoder, save_encoder
-from sslfast.callbacks import History, SeedEpochs
-from sslfast.lean import LeanLearner
+from sslfast.training.callbacks import History, SeedEpochs
+from sslfast.training.lean import LeanLearner
 
 
 def quiet(learn):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sslfast import RMSE, RMSELoss, classifier_learner, image_dls, save_encoder
 from sslfast.data.corrupt import hidden_patches, normalisation
 from sslfast.errors import ConfigError
-from sslfast.lean import LeanLearner
 from sslfast.methods.autoencoder import HiddenRMSELoss, autoencoder_learner
 from sslfast.models import AutoEncoder, as_encoder, create_decoder, initialised_with
+from sslfast.training.lean import LeanLearner
 
 OPTIONS = {
     "denoise": {"denoise": 0.3},

@@ -9,12 +9,12 @@ from killing import kill_this_process, killed
 from torch import nn
 
 from sslfast import Augment, Checkpoint, classifier_learner, image_dls, random_encoder
-from sslfast.callbacks import History, SeedEpochs
 from sslfast.data.images import ImageData, ImageSet
 from sslfast.errors import ConfigError
 from sslfast.methods.rotation import rotation_learner
 from sslfast.methods.simclr import simclr_learner
 from sslfast.methods.vicreg import vicreg_learner
+from sslfast.training.callbacks import History, SeedEpochs
 
 LEARNERS = [simclr_learner, vicreg_learner, rotation_learner]
 VIEWS = {"crop": 0.5, "flip": 0}

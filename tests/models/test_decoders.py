@@ -8,8 +8,8 @@ from torch import nn
 
 from sslfast.errors import ConfigError
 from sslfast.models import create_decoder
+from sslfast.models.base import Encoder
 from sslfast.models.decoders import growing_decoder
-from sslfast.models.encoders import Encoder
 
 
 @settings(max_examples=25)

@@ -3,8 +3,8 @@
 import pytest
 
 from sslfast import load_encoder, make_split, save_encoder
-from sslfast.records import read_record, write_record
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
+from sslfast.study.records import read_record, write_record
 
 RUN = RunSettings(budget="epochs", batch_size=64, precision="float32")
 FIT = FitSettings(epochs=2, views=1)

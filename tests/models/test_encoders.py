@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sslfast import autoencoder_learner, classifier_learner, image_dls, random_encoder, supervised_learner
-from sslfast.encoder_names import NAMES as BASES
 from sslfast.errors import ConfigError
 from sslfast.models import (
     ENCODERS,
@@ -20,6 +19,7 @@ from sslfast.models import (
     feature_shape,
     initialised_with,
 )
+from sslfast.study.encoder_names import NAMES as BASES
 
 DECODED = ["conv", "original"]
 NAMES = [*sorted(ENCODERS), "conv_x2", "original_x0.5"]

@@ -15,13 +15,7 @@ import traceback
 import pandas  # noqa: F401 - for Snakemake
 import snakemake.cli
 
-import sslfast.attempts
-import sslfast.bucket
-import sslfast.config
-import sslfast.data.sources
-import sslfast.gpus
-import sslfast.needs  # noqa: F401 - for the Snakefile
-from sslfast.version import code_version, reading_version, report_version
+from sslfast.study.version import code_version, reading_version, report_version
 
 
 def snakemake_in(folder: str, arguments: list[str], environment: dict[str, str]) -> int:

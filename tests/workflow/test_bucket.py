@@ -10,7 +10,7 @@ from hostile import is_one_line
 from studies import error_line
 from test_killed import STUDY, results, wait_for
 
-from sslfast.bucket import MARKER, check_bucket
+from sslfast.cluster.bucket import MARKER, check_bucket
 from sslfast.errors import DataError
 
 BASELINE = "results/tiny/records/supervised/conv-l0.3-s0"

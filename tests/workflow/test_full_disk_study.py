@@ -7,7 +7,7 @@ import pytest
 from hostile import Disk, is_one_line
 from studies import TINY, Workflow, error_line
 
-from sslfast.records import read_record
+from sslfast.study.records import read_record
 
 
 @pytest.fixture

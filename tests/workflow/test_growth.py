@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from studies import TINY, Workflow, error_line
 
-from sslfast.records import read_record
+from sslfast.study.records import read_record
 
 END = {
     "collect the records of tiny",

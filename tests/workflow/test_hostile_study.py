@@ -11,8 +11,8 @@ from sklearn.datasets import load_digits
 from studies import TINY, Workflow, error_line
 from test_fuzz_config import SCHEMA, YAML, configs
 
-from sslfast.config import check_config
 from sslfast.errors import ConfigError
+from sslfast.study.config import check_config
 
 TITLE = "`a`_ |x| **b** $(touch pwned) `touch pwned` '\" {config} \\"
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from studies import ROOT, TINY, Workflow
 
 from sslfast.analysis.planned import settings_digest
-from sslfast.config import check_config
 from sslfast.data.splits import read_split
-from sslfast.planning.grid import jobs_of
 from sslfast.planning.left import done
 from sslfast.planning.sizes import sizes_of
 from sslfast.planning.work import work_of
-from sslfast.records import read_record
+from sslfast.study.config import check_config
+from sslfast.study.grid import jobs_of
+from sslfast.study.records import read_record
 
 AXES = {
     "unlabelled": [0, 0.1, 0.25, 1],

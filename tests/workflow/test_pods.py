@@ -12,7 +12,7 @@ from studies import TINY, jobs_of
 from test_bucket import BASELINE, PATIENCE
 from test_killed import STUDY, wait_for
 
-from sslfast.records import read_record
+from sslfast.study.records import read_record
 
 PROFILE = [
     "--workflow-profile",

@@ -9,7 +9,7 @@ from builders import schema_keys
 from studies import TINY, Workflow, jobs_of
 
 import sslfast
-from sslfast.names import METHOD_NAMES
+from sslfast.study.names import METHOD_NAMES
 
 ALL = {"images": 1, "split": 1, "pretrain": 2, "classify": 4, "supervised": 2, "collect": 1, "examples": 1, "report": 1}
 END = {"collect": 1, "examples": 1, "report": 1}

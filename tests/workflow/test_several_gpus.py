@@ -16,7 +16,7 @@ from nvidia import listing, machine_with, uuid
 from studies import TINY, error_line
 
 SNAKEFILE = """
-from sslfast.device import gpu_here
+from sslfast.runtime.device import gpu_here
 
 configfile: "config.yaml"
 
@@ -41,7 +41,7 @@ TRAIN = ["pretrain", "shuffle", "classify", "evaluate", "supervised", "plan"]  #
 SCRIPT = """
 import os, time
 from pathlib import Path
-from sslfast.jobs import job
+from sslfast.runtime.jobs import job
 
 def all_there():
     waiting = [log for log in Path("logs").iterdir() if "waits for a GPU: each of the 4 here" in log.read_text()]

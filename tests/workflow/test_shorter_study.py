@@ -8,13 +8,13 @@ import pytest
 from builders import SCHEMA
 from studies import HALVED, Workflow
 
-from sslfast.config import check_config
 from sslfast.data.splits import read_split
-from sslfast.planning.grid import jobs_of, shorter_jobs
 from sslfast.planning.left import done
 from sslfast.planning.sizes import sizes_of
 from sslfast.planning.work import work_of
-from sslfast.records import RunRecord, read_record
+from sslfast.study.config import check_config
+from sslfast.study.grid import jobs_of, shorter_jobs
+from sslfast.study.records import RunRecord, read_record
 
 CONFIG = check_config(HALVED, SCHEMA)
 ENCODER = "pretrain/autoencoder-conv"

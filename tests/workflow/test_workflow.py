@@ -11,9 +11,9 @@ from builders import SCHEMA
 from PIL import Image
 from studies import ROOT, TINY, error_line
 
-from sslfast.config import check_config
-from sslfast.planning.grid import shorter_jobs
-from sslfast.records import read_record
+from sslfast.study.config import check_config
+from sslfast.study.grid import shorter_jobs
+from sslfast.study.records import read_record
 
 
 def test_plain_snakemake_goes_from_images_to_report(finished):

@@ -6,21 +6,21 @@ from itertools import product
 
 from snakemake.common.configfile import load_configfile
 
-from sslfast.attempts import attempt_folder, checkpoints_of
-from sslfast.bucket import check_bucket
-from sslfast.config import check_config, evaluation_settings, method_settings, read_schema
+from sslfast.runtime.attempts import attempt_folder, checkpoints_of
+from sslfast.cluster.bucket import check_bucket
+from sslfast.study.config import check_config, evaluation_settings, method_settings, read_schema
 from sslfast.data.listing import content_digest, scan
 from sslfast.data.sources import source_content
-from sslfast.device import gpu_here
+from sslfast.runtime.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
 from sslfast.files import check_room, check_writable, user_path
-from sslfast.gpus import gpus_to_share
-from sslfast.identity import check_names, check_results
-from sslfast.length import HALF, PASSES
-from sslfast.names import EVALUATIONS, SHUFFLED
-from sslfast.planning.grid import shorter_jobs
-from sslfast.shorter import share_of
-from sslfast.version import code_version, reading_version, report_version
+from sslfast.runtime.gpus import gpus_to_share
+from sslfast.data.identity import check_names, check_results
+from sslfast.study.length import HALF, PASSES
+from sslfast.study.names import EVALUATIONS, SHUFFLED
+from sslfast.study.grid import shorter_jobs
+from sslfast.study.shorter import share_of
+from sslfast.study.version import code_version, reading_version, report_version
 
 try:
     check_room(".")

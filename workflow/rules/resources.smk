@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from sslfast import job_server
-from sslfast.length import length_of
-from sslfast.needs import N_IMAGES, memory_mb, training_mb, training_minutes
-from sslfast.slurm import check_slurm, mend_plugin, refusals
+from sslfast.runtime import job_server
+from sslfast.study.length import length_of
+from sslfast.cluster.needs import N_IMAGES, memory_mb, training_mb, training_minutes
+from sslfast.cluster.slurm import check_slurm, mend_plugin, refusals
 
 
 # `--resources gpu=1` means one GPU here, or one for each submission to a cluster; never one for the whole cluster.

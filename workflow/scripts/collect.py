@@ -1,6 +1,6 @@
 """Gather the run records of a study in two tables."""
 
-from sslfast.jobs import job  # first, it makes the other imports faster
+from sslfast.runtime.jobs import job  # first, it makes the other imports faster
 
 # isort: split
 from pathlib import Path

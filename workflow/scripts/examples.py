@@ -1,17 +1,17 @@
 """Gather the images that the report shows, and measure what the choice of test images adds to differences."""
 
-from sslfast.jobs import job  # first, it makes the other imports faster
+from sslfast.runtime.jobs import job  # first, it makes the other imports faster
 
 # isort: split
 from pathlib import Path
 
 from sslfast.analysis.image_noise import image_variance
 from sslfast.analysis.table_files import read_table
-from sslfast.data.study import study_images, study_split
-from sslfast.examples import write_examples
 from sslfast.files import replacing
-from sslfast.gather import gather, read_predictions, records_to_show
+from sslfast.report.examples import write_examples
 from sslfast.stages import N_EMBEDDED, N_PICTURES
+from sslfast.stages.examples import gather, read_predictions, records_to_show
+from sslfast.stages.inputs import study_images, study_split
 
 with job(snakemake):
     data = study_images(snakemake.params.data, snakemake.config)

@@ -1,14 +1,14 @@
 """Read the data set, store it decoded (once), and note what was found."""
 
-from sslfast.jobs import job  # first, it makes the other imports faster
+from sslfast.runtime.jobs import job  # first, it makes the other imports faster
 
 # isort: split
 import json
 import sys
 
-from sslfast.data.study import check_pool, study_images
+from sslfast.data.identity import known_by
 from sslfast.files import replacing
-from sslfast.identity import known_by
+from sslfast.stages.inputs import check_pool, study_images
 
 with job(snakemake):
     settings = {

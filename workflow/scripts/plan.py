@@ -1,16 +1,16 @@
 """Say what the study will take, from short measurements on this machine."""
 
-from sslfast.jobs import job, say  # first, it makes the other imports faster
 from sslfast.planning.start import BEFORE
+from sslfast.runtime.jobs import job, say  # first, it makes the other imports faster
 
 # isort: split
 import json
 from pathlib import Path
 
-from sslfast.data.study import study_images
 from sslfast.files import replacing
 from sslfast.planning.plan import make_plan
 from sslfast.planning.text import plan_text
+from sslfast.stages.inputs import study_images
 
 with job(snakemake):
     data = study_images(snakemake.params.data, snakemake.config)

@@ -1,18 +1,18 @@
 """Pre-train one encoder, or take it from where studies share them; write its weights, its pictures, and its record."""
 
-from sslfast.job_server import hand_over
+from sslfast.runtime.job_server import hand_over
 
 hand_over()  # where torch is imported already, if a process waits there
 
-from sslfast.jobs import job, say  # first, it makes the other imports faster
+from sslfast.runtime.jobs import job, say  # first, it makes the other imports faster
 
 # isort: split
-from sslfast.data.study import study_images, study_split
-from sslfast.encoder_store import shared_encoder
-from sslfast.length import FULL
 from sslfast.models import save_encoder
-from sslfast.records import write_arrays, write_record
 from sslfast.stages import FitSettings, depends_on, encoder_header, pretrain, run_settings, settings_of
+from sslfast.stages.encoder_store import shared_encoder
+from sslfast.stages.inputs import study_images, study_split
+from sslfast.study.length import FULL
+from sslfast.study.records import write_arrays, write_record
 
 with job(snakemake) as checkpoint:
     config, wildcards, output = snakemake.config, snakemake.wildcards, snakemake.output

@@ -1,6 +1,6 @@
 """Turn the study's tables into its report."""
 
-from sslfast.jobs import job  # first, it makes the other imports faster
+from sslfast.runtime.jobs import job  # first, it makes the other imports faster
 
 # isort: split
 from pathlib import Path
@@ -9,9 +9,9 @@ from sslfast.analysis.image_summary import read_summary
 from sslfast.analysis.one_study import check_one_study
 from sslfast.analysis.planned import read_plan
 from sslfast.analysis.table_files import read_table
-from sslfast.examples import read_examples
 from sslfast.report import write_report
-from sslfast.shorter import why_not
+from sslfast.report.examples import read_examples
+from sslfast.study.shorter import why_not
 
 with job(snakemake):
     cells, history, shorter = (read_table(snakemake.input.get(name)) for name in ("cells", "history", "shorter"))

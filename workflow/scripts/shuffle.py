@@ -1,16 +1,16 @@
 """Make the control of one encoder, its weights shuffled; write its weights and record."""
 
-from sslfast.job_server import hand_over
+from sslfast.runtime.job_server import hand_over
 
 hand_over()  # where torch is imported already, if a process waits there
 
-from sslfast.jobs import job  # first, it makes the other imports faster
+from sslfast.runtime.jobs import job  # first, it makes the other imports faster
 
 # isort: split
-from sslfast.data.study import study_images, study_split
 from sslfast.models import save_encoder
-from sslfast.records import write_record
 from sslfast.stages import encoder_header, run_settings, shuffle
+from sslfast.stages.inputs import study_images, study_split
+from sslfast.study.records import write_record
 
 with job(snakemake):
     data = study_images(snakemake.params.data, snakemake.config)

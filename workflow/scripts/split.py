@@ -1,14 +1,14 @@
 """Write the split of one seed."""
 
-from sslfast.job_server import hand_over
+from sslfast.runtime.job_server import hand_over
 
 hand_over()  # where torch is imported already, if a process waits there
 
-from sslfast.jobs import job  # first, it makes the other imports faster
+from sslfast.runtime.jobs import job  # first, it makes the other imports faster
 
 # isort: split
 from sslfast.data.splits import make_split, write_split
-from sslfast.data.study import study_images
+from sslfast.stages.inputs import study_images
 
 with job(snakemake):
     data = study_images(snakemake.params.data, snakemake.config)

@@ -1,16 +1,16 @@
 """Train one supervised baseline; write its record and test predictions."""
 
-from sslfast.job_server import hand_over
+from sslfast.runtime.job_server import hand_over
 
 hand_over()  # where torch is imported already, if a process waits there
 
-from sslfast.jobs import job  # first, it makes the other imports faster
+from sslfast.runtime.jobs import job  # first, it makes the other imports faster
 
 # isort: split
-from sslfast.data.study import study_images, study_split
-from sslfast.length import FULL
-from sslfast.records import write_predictions, write_record
 from sslfast.stages import FitSettings, run_settings, settings_of, supervised
+from sslfast.stages.inputs import study_images, study_split
+from sslfast.study.length import FULL
+from sslfast.study.records import write_predictions, write_record
 
 with job(snakemake) as checkpoint:
     data = study_images(snakemake.params.data, snakemake.config)

@@ -1,0 +1,1 @@
+"""What the workflow asks of clusters and buckets."""

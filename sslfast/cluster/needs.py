@@ -1,0 +1,60 @@
+"""What a job asks a cluster for: memory and time, from what was measured, with a generous factor.
+
+Too little does no lasting harm: a training job that a cluster ends goes on from its last epoch, and its next attempt
+asks for more. Too much makes it wait longer in the queue.
+"""
+
+import math
+
+from ..study.encoder_names import check_encoder
+
+__all__ = ["N_IMAGES", "memory_mb", "training_mb", "training_minutes"]
+
+N_IMAGES = {
+    "digits": 1_797,
+    "mnist": 70_000,
+    "fashion_mnist": 70_000,
+    "cifar10": 60_000,
+    "cifar100": 60_000,
+    "svhn": 99_289,
+    "stl10": 113_000,
+}
+# A process that has imported torch and fastai holds 270 MB, a job on CIFAR-10 360 to 530 MB beside the images, which
+# are memory-mapped and shared (benchmarks/README.md, h). What a CUDA context takes of the machine was not measured.
+_PROCESS, _GPU = 1_500, 3_000  # MB
+# Measured while training: 0.3 to 0.6 kB a pixel of a batch (conv), 5.7 to 5.9 (resnet18, autoencoder and simclr).
+_SMALL, _LARGE = 1.5, 12  # kB a pixel of a batch
+# Images a second, one thread, CIFAR-10, `conv`: 2,894 (pre-training), 5,952 (supervised) and 35,112 over features
+# (benchmarks/README.md). A quarter of that and less; two views of an image cost twice as much.
+_RATES = {"pretrain": 600, "supervised": 1_500, "finetune": 1_500, "classify": 5_000, "linear": 5_000, "knn": 5_000}
+_LARGE_COST = 40  # beside `conv`: 14 (autoencoder) and 48 times (simclr) was measured for resnet18
+_VIEWS = 8  # of an image, whose features are computed once
+_START, _LONGEST = 10, 24 * 60  # minutes; a job that needs more goes on in its next attempt
+
+
+def memory_mb(n_images: int, side: int, attempt: int = 1, copies: float = 1) -> int:
+    """MB for a job that reads `n_images` RGB images of `side` pixels, and holds so many `copies` of their bytes."""
+    return math.ceil(attempt * (_PROCESS + copies * n_images * 3 * side**2 / 1e6))
+
+
+def training_mb(encoder: str, batch_size: int, n_images: int, side: int, attempt: int = 1, gpu: bool = False) -> int:
+    """MB for a job that trains, or uses, `encoder` in batches of `batch_size` images of `side` pixels."""
+    _, width, kilobytes = _weight(encoder)
+    batch = batch_size * side**2 * kilobytes * width / 1e3
+    return memory_mb(n_images, side, attempt) + math.ceil(attempt * (batch + _GPU * gpu))
+
+
+def training_minutes(stage: str, encoder: str, seen: float, n_images: float, side: int, attempt: int = 1) -> int:
+    """Minutes for `stage` to see so many training images of `n_images` different ones, at most a day."""
+    cost, width, _ = _weight(encoder)
+    cost *= max(width, 1) ** 2 * max(side / 32, 1) ** 2
+    frozen = stage in ("classify", "linear", "knn")
+    images = seen + _VIEWS * cost * n_images if frozen else seen * cost
+    return min(_LONGEST, attempt * (_START + math.ceil(images / _RATES[stage] / 60)))
+
+
+def _weight(encoder: str) -> tuple[float, float, float]:
+    """What a pass costs beside `conv`, the factor of channels, and kB a pixel of a batch."""
+    name = check_encoder(encoder)
+    small = name.base in ("conv", "original")
+    return (1, name.width, _SMALL) if small else (_LARGE_COST, name.width, _LARGE)

@@ -1,0 +1,45 @@
+"""What an encoder is: images `[N, C, S, S]` in, a feature map `[N, channels, s, s]` out."""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+
+__all__ = ["Encoder", "feature_shape"]
+
+
+class Encoder(nn.Sequential):
+    """An encoder that knows its own shape: `channels` and `image_size` in, `out_shape` (C, s, s) out.
+
+    `layers`: modules, or modules by name. `name` is what `create_encoder` makes it by.
+    """
+
+    name: str
+
+    def __init__(
+        self,
+        channels: int,
+        image_size: int,
+        layers: list[nn.Module] | OrderedDict[str, nn.Module],
+        out_shape: tuple[int, int, int],
+    ):
+        super().__init__(*([layers] if isinstance(layers, OrderedDict) else layers))
+        self.channels, self.image_size, self.out_shape = channels, image_size, out_shape
+
+
+def feature_shape(encoder: nn.Module, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """(C, h, w) of what any `encoder` makes of images of `image_shape`; its state is left as it was."""
+    if isinstance(encoder, Encoder):
+        return encoder.out_shape
+    was_training, parameter = encoder.training, next(encoder.parameters(), torch.empty(0))
+    with torch.no_grad():
+        features = encoder.eval()(torch.zeros(2, *image_shape, device=parameter.device, dtype=parameter.dtype))
+    encoder.train(was_training)
+    if not isinstance(features, Tensor) or features.ndim != 4:
+        raise ConfigError(
+            f"encoder: {type(encoder).__name__} gives {getattr(features, 'shape', type(features))},"
+            " expected a feature map [N, C, h, w]"
+        )
+    return tuple(features.shape[1:])

@@ -1,0 +1,137 @@
+"""What a study looks like: images that its encoders rebuilt, and what its best and its worst cell mistake for what."""
+
+import json
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..analysis.checks import main_cells
+from ..errors import RecordError
+from ..files import replacing
+from ..study.names import SUPERVISED
+from ..study.records import Spec
+
+__all__ = [
+    "Embedding",
+    "Examples",
+    "Outcome",
+    "Pictures",
+    "best_and_worst",
+    "read_examples",
+    "rmse",
+    "write_examples",
+]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images that a network made, of the `kind` that `pretrain` names: uint8 `[K, H, W, C]` or `[R, K, H, W, C]`."""
+
+    spec: Spec
+    kind: str
+    images: np.ndarray
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Where the features of some validation images lie in two dimensions: `points` `[N, 2]`, `classes` `[N]`."""
+
+    spec: Spec
+    points: np.ndarray
+    classes: np.ndarray
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cell did on the test images: its `confusion` (rows true, columns predicted), and its most confident
+    `mistakes` (see `RunRecord`) with the `images` themselves, uint8 `[M, H, W, C]`."""
+
+    spec: Spec
+    macro_f1: float
+    confusion: list[list[int]]
+    mistakes: list[dict]
+    images: np.ndarray
+
+
+@dataclass(frozen=True)
+class Examples:
+    """`originals`: the validation images that every one of `rebuilt` shows, uint8 `[K, H, W, C]`; `outcomes`: of the
+    best and of the worst cell, by these names; none if no cell has a result."""
+
+    classes: tuple[str, ...]
+    originals: np.ndarray
+    pictures: list[Pictures]
+    outcomes: dict[str, Outcome]
+    embeddings: list[Embedding]
+
+    @property
+    def rebuilt(self) -> list[Pictures]:
+        """What encoders and their decoders made of the originals."""
+        return [p for p in self.pictures if p.kind == "reconstructions"]
+
+    @property
+    def invented(self) -> list[Pictures]:
+        """What networks made out of nothing: samples, then traversals."""
+        return sorted((p for p in self.pictures if p.kind != "reconstructions"), key=lambda p: p.kind)
+
+    @property
+    def n_shown(self) -> int:
+        """Images a row in a figure of all encoders: fewer where there are many rows, so that a page stays light."""
+        return len(self.originals) if len(self.rebuilt) <= 8 else min(5, len(self.originals))
+
+
+def best_and_worst(cells: pd.DataFrame, judged_by: str | None = None) -> pd.DataFrame:
+    """Of the `main_cells` over a frozen encoder that have a result, those of highest and of lowest test macro-F1,
+    called `best` and `worst`; none if there is no such row."""
+    cells = main_cells(cells, judged_by)
+    ranked = cells[(cells.method != SUPERVISED) & (cells.status == "ok")].sort_values("test_macro_f1", kind="stable")
+    return ranked.iloc[[-1, 0]].set_index(pd.Index(["best", "worst"])) if len(ranked) else ranked
+
+
+def rmse(a: np.ndarray, b: np.ndarray) -> float:
+    """Between two stacks of uint8 images, pixels in [0, 1]."""
+    return float(np.sqrt(np.square(a.astype(float) - b).mean())) / 255
+
+
+def write_examples(examples: Examples, path: str | Path) -> None:
+    """Store `examples` as one .npz, whole or not at all."""
+    about = {
+        "classes": examples.classes,
+        "pictures": [{"kind": p.kind, "spec": asdict(p.spec)} for p in examples.pictures],
+        "embeddings": [asdict(e.spec) for e in examples.embeddings],
+        "outcomes": {
+            name: {key: value for key, value in asdict(outcome).items() if key != "images"}
+            for name, outcome in examples.outcomes.items()
+        },
+    }
+    arrays = {"originals": examples.originals, "about": np.array(json.dumps(about))}
+    arrays |= {f"pictures-{number}": p.images for number, p in enumerate(examples.pictures)}
+    for number, embedding in enumerate(examples.embeddings):
+        arrays |= {f"points-{number}": embedding.points, f"classes-{number}": embedding.classes}
+    arrays |= {f"outcome-{name}": outcome.images for name, outcome in examples.outcomes.items()}
+    with replacing(path) as scratch:
+        np.savez(scratch, **arrays)
+
+
+def read_examples(path: str | Path) -> Examples:
+    """What `write_examples` stored; `RecordError` if it cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            about = json.loads(str(stored["about"]))
+            pictures = [
+                Pictures(Spec(**p["spec"]), p["kind"], stored[f"pictures-{n}"]) for n, p in enumerate(about["pictures"])
+            ]
+            embeddings = [
+                Embedding(Spec(**spec), stored[f"points-{n}"], stored[f"classes-{n}"])
+                for n, spec in enumerate(about["embeddings"])
+            ]
+            outcomes = {
+                name: Outcome(**{**outcome, "spec": Spec(**outcome["spec"])}, images=stored[f"outcome-{name}"])
+                for name, outcome in about["outcomes"].items()
+            }
+            return Examples(tuple(about["classes"]), stored["originals"], pictures, outcomes, embeddings)
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise RecordError(f"{path}: no readable examples ({error}); delete the file and run again") from None

@@ -1,0 +1,54 @@
+"""What was learned: pre-trained encoders against encoders and pixels that nothing was learned with."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from ...analysis.controls import OTHER
+from ...analysis.words import count, fraction, range_of_points, seeds
+from .style import METHOD_STYLES, METRIC_NAMES, STYLE, Drawing
+
+__all__ = ["against_controls"]
+
+
+def against_controls(controls: pd.DataFrame, judged_by: str, metric: str) -> Drawing:
+    """Each pre-trained encoder minus each control in points, paired by seed; most labels, by one evaluation."""
+    rows = controls[(controls.evaluate == judged_by) & (controls.n_seeds > 0)]
+    rows = rows[rows.l == rows.l.max()].sort_values(["encoder", "method", "u"], ignore_index=True)
+    ways = list(dict.fromkeys(zip(rows.encoder, rows.method, rows.u, strict=True)))
+    kinds = [name for name in OTHER if (rows.control == name).any()]
+    with matplotlib.rc_context(STYLE):
+        figure = Drawing(figsize=(8.2, max(2.2, 1.2 + 0.3 * len(ways))))
+        axes = figure.subplots()
+    axes.grid(axis="y", visible=False)
+    axes.axvline(0, color="black", ls="--", lw=1.2)
+    if rows.empty:
+        axes.text(0.5, 0.5, "nothing to compare", transform=axes.transAxes, ha="center")
+    for k, kind in enumerate(kinds):
+        part = rows[rows.control == kind]
+        colour, marker, _ = METHOD_STYLES[k]
+        at = [ways.index(way) for way in zip(part.encoder, part.method, part.u, strict=True)]
+        y = np.array(at) + (k - (len(kinds) - 1) / 2) * 0.6 / len(kinds)
+        errors = 100 * np.array([part.difference - part.low, part.high - part.difference])
+        drawn = axes.errorbar(
+            100 * part.difference, y, xerr=errors, fmt=marker, color=colour, capsize=2, ms=5, label=f"minus {kind}"
+        )
+        figure.note(drawn.lines[0], [_text(row, metric) for row in part.itertuples()])
+    several = len({encoder for encoder, _, _ in ways}) > 1
+    names = [f"{method}, {f'{encoder}, ' if several else ''}u = {fraction(u)}" for encoder, method, u in ways]
+    axes.set_yticks(range(len(ways)), names)
+    axes.set_ylim(max(1, len(ways)) - 0.4, -0.6)
+    labels = f", {count(rows.n_labelled.iloc[0])} labels" if len(rows) else ""
+    axes.set_xlabel(f"pre-trained − control, points of test {METRIC_NAMES[metric]}{labels}")
+    if kinds:
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def _text(row, metric: str) -> str:
+    change = f"{100 * row.difference:+z.1f} points{range_of_points(row.low, row.high)}"
+    return (
+        f"{row.method}, {row.encoder} encoder, {count(row.n_unlabelled)} unlabelled images (u = {row.u:g}),"
+        f" {count(row.n_labelled)} labels: {change} of {METRIC_NAMES[metric]} against {OTHER[row.control]},"
+        f" {seeds(int(row.n_seeds))}"
+    )

@@ -1,0 +1,77 @@
+"""The same encoders, evaluated in several ways: lines that cross are orders of methods that change."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from ...analysis.checks import RANDOM, SUPERVISED
+from ...analysis.evaluations import in_order
+from ...analysis.words import count
+from .series import CONTROL, Row, finish, methods, panels, score_text
+from .style import METHOD_STYLES, METRIC_NAMES, STYLE, Drawing
+
+__all__ = ["across_evaluations"]
+
+TICKS = {"head": "head", "linear": "linear\nprobe", "knn": "nearest\nneighbours", "finetune": "fine-\ntuning"}
+REFERENCES = {  # colour, marker, dash
+    RANDOM: (CONTROL, "o", ":"),
+    "pixels": ("#777777", "x", ":"),
+    SUPERVISED: ("#000000", "s", "--"),
+}
+ROOM = 0.6  # of the way from one evaluation to the next, over which intervals are spread to be seen
+
+
+def across_evaluations(scores: pd.DataFrame, metric: str) -> Drawing:
+    """Mean test `metric` and its 95 % interval under each evaluation, a line a method; a row an u, a column a l.
+
+    `scores`: the table of `evaluation_scores`. A method without a result under an evaluation has no point there.
+    """
+    us, evaluations = sorted(scores.u.unique()), in_order(scores.evaluate.unique())
+    if len(evaluations) < 2:
+        with matplotlib.rc_context(STYLE):
+            figure = Drawing(figsize=(8.2, 2.2))
+        figure.text(0.5, 0.5, "the encoders of this study are evaluated in one way", ha="center")
+        return figure
+    figure, made = panels(scores, height=2.9, rows=us)
+    styles = _styles(scores)
+    apart = min(0.07, ROOM / len(styles))
+    handles = {}
+    for panel in made:
+        axes, rows = panel.axes, panel.of(scores)
+        rows = rows[(rows.u == panel.row) & (rows.n_seeds > 0)]
+        for k, (method, (colour, marker, dash)) in enumerate(styles.items()):
+            part = rows[rows.method == method].set_index("evaluate").reindex(evaluations).reset_index()
+            part["at"] = np.arange(len(part)) + apart * (k - (len(styles) - 1) / 2)
+            part = part[part["mean"].notna()]
+            if part.empty:
+                continue
+            errors = np.array([part["mean"] - part.low, part.high - part["mean"]])  # NaN: too few seeds
+            drawn = axes.errorbar(
+                part["at"], part["mean"], errors, color=colour, marker=marker, ls=dash, ms=5, lw=1.3, capsize=2,
+                elinewidth=1,
+            )  # fmt: skip
+            handles[{RANDOM: "random encoder", SUPERVISED: "supervised"}.get(method, method)] = drawn.lines[0]
+            figure.note(drawn.lines[0], [_text(row, metric) for _, row in part.iterrows()])
+        axes.set_xticks(range(len(evaluations)), [TICKS.get(name, name) for name in evaluations], fontsize=8)
+        axes.set_xlim(-0.4, len(evaluations) - 0.6)
+        if panel.first:
+            amount = scores.n_unlabelled[scores.u == panel.row].max()
+            about = f"\n{count(amount)} unlabelled (u = {panel.row:g})" if len(us) > 1 else ""
+            axes.set_ylabel(f"{METRIC_NAMES[metric]}, test{about}")
+    finish(figure, made, None, None)
+    columns = max(2, int(figure.get_figwidth() / 1.25))  # a name takes about an inch
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
+    return figure
+
+
+def _styles(scores: pd.DataFrame) -> dict[str, tuple]:
+    """Colour, marker and dash of each method, what it is compared with last."""
+    present = set(scores.method)
+    learned = [name for name in methods(scores) if name not in REFERENCES]
+    styles = {name: METHOD_STYLES[i % len(METHOD_STYLES)] for i, name in enumerate(learned)}
+    return styles | {name: style for name, style in REFERENCES.items() if name in present}
+
+
+def _text(row: pd.Series, metric: str) -> str:
+    rank = f"; {row['rank']:g} of {row.n_ranked:.0f} by {row.evaluate}"
+    return score_text(Row(row), METRIC_NAMES[metric]) + rank

@@ -1,0 +1,106 @@
+"""Score over both amounts of data: lines of equal score where a surface may be trusted, else what was measured."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.patches import Rectangle
+
+from ...analysis.checks import RANDOM, SUPERVISED
+from ...analysis.grids import Grid, grids
+from ...analysis.surface import Surface, fit_surface, surface_points
+from ...analysis.words import count
+from .series import Row, score_text
+from .style import METRIC_NAMES, STYLE, Drawing
+
+__all__ = ["score_map"]
+
+LIGHT = 0.55  # of cividis, above which black is easier to read than white
+REACH = 2.0  # times the largest amounts, to which a trusted surface is drawn
+
+
+def score_map(cells: pd.DataFrame, scores: pd.DataFrame, surface: pd.DataFrame, metric: str) -> Drawing:
+    """A panel an (encoder, method). A surface that passes the held-out check is drawn as lines of equal test `metric`,
+    measured cells dotted, what lies beyond them hatched; without one the panel is the table of measured cells.
+    """
+    made = [grid for grid in grids(cells, f"test_{metric}") if grid.method != RANDOM]
+    with matplotlib.rc_context(STYLE | {"axes.grid": False}):
+        height = sum(_height(grid, surface) for grid in made) or 2.2
+        figure = Drawing(figsize=(8.2, 0.4 + height))
+        if not made:
+            figure.text(0.5, 0.5, "nothing was pre-trained", ha="center")
+            return figure
+        ratios = [_height(grid, surface) for grid in made]
+        axes = figure.subplots(len(made), 1, squeeze=False, height_ratios=ratios)[:, 0]
+    for ax, grid in zip(axes, made, strict=True):
+        row = _chosen(grid, surface)
+        draw = _table if row is None else _contours
+        draw(figure, ax, grid, scores[scores.encoder == grid.encoder], row, metric)
+        if grid.title:
+            ax.set_title(grid.title, fontsize=9, loc="left")
+    return figure
+
+
+def _chosen(grid: Grid, surface: pd.DataFrame) -> pd.Series | None:
+    """The row of the surface that may be trusted, or None."""
+    rows = surface[(surface.encoder == grid.encoder) & (surface.method == grid.method) & surface.chosen.astype(bool)]
+    return rows.iloc[0] if len(rows) and bool(rows.extrapolate.iloc[0]) else None
+
+
+def _height(grid: Grid, surface: pd.DataFrame) -> float:
+    return max(2.0, 0.9 + 0.42 * len(grid.labelled)) if _chosen(grid, surface) is None else 4.2
+
+
+def _contours(figure: Drawing, axes, grid: Grid, scores: pd.DataFrame, row: pd.Series, metric: str) -> None:
+    i, j, runs, _ = surface_points(grid)
+    n_l, n_u = grid.n_labelled[i], grid.n_unlabelled[i, j]
+    fit: Surface = fit_surface(n_l, n_u, runs.mean(axis=0)[:, None], row.form)
+    u = np.geomspace(0.85 * n_u.min(), REACH * n_u.max(), 60)
+    l = np.geomspace(0.85 * n_l.min(), REACH * n_l.max(), 60)  # noqa: E741
+    height = np.array([[fit.scores(b, a)[0] for a in u] for b in l])
+    shown = axes.contourf(u, l, height, levels=12, cmap="cividis")
+    levels = shown.levels[::2]
+    ink = ["white" if shown.norm(level) < LIGHT else "black" for level in levels]
+    lines = axes.contour(u, l, height, levels=levels, colors=ink, linewidths=0.8)
+    axes.clabel(lines, fontsize=8, fmt="%.2f")
+    for corner, width, tall in (
+        ((n_u.max(), l[0]), n_u.max() * (REACH - 1), l[-1] - l[0]),
+        ((u[0], n_l.max()), n_u.max() - u[0], n_l.max() * (REACH - 1)),
+    ):
+        axes.add_patch(Rectangle(corner, width, tall, fill=False, hatch="//", edgecolor="white", lw=0, alpha=0.6))
+    cells = scores[(scores.method == grid.method) & (scores.n_seeds > 0)]
+    (dots,) = axes.plot(cells.n_unlabelled, cells.n_labelled, "o", ms=5, mfc="white", mec="black", ls="none")
+    figure.note(dots, [score_text(Row(cell), METRIC_NAMES[metric]) for _, cell in cells.iterrows()])
+    axes.set(xscale="log", yscale="log", xlabel="unlabelled images", ylabel="labels")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:,.0f}")
+    bar = figure.colorbar(shown, ax=axes, pad=0.01)
+    bar.set_label(f"test {METRIC_NAMES[metric]}, fitted")
+
+
+def _table(figure: Drawing, axes, grid: Grid, scores: pd.DataFrame, _, metric: str) -> None:
+    """Measured cells as coloured squares with their score; a setting without a result says so."""
+    columns = [(SUPERVISED, np.nan)] if np.isfinite(grid.baseline).any() else []
+    columns += [(RANDOM if u == 0 else grid.method, u) for u in grid.unlabelled]
+    finite = scores["mean"].dropna()
+    scale = matplotlib.colors.Normalize(*((finite.min(), finite.max()) if len(finite) else (0, 1)))
+    colours, crowded = matplotlib.colormaps["cividis"], len(columns) > 9
+    for y, label in enumerate(grid.labelled):
+        for x, (method, u) in enumerate(columns):
+            rows = scores[(scores.method == method) & (scores.l == label) & ((scores.u == u) | np.isnan(u))]
+            known = len(rows) and rows.n_seeds.iloc[0] > 0
+            value = rows["mean"].iloc[0] if known else np.nan
+            face = colours(scale(value)) if known else "white"
+            box = axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=face, ec="white", hatch="" if known else "xx"))
+            if known:
+                figure.note(box, [score_text(Row(rows.iloc[0]), METRIC_NAMES[metric])])
+            ink = "black" if not known or scale(value) > LIGHT else "white"
+            text = f"{value:.{2 if crowded else 3}f}" if known else "none"
+            axes.text(x, y, text, ha="center", va="center", fontsize=7 if crowded else 9, color=ink)
+    names = {SUPERVISED: "super-\nvised", RANDOM: "0\n(random)"}
+    axes.set_xticks(range(len(columns)), [names.get(method, f"{u:g}") for method, u in columns])
+    axes.set_yticks(range(len(grid.labelled)), [f"{count(n)} labels" for n in grid.n_labelled])
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+    axes.set_ylim(-0.5, len(grid.labelled) - 0.5)
+    axes.set_xlabel(f"unlabelled fraction u  (squares: mean test {METRIC_NAMES[metric]}; nothing between is fitted)")
+    axes.tick_params(length=0)
+    axes.spines[["left", "bottom"]].set_visible(False)

@@ -1,0 +1,104 @@
+"""How every figure looks, and how it is written: a picture, and a drawing whose points say what they are.
+
+Colours: Okabe and Ito's for methods, with a marker and a dash each; cividis for ordered fractions; vermillion for the
+random control and black dashes for the supervised baseline; never red against green, never colour alone.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+
+from ...files import replacing
+
+__all__ = ["METHOD_STYLES", "METRIC_NAMES", "STYLE", "Drawing", "short", "write_figure"]
+
+STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": "#e4e4e4",
+    "axes.axisbelow": True,
+    "figure.facecolor": "white",
+    "svg.fonttype": "none",
+    "legend.frameon": False,
+}
+METRIC_NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
+METHOD_STYLES = [  # colour, marker, dash; no two of the first four are told apart by red against green
+    ("#0072B2", "o", "-"),
+    ("#E69F00", "s", (0, (6, 1.5))),
+    ("#CC79A7", "D", (0, (3, 1, 1, 1))),
+    ("#56B4E9", "^", (0, (1, 1))),
+    ("#F0E442", "v", (0, (8, 2, 2, 2))),
+    ("#009E73", "P", (0, (2, 2))),
+    ("#882255", "X", (0, (4, 1))),
+    ("#999999", "<", (0, (1, 3))),
+]
+LONG = re.compile(r"(\.\d\d)\d+")  # digits of coordinates that nobody can see
+REFERENCE = re.compile(r"#([\w.-]+)")
+SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+
+
+class Drawing(Figure):
+    """A figure whose points and bars carry a text that a reader gets who hovers over them or tabs to them."""
+
+    def __init__(self, **options):
+        super().__init__(**options, layout="constrained")
+        self.notes: dict[str, list[str]] = {}
+
+    def note(self, artist: Artist, texts: Sequence[str]) -> None:
+        """Say `texts` of `artist`: one of a bar or line, or one for each marker of a line of markers."""
+        name = f"note-{len(self.notes)}"
+        artist.set_gid(name)
+        self.notes[name] = list(texts)
+
+
+def short(name: str, length: int = 14) -> str:
+    """A class name that fits beside a picture, and that matplotlib does not take for a formula."""
+    name = "".join(c if c.isprintable() else " " for c in name)
+    return (name if len(name) <= length else name[: length - 1] + "…").replace("$", r"\$")
+
+
+def write_figure(figure: Figure, stem: str | Path) -> None:
+    """Write `<stem>.png` and `<stem>.svg`, the same bytes for the same figure."""
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": Path(stem).name}):
+        for suffix, options in ((".png", {"dpi": 150}), (".svg", {"metadata": {"Date": None}})):
+            with replacing(f"{stem}{suffix}") as scratch:
+                figure.savefig(scratch, **options)
+                if suffix == ".svg":
+                    scratch.write_text(_with_notes(scratch, getattr(figure, "notes", {})), encoding="utf-8")
+            figure.set_layout_engine(None)  # it has its layout now: both files show the same, in half the time
+
+
+def _with_notes(path: Path, notes: dict[str, list[str]]) -> str:
+    """The drawing at `path` with its notes as titles, and without names that nothing refers to."""
+    ElementTree.register_namespace("", SVG)
+    ElementTree.register_namespace("xlink", XLINK)
+    root = ElementTree.parse(path).getroot()  # noqa: S314 - our own drawing, of a moment ago
+    for metadata in root.findall(f"{{{SVG}}}metadata"):
+        root.remove(metadata)
+    named = {element.get("id"): element for element in root.iter() if element.get("id")}
+    for name, texts in notes.items():
+        group = named[name]
+        markers = group.findall(f".//{{{SVG}}}use")
+        for element, text in zip(markers if len(markers) == len(texts) else [group], texts, strict=False):
+            element.set("class", "point")
+            element.set("role", "img")
+            element.set("tabindex", "0")
+            element.set("aria-label", text)
+            title = ElementTree.Element(f"{{{SVG}}}title")
+            title.text = text
+            element.insert(0, title)
+    for line in root.iter(f"{{{SVG}}}path"):
+        line.set("d", LONG.sub(r"\1", line.get("d", "").replace("\n", "")))
+    used = set(REFERENCE.findall(ElementTree.tostring(root, encoding="unicode")))
+    for name, element in named.items():
+        if name not in used:
+            del element.attrib["id"]
+    return ElementTree.tostring(root, encoding="unicode") + "\n"

@@ -1,0 +1,117 @@
+"""What every script of the workflow does around its work: log, fail with one line, start and stop fast."""
+
+import gc
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from ..errors import SslfastError, explain, one_line
+from .attempts import CHECKPOINT, attempt, checkpoints_of, digest_of, forget
+from .gpu_lease import lease_gpu
+from .job_server import whoami
+from .memory import keep_freed_memory
+
+__all__ = ["job", "say"]
+
+# Importing torch and fastai makes millions of objects that live to the end: looking through them for
+# garbage at Python's usual pace, and tidying them up at exit, took 1.2 of 4.0 s of an empty job. So a
+# script imports this module first, and the pace is usual again once `job` begins.
+_USUAL = gc.get_threshold()
+gc.set_threshold(100_000, 20, 100)
+
+
+@contextmanager
+def job(snakemake) -> Iterator[Path | None]:
+    """Run the block as a whole process, as the job that `snakemake` (a script's own object) describes.
+
+    What it prints goes to the job's log, then the process ends. An error that a user can mend, and a disk or
+    memory that is full, end as one line on stderr; any other exception leaves its traceback in the log and its
+    last line on stderr. Exit code 1 in all these cases, and 128 + n after signal n.
+
+    A job with the param `checkpoint`, a folder, is a training job (see `attempt`): the block gets the path of
+    its checkpoint, and does not run where an attempt before has ended well. A job with the resource `gpu` has a GPU to
+    itself, or shares one (see `lease_gpu`).
+    """
+    gc.freeze()
+    gc.set_threshold(*_USUAL)
+    keep_freed_memory()
+    signal.signal(signal.SIGTERM, _stop)
+    log, start = snakemake.log[0], time.perf_counter()
+    code, line = 1, ""
+    try:
+        # names of files may be no UTF-8: a log must not fail on what it is to tell
+        with (
+            open(log, "a", encoding="utf-8", errors="backslashreplace") as file,
+            redirect_stdout(file),
+            redirect_stderr(file),
+        ):
+            print(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {_title(snakemake)}, {whoami()}", flush=True)
+            try:
+                forget(snakemake.input, checkpoints_of(snakemake.config))
+                if folder := snakemake.params.get("checkpoint"):
+                    with attempt(folder, snakemake.output, _key(snakemake), say) as ended:
+                        if ended:
+                            print(f"an attempt before this one ended well; its results are taken from {folder}")
+                        else:
+                            with _gpu(snakemake):
+                                yield Path(folder) / CHECKPOINT
+                else:
+                    with _gpu(snakemake):
+                        yield None
+                code = 0
+            except KeyboardInterrupt as stop:
+                number = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
+                code, line = 128 + number, f"stopped by {number.name}"
+            except Exception as error:
+                known = isinstance(error, SslfastError) or explain(error)
+                line = f"error: {one_line(error)}" + ("" if known else f" (traceback in {log})")
+                traceback.print_exc()
+            print(f"{line or 'done'}, after {time.perf_counter() - start:.1f} s", flush=True)
+    except OSError as error:  # of the log itself: the disk is full, say
+        line = line or ("" if code == 0 else f"error: {one_line(error)}")
+    if line:
+        sys.stderr.write(f"{line}\n")  # in one piece: jobs that run side by side share it
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _title(snakemake) -> str:
+    return " ".join([snakemake.rule, *(f"{name} {value}" for name, value in snakemake.wildcards.items() if value)])
+
+
+def _key(snakemake) -> str:
+    """All that the outputs depend on, as Snakemake sees it: params and inputs."""
+    params = {name: value for name, value in snakemake.params.items() if name != "checkpoint"}
+    return digest_of([snakemake.rule, params], snakemake.input)
+
+
+@contextmanager
+def _gpu(snakemake) -> Iterator[None]:
+    if snakemake.resources.get("gpu"):
+        with lease_gpu(snakemake.config["jobs_per_gpu"], say) as gpu:
+            if gpu:
+                print(f"on the GPU {gpu.visible} ({gpu.name})", flush=True)
+            yield
+    else:
+        yield
+
+
+def say(line: str) -> None:
+    """Tell a person, on the terminal, what else only the job's log would hold."""
+    print(line, flush=True)
+    print(line, file=sys.__stderr__, flush=True)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, as an exception: a job that is asked to end leaves no half-written file, and says so in its log."""
+
+
+def _stop(_number: int, _frame) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # where all processes are asked, a fork hears it twice
+    raise _Terminated

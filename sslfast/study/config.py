@@ -1,0 +1,285 @@
+"""The config of a study: checked against its schema, filled with defaults, in one canonical form."""
+
+import copy
+import difflib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.validators import extend
+
+from ..errors import LONGEST, ConfigError, printable, shown
+from ..files import user_path
+from .datasets import STL10_SIZE
+from .encoder_names import check_encoder
+from .fractions import canonical_list
+from .names import METHOD_NAMES, PIXELS, RANDOM, SHUFFLED, SUPERVISED
+
+__all__ = ["check_config", "evaluation_settings", "method_settings", "read_schema"]
+
+# More is a slip of the keyboard, and would fill the memory with job names.
+MAX_SEEDS = 1000
+MAX_CELLS = 200_000
+DEEPEST = 2  # maps and lists within each other
+SECTIONS = ("pretrain", "classify", "supervised", "finetune")
+_OTHER = {"updates": "epochs", "epochs": "updates"}
+LARGEST = 2**1024  # a whole number that is no float any more
+
+
+def read_schema(path: str | Path) -> dict:
+    """The JSON schema stored as YAML at `path`."""
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def check_config(config: Mapping, schema: Mapping) -> dict:
+    """The config with defaults filled in, fractions canonical and increasing, seeds a list.
+
+    Raises `ConfigError`, one line that names the key, for anything that cannot work.
+    """
+    if not isinstance(config, Mapping):
+        raise ConfigError(f"config: found {shown(config)}, expected keys and values")
+    _check_size(config)
+    config = _numbers(copy.deepcopy(dict(config)), schema)
+    problems = list(_Validator(schema).iter_errors(config))
+    if problems:
+        unknown = [p for p in problems if p.validator == "additionalProperties"]  # often the cause of the rest
+        raise ConfigError(_explain(unknown[0] if unknown else best_match(problems), schema))
+    strange = _of_other_data(config)
+    if given := [key for key in strange if config.get(key) is not None]:
+        raise ConfigError(f"{given[0]}: given, but dataset is {config['dataset']}; it is for dataset: folder only")
+    for key in ("folder", "data_root", "checkpoints", "unlabelled_from", "encoder_store"):
+        if config.get(key):
+            user_path(config[key], key)
+    title = config.get("title") or ""
+    if title != printable(title) or {"<", ">"} & set(title):  # Snakemake's own report would take a tag for one
+        raise ConfigError(f"title: found {shown(title)}, expected one line of text without < and >")
+    _check_units(config, schema)
+    config = _defaults(config, schema)
+    config = {key: value for key, value in config.items() if key not in strange} | {"folder": config.get("folder")}
+    _check_elsewhere(config)
+    for name in config["encoders"]:
+        check_encoder(name)
+    config["study"] = config.get("study") or config["dataset"]
+    config["title"] = (config.get("title") or "").strip() or config["study"]
+    config["supervised"] = {**config["classify"], **config["supervised"]}
+    config["finetune"] = {**config["classify"], **config["finetune"]}
+    for stage in ("supervised", "finetune"):
+        config[stage].pop("views", None)  # these train their encoder, and always see fresh images
+    for method in METHOD_NAMES:
+        config[method] = {"batch_size": config["batch_size"], **config["pretrain"], **config[method]}
+    unit = _OTHER[config["budget"]]
+    for section in (*SECTIONS, *METHOD_NAMES):
+        config[section].pop(unit, None)
+    config["variants"] = {name: _variant(name, own, config, schema) for name, own in config["variants"].items()}
+    known = (*METHOD_NAMES, *config["variants"])
+    if unknown := [name for name in config["methods"] if name not in known]:
+        hint = "; the random control is u = 0" if unknown[0] == "random" else ""
+        raise ConfigError(
+            f"methods: found {shown(unknown[0])}, expected {', '.join(known)} or a name in variants{hint}"
+        )
+    for key in ("unlabelled", "labelled"):
+        config[key] = canonical_list(config[key], key)
+    if "0" in config["labelled"]:
+        raise ConfigError("labelled: found 0, expected fractions above 0 (a classifier needs labels)")
+    pretrains, all_labelled = config["unlabelled"] != ["0"], "1" in config["labelled"]
+    if config["pool"] == "rest" and config["dataset"] != "folder" and pretrains and all_labelled:
+        raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
+    if config["judged_by"] not in (None, *config["evaluate"]):
+        raise ConfigError(
+            f"judged_by: found {config['judged_by']}, expected one of evaluate ({', '.join(config['evaluate'])})"
+        )
+    if isinstance(config["seeds"], int):
+        if config["seeds"] > MAX_SEEDS:
+            raise ConfigError(f"seeds: found {config['seeds']}, expected {MAX_SEEDS} or less, or a list of seeds")
+        config["seeds"] = list(range(config["seeds"]))
+    if len(set(config["seeds"])) < len(config["seeds"]):
+        raise ConfigError(f"seeds: found {shown(config['seeds'])}, expected each seed once")
+    axes = ("unlabelled", "labelled", "seeds", "encoders", "methods", "evaluate")
+    n_cells = math.prod(len(config[key]) for key in axes)
+    if n_cells > MAX_CELLS:
+        raise ConfigError(
+            f"unlabelled: found {n_cells:,} cells with all fractions and seeds, expected {MAX_CELLS:,} or less"
+        )
+    if config["dataset"] == "folder" and not config["folder"]:
+        raise ConfigError("folder: missing; dataset: folder needs the path of your images here")
+    return config
+
+
+def method_settings(config: Mapping, name: str) -> dict:
+    """How encoders called `name` are made, a method or a variant: `method`, epochs, lr, …, and its `options`.
+
+    `config`: a checked one. The control `random` has none; a shuffled encoder's are those of its method.
+    """
+    name = name.removeprefix(SHUFFLED)
+    if name == "random":
+        return {}
+    given = dict(config["variants"].get(name) or {"method": name, **config[name]})
+    training = {key: given.pop(key) for key in ("method", config["budget"], "lr", "schedule", "wd", "batch_size")}
+    return {**training, "options": given}
+
+
+def evaluation_settings(config: Mapping, stage: str) -> dict:
+    """How `stage` (`finetune`, `linear` or `knn`) is done, from a checked config."""
+    return config[stage] if stage == "finetune" else {"options": config[stage]}
+
+
+def _variant(name: str, given: Mapping, config: Mapping, schema: Mapping) -> dict:
+    """A variant's settings, those that it leaves out as its method has them."""
+    items = schema["properties"]["methods"]["items"]
+    taken = name in (*METHOD_NAMES, PIXELS, RANDOM, SUPERVISED) or str(name).startswith(SHUFFLED)
+    if not _Validator(items).is_valid(name) or taken:
+        raise ConfigError(f"variants: found {shown(name)}, expected {items['x-expected']}, and no method's own name")
+    given = dict(given)
+    method = given.pop("method", None)
+    if method not in METHOD_NAMES:
+        raise ConfigError(f"variants.{name}.method: found {shown(method)}, expected one of {', '.join(METHOD_NAMES)}")
+    own = schema["properties"][method]
+    given = _numbers(given, own)
+    if problems := list(_Validator(own).iter_errors(given)):
+        raise ConfigError(f"variants.{name}.{_explain(best_match(problems), own)}")
+    return {"method": method, **config[method], **given}
+
+
+def _check_size(value: object, key: str = "", depth: int = -1) -> None:
+    """`ConfigError` for what the other checks would never finish: YAML can make lists that hold themselves."""
+    if depth > DEEPEST:
+        raise ConfigError(f"{key}: found lists or maps within each other, expected {DEEPEST} levels or less")
+    if isinstance(value, int) and abs(value) >= LARGEST:
+        raise ConfigError(f"{key or 'config'}: found a number of {value.bit_length()} bits, expected a smaller one")
+    if isinstance(value, Mapping):
+        for name, content in value.items():
+            _check_size(name, key, depth)
+            _check_size(content, f"{key}.{_name(name)}" if key else _name(name), depth + 1)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for content in value:
+            _check_size(content, key, depth + 1)
+
+
+def _name(key: object) -> str:
+    plain = isinstance(key, str) and printable(" ".join(key.split())) == key and 0 < len(key) <= LONGEST
+    return key if plain else shown(key)
+
+
+def _numbers(value, schema: Mapping):
+    """YAML reads 1e-3, and the command line every number, as text: make numbers where numbers belong."""
+    if isinstance(value, dict):
+        inner = schema.get("properties", {})
+        return {key: _numbers(v, inner.get(key, {})) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_numbers(v, schema.get("items", {})) for v in value]
+    if isinstance(value, str | float) and _takes_numbers(schema):
+        try:
+            number = float(value)
+            return int(number) if number.is_integer() and abs(number) < 2**53 else number
+        except ValueError:
+            pass
+    return value
+
+
+def _takes_numbers(schema: Mapping) -> bool:
+    kinds = schema.get("type", [])
+    return bool({"number", "integer"} & {*([kinds] if isinstance(kinds, str) else kinds)}) or any(
+        isinstance(choice, int | float) for choice in schema.get("enum", [])
+    )
+
+
+def _defaults(config: dict, schema: Mapping) -> dict:
+    for key, entry in schema["properties"].items():
+        if "default" in entry and config.get(key) is None:
+            config[key] = copy.deepcopy(entry["default"])
+        if "properties" in entry and isinstance(config.get(key), dict):
+            _defaults(config[key], entry)
+    return config
+
+
+def _explain(problem: ValidationError, schema: Mapping) -> str:
+    key = ".".join(str(part) for part in problem.absolute_path if not isinstance(part, int))
+    found = f"found {shown(problem.instance)}"
+    if problem.validator == "additionalProperties":
+        known = list(problem.schema["properties"])
+        name = next(k for k in problem.instance if k not in known)
+        close = difflib.get_close_matches(str(name), known, n=1)
+        listed = (
+            f"known keys are {', '.join(known)}" if len(str(name)) < 60 else "config/README.md has all that are known"
+        )
+        hint = f"did you mean {close[0]}?" if close else listed
+        return f"{f'{key}.' if key else ''}{_name(name)}: unknown key; {hint}"
+    if problem.validator == "required":
+        name = next(k for k in problem.validator_value if k not in problem.instance)
+        return f"{name}: missing; {_lower(schema['properties'][name]['description'])}"
+    if problem.validator == "minItems":
+        return f"{key}: empty, expected at least one value"
+    if problem.validator == "uniqueItems":
+        return f"{key}: {found}, expected each value once"
+    expected = {
+        "enum": lambda v: "one of " + ", ".join(map(str, v)),
+        "type": lambda v: " or ".join(_KINDS[kind] for kind in ([v] if isinstance(v, str) else v)),
+        "minimum": lambda v: f"{v} or more",
+        "maximum": lambda v: f"{v} or less",
+        "exclusiveMinimum": lambda v: f"more than {v}",
+        "exclusiveMaximum": lambda v: f"less than {v}",
+    }.get(problem.validator, lambda v: f"{problem.validator} {v}")
+    return f"{key}: {found}, expected {problem.schema.get('x-expected') or expected(problem.validator_value)}"
+
+
+def _check_units(config: Mapping, schema: Mapping) -> None:
+    """`ConfigError` for a length in another unit than that of the budget: it would count for nothing."""
+    budget = config.get("budget") or schema["properties"]["budget"]["default"]
+    unit, sections = _OTHER[budget], {name: config.get(name) for name in (*SECTIONS, *METHOD_NAMES)}
+    sections |= {f"variants.{name}": own for name, own in (config.get("variants") or {}).items()}
+    for name, own in sections.items():
+        if isinstance(own, Mapping) and own.get(unit) is not None:
+            instead = f"give {name}.{budget}, leave it out, or say budget: {unit}"
+            raise ConfigError(f"{name}.{unit}: given, but budget is {budget}; {instead}")
+
+
+def _of_other_data(config: Mapping) -> list[str]:
+    """Keys that mean nothing for the study's data set."""
+    if config["dataset"] == "folder":
+        return []
+    strange = ["folder", "image_size", "channels", "on_bad_image"]
+    if config["dataset"] == "stl10":
+        strange.remove("image_size")
+    if config.get("unlabelled_from"):  # may be a folder
+        strange.remove("on_bad_image")
+    return strange
+
+
+def _check_elsewhere(config: Mapping) -> None:
+    if config["dataset"] == "stl10" and config["image_size"] > STL10_SIZE:
+        raise ConfigError(f"image_size: found {config['image_size']}, expected {STL10_SIZE} or less for stl10")
+    if not config["unlabelled_from"]:
+        return
+    if config["unlabelled_from"] == config["dataset"]:
+        raise ConfigError(f"unlabelled_from: found {config['dataset']}, the study's own data set; leave the key out")
+    if config["pool"] == "rest":
+        raise ConfigError("pool: found rest, but with unlabelled_from no labelled image is in the pool; use all")
+
+
+_KINDS = {
+    "array": "a list",
+    "object": "keys and values",
+    "string": "text",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "number": "a number",
+    "null": "nothing",
+}
+
+
+def _lower(text: str) -> str:
+    return text[0].lower() + text[1:].rstrip(".")
+
+
+def _is_number(_, value) -> bool:
+    return not isinstance(value, bool) and (
+        isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    )
+
+
+_Validator = extend(  # JSON Schema lets NaN and infinity pass as numbers; no key of a study can be either
+    Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number)
+)

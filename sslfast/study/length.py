@@ -1,0 +1,81 @@
+"""How long a network is trained: for a number of updates that the labels decide, or for passes over its images."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..errors import ConfigError
+
+__all__ = [
+    "BUDGETS",
+    "ENCODER_UPDATES",
+    "FULL",
+    "HALF",
+    "LENGTHS",
+    "MOMENTS",
+    "PASSES",
+    "Length",
+    "enough_updates",
+    "length_of",
+]
+
+BUDGETS = ("updates", "epochs")  # what the length of training is counted in
+MOMENTS = 40  # validations in a fit of so many updates: curves need no more, and small sets would do little else
+ENCODER_UPDATES = 4000
+# A run is as long as its study says (FULL), or shorter, to see whether that changes a result (docs/design.md): HALF as
+# long, or with as many passes over its unlabelled images as the encoder that sees the most (PASSES).
+FULL, HALF, PASSES = "full", "half", "passes"
+LENGTHS = (FULL, HALF, PASSES)
+
+
+@dataclass(frozen=True)
+class Length:
+    """A fit of `rounds`, each of which ends with a validation (fastai calls them epochs).
+
+    `batches`: updates a round, or None: a round is one pass over the images, as `budget: epochs` has it.
+    `batch_size`: images a batch. `amount`: what was asked for, in the unit of its budget; updates are rounded up, so
+    that rounds have the same number.
+    """
+
+    rounds: int
+    batches: int | None
+    batch_size: int
+    amount: int
+
+    def passes(self, n: int) -> float:
+        """How often the fit sees each of `n` images."""
+        return self.images(n) / n
+
+    def images(self, n: int) -> int:
+        """Training images that the fit sees, of `n` different ones."""
+        if self.batches:
+            return self.rounds * self.batches * self.batch_size
+        # a last batch of one image, which BatchNorm cannot normalise, is left out
+        return self.rounds * (n - (n > self.batch_size and n % self.batch_size == 1))
+
+
+def enough_updates(n_labelled: int) -> int:
+    """Updates after which twice as many mostly gave arms over `original` under two points (benchmarks/README.md)."""
+    return max(2000, 1000 * round(2 * (n_labelled / 900) ** (2 / 3)))
+
+
+def length_of(stage: str, settings: Mapping, budget: str, n: int, batch_size: int) -> Length:
+    """How long `stage` trains on `n` images: its `epochs` with `budget` epochs, else its `updates`; one round at least.
+
+    `settings`: also `share`, of that length, for a shorter run. `updates: auto` is what `enough_updates` says, and for
+    encoders `ENCODER_UPDATES`, whatever the number of images: so more images are not more training. `2x` is twice that.
+    Raises `ConfigError` for another budget.
+    """
+    if budget not in BUDGETS:
+        raise ConfigError(f"budget: found {budget!r}, expected {' or '.join(BUDGETS)}")
+    share = settings.get("share", 1)
+    if budget == "epochs":
+        epochs = max(1, math.floor(settings["epochs"] * share))
+        return Length(epochs, None, batch_size, epochs)
+    updates = settings["updates"]
+    if isinstance(updates, str):
+        times = 1 if updates == "auto" else float(updates.removesuffix("x"))
+        updates = times * (ENCODER_UPDATES if stage == "pretrain" else enough_updates(n))
+    updates = max(1, round(updates * share))
+    batches = math.ceil(updates / MOMENTS)
+    return Length(math.ceil(updates / batches), batches, min(batch_size, n), updates)

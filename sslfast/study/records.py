@@ -1,0 +1,245 @@
+"""The run record: the one file that a training job leaves, and all that the analysis may use."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import get_origin
+
+import numpy as np
+
+from ..errors import ConfigError, RecordError, printable, shown
+from ..files import replacing
+from .fractions import canonical
+from .length import FULL, LENGTHS
+
+__all__ = [
+    "FEATURES",
+    "SCHEMA_VERSION",
+    "RunRecord",
+    "Spec",
+    "read_record",
+    "write_arrays",
+    "write_predictions",
+    "write_record",
+]
+
+SCHEMA_VERSION = 4
+FEATURES = "features"  # among the arrays beside an encoder's record: the features of some validation images
+STAGES = ("pretrain", "classify", "finetune", "linear", "knn", "supervised", "pixels")
+STATUSES = ("ok", "diverged", "collapsed", "failed")
+PHASES = ("data", "pretrain", "classify", "evaluate")
+TEST = {"accuracy", "macro_f1", "f1_by_class", "confusion", "classes", "mistakes"}
+MISTAKE = {"image", "true", "predicted", "confidence"}
+_FIT = ("train_loss", "valid_loss", "accuracy", "macro_f1")
+HISTORY = {  # what a row of the history holds, by stage, beside epoch, updates, images and seconds
+    "pretrain": ("train_loss", "valid_loss"),  # and what its method records
+    "classify": _FIT,
+    "finetune": _FIT,
+    "supervised": _FIT,
+}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Which box of the grid a run is. Fractions are canonical text; counts say how many images they were.
+
+    `l` is None for an encoder that serves every labelled fraction; `u` is None for the baseline.
+    `fingerprint` is that of the images (`ImageData`); with `valid_fraction` and seed it decides the split.
+    `length`: `full`, as long as its study trains, or another of `sslfast.study.length.LENGTHS`.
+    """
+
+    study: str
+    dataset: str
+    fingerprint: str
+    valid_fraction: float
+    method: str
+    encoder: str
+    u: str | None
+    n_unlabelled: int
+    l: str | None  # noqa: E741 - the design's word
+    n_labelled: int
+    pool: str
+    seed: int
+    length: str = FULL
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What one training job did.
+
+    `history`: a dict an epoch, or a validation of a fit counted in updates (see `HISTORY`); `updates`, `images` and
+    `seconds` are cumulative, validation included. `test`:
+    accuracy, macro_f1, f1_by_class, confusion (rows true, columns predicted), classes, and the
+    `mistakes` made with most confidence (row among the test images, true and predicted class,
+    highest class score); None for encoders and for runs that are not `ok`. `seconds`: wall-clock by
+    phase. `settings`: what the training depended on beside the spec, for a classifier also its
+    encoder's (`pretrain`). `notes`: counts of what was rounded up or skipped, and what an evaluation chose.
+    `features`: measures of the encoder's features of the validation images, by name.
+    """
+
+    stage: str
+    spec: Spec
+    status: str
+    reason: str | None
+    history: list[dict]
+    test: dict | None
+    seconds: dict[str, float]
+    settings: dict
+    device: str
+    threads: int
+    precision: str
+    versions: dict[str, str]
+    code_version: str
+    notes: dict = field(default_factory=dict)
+    features: dict[str, float] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def name(self) -> str:
+        """What the run is called in a study: `supervised/conv-l0.1-s0`, `classify/autoencoder-conv-u0.2-l0.1-s0`."""
+        s = self.spec
+        who = "" if self.stage == "pixels" else s.encoder if s.u is None else f"{s.method}-{s.encoder}-u{s.u}"
+        length = None if s.length == FULL else s.length
+        return f"{self.stage}/{'-'.join(filter(None, (who, s.l and f'l{s.l}', f's{s.seed}', length)))}"
+
+    def check(self, where: str | Path = "record") -> "RunRecord":
+        """This record; `RecordError` naming `where` and the first thing in it that cannot be."""
+
+        def require(good: bool, what: str) -> None:
+            if not good:
+                raise RecordError(f"{where}: {what}; delete the file and run again")
+
+        for part in (self, self.spec):
+            for entry in fields(part):
+                value = getattr(part, entry.name)
+                good = _fits(value, entry.type) and (entry.name == "reason" or _is_plain(value))
+                require(good, f"{entry.name} is {shown(value)}")
+        require(self.schema_version == SCHEMA_VERSION, f"schema_version {self.schema_version}, not {SCHEMA_VERSION}")
+        require(self.stage in STAGES, f"stage {self.stage!r} is none of {', '.join(STAGES)}")
+        require(self.status in STATUSES, f"status {self.status!r} is none of {', '.join(STATUSES)}")
+        require((self.status == "ok") == (self.reason is None), f"status {self.status} with reason {self.reason!r}")
+        require(self.spec.length in LENGTHS, f"length {self.spec.length!r} is none of {', '.join(LENGTHS)}")
+        for name in ("u", "l"):
+            value = getattr(self.spec, name)
+            require(value is None or _is_canonical(value), f"{name} {value!r} is no canonical fraction")
+        require(
+            isinstance(self.seconds, dict) and set(self.seconds) == set(PHASES), f"seconds not for {sorted(PHASES)}"
+        )
+        require(all(0 <= s < math.inf for s in self.seconds.values()), "a negative number of seconds")
+        versions = [*self.versions, *self.versions.values(), self.settings.get("budget", "")]
+        require(all(isinstance(v, str) and _is_plain(v) for v in versions), "versions or budget that are no text")
+        require(all(_fits(self.notes.get(note, 0), int) for note in _COUNTS), f"{_COUNTS} that are no counts")
+        wanted = {"epoch", "updates", "images", "seconds", *HISTORY.get(self.stage, ())}
+        more = set(self.history[0]) - wanted if self.history and self.stage == "pretrain" else set()
+        for number, row in enumerate(self.history, 1):
+            require(set(row) == wanted | more, f"history row {number} has {sorted(row)}, not {sorted(wanted | more)}")
+            require(all(_is_measure(name, row[name]) for name in more), f"history row {number} holds no numbers")
+            require(row["epoch"] == number, f"history row {number} is of epoch {row['epoch']}")
+            before = self.history[number - 2] if number > 1 else {"seconds": 0, "updates": 0}
+            require(before["seconds"] <= row["seconds"] < math.inf, f"time runs backwards in epoch {number}")
+            more_updates = _fits(row["updates"], int) and before["updates"] <= row["updates"]
+            require(more_updates, f"updates run backwards in epoch {number}")
+            for name in ("accuracy", "macro_f1"):
+                require(row.get(name) is None or 0 <= row[name] <= 1, f"{name} {row.get(name)} in epoch {number}")
+        tested = self.status == "ok" and self.stage != "pretrain"
+        require(
+            (self.test is not None) == tested, "test results missing" if tested else "test results of no tested run"
+        )
+        require(bool(self.history) == (self.stage in HISTORY) or not tested, "no history, or one where nothing trains")
+        require(all(_is_measure(*entry) for entry in self.features.items()), "features that are no numbers")
+        if self.test is not None:
+            _check_test(self.test, require)
+        return self
+
+
+def write_record(record: RunRecord, path: str | Path) -> None:
+    """Check `record` and write it as JSON, whole or not at all. Losses that are not finite become null."""
+    record.check(path)
+    with replacing(path) as scratch:
+        scratch.write_text(json.dumps(_finite(asdict(record)), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_record(path: str | Path) -> RunRecord:
+    """The record at `path`; `RecordError` if it is missing, damaged, of another version, or of another run.
+
+    In a folder called after a stage, as a study has them, a file is called after its run (`RunRecord.name`).
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if (version := content["schema_version"]) != SCHEMA_VERSION:  # first: its entries may be others, too
+            raise RecordError(f"{path}: schema_version {version}, not {SCHEMA_VERSION}; delete the file and run again")
+        unknown = set(content) ^ {f.name for f in fields(RunRecord)}
+        if unknown:
+            raise ValueError(f"unknown or missing entry {sorted(unknown)[0]}")
+        record = RunRecord(**{**content, "spec": Spec(**content["spec"])}).check(path)
+        if path.parent.name in STAGES and record.name != f"{path.parent.name}/{path.stem}":
+            raise RecordError(f"{path}: holds {record.name}, so it was copied or renamed; delete it and run again")
+        return record
+    except RecordError:
+        raise
+    # what is no record can fail in many ways: the last two are lists a thousand deep and numbers too large for a float
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, ArithmeticError) as error:
+        raise RecordError(f"{path}: not a readable run record ({error}); delete the file and run again") from None
+
+
+def _check_test(test: dict, require: Callable[[bool, str], None]) -> None:
+    require(set(test) == TEST, f"test results with {sorted(test)}, not {sorted(TEST)}")
+    confusion, n_classes = test["confusion"], len(test["classes"])
+    require([len(row) for row in confusion] == [n_classes] * n_classes, "a confusion matrix of another size")
+    require(all(isinstance(n, int) and n >= 0 for row in confusion for n in row), "a confusion matrix of no counts")
+    require(len(test["f1_by_class"]) == n_classes, "per-class F1 for another number of classes")
+    require(all(0 <= score <= 1 for score in (test["macro_f1"], *test["f1_by_class"])), "an F1 outside 0 to 1")
+    hits, total = sum(confusion[i][i] for i in range(n_classes)), sum(map(sum, confusion))
+    good = total > 0 and math.isclose(hits / total, test["accuracy"], abs_tol=1e-6)
+    require(good, "an accuracy that is not its confusion matrix's")
+    mistakes = test["mistakes"]
+    require(all(set(m) == MISTAKE and m["true"] != m["predicted"] for m in mistakes), "a mistake that is none")
+    possible = all(0 <= m[k] < n for m in mistakes for k, n in (("image", total), ("predicted", n_classes)))
+    require(possible and len(mistakes) <= total - hits, "mistakes that were not made")
+
+
+_COUNTS = ("classes_rounded_up", "images_skipped")
+
+
+def _fits(value: object, kind: type) -> bool:
+    """Whether `value` is of the type `kind`, as a dataclass names it; what a list or dict holds is not looked at."""
+    return isinstance(value, get_origin(kind) if get_origin(kind) in (dict, list) else kind) and value is not True
+
+
+def _is_measure(name: object, value: object) -> bool:
+    """Whether `name` and `value` are those of a measure: a Python name, and a number or nothing."""
+    return isinstance(name, str) and name.isidentifier() and (value is None or _fits(value, int) or _fits(value, float))
+
+
+def _is_plain(value: object) -> bool:
+    return not isinstance(value, str) or printable(value) == value
+
+
+def _is_canonical(value: object) -> bool:
+    try:
+        return canonical(value) == value
+    except ConfigError:
+        return False
+
+
+def write_predictions(predictions: np.ndarray | None, path: str | Path) -> None:
+    """Store the predicted class of every test image, `[N]` uint8 or uint16; an empty array for a run without."""
+    with replacing(path) as scratch:
+        np.save(scratch, np.empty(0, dtype=np.uint8) if predictions is None else predictions)
+
+
+def write_arrays(arrays: Mapping[str, np.ndarray], path: str | Path) -> None:
+    """Store `arrays` by name as .npz, whole or not at all."""
+    with replacing(path) as scratch:
+        np.savez(scratch, **arrays)
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

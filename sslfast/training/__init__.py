@@ -1,0 +1,1 @@
+"""What makes a fit: the Learner, its callbacks, metrics, precision, checkpoints."""

@@ -1,0 +1,148 @@
+"""A frozen encoder need not see the same images every epoch: its output can be computed once and kept.
+
+It depends on the view of an image (flips, noise), not on the epoch. So the features of a few augmented
+views of each image are computed at the start of a fit, and every epoch draws one of them at random.
+"""
+
+import math
+import os
+import tempfile
+
+import numpy as np
+import torch
+from fastai.callback.core import Callback
+from torch import Tensor
+
+from ..data.loaders import BatchDL
+from ..errors import ConfigError
+from ..models import Features
+from ..seeds import derive_seed
+
+__all__ = ["AUTO_VIEWS", "CachedViews", "resolve_views"]
+
+AUTO_VIEWS = 8  # fewer scored lower, benchmarks/same_scores.py
+_IN_MEMORY = 2**28  # bytes of features from which on they go to a temporary file
+_AT_MOST = 2**32  # bytes of features from which on `auto` sees fresh images
+
+
+def resolve_views(views: str | int, n_images: int, shape: tuple[int, int, int], precision: str) -> str | int:
+    """`fresh` or a number of views: what `views` means for features of `shape` (C, h, w) of `n_images` images.
+
+    `auto` is 8, unless their features would take more than 4 GB. Raises `ConfigError` for anything
+    but `auto`, `fresh` or a number from 1.
+    """
+    if views == "auto":
+        return AUTO_VIEWS if AUTO_VIEWS * n_images * _bytes(shape, precision) <= _AT_MOST else "fresh"
+    if views == "fresh" or (isinstance(views, int) and not isinstance(views, bool) and views >= 1):
+        return views
+    raise ConfigError(f"views: found {views!r}, expected auto, fresh or a number of views from 1")
+
+
+class CachedViews(Callback):
+    """While the encoder of a `Classifier` is frozen, trains its head on features of a few views of each image.
+
+    Validation images have one view. Needs the DataLoaders of `image_dls`. What is computed goes with the
+    fit; predictions, fits of the unfrozen encoder, and fits that see each image no more often than there are
+    views, for which it would save nothing, see images as ever.
+    """
+
+    order = 70  # after the callbacks that keep time, so that computing features counts
+
+    def __init__(self, views: int = AUTO_VIEWS):
+        self.views = views
+
+    def before_fit(self):
+        self.train_features = self.valid_features = None
+
+    def before_train(self):
+        train = self.dls.train
+        passes = self.n_epoch * (train.n_batches * train.bs / train.n if train.n_batches else 1)
+        if self.model.frozen and passes > self.views:
+            self.train_features = self.train_features or self._features(self.dls.train, self.views)
+            self.learn.dl = self.train_features
+
+    def before_validate(self):
+        if self.train_features is not None and self.dl is self.dls.valid:
+            self.valid_features = self.valid_features or self._features(self.dls.valid, 1)
+            self.learn.dl = self.valid_features
+
+    def before_batch(self):
+        if isinstance(self.learn.dl, FeatureDL):  # fastai takes types off the batch before
+            self.learn.xb = (self.learn.xb[0].as_subclass(Features),)
+
+    def after_train(self):
+        if self.train_features is not None:
+            self.dls.train.epoch = self.train_features.epoch
+
+    def after_fit(self):
+        self.train_features = self.valid_features = None
+
+    def _features(self, images: BatchDL, views: int) -> "FeatureDL":
+        n, store, at = len(images.dataset), None, 0
+        for view in range(views):
+            # views are numbered below 0, where no epoch of the images is
+            for x, _ in images.batches(torch.arange(n), epoch=-1 - view):
+                features = self.model.features(x.as_subclass(Tensor)).permute(0, 2, 3, 1)
+                if store is None:
+                    store = _empty((views * n, *features.shape[1:]), features.dtype, features.device)
+                store[at : at + len(features)] = features
+                at += len(features)
+        return FeatureDL(FeatureRows(store, images.dataset.labels_of_rows()), images)
+
+
+class FeatureRows:
+    """Features `[views · N, h, w, C]`, view by view, of N images with labels `y` `[N]`, as a fastai data set."""
+
+    def __init__(self, features: Tensor, y: Tensor):
+        self.features, self.y = features, y.to(features.device)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def views(self) -> int:
+        return len(self.features) // len(self.y)
+
+    @property
+    def device(self) -> torch.device:
+        return self.y.device
+
+    def on(self, device: torch.device) -> "FeatureRows":
+        """These: features lie where they were computed."""
+        return self
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Feature maps `[B, C, h, w]` (stored channels-last) and labels of `rows`; view v has v·N to v·N + N − 1."""
+        return self.features.index_select(0, rows).permute(0, 3, 1, 2), self.y[rows % len(self)]
+
+
+class FeatureDL(BatchDL):
+    """Stands for `images` during a fit: the same order of the same images, each in a view drawn anew every epoch."""
+
+    def __init__(self, rows: FeatureRows, images: BatchDL):
+        super().__init__(
+            rows, bs=images.bs, shuffle=images.shuffle, seed=images.seed, n_batches=images.n_batches,
+            epoch=images.epoch, device=images.device, indexed=True,
+        )  # fmt: skip
+
+    def get_idxs(self) -> Tensor:
+        images = super().get_idxs()
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "views", self.epoch))
+        return images + self.n * torch.randint(self.dataset.views, images.shape, generator=generator)
+
+
+def _bytes(shape: tuple[int, ...], precision: str) -> int:
+    return math.prod(shape) * (2 if precision == "bfloat16" else 4)
+
+
+def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """An array to fill. Large ones for the CPU lie in a file without a name, which goes with the process:
+    under pressure the system may put those away, so that several jobs do not fill the memory."""
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if device.type != "cpu" or n_bytes <= _IN_MEMORY:
+        return torch.empty(shape, dtype=dtype, device=device)
+    with tempfile.TemporaryFile(prefix="sslfast-") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, n_bytes)  # a full disk is an error here, a crash later
+        array = np.memmap(file, np.uint8, "w+", shape=(n_bytes,))
+    return torch.from_numpy(array).view(dtype).view(shape)

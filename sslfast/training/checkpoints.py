@@ -1,0 +1,223 @@
+"""A fit that can be killed at any time: the same call, made again, goes on from the last whole epoch."""
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import fastai
+import numpy as np
+import torch
+from fastai.callback.core import Callback, CancelEpochException
+from fastai.optimizer import Optimizer
+from torch import Tensor
+
+from ..data.loaders import BatchDL
+from ..errors import ConfigError, RecordError
+from ..study.version import code_version
+from .callbacks import EpochWatcher, History
+from .states import read_state, write_state
+
+__all__ = ["Checkpoint"]
+
+
+class Checkpoint(Callback):
+    """Saves a fit after every epoch in `file`, and lets the same fit of a new learner go on from there.
+
+    What comes out is what would have come out of a fit without a break, bit for bit on a CPU: model,
+    optimiser, random generators, order of batches, smoothed loss, and the rows and the clock of every
+    `EpochWatcher` go on; schedules follow from the epoch. Callbacks of your own begin anew.
+
+    `about`, with what is always looked at (epochs, device, threads, versions), says which fit it is, in
+    text and numbers. A file of another fit, or a damaged one, is removed with a line that says why, and
+    training begins anew. The last epoch is not saved, and the file is removed when the fit ends, unless
+    `keep`. `seconds` is the time that the epochs before a break took.
+
+    Example: `learn.fit_one_cycle(10, cbs=Checkpoint("autoencoder.safetensors", seed=0))`.
+    Raises `ConfigError` for optimisers that are not fastai's.
+    """
+
+    order = -1000  # before all others, so that they hear nothing of epochs that were done already
+
+    def __init__(self, file: str | Path, keep: bool = False, **about: object):
+        self.file, self.keep, self.about = Path(file), keep, about
+
+    def before_fit(self):
+        self.done, self.silenced = None, []  # epochs that need no training; known once training begins
+        self.seconds = 0.0
+        if not any(isinstance(cb, History) for cb in self.learn.cbs):
+            self.learn.add_cb(History())
+
+    def before_epoch(self):
+        self._silence([])
+        if self.done is not None and self.epoch > self.done:  # the epoch before was trained, and all have seen it
+            self._save()
+
+    def before_train(self):
+        if hasattr(self.learn, "lr_finder"):
+            return
+        if self.done is None:
+            self.done = self._restore()
+        if self.epoch < self.done:
+            self._silence([cb for cb in self.learn.cbs if cb is not self and cb.run])
+            raise CancelEpochException
+
+    def after_fit(self):
+        if self.done is not None and not self.keep:
+            self.file.unlink(missing_ok=True)
+
+    def _silence(self, callbacks: list[Callback]) -> None:
+        for cb in self.silenced:
+            cb.run = True
+        for cb in callbacks:
+            cb.run = False
+        self.silenced = callbacks
+
+    def _save(self) -> None:
+        try:
+            write_state(self.file, self._about_now(), {"done": self.epoch, **_state_of(self.learn)})
+        except OSError as error:  # a full disk, say: the fit is worth more than its checkpoint
+            print(f"{self.file}: not saved after epoch {self.epoch} ({error}); training goes on", flush=True)
+
+    def _restore(self) -> int:
+        """Bring the learner to where the file stands: how many epochs that is."""
+        if not isinstance(self.learn.opt, Optimizer):
+            raise ConfigError(
+                f"opt_func: found {type(self.learn.opt).__name__}, expected an optimiser of fastai's for Checkpoint"
+            )
+        if not self.file.exists():
+            return 0
+        try:
+            about, state = read_state(self.file)
+            if why := _difference(about, self._about_now()) or _misfit(self.learn, state):
+                raise RecordError(f"{self.file}: of another fit ({why})")
+        except RecordError as error:
+            print(f"{error}; it is removed and training begins anew", flush=True)
+            self.file.unlink(missing_ok=True)
+            return 0
+        _bring_to(self.learn, state)
+        self.seconds = state["rows"][-1]["seconds"]
+        print(f"goes on after epoch {state['done']} of {self.n_epoch}, saved in {self.file}", flush=True)
+        return state["done"]
+
+    def _about_now(self) -> dict:
+        fit = {
+            "epochs": self.n_epoch,
+            "device": _device(self.learn).type,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "fastai": fastai.__version__,
+            "code_version": code_version(),
+        }
+        return json.loads(json.dumps({**fit, **self.about}, default=str))
+
+
+def _state_of(learn) -> dict:
+    """All that the next epochs depend on."""
+    smooth = learn.recorder.smooth_loss
+    return {
+        "model": learn.model.state_dict(),
+        "optimiser": [dict(learn.opt.state[p]) for p in _parameters(learn)],
+        "hypers": [dict(group) for group in learn.opt.hypers],
+        "generators": _generators(_device(learn)),
+        "loaders": [dl.epoch if isinstance(dl, BatchDL) else _as_tensor(dl.rng.getstate()) for dl in learn.dls.loaders],
+        "smooth_loss": {"value": smooth.val, "count": smooth.count},
+        "batches": learn.train_iter,
+        "rows": next(cb for cb in learn.cbs if isinstance(cb, History)).rows,
+    }
+
+
+def _bring_to(learn, state: Mapping) -> None:
+    learn.model.load_state_dict(state["model"])
+    for p, stored in zip(_parameters(learn), state["optimiser"], strict=True):
+        learn.opt.state[p] = {name: _like(p, value) for name, value in stored.items()}
+    for group, stored in zip(learn.opt.hypers, state["hypers"], strict=True):
+        group.update(stored)
+    _set_generators(_device(learn), state["generators"])
+    for dl, stored in zip(learn.dls.loaders, state["loaders"], strict=True):
+        if isinstance(dl, BatchDL):
+            dl.epoch = stored
+        else:
+            dl.rng.setstate(_as_tuples(stored))
+    smooth = learn.recorder.smooth_loss
+    smooth.val, smooth.count = state["smooth_loss"]["value"], state["smooth_loss"]["count"]
+    learn.train_iter = state["batches"]
+    for watcher in learn.cbs:
+        if isinstance(watcher, EpochWatcher):
+            watcher.go_on_after(state["rows"])
+
+
+def _difference(found: Mapping, wanted: Mapping) -> str | None:
+    for name in sorted(found.keys() | wanted.keys()):
+        if found.get(name) != wanted.get(name):
+            return f"{name} was {found.get(name)!r}, is {wanted.get(name)!r}"
+    return None
+
+
+def _misfit(learn, state: Mapping) -> str | None:
+    """What of `state` does not fit the learner, looked for before anything of the learner is touched."""
+    own, stored = learn.model.state_dict(), state["model"]
+    for name in sorted(own.keys() | stored.keys()):
+        if _kind(own.get(name)) != _kind(stored.get(name)):
+            return f"{name} of the model was {_kind(stored.get(name))}, is {_kind(own.get(name))}"
+    if len(state["optimiser"]) != len(list(_parameters(learn))) or len(state["hypers"]) != len(learn.opt.hypers):
+        return "other groups of parameters"
+    if len(state["loaders"]) != len(learn.dls.loaders):
+        return "another number of DataLoaders"
+    return None
+
+
+def _kind(tensor: Tensor | None) -> str:
+    return "nothing" if tensor is None else f"{tensor.dtype} {list(tensor.shape)}"
+
+
+def _device(learn) -> torch.device:
+    return torch.device(learn.dls.device or "cpu")
+
+
+def _parameters(learn) -> Iterator[Tensor]:
+    return (p for group in learn.opt.param_lists for p in group)
+
+
+def _like(p: Tensor, value):
+    """A stored tensor of the shape of `p` in the layout of `p`, as the optimiser made it; all on its device."""
+    if not isinstance(value, Tensor):
+        return value
+    return torch.empty_like(p, dtype=value.dtype).copy_(value) if value.shape == p.shape else value.to(p.device)
+
+
+def _generators(device: torch.device) -> dict:
+    """The global generators: Python's, numpy's, torch's for the CPU and for `device`."""
+    kind, keys, *rest = np.random.get_state()
+    states = {
+        "python": _as_tensor(random.getstate()),
+        "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), *rest],
+        "torch": torch.get_rng_state(),
+    }
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    if device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def _set_generators(device: torch.device, states: Mapping) -> None:
+    random.setstate(_as_tuples(states["python"]))
+    kind, keys, *rest = states["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(states["torch"])
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+    if "mps" in states:
+        torch.mps.set_rng_state(states["mps"])
+
+
+def _as_tensor(state: tuple) -> list:
+    """A state of Python's `random`, its 625 numbers as a tensor, which is stored much faster."""
+    version, numbers, gauss = state
+    return [version, torch.tensor(numbers), gauss]
+
+
+def _as_tuples(state: list) -> tuple:
+    version, numbers, gauss = state
+    return version, tuple(numbers.tolist()), gauss

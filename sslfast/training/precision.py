@@ -1,0 +1,32 @@
+"""In which number format networks run: float32, or bfloat16 where the processor multiplies it faster."""
+
+import torch
+
+from ..errors import ConfigError
+
+__all__ = ["PRECISIONS", "resolve_precision"]
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def resolve_precision(precision: str, device: str | torch.device) -> str:
+    """`float32` or `bfloat16`: what `precision` means on `device`.
+
+    `auto` takes bfloat16 where the processor has instructions for it (on x86 CPUs AMX or AVX512-BF16, on
+    NVIDIA GPUs from Ampere on). That torch accepts bfloat16 says nothing: elsewhere it emulates it, slowly.
+    `benchmarks/limits.py` with `--precision` measures what it gains.
+    """
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision: found {precision!r}, expected one of {', '.join(PRECISIONS)}")
+    if precision != "auto":
+        return precision
+    return "bfloat16" if _multiplies_bfloat16(torch.device(device)) else "float32"
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.version.hip is None and torch.cuda.get_device_capability(device)[0] >= 8
+    if device.type == "cpu":
+        tests = (getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
+        return torch.backends.mkldnn.is_available() and any(test() for test in tests if test)
+    return False

@@ -1,0 +1,95 @@
+"""Large studies: their conclusions are true, their figures show what a person can read, and their tables hold all."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from recorded import marked, write_study
+
+from sslfast.analysis.image_summary import read_summary
+from sslfast.analysis.one_study import check_one_study
+from sslfast.analysis.results import analyse
+from sslfast.analysis.tables import collect, collect_pretraining, write_tables
+from sslfast.report import write_report
+from sslfast.report.examples import read_examples
+from sslfast.report.large import FEW, few
+from sslfast.report.page import settings_of
+from sslfast.report.parts import behind, draw
+
+GRID = {"labelled": [n / 10 for n in range(1, 11)], "unlabelled": [0, *(n / 20 for n in range(1, 21))], "seeds": 3}
+SHOWN = " Shown are 6 of 10 labelled and 16 of 20 unlabelled fractions; the tables hold all."
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A grid of recorded cells: (config, folder, cells, history)."""
+    folder = tmp_path_factory.mktemp("study") / "made-up"
+    config, records, pretrained = write_study({**GRID, "encoders": ["conv"]}, folder)
+    cells, history = collect(records)
+    assert len(cells) == 10 * (21 + 1) * 3
+    check_one_study(cells, read_summary(folder / "images.json"), config, folder)
+    assert len(collect_pretraining(pretrained)) == 2 * 21 * 3
+    return config, folder, cells, history
+
+
+@pytest.fixture(scope="module")
+def results(study):
+    config, _, cells, history = study
+    return analyse(cells, history, settings_of(config))
+
+
+def check_truth(tables, config):
+    found = marked(tables, config)
+    assert {kind: wrong for kind, (_, wrong) in found.items() if kind != "worth in labels"} == {
+        "verdicts": [],
+        "plateaus": [],
+    }
+    n, wrong = found["worth in labels"]
+    assert n > 100
+    assert len(wrong) < 0.1 * n
+    assert found["verdicts"][0] > 5
+
+
+def test_conclusions_from_recorded_cells_are_those_that_are_true(study, results, tmp_path):
+    write_tables(results.tables, [tmp_path], kinds=["csv"])
+    check_truth(tmp_path, study[0])
+
+
+def test_figures_of_a_large_grid_show_some_of_its_fractions_and_say_so(results):
+    smaller, sentence = few(results)
+    assert sentence == SHOWN
+    assert sorted(smaller.cells.l.unique()) == [0.1, 0.3, 0.5, 0.6, 0.8, 1]
+    us = sorted(smaller.cells.u.dropna().unique())
+    assert (us[0], us[1], us[-1], len(us)) == (0, 0.05, 1, 17)
+    numbers = behind(results, None)
+    for name in set(FEW) - {"data_needed", "against_controls"}:
+        assert sorted(numbers[name].l.unique()) == [0.1, 0.3, 0.5, 0.6, 0.8, 1], name
+    needed = numbers["data_needed"]
+    assert set(needed.value[needed.given == "l"]) <= {0.1, 0.3, 0.5, 0.6, 0.8, 1}
+    for name in ("score_map", "self_supervised_against_supervised"):
+        assert numbers[name].l.nunique() == 10
+    assert smaller.tables["scores"].merge(results.tables["scores"]).shape == smaller.tables["scores"].shape
+
+
+def test_several_methods_share_the_lines(results):
+    learned = results.cells[results.cells.u > 0]
+    methods = pd.concat([learned.assign(method=f"way{n}") for n in range(4)])
+    assert few(replace(results, cells=methods))[1].startswith(" Shown are 6 of 10 labelled and 4 of 20 unlabelled")
+
+
+def test_a_small_grid_is_shown_whole(study, results):
+    config, _, cells, history = study
+    small = cells[cells.l.isin([0.1, 0.5, 1]) & (cells.u.isin([0, 0.5, 1]) | cells.u.isna())]
+    made = analyse(small, history.merge(small[["method", "u", "l", "seed"]]), settings_of(config))
+    assert few(made) == (made, "")
+
+
+@pytest.mark.long
+def test_the_report_of_a_large_grid_is_whole(study, tmp_path):
+    config, folder, cells, history = study
+    images, examples = read_summary(folder / "images.json"), read_examples(folder / "examples.npz")
+    write_report(cells, history, config, tmp_path, images, examples)
+    check_truth(tmp_path / "tables", config)
+    assert (tmp_path / "report.html").read_text().count(SHOWN.strip()) == len(FEW)
+    drawn = draw(analyse(cells, history, settings_of(config)), None)
+    assert len(drawn["time_to_threshold"].axes) == 2 * 6

@@ -11,7 +11,7 @@ from torch import nn
 from .data.loaders import BatchDL
 from .errors import ConfigError, DataError
 from .methods.autoencoder import autoencoder_learner
-from .models import Classifier, as_encoder, create_head, feature_shape, image_shape, initialised_with
+from .models import DROPOUT, Classifier, as_encoder, create_head, feature_shape, image_shape, initialised_with
 from .training.cached_views import CachedViews, resolve_views
 from .training.callbacks import FrozenEncoderGuard
 from .training.lean import LeanLearner
@@ -26,7 +26,7 @@ def classifier_learner(
     dls,
     encoder="original",
     head: nn.Module | None = None,
-    dropout: float = 0.4,
+    dropout: float = DROPOUT,
     seed: int | None = None,
     loss_func=None,
     metrics=None,
@@ -69,7 +69,7 @@ def supervised_learner(
     dls,
     encoder="original",
     head: nn.Module | None = None,
-    dropout: float = 0.4,
+    dropout: float = DROPOUT,
     seed: int | None = None,
     loss_func=None,
     metrics=None,
@@ -86,7 +86,7 @@ def finetune_learner(
     dls,
     encoder,
     head: nn.Module | None = None,
-    dropout: float = 0.4,
+    dropout: float = DROPOUT,
     seed: int | None = None,
     loss_func=None,
     metrics=None,

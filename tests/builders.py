@@ -112,7 +112,7 @@ def settings_of(stage: str, epochs: int = 3, budget: str = "epochs") -> dict:
         "lr": 0.001,
         "wd": 0,
         "schedule": "constant",
-        "dropout": 0.4,
+        "dropout": 0.35,
     }
     made = {"pretrain": {**shared, **fit, budget: 2, "method": "autoencoder", "options": OPTIONS}, "views": 8}
     made = made if stage == "classify" else {"method": "autoencoder", "options": OPTIONS} if stage == "pretrain" else {}

@@ -5,10 +5,11 @@ from .build import as_encoder, image_shape, initialised_with
 from .decoders import create_decoder
 from .encoders import ENCODERS, create_encoder
 from .files import load_encoder, read_spec, save_encoder
-from .heads import AutoEncoder, Classifier, Features, create_head
+from .heads import DROPOUT, AutoEncoder, Classifier, Features, create_head
 from .resnet import ResNet18
 
 __all__ = [
+    "DROPOUT",
     "ENCODERS",
     "AutoEncoder",
     "Classifier",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 
 import torch
 
+from ..models import DROPOUT
 from ..runtime.device import resolve_device
 
 __all__ = ["FitSettings", "RunSettings", "run_settings", "settings_of"]
@@ -31,7 +32,7 @@ class FitSettings:
     batch_size: int | None = None
     method: str | None = None
     options: Mapping = field(default_factory=dict)
-    dropout: float = 0.4
+    dropout: float = DROPOUT
     views: str | int = "auto"
     pretrain: Mapping | None = None
 

@@ -37,7 +37,7 @@ def test_what_is_left_out_is_filled_in():
     assert config["seeds"] == [0, 1, 2]
     assert (config["budget"], config["check_length"]) == ("updates", True)
     assert config["pretrain"] == {"updates": "auto", "lr": 0.003, "schedule": "one_cycle", "wd": 0}
-    assert config["supervised"] == {"updates": "auto", "lr": 0.003, "schedule": "one_cycle", "wd": 0.1, "dropout": 0.4}
+    assert config["supervised"] == {"updates": "auto", "lr": 0.003, "schedule": "one_cycle", "wd": 0.1, "dropout": 0.35}
     assert config["threshold"] == {"metric": "macro_f1", "value": 0.4}
     assert config["accuracy_targets"] is None
 

@@ -15,6 +15,7 @@ import traceback
 import pandas  # noqa: F401 - for Snakemake
 import snakemake.cli
 
+import sslfast.cluster.needs  # noqa: F401 - for the Snakefile
 from sslfast.study.version import code_version, reading_version, report_version
 
 

@@ -6,7 +6,7 @@
     python benchmarks/lengths.py --report
 
 `updates`: baseline and head (over a frozen autoencoder of all images), one cycle of more and more updates, with few and
-many labels. `settings`: both with 24 combinations of rate, weight decay, schedule and dropout; `closer`: with six that
+many labels. `settings`: both with 24 combinations of rate, weight decay, schedule and dropout; `closer`: with eight that
 are around the best of these, for longer. `pretrain`: heads over autoencoders that were trained for more and more
 updates.
 
@@ -75,7 +75,7 @@ def plan(part: str, data: str, seeds: list[int]):
                 for arm in ("supervised", "frozen"):
                     runs.append({"encoder": "original", "l": label, "seed": seed, "arm": arm, "updates": n, **given})
         elif part == "closer":
-            grid = itertools.product((0.0, 0.1), (0.2, 0.3, 0.4), CLOSER_UPDATES[data].items())
+            grid = itertools.product((0.0, 0.1), (0.2, 0.3, 0.35, 0.4), CLOSER_UPDATES[data].items())
             for wd, dropout, (label, n) in grid:
                 given = {**USUAL, "wd": wd, "dropout": dropout, "l": label, "updates": n}
                 for arm in ("supervised", "frozen"):

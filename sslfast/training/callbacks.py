@@ -85,9 +85,9 @@ class EpochWatcher(Callback):
 
     def before_train(self):
         if not self.fitting and not hasattr(self.learn, "lr_finder"):
-            self.go_on_after([])
+            self.resume([])
 
-    def go_on_after(self, rows: list[dict]) -> None:
+    def resume(self, rows: list[dict]) -> None:
         """Begin as a fit whose epochs so far gave `rows`."""
         last = rows[-1] if rows else {"updates": 0, "images": 0, "seconds": 0.0}
         self.fitting, self.updates, self.images = True, last["updates"], last["images"]

@@ -144,7 +144,7 @@ def _bring_to(learn, state: Mapping) -> None:
     learn.train_iter = state["batches"]
     for watcher in learn.cbs:
         if isinstance(watcher, EpochWatcher):
-            watcher.go_on_after(state["rows"])
+            watcher.resume(state["rows"])
 
 
 def _difference(found: Mapping, wanted: Mapping) -> str | None:

@@ -4,6 +4,7 @@ Public names are imported when they are first used, so that reading results take
 """
 
 import importlib
+import sys
 
 from . import _torchvision
 
@@ -36,12 +37,13 @@ _PUBLIC = {
 }
 __all__ = sorted(_PUBLIC)
 
-_torchvision.install()
-
 
 def __getattr__(name: str):
     if name in _PUBLIC:
-        return getattr(importlib.import_module(_PUBLIC[name]), name)
+        found = getattr(importlib.import_module(_PUBLIC[name]), name)
+        if "torch" in sys.modules:
+            _torchvision.make_importable()
+        return found
     raise AttributeError(f"module 'sslfast' has no attribute {name!r}")
 
 

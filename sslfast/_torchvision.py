@@ -1,45 +1,32 @@
 """Let torchvision import beside a torch build that its compiled operators do not fit.
 
-The torchvision wheel on PyPI is compiled for CUDA torch. With the CPU build of torch its
-operators cannot be loaded, and `import torchvision` then fails while describing operators that
-do not exist. Declaring the two that it describes by name (`nms`, `qnms`) is enough for its data
-sets, models and transforms. On an ordinary install nothing is declared.
+The torchvision wheel on PyPI is compiled for CUDA torch. With the CPU build of torch its operators cannot be loaded,
+and `import torchvision` then fails while describing operators that do not exist. Declaring the two that it describes
+by name (`nms`, `qnms`) is enough for its data sets, models and transforms.
 """
 
+import functools
 import sys
-from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-__all__ = ["install"]
+__all__ = ["make_importable"]
 
 _libraries: list = []  # torch forgets the declarations when the Library object is collected
 
 
-class _BeforeTorchvision(MetaPathFinder):
-    """Runs once, at the first import of torchvision, and then gets out of the way."""
+@functools.cache
+def make_importable() -> None:
+    """Declare torchvision's operators where its compiled ones do not load; no effect on an ordinary install.
 
-    def find_spec(self, name, path=None, target=None):
-        if name == "torchvision":
-            uninstall()
-            spec = PathFinder.find_spec(name)
-            if spec and spec.submodule_search_locations and not operators_load(spec.submodule_search_locations[0]):
-                declare_operators()
-        return None  # the ordinary import goes on
-
-
-_finder = _BeforeTorchvision()
-
-
-def install() -> None:
-    """Watch for the first import of torchvision; no effect if it is imported already."""
-    if "torchvision" not in sys.modules and _finder not in sys.meta_path:
-        sys.meta_path.insert(0, _finder)
-
-
-def uninstall() -> None:
-    if _finder in sys.meta_path:
-        sys.meta_path.remove(_finder)
+    Called before sslfast imports torchvision, or timm, which does; and where a user takes a public name that imports
+    torch, so that `from fastai.vision.all import *` works after `from sslfast import image_dls`.
+    """
+    if "torchvision" in sys.modules:
+        return
+    spec = PathFinder.find_spec("torchvision")
+    if spec and spec.submodule_search_locations and not operators_load(spec.submodule_search_locations[0]):
+        _declare_operators()
 
 
 def operators_load(folder: str | Path) -> bool:
@@ -55,8 +42,7 @@ def operators_load(folder: str | Path) -> bool:
     return False
 
 
-def declare_operators() -> None:
-    """Declare the schemas of the operators that torchvision describes when it is imported."""
+def _declare_operators() -> None:
     import torch
 
     library = torch.library.Library("torchvision", "DEF")

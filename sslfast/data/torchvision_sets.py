@@ -9,6 +9,7 @@ from typing import NamedTuple, TextIO
 
 import numpy as np
 
+from .._torchvision import make_importable
 from ..errors import ConfigError, DataError, explain
 from ..study.datasets import STL10_SIZE
 from .images import Arrays
@@ -35,6 +36,7 @@ def read_torchvision(dataset: str, root: Path, image_size: int, progress: TextIO
     `image_size` is for STL-10, whose images are scaled. Raises `DataError` if files are missing or damaged and
     cannot be downloaded.
     """
+    make_importable()
     import torchvision.datasets
 
     source = TORCHVISION[dataset]

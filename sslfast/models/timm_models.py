@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from .._torchvision import make_importable
 from ..errors import ConfigError
 from ..study.encoder_names import TIMM
 from .base import Encoder
@@ -60,6 +61,7 @@ class TimmEncoder(Encoder):
 
 
 def _creator(model: str) -> Callable[..., nn.Module]:
+    make_importable()
     try:
         import timm
     except ImportError as error:

@@ -21,6 +21,9 @@ __all__ = ["probe"]
 IN_ALL = 45.0  # seconds that all trials may take, about
 AROUND = 2.0  # seconds of a trial outside its fit
 MOST, LEAST = 4.0, 1.0  # seconds of a trial's fit
+_PROBE = (
+    "import sys; from sslfast.runtime.imports import imported; imported('sslfast.planning.probe:main')(*sys.argv[1:])"
+)
 OF_PIXELS = 512  # images to validate on where there is no encoder
 
 
@@ -64,7 +67,7 @@ def _ask(kinds: Sequence[str], config: Mapping, data: Mapping, n: int, folder: P
         }  # fmt: skip
         path = folder / f"request-{number}.json"
         path.write_text(json.dumps(request), encoding="utf-8")
-        command = [sys.executable, "-m", "sslfast.planning.probe", str(path), str(folder / f"answer-{number}.json")]
+        command = [sys.executable, "-c", _PROBE, str(path), str(folder / f"answer-{number}.json")]
         environment = {**os.environ, **dict.fromkeys(THREADS, str(config["threads"]))}
         log = (folder / f"log-{number}").open("w+", encoding="utf-8", errors="backslashreplace")
         streams = {"stdout": log, "stderr": subprocess.STDOUT, "start_new_session": True}

@@ -1,31 +1,25 @@
-"""One of the processes that measure side by side: `python -m sslfast.planning.probe request.json answer.json`.
+"""One of the processes that measure side by side: `main(request.json, answer.json)` (see `measure`).
 
 It starts as a job of a study does, and times that. Then each kind of job has a process of its own: it starts cold, its
 memory is its own, and one that fails takes no other with it.
 """
 
-import gc
+import json
+import multiprocessing
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 
-_USUAL = gc.get_threshold()
+from ..errors import one_line
+from ..runtime.memory import keep_freed_memory
+from ..stages import run_settings
+from ..stages.inputs import study_images, study_split
+from ..stages.rules import prepare
+from .trials import look_at, measure
 
-from ..runtime.jobs import job  # noqa: E402, F401 - first, as in the scripts of the workflow: it makes the other imports faster
-
-# isort: split
-import json  # noqa: E402
-import multiprocessing  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from dataclasses import asdict  # noqa: E402
-from functools import partial  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-from ..errors import one_line  # noqa: E402
-from ..runtime.memory import keep_freed_memory  # noqa: E402
-from ..stages import run_settings  # noqa: E402
-from ..stages.inputs import study_images, study_split  # noqa: E402
-from ..study.version import code_version, reading_version  # noqa: E402
-from .trials import look_at, measure  # noqa: E402
+__all__ = ["main"]
 
 LONGEST = 120  # seconds after which a kind of job is given up
 
@@ -35,15 +29,12 @@ def main(request_path: str, answer_path: str) -> None:
     request = json.loads(Path(request_path).read_text(encoding="utf-8"))
     config, folder = request["config"], Path(answer_path).with_suffix("")
     folder.mkdir()
-    for look_up in (code_version, reading_version):  # each job does, and takes its time for that
-        look_up()
+    prepare()  # each job does, and takes its time for that
     imported = time.time()
     data = study_images(request["data"], config)
     split = study_split(request["split"], data, config, config["seeds"][0])
     started = time.time()
     keep_freed_memory()
-    gc.freeze()
-    gc.set_threshold(*_USUAL)
 
     def about(encoder: str) -> dict:
         run = run_settings(config, config["threads"])
@@ -87,7 +78,3 @@ def _apart(work: Callable[[], dict], answer: Path) -> dict:
     if not answer.exists():
         return {"problem": f"its process ended with code {process.exitcode}"}
     return json.loads(answer.read_text(encoding="utf-8"))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,21 +1,15 @@
-"""A process that has torch and fastai imported, and forks for each training job of a study.
+"""A process that imports once what the jobs of a study need, and forks for each job.
 
-Importing them takes a job 2 to 4 seconds, often more than it trains, and two cores at once take longer still. So
-Snakemake starts one process that imports them once (`start`, on Linux, where jobs run on the same machine); a script
-asks it for a fork (`hand_over`), which does the work in the script's place. The script's own process stays, and is what
-Snakemake waits for:
+Importing torch and fastai takes a job 2 to 4 seconds, often more than it trains, and two cores at once take longer
+still. So Snakemake starts one process that imports them once (`start`, on Linux, where jobs run on the same machine); a
+script asks it for a fork (`job_client.hand_over`), which does the work in the script's place.
 
-* it passes signals on, and ends as the fork ends, with its exit code or by its signal;
-* if it is killed, so is the fork;
-* without a server, or where the server cannot do it, it does the work itself.
-
-The server, as the forks' parent, sees to that, and lives as long as Snakemake or the last fork. Its socket is in a
-folder that nobody else may enter.
+The server, as the forks' parent, looks after them, and lives as long as Snakemake or the last fork. Its socket is in a
+folder that nobody else may enter. What it imports is handed in: it knows nothing of studies.
 """
 
 import ctypes
 import gc
-import importlib
 import json
 import os
 import runpy
@@ -31,24 +25,16 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["THREADS", "forks_for", "hand_over", "start", "whoami"]
+from .imports import imported
+from .job_client import SERVER, STOPPING, now_a_fork
 
-_IMPORTED = (
-    "sslfast.runtime.jobs",
-    "sslfast.stages",
-    "sslfast.stages.encoder_store",
-    "sslfast.stages.inputs",
-)  # in order
-SERVER = "SSLFAST_JOB_SERVER"  # in the environment of jobs: the path of the server's socket; "off": start none
+__all__ = ["THREADS", "forks_for", "main", "start"]
+
 # What Snakemake sets for its jobs. Libraries count their threads when they are loaded: the server's count one, so it
 # serves jobs of one thread.
 THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-PATIENCE = 120.0  # seconds that a script waits for a fork before it does the work itself
 IN_A_MOMENT = 5.0  # seconds in which the server has read what a script wants
 _PREFIX = "sslfast-jobs-"
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
-
-_is_fork = False
 _servers: list[subprocess.Popen] = []  # what keeps their standard input open
 
 
@@ -57,8 +43,12 @@ def forks_for(threads: int) -> bool:
     return sys.platform == "linux" and os.environ.get(SERVER) != "off" and threads == 1
 
 
-def start(threads: int = 1) -> None:
-    """Start a server for the jobs that this process will start, if it can serve such."""
+def start(prepare: str, threads: int = 1) -> None:
+    """Start a server for the jobs, of so many `threads`, that this process will start, if it can serve such.
+
+    `prepare`: a function, `module:function`, that the server imports and calls once: so its forks have the module, all
+    that this imports, and what the function has looked up.
+    """
     if not forks_for(threads):
         return
     _tidy()
@@ -70,7 +60,8 @@ def start(threads: int = 1) -> None:
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(str(path))
             listening.listen(128)
-            code = f"from {__name__} import main; main({listening.fileno()}, {str(path)!r})"  # -m: forks had it twice
+            asked = f"{listening.fileno()}, {str(path)!r}, {prepare!r}"
+            code = f"from {__name__} import main; main({asked})"  # with -m, forks had this module twice
             command = [sys.executable, "-P", "-c", code]  # -P: nothing is imported from the folder of the study
             options = {"env": environment, "pass_fds": [listening.fileno()], "start_new_session": True}
             _servers.append(subprocess.Popen(command, **options, **streams))  # noqa: S603 - nobody's words but ours
@@ -80,78 +71,12 @@ def start(threads: int = 1) -> None:
     os.environ[SERVER] = str(path)
 
 
-def hand_over() -> None:
-    """Have a fork of the server run this script from its beginning, and end as it does; return if there is none."""
-    path = os.environ.get(SERVER, "off")
-    if _is_fork or path == "off" or os.environ.get("OMP_NUM_THREADS") != "1":
-        return
-    wanted = {"argv": sys.argv, "path": sys.path, "cwd": os.getcwd(), "environment": dict(os.environ)}
-    text = json.dumps(wanted).encode()  # what is no UTF-8 stands in it as surrogates
-    server = socket.socket(socket.AF_UNIX)
-    server.settimeout(PATIENCE)
-    signals = {*_STOPPING, signal.SIGTSTP, signal.SIGCONT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # those that come before they are passed on wait for that
-    try:
-        server.connect(path)
-        socket.send_fds(server, [struct.pack(">Q", len(text))], [1, 2])
-        server.sendall(text)
-        begun = _answer(server, signals)
-    except OSError:
-        begun = b""
-    if not begun:
-        server.close()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-        return
-
-    def forward(number: int, _frame) -> None:
-        stop = number == signal.SIGTSTP  # Ctrl-Z: the fork, which has no terminal, would not stop at that
-        with suppress(OSError):
-            server.send(bytes([signal.SIGSTOP if stop else number]))
-        if stop:
-            os.kill(os.getpid(), signal.SIGSTOP)
-
-    for number in signals:
-        signal.signal(number, forward)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-    try:
-        code, number = server.recv(2)
-    except (OSError, ValueError):  # nobody knows how it ended
-        code, number = 0, signal.SIGKILL
-    if number:
-        with suppress(OSError):  # SIGKILL has no handler
-            signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-    os._exit(code)
-
-
-def _answer(server: socket.socket, signals: set[signal.Signals]) -> bytes:
-    """What the server says; nothing if it says nothing for too long, or if a signal is waiting meanwhile."""
-    server.settimeout(1)
-    for _ in range(int(PATIENCE)):
-        with suppress(TimeoutError):
-            answer = server.recv(1)
-            server.settimeout(None)
-            return answer
-        if signal.sigpending() & signals:
-            break
-    return b""
-
-
-def whoami() -> str:
-    """What a log says of this process."""
-    return f"process {os.getpid()}" + (f", a fork of {os.getppid()}" if _is_fork else "")
-
-
-def main(descriptor: int, path: str) -> None:
-    """Serve at a socket that listens already."""
-    # of what stops all processes of a machine or an allocation, forks hear themselves; they find these as they were
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (*_STOPPING, signal.SIGHUP)}
-    for name in _IMPORTED:
-        importlib.import_module(name)
-    from ..study.version import code_version, reading_version
-
-    for look_up in (code_version, reading_version):  # remembered
-        look_up()
+def main(descriptor: int, path: str, prepare: str) -> None:
+    """Serve at a socket that listens already, when `prepare` (see `start`) has been called."""
+    # The server ignores these signals; forks restore the original handlers, so that a signal to the whole group still
+    # reaches them.
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (*STOPPING, signal.SIGHUP)}
+    imported(prepare)()
     gc.freeze()  # so that forks share these pages
     with socket.socket(fileno=descriptor) as listening:
         _Server(listening, Path(path).parent, before).serve()
@@ -263,8 +188,8 @@ class _Server:
 
 def _work(wanted: dict, out: int, err: int) -> None:
     """Run the script, as a process of its own would."""
-    global _is_fork
-    _is_fork, code = True, 1
+    now_a_fork()
+    code = 1
     nothing = os.open(os.devnull, os.O_RDONLY)
     for given, own in ((nothing, 0), (out, 1), (err, 2)):
         os.dup2(given, own)

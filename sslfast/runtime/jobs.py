@@ -1,45 +1,52 @@
-"""What every script of the workflow does around its work: log, fail with one line, start and stop fast."""
+"""What is around the work of every job: its log, errors in one line, attempts, a GPU."""
 
-import gc
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn
 
 from ..errors import SslfastError, explain, one_line
 from .attempts import CHECKPOINT, attempt, checkpoints_of, digest_of, forget
 from .gpu_lease import lease_gpu
-from .job_server import whoami
+from .job_client import whoami
 from .memory import keep_freed_memory
 
-__all__ = ["job", "say"]
-
-# Importing torch and fastai makes millions of objects that live to the end: looking through them for
-# garbage at Python's usual pace, and tidying them up at exit, took 1.2 of 4.0 s of an empty job. So a
-# script imports this module first, and the pace is usual again once `job` begins.
-_USUAL = gc.get_threshold()
-gc.set_threshold(100_000, 20, 100)
+__all__ = ["RunningJob", "perform", "say"]
 
 
-@contextmanager
-def job(snakemake) -> Iterator[Path | None]:
-    """Run the block as a whole process, as the job that `snakemake` (a script's own object) describes.
+@dataclass(frozen=True)
+class RunningJob:
+    """What the function that does a job's work is told: what Snakemake tells a script, and what is around the job.
+
+    `checkpoint`: the file of a training job's fit, else None; `began`: when its script began, by `time.perf_counter`.
+    """
+
+    config: Mapping
+    wildcards: Any
+    params: Any
+    input: Any
+    output: Any
+    threads: int = 1
+    checkpoint: Path | None = None
+    began: float = 0.0
+
+
+def perform(snakemake, load: Callable[[], Callable[[RunningJob], object]]) -> NoReturn:
+    """Do the work that `load` gives as a whole process, as the job that `snakemake` (a script's own object) describes.
 
     What it prints goes to the job's log, then the process ends. An error that a user can mend, and a disk or
     memory that is full, end as one line on stderr; any other exception leaves its traceback in the log and its
     last line on stderr. Exit code 1 in all these cases, and 128 + n after signal n.
 
-    A job with the param `checkpoint`, a folder, is a training job (see `attempt`): the block gets the path of
-    its checkpoint, and does not run where an attempt before has ended well. A job with the resource `gpu` has a GPU to
-    itself, or shares one (see `lease_gpu`).
+    A job with the param `checkpoint`, a folder, is a training job (see `attempt`): its work is not done where an
+    attempt before has ended well. A job with the resource `gpu` has a GPU to itself, or shares one (see `lease_gpu`).
     """
-    gc.freeze()
-    gc.set_threshold(*_USUAL)
-    keep_freed_memory()
     signal.signal(signal.SIGTERM, _stop)
     log, start = snakemake.log[0], time.perf_counter()
     code, line = 1, ""
@@ -52,17 +59,9 @@ def job(snakemake) -> Iterator[Path | None]:
         ):
             print(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {_title(snakemake)}, {whoami()}", flush=True)
             try:
-                forget(snakemake.input, checkpoints_of(snakemake.config))
-                if folder := snakemake.params.get("checkpoint"):
-                    with attempt(folder, snakemake.output, _key(snakemake), say) as ended:
-                        if ended:
-                            print(f"an attempt before this one ended well; its results are taken from {folder}")
-                        else:
-                            with _gpu(snakemake):
-                                yield Path(folder) / CHECKPOINT
-                else:
-                    with _gpu(snakemake):
-                        yield None
+                work = load()
+                keep_freed_memory()
+                _do(snakemake, work, start)
                 code = 0
             except KeyboardInterrupt as stop:
                 number = signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT
@@ -79,6 +78,28 @@ def job(snakemake) -> Iterator[Path | None]:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def say(line: str) -> None:
+    """Tell a person, on the terminal, what else only the job's log would hold."""
+    print(line, flush=True)
+    print(line, file=sys.__stderr__, flush=True)
+
+
+def _do(snakemake, work: Callable[[RunningJob], object], began: float) -> None:
+    told = {name: getattr(snakemake, name) for name in ("config", "wildcards", "params", "input", "output", "threads")}
+    forget(snakemake.input, checkpoints_of(snakemake.config))
+    folder = snakemake.params.get("checkpoint")
+    if not folder:
+        with _gpu(snakemake):
+            work(RunningJob(**told, began=began))
+        return
+    with attempt(folder, snakemake.output, _key(snakemake), say) as ended:
+        if ended:
+            print(f"an attempt before this one ended well; its results are taken from {folder}")
+        else:
+            with _gpu(snakemake):
+                work(RunningJob(**told, checkpoint=Path(folder) / CHECKPOINT, began=began))
 
 
 def _title(snakemake) -> str:
@@ -100,12 +121,6 @@ def _gpu(snakemake) -> Iterator[None]:
             yield
     else:
         yield
-
-
-def say(line: str) -> None:
-    """Tell a person, on the terminal, what else only the job's log would hold."""
-    print(line, flush=True)
-    print(line, file=sys.__stderr__, flush=True)
 
 
 class _Terminated(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""What a report shows as images, gathered from a study's files. (Reading it again, `examples`, takes no torch.)"""
+"""What a report needs the images for, gathered from a study's files. (Reading it again takes no torch.)"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -6,12 +6,36 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..analysis.image_noise import image_variance
+from ..analysis.table_files import read_table
 from ..errors import RecordError, ResultsError
 from ..evaluation import embed_2d
-from ..report.examples import Embedding, Examples, Outcome, Pictures, best_and_worst
+from ..files import replacing
+from ..report.examples import Embedding, Examples, Outcome, Pictures, best_and_worst, write_examples
+from ..runtime.jobs import RunningJob
 from ..study.records import FEATURES, read_record
+from .inputs import study_images, study_split
+from .pretraining import N_EMBEDDED, N_PICTURES
 
-__all__ = ["gather", "read_predictions", "records_to_show"]
+__all__ = ["examples", "gather", "read_predictions", "records_to_show"]
+
+
+def examples(job: RunningJob) -> None:
+    """Gather the images that the report shows, and measure what the choice of test images adds to differences."""
+    data = study_images(job.params.data, job.config)
+    split = study_split(job.input.split[0], data, job.config, job.config["seeds"][0])
+    pictures = list(zip(job.input.pretrained, job.input.pictures, strict=True))
+    cells = read_table(job.input.cells)
+    outcomes = records_to_show(cells, job.input.records, job.params.judged_by)
+    originals = data.train.pixels(split.valid[split.samples(N_PICTURES)])
+    embedded = data.train.y.numpy()[split.valid[split.samples(N_EMBEDDED)]]
+    found = gather(originals, pictures, outcomes, data.test.pixels(), data.classes, embedded)
+    write_examples(found, job.output.examples)
+    files = map(Path, job.input.predictions)
+    predictions = {f"{path.parent.name}/{path.stem}": read_predictions(path) for path in files}
+    noise = image_variance(cells, predictions, data.test.y.numpy())
+    with replacing(job.output.image_noise) as scratch:
+        noise.to_parquet(scratch)
 
 
 def records_to_show(

@@ -17,20 +17,21 @@ import pytest
 from killing import ended
 from test_killed import wait_for
 
-from sslfast.runtime.job_server import SERVER
+from sslfast.runtime.job_client import SERVER
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the server is for Linux")
 
 STARTER = """
 import os, sys
-from sslfast.runtime.job_server import SERVER, start
-start()
+from sslfast.runtime.job_client import SERVER
+from sslfast.runtime.job_server import start
+start('torch:is_grad_enabled')
 print(os.environ[SERVER], flush=True)
 sys.stdin.read()
 """
 BEGIN = """
 import os, sys
-from sslfast.runtime.job_server import hand_over
+from sslfast.runtime.job_client import hand_over
 hand_over()
 """
 SLEEP = f"{BEGIN}\nprint(os.getpid(), flush=True)\nimport time\ntime.sleep(60)\n"

@@ -13,7 +13,7 @@ from killing import in_a_process
 from nvidia import listing, machine_with, uuid
 
 from sslfast.errors import DataError
-from sslfast.runtime.jobs import job
+from sslfast.runtime.jobs import perform
 
 
 @pytest.fixture
@@ -29,17 +29,13 @@ def snakemake(tmp_path):
         output=[str(tmp_path / "out.json")],
         log=[str(tmp_path / "job.log")],
         resources={},
+        threads=1,
     )
 
 
 def run(snakemake, work):
-    """`work(checkpoint)` as a job: its exit code and its log's lines."""
-
-    def script():
-        with job(snakemake) as checkpoint:
-            work(checkpoint)
-
-    process = in_a_process(script)
+    """`work(job)` as a job: its exit code and its log's lines."""
+    process = in_a_process(lambda: perform(snakemake, lambda: work))
     process.join()
     with open(snakemake.log[0], encoding="utf-8") as log:
         return process.exitcode, log.read().splitlines()
@@ -137,14 +133,12 @@ def test_a_job_that_is_given_a_gpu_that_does_not_exist_ends_with_one_line(snakem
 
 def run_script(log: Path, code: str) -> subprocess.CompletedProcess:
     about = {"rule": "split", "wildcards": {}, "params": {}, "input": [], "output": [], "log": [str(log)]}
-    about["resources"] = {}
-    about["config"] = {"study": "study"}
-    program = (
-        f"from types import SimpleNamespace\nfrom sslfast.runtime.jobs import job\nit = SimpleNamespace(**{about!r})\n"
-    )
-    program += f"with job(it):\n    {code}"
+    about |= {"resources": {}, "config": {"study": "study"}, "threads": 1}
+    (log.parent / "work.py").write_text(f"def do(job):\n    {code}")
+    program = "from types import SimpleNamespace\nfrom sslfast.runtime.script import run\n"
+    program += f"run(SimpleNamespace(**{about!r}), 'work:do')"
     return subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, errors="replace", check=False
+        [sys.executable, "-c", program], cwd=log.parent, capture_output=True, text=True, errors="replace", check=False
     )
 
 

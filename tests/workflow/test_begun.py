@@ -9,7 +9,7 @@ from killing import ended
 from studies import TINY, Workflow
 from test_killed import results
 
-from sslfast.runtime.job_server import SERVER
+from sslfast.runtime.job_client import SERVER
 
 SMALL = {**TINY, "labelled": [0.1]}  # two encoders, two cells, a baseline
 

@@ -41,14 +41,14 @@ TRAIN = ["pretrain", "shuffle", "classify", "evaluate", "supervised", "plan"]  #
 SCRIPT = """
 import os, time
 from pathlib import Path
-from sslfast.runtime.jobs import job
+from sslfast.runtime.jobs import perform
 
-def all_there():
+def all_there(config):
     waiting = [log for log in Path("logs").iterdir() if "waits for a GPU: each of the 4 here" in log.read_text()]
     return len(list(Path("begun").iterdir())) >= config["together"] and len(waiting) >= config["waiting"]
 
-with job(snakemake):
-    config, n, gpu = snakemake.config, snakemake.wildcards.n, os.environ.get("CUDA_VISIBLE_DEVICES", "none")
+def work(job):
+    config, n, gpu = job.config, job.wildcards.n, os.environ.get("CUDA_VISIBLE_DEVICES", "none")
     Path("begun", n).touch()
     (mine := Path("at work", f"{gpu} {n}")).touch()
     others = [path.name for path in mine.parent.iterdir() if path.name.startswith(gpu)]
@@ -56,7 +56,7 @@ with job(snakemake):
         raise RuntimeError(f"at once: {others}")
     end = time.monotonic() + 100
     while not Path("seen").exists():
-        if all_there():
+        if all_there(config):
             Path("seen").touch()
         elif time.monotonic() > end:
             raise RuntimeError("the others did not come")
@@ -65,7 +65,9 @@ with job(snakemake):
     if n in config["die"] and not Path("died", n).exists():
         Path("died", n).touch()
         os.kill(os.getpid(), 9)
-    Path(snakemake.output[0]).write_text(gpu)
+    Path(job.output[0]).write_text(gpu)
+
+perform(snakemake, lambda: work)
 """
 
 

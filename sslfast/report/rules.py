@@ -1,0 +1,43 @@
+"""The work of the workflow's rules that make tables and the report; each function takes a `RunningJob`."""
+
+from pathlib import Path
+
+from ..analysis.image_summary import read_summary
+from ..analysis.one_study import check_one_study
+from ..analysis.planned import read_plan
+from ..analysis.table_files import read_table
+from ..analysis.tables import collect as collect_cells
+from ..analysis.tables import collect_pretraining, collect_shorter, write_tables
+from ..runtime.jobs import RunningJob
+from ..study.shorter import why_not
+from . import write_report
+from .examples import read_examples
+
+__all__ = ["collect", "report"]
+
+
+def collect(job: RunningJob) -> None:
+    """Gather the run records of a study in tables."""
+    cells, history = collect_cells(job.input.records)
+    images = read_summary(job.input.images)
+    tables = Path(job.output[0]).parent
+    shorter = collect_shorter(job.input.records)
+    check_one_study(cells, images, job.config, tables.parent, shorter)
+    pretraining = collect_pretraining(job.input.pretrained)
+    found = {"cells": cells, "history": history, "pretraining": pretraining, "shorter": shorter}
+    write_tables(found, [tables])
+
+
+def report(job: RunningJob) -> None:
+    """Turn the study's tables into its report."""
+    cells, history, shorter = (read_table(job.input.get(name)) for name in ("cells", "history", "shorter"))
+    images = read_summary(job.input.images)
+    check_one_study(cells, images, job.config, Path(job.input.cells).parents[1], shorter)
+    examples = read_examples(job.input.examples)
+    # no input: a study that was not planned is reported all the same, and a plan made later changes no report
+    plan = read_plan(Path(job.input.images).with_name("plan.json"), job.config)
+    image_noise = read_table(job.input.image_noise)
+    write_report(
+        cells, history, job.params.about, Path(job.output.page).parent, images, examples, plan,
+        shorter, why_not(job.config), image_noise,
+    )  # fmt: skip

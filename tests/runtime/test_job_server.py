@@ -103,6 +103,17 @@ def test_an_error_is_the_script_s_own(script):
     assert errors.endswith("ZeroDivisionError: division by zero\n")
 
 
+def test_it_imports_what_it_is_told_to_and_no_more(script):
+    assert script.run(f"{BEGIN}\nprint('sslfast.stages' in sys.modules, 'torch' in sys.modules)")[1] == "False True\n"
+
+
+def test_forks_look_for_garbage_at_python_s_usual_pace(script):
+    alone = subprocess.run(
+        [sys.executable, "-c", "import gc; print(gc.get_threshold())"], capture_output=True, text=True
+    )
+    assert script.run(f"{BEGIN}\nimport gc\nprint(gc.get_threshold())")[1] == alone.stdout
+
+
 def test_forks_share_nothing(script):
     text = f"{BEGIN}\nimport torch\nprint(torch.get_num_threads())\ntorch.set_num_threads(2)"
     assert [script.run(text)[1] for _ in range(2)] == ["1\n", "1\n"]

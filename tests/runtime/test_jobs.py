@@ -54,6 +54,19 @@ def test_log_begins_with_the_job_and_ends_with_how_it_ended(snakemake):
     assert lines[-1].startswith("done, after ")
 
 
+def test_work_is_told_what_snakemake_tells_and_where_its_checkpoint_is(snakemake):
+    def look(job):
+        print(job.config["study"], job.wildcards["u"], job.params["fit"], job.threads, job.checkpoint)
+        write_output(snakemake)
+
+    assert (
+        run(snakemake, look)[1][1]
+        == f"study 0.2 {{'lr': 0.1}} 1 {snakemake.params['checkpoint']}/checkpoint.safetensors"
+    )
+    del snakemake.params["checkpoint"]
+    assert run(snakemake, look)[1][-2] == "study 0.2 {'lr': 0.1} 1 None", "not a training job"
+
+
 def test_an_error_for_a_person_ends_the_log(snakemake):
     def fail(_):
         raise DataError("images: none found")
@@ -134,7 +147,7 @@ def test_a_job_that_is_given_a_gpu_that_does_not_exist_ends_with_one_line(snakem
 def run_script(log: Path, code: str) -> subprocess.CompletedProcess:
     about = {"rule": "split", "wildcards": {}, "params": {}, "input": [], "output": [], "log": [str(log)]}
     about |= {"resources": {}, "config": {"study": "study"}, "threads": 1}
-    (log.parent / "work.py").write_text(f"def do(job):\n    {code}")
+    (log.parent / "work.py").write_text(code if code.startswith("import torch_of") else f"def do(job):\n    {code}")
     program = "from types import SimpleNamespace\nfrom sslfast.runtime.script import run\n"
     program += f"run(SimpleNamespace(**{about!r}), 'work:do')"
     return subprocess.run(
@@ -159,6 +172,7 @@ ENDS = {  # what happens: (code, what the line says, whether it sends a reader t
     "torch without memory": ("raise RuntimeError(\"CPUAllocator: can't allocate memory\")", "out of memory", False),
     "a GPU without memory": ("raise RuntimeError('CUDA out of memory. Tried\\nto allocate')", "batch_size", False),
     "a name that is no UTF-8": ("print('\\udcff'); raise ValueError('\\udcff\\x1b[3m')", r"Error: \udcff\x1b[3m", True),
+    "a module that is missing": ("import torch_of_others", "error: ModuleNotFoundError: No module named", True),
     "anything else": ("{}['key']", "error: KeyError: 'key' (traceback in", True),
 }  # fmt: skip
 

@@ -1,0 +1,120 @@
+"""The work of each rule, told what Snakemake tells a script, makes a study's files without Snakemake."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from grids import checked
+
+from sslfast.errors import ConfigError, RecordError
+from sslfast.runtime.jobs import RunningJob
+from sslfast.stages import rules
+from sslfast.study.records import read_record
+
+DATA = {"dataset": "digits", "test_fraction": 0.2, "test_seed": 0}
+FIT = {"epochs": 1}
+SPLIT = {"split": "s.parquet"}
+CELL = {**SPLIT, "encoder": "e.safetensors", "pretrained": "pretrain.json"}
+
+
+class Named(list):
+    """Values in a row and by name, as Snakemake tells them."""
+
+    def __init__(self, **values):
+        super().__init__(values.values())
+        self.get, self.__dict__ = values.get, {**values, "get": values.get}
+
+
+class Study:
+    """Does the work of rules in a folder."""
+
+    def __init__(self, folder: Path, **config):
+        self.folder = folder
+        self.config = checked(encoders=["conv"], batch_size=64, budget="epochs", device="cpu", **config)
+
+    def do(self, rule, given: dict, made: dict, wildcards: dict | None = None, **params) -> None:
+        files = (Named(**{name: str(self.folder / file) for name, file in of.items()}) for of in (given, made))
+        wildcards = {"seed": "0", "encoder": "conv", "l": "0.5", "length": "", "of": "", **(wildcards or {})}
+        rule(RunningJob(self.config, Named(**wildcards), Named(data=DATA, **params), *files))
+
+    def train(self, rule, name: str, given: dict, wildcards: dict | None = None, **params):
+        """The record that the rule wrote; predictions lie beside it."""
+        made = {"record": f"{name}.json", "predictions": f"{name}.npy"}
+        self.do(rule, given, made, wildcards, **params)
+        return read_record(self.folder / f"{name}.json")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, own_data_root):
+    """With its split and an encoder."""
+    study = Study(tmp_path_factory.mktemp("study"), data_root=str(own_data_root))
+    study.do(rules.split, {}, SPLIT, valid_fraction=study.config["valid_fraction"])
+    made = {"encoder": "e.safetensors", "pictures": "p.npz", "record": "pretrain.json"}
+    study.do(rules.pretrain, SPLIT, made, {"method": "autoencoder", "u": "0.2"}, pool="all", fit=FIT)
+    return study
+
+
+def test_images_are_described_with_what_they_were_read_with(study):
+    study.do(rules.images, {}, {"images": "images.json"})
+    about = json.loads((study.folder / "images.json").read_text())
+    assert about["settings"] == DATA
+    assert about["known_by"] == rules.known_by(study.config)
+
+
+def test_an_encoder_comes_with_its_pictures_and_the_record_of_what_was_asked_for(study):
+    spec = read_record(study.folder / "pretrain.json").spec
+    assert (spec.method, spec.encoder, spec.u, spec.l, spec.pool, spec.seed) == (
+        "autoencoder",
+        "conv",
+        "0.2",
+        None,
+        "all",
+        0,
+    )
+    with np.load(study.folder / "p.npz") as pictures:
+        assert "reconstructions" in pictures.files
+
+
+def test_an_encoder_of_pool_rest_is_of_one_labelled_fraction(study):
+    made = {"encoder": "rest.safetensors", "pictures": "rest.npz", "record": "rest.json"}
+    box = {"method": "autoencoder", "u": "0.2", "of": "-l0.5"}
+    study.do(rules.pretrain, SPLIT, made, box, pool="rest", fit=FIT)
+    assert read_record(study.folder / "rest.json").spec.l == "0.5"
+    with pytest.raises(ConfigError, match=r"l: 0\.1, but with pool: rest this encoder belongs to 0\.5"):
+        given = {**SPLIT, "encoder": "rest.safetensors", "pretrained": "rest.json"}
+        study.train(rules.classify, "of-others", given, {"l": "0.1"}, fit=FIT)
+
+
+def test_a_shuffled_encoder_is_a_control_of_the_trained_one(study):
+    made = {"encoder": "shuffled.safetensors", "record": "shuffled.json"}
+    study.do(rules.shuffle, {**SPLIT, "encoder": "e.safetensors", "record": "pretrain.json"}, made)
+    assert read_record(study.folder / "shuffled.json").spec.method == "shuffled_autoencoder"
+    assert (study.folder / "shuffled.safetensors").read_bytes() != (study.folder / "e.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "rule, given, wildcards, fit, stage, method",
+    [
+        (rules.classify, CELL, {}, {"fit": FIT}, "classify", "autoencoder"),
+        (rules.classify, CELL, {"stage": "knn"}, {"fit": {}}, "knn", "autoencoder"),
+        (rules.supervised, SPLIT, {}, {"fit": FIT}, "supervised", "supervised"),
+        (rules.pixels, SPLIT, {}, {}, "pixels", "pixels"),
+    ],
+)  # fmt: skip
+def test_a_run_leaves_its_record_and_a_prediction_for_each_test_image(
+    study, rule, given, wildcards, fit, stage, method
+):
+    record = study.train(rule, stage, given, wildcards, **fit)
+    assert (record.stage, record.spec.method, record.spec.l, record.status) == (stage, method, "0.5", "ok")
+    assert len(np.load(study.folder / f"{stage}.npy")) == np.sum(record.test["confusion"])
+
+
+def test_a_shorter_run_says_what_it_is_called(study):
+    record = study.train(rules.supervised, "half", SPLIT, {"length": "-half"}, fit={**FIT, "share": 0.5})
+    assert record.spec.length == "half"
+
+
+def test_a_split_of_another_seed_is_no_input(study):
+    with pytest.raises(RecordError, match="seed"):
+        study.train(rules.supervised, "other", SPLIT, {"seed": "1"}, fit=FIT)

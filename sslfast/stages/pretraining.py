@@ -14,9 +14,9 @@ from ..data.loaders import pretrain_dls
 from ..data.splits import Split
 from ..errors import ConfigError
 from ..evaluation import clean_batches, cluster, encode, shuffled
-from ..methods import COMPARE_VIEWS, METHODS, OWN_VIEWS
 from ..models import create_encoder, initialised_with, load_encoder
 from ..study.length import FULL
+from ..study.methods import methods
 from ..study.names import SHUFFLED
 from ..study.records import FEATURES, RunRecord, read_record
 from ..study.version import code_version, versions
@@ -58,14 +58,15 @@ def pretrain(
         with initialised_with(split.seed, "encoder"):
             control = create_encoder(encoder, data.train.channels, data.train.image_size)
         return control, stage.record(), _measure(stage, control)
-    kind = fit.method or method
-    if kind not in METHODS:
-        raise ConfigError(f"methods: found {kind!r}, expected one of {', '.join(METHODS)}")
+    name, known = fit.method or method, methods()
+    if name not in known:
+        raise ConfigError(f"methods: found {name!r}, expected one of {', '.join(known)}")
+    kind = known[name]
     with stage.phase("data"):
-        loading = stage.loading(Augment() if kind in OWN_VIEWS else None)
+        loading = stage.loading(Augment() if kind.own_views else None)
         dls = pretrain_dls(data, split, rows, **loading)
-        learn = METHODS[kind](dls, encoder, seed=split.seed, precision=run.precision, **fit.options)
-        compares = [EmbeddingStd()] if kind in COMPARE_VIEWS else []
+        learn = kind.load()(dls, encoder, seed=split.seed, precision=run.precision, **fit.options)
+        compares = [EmbeddingStd()] if kind.compare_views else []
         learn.metrics = [*learn.metrics, FeatureStd(), EffectiveRank(), *compares]
     well = stage.train(learn, checkpoint)
     made = {**_pictures(learn, split), **_measure(stage, learn.encoder)} if well else {}

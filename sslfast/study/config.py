@@ -16,7 +16,8 @@ from ..files import user_path
 from .datasets import STL10_SIZE
 from .encoder_names import check_encoder
 from .fractions import canonical_list
-from .names import METHOD_NAMES, PIXELS, RANDOM, SHUFFLED, SUPERVISED
+from .methods import methods
+from .names import PIXELS, RANDOM, SHUFFLED, SUPERVISED
 
 __all__ = ["check_config", "evaluation_settings", "method_settings", "read_schema"]
 
@@ -68,13 +69,13 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     config["finetune"] = {**config["classify"], **config["finetune"]}
     for stage in ("supervised", "finetune"):
         config[stage].pop("views", None)  # these train their encoder, and always see fresh images
-    for method in METHOD_NAMES:
+    for method in methods():
         config[method] = {"batch_size": config["batch_size"], **config["pretrain"], **config[method]}
     unit = _OTHER[config["budget"]]
-    for section in (*SECTIONS, *METHOD_NAMES):
+    for section in (*SECTIONS, *methods()):
         config[section].pop(unit, None)
     config["variants"] = {name: _variant(name, own, config, schema) for name, own in config["variants"].items()}
-    known = (*METHOD_NAMES, *config["variants"])
+    known = (*methods(), *config["variants"])
     if unknown := [name for name in config["methods"] if name not in known]:
         hint = "; the random control is u = 0" if unknown[0] == "random" else ""
         raise ConfigError(
@@ -129,13 +130,13 @@ def evaluation_settings(config: Mapping, stage: str) -> dict:
 def _variant(name: str, given: Mapping, config: Mapping, schema: Mapping) -> dict:
     """A variant's settings, those that it leaves out as its method has them."""
     items = schema["properties"]["methods"]["items"]
-    taken = name in (*METHOD_NAMES, PIXELS, RANDOM, SUPERVISED) or str(name).startswith(SHUFFLED)
+    taken = name in (*methods(), PIXELS, RANDOM, SUPERVISED) or str(name).startswith(SHUFFLED)
     if not _Validator(items).is_valid(name) or taken:
         raise ConfigError(f"variants: found {shown(name)}, expected {items['x-expected']}, and no method's own name")
     given = dict(given)
     method = given.pop("method", None)
-    if method not in METHOD_NAMES:
-        raise ConfigError(f"variants.{name}.method: found {shown(method)}, expected one of {', '.join(METHOD_NAMES)}")
+    if method not in methods():
+        raise ConfigError(f"variants.{name}.method: found {shown(method)}, expected one of {', '.join(methods())}")
     own = schema["properties"][method]
     given = _numbers(given, own)
     if problems := list(_Validator(own).iter_errors(given)):
@@ -228,7 +229,7 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
 def _check_units(config: Mapping, schema: Mapping) -> None:
     """`ConfigError` for a length in another unit than that of the budget: it would count for nothing."""
     budget = config.get("budget") or schema["properties"]["budget"]["default"]
-    unit, sections = _OTHER[budget], {name: config.get(name) for name in (*SECTIONS, *METHOD_NAMES)}
+    unit, sections = _OTHER[budget], {name: config.get(name) for name in (*SECTIONS, *methods())}
     sections |= {f"variants.{name}": own for name, own in (config.get("variants") or {}).items()}
     for name, own in sections.items():
         if isinstance(own, Mapping) and own.get(unit) is not None:

@@ -14,7 +14,7 @@ from types import ModuleType
 
 from ..errors import ConfigError, one_line, shown
 
-__all__ = ["Definition", "Source", "definitions"]
+__all__ = ["Definition", "Source", "declared", "definitions"]
 
 _NAME = re.compile(r"[A-Za-z_]\w{0,59}", re.ASCII)
 
@@ -118,6 +118,27 @@ class Source:
 def definitions(path: Path) -> tuple[Definition, ...]:
     """The classes and functions of the file at `path`, in order. Nothing is imported."""
     return _definitions(path, path.stat().st_mtime_ns)
+
+
+def declared(package: str, mark: str) -> dict[str, tuple[Source, Definition]]:
+    """The definitions marked `@mark(…)` in the files of `package`, by the name that the mark gives them, or their own.
+
+    `package.__path__` may name further folders. Packages above it are imported, its modules are not.
+    """
+    spec = importlib.util.find_spec(package)
+    return _declared(package, tuple(spec.submodule_search_locations), mark)
+
+
+@functools.cache
+def _declared(package: str, folders: tuple[str, ...], mark: str) -> dict[str, tuple[Source, Definition]]:
+    found = {}
+    for folder in folders:
+        for path in sorted(Path(folder).glob("*.py")):
+            for definition in definitions(path):
+                if mark in definition.marks:
+                    name = definition.marks[mark].get("name") or definition.name
+                    found[name] = Source(f"{package}.{path.stem}", definition.name), definition
+    return dict(sorted(found.items()))
 
 
 @functools.cache

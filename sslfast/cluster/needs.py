@@ -8,17 +8,8 @@ import math
 
 from ..study.encoder_names import check_encoder, encoders
 
-__all__ = ["N_IMAGES", "memory_mb", "training_mb", "training_minutes"]
+__all__ = ["memory_mb", "training_mb", "training_minutes"]
 
-N_IMAGES = {
-    "digits": 1_797,
-    "mnist": 70_000,
-    "fashion_mnist": 70_000,
-    "cifar10": 60_000,
-    "cifar100": 60_000,
-    "svhn": 99_289,
-    "stl10": 113_000,
-}
 # A process that has imported torch and fastai holds 270 MB, a job on CIFAR-10 360 to 530 MB beside the images, which
 # are memory-mapped and shared (benchmarks/README.md, h). What a CUDA context takes of the machine was not measured.
 _PROCESS, _GPU = 1_500, 3_000  # MB

@@ -8,7 +8,9 @@ from torch import nn
 
 from ..errors import ConfigError
 from ..study.encoder_names import check_encoder, encoders
+from ..study.source import Source
 from .base import Encoder, register
+from .own_encoder import OwnEncoder
 from .winograd import Conv2d
 
 __all__ = ["Conv", "Original", "create_encoder"]
@@ -21,9 +23,11 @@ def create_encoder(name: str, channels: int = 3, image_size: int = 32) -> Encode
 
     `name`: that of an encoder in this folder; `conv_x2` or `original_x0.5` for other numbers of channels, each
     round(factor × base); or `timm.<model>` for any model of timm (needs `sslfast[timm]`) that gives a square feature
-    map, untrained. Raises `ConfigError` for an unknown name, channels other than 1 or 3, or images below 8 pixels.
+    map, untrained; or where one of your own is, `my_nets.py:Small` (see `OwnEncoder`). Raises `ConfigError` for
+    an unknown name, channels other than 1 or 3, or images below 8 pixels.
     """
-    parts = check_encoder(name)
+    own = Source.of(name, "encoders") if ":" in str(name) else None
+    parts = check_encoder(own.name if own else name)
     if channels not in (1, 3):
         raise ConfigError(f"channels: found {channels}, expected 1 (grey) or 3 (colour)")
     if image_size < MIN_IMAGE_SIZE:
@@ -32,6 +36,10 @@ def create_encoder(name: str, channels: int = 3, image_size: int = 32) -> Encode
         from .timm_models import TimmEncoder  # which needs a package that is an extra
 
         return TimmEncoder(parts.model, channels, image_size)
+    if own:
+        return OwnEncoder(own, channels, image_size)
+    if parts.base == "own":
+        raise ConfigError(f"encoders: found {name!r}; name an encoder of your own by its file, as my_nets.py:Small")
     kind = encoders()[parts.base].source.load()
     encoder = kind(channels, image_size, *([] if parts.width == 1 else [parts.width]))
     encoder.name = name

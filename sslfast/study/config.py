@@ -3,7 +3,7 @@
 import copy
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -13,11 +13,12 @@ from jsonschema.validators import extend
 
 from ..errors import LONGEST, ConfigError, printable, shown
 from ..files import user_path
-from .datasets import STL10_SIZE
-from .encoder_names import check_encoder
+from .datasets import DATASETS, FOLDER_KEYS, NAMED, image_keys
+from .encoder_names import check_encoder, encoders
 from .fractions import canonical_list
 from .methods import methods
 from .names import PIXELS, RANDOM, SHUFFLED, SUPERVISED
+from .own import claim_encoder, claim_method
 
 __all__ = ["check_config", "evaluation_settings", "method_settings", "read_schema"]
 
@@ -31,12 +32,28 @@ LARGEST = 2**1024  # a whole number that is no float any more
 
 
 def read_schema(path: str | Path) -> dict:
-    """The JSON schema stored as YAML at `path`."""
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    """The JSON schema stored as YAML at `path`, with the names of all data sets, and of methods and encoders."""
+    text = Path(path).read_text(encoding="utf-8")
+    named = {
+        "methods": methods(),
+        "encoders": encoders(),
+        "widened": [name for name, kind in encoders().items() if kind.widened],
+        "datasets": DATASETS,
+        "scaled": [name for name, entry in NAMED.items() if "image_size" in entry.keys],
+        "not mirrored": [name for name, entry in NAMED.items() if not entry.mirrored],
+    }
+    for key, names in named.items():
+        text = text.replace(f"<{key}>", ", ".join(f"`{name}`" for name in names))
+    schema = yaml.safe_load(text)
+    schema["properties"]["dataset"]["enum"] = list(DATASETS)
+    return schema
 
 
-def check_config(config: Mapping, schema: Mapping) -> dict:
+def check_config(config: Mapping, schema: Mapping, beside: str | Path = ".") -> dict:
     """The config with defaults filled in, fractions canonical and increasing, seeds a list.
+
+    `beside`: the folder that paths of a person's own code are looked up from, that of the config's file. What is found
+    is noted as `own` (see `sslfast.study.own`).
 
     Raises `ConfigError`, one line that names the key, for anything that cannot work.
     """
@@ -61,8 +78,10 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     config = _defaults(config, schema)
     config = {key: value for key, value in config.items() if key not in strange} | {"folder": config.get("folder")}
     _check_elsewhere(config)
-    for name in config["encoders"]:
-        check_encoder(name)
+    own: dict = {}
+    config["encoders"] = [_encoder(name, own, beside) for name in config["encoders"]]
+    if len(set(config["encoders"])) < len(config["encoders"]):
+        raise ConfigError(f"encoders: found {shown(config['encoders'])}, expected each once")
     config["study"] = config.get("study") or config["dataset"]
     config["title"] = (config.get("title") or "").strip() or config["study"]
     config["supervised"] = {**config["classify"], **config["supervised"]}
@@ -74,7 +93,10 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     unit = _OTHER[config["budget"]]
     for section in (*SECTIONS, *methods()):
         config[section].pop(unit, None)
-    config["variants"] = {name: _variant(name, own, config, schema) for name, own in config["variants"].items()}
+    variants = config["variants"].items()
+    config["variants"] = {name: _variant(name, given, config, schema, own, beside) for name, given in variants}
+    if own:
+        config["own"] = own
     known = (*methods(), *config["variants"])
     if unknown := [name for name in config["methods"] if name not in known]:
         hint = "; the random control is u = 0" if unknown[0] == "random" else ""
@@ -127,7 +149,15 @@ def evaluation_settings(config: Mapping, stage: str) -> dict:
     return config[stage] if stage == "finetune" else {"options": config[stage]}
 
 
-def _variant(name: str, given: Mapping, config: Mapping, schema: Mapping) -> dict:
+def _encoder(name: object, own: dict, beside: str | Path) -> str:
+    if ":" in str(name):
+        return claim_encoder(name, own, beside)
+    if check_encoder(name).base == "own":
+        raise ConfigError(f"encoders: found {shown(name)}; name one of your own by its file, as my_nets.py:Small")
+    return name
+
+
+def _variant(name: str, given: Mapping, config: Mapping, schema: Mapping, own: dict, beside: str | Path) -> dict:
     """A variant's settings, those that it leaves out as its method has them."""
     items = schema["properties"]["methods"]["items"]
     taken = name in (*methods(), PIXELS, RANDOM, SUPERVISED) or str(name).startswith(SHUFFLED)
@@ -135,13 +165,24 @@ def _variant(name: str, given: Mapping, config: Mapping, schema: Mapping) -> dic
         raise ConfigError(f"variants: found {shown(name)}, expected {items['x-expected']}, and no method's own name")
     given = dict(given)
     method = given.pop("method", None)
-    if method not in methods():
-        raise ConfigError(f"variants.{name}.method: found {shown(method)}, expected one of {', '.join(methods())}")
-    own = schema["properties"][method]
-    given = _numbers(given, own)
-    if problems := list(_Validator(own).iter_errors(given)):
-        raise ConfigError(f"variants.{name}.{_explain(best_match(problems), own)}")
-    return {"method": method, **config[method], **given}
+    if ":" in str(method):
+        method, options = claim_method(method, f"variants.{name}.method", own, beside)
+        section, usual = _own_section(options, schema), {"batch_size": config["batch_size"], **config["pretrain"]}
+    elif method in methods():
+        section, usual = schema["properties"][method], config[method]
+    else:
+        expected = f"expected one of {', '.join(methods())}, or my_methods.py:my_learner"
+        raise ConfigError(f"variants.{name}.method: found {shown(method)}, {expected}")
+    given = _numbers(given, section)
+    if problems := list(_Validator(section).iter_errors(given)):
+        raise ConfigError(f"variants.{name}.{_explain(best_match(problems), section)}")
+    return {"method": method, **usual, **given}
+
+
+def _own_section(options: Sequence[str] | None, schema: Mapping) -> dict:
+    """The schema of a method's settings where its factory says all there is to say: training's, and its `options`."""
+    keys = {**{name: {"type": list(_KINDS)} for name in options or ()}, **schema["x-own"]}
+    return {"type": "object", "additionalProperties": options is None, "properties": keys}
 
 
 def _check_size(value: object, key: str = "", depth: int = -1) -> None:
@@ -241,17 +282,16 @@ def _of_other_data(config: Mapping) -> list[str]:
     """Keys that mean nothing for the study's data set."""
     if config["dataset"] == "folder":
         return []
-    strange = ["folder", "image_size", "channels", "on_bad_image"]
-    if config["dataset"] == "stl10":
-        strange.remove("image_size")
+    strange = ["folder", *(key for key in FOLDER_KEYS if key not in image_keys(config["dataset"]))]
     if config.get("unlabelled_from"):  # may be a folder
         strange.remove("on_bad_image")
     return strange
 
 
 def _check_elsewhere(config: Mapping) -> None:
-    if config["dataset"] == "stl10" and config["image_size"] > STL10_SIZE:
-        raise ConfigError(f"image_size: found {config['image_size']}, expected {STL10_SIZE} or less for stl10")
+    entry, size = NAMED.get(config["dataset"]), config.get("image_size")
+    if entry and "image_size" in entry.keys and size > entry.side:
+        raise ConfigError(f"image_size: found {size}, expected {entry.side} or less for {config['dataset']}")
     if not config["unlabelled_from"]:
         return
     if config["unlabelled_from"] == config["dataset"]:

@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z_]\w{0,59}", re.ASCII)
 class Definition:
     """A class or function as its file has it: `parameters` of the function (or of `__init__`), None where unknown.
 
-    `any_more`: whether it takes keywords beside those; `marks`: its decorators' keywords, by the decorator's name.
+    `any_more`: whether it takes others, too; `marks`: its decorators' keywords, by the decorator's name.
     """
 
     name: str
@@ -162,7 +162,7 @@ def _definition(node: ast.ClassDef | ast.FunctionDef) -> Definition:
     arguments = call.args
     names = [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
     own = names[1:] if isinstance(node, ast.ClassDef) else names
-    return Definition(node.name, tuple(own), arguments.kwarg is not None, marks)
+    return Definition(node.name, tuple(own), bool(arguments.kwarg or arguments.vararg), marks)
 
 
 def _value(node: ast.expr) -> object:

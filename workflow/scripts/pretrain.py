@@ -28,7 +28,9 @@ with job(snakemake) as checkpoint:
         "length": wildcards.length[1:] or FULL,
     }
     store = config["encoder_store"] if wildcards.method != "random" else None  # a random encoder costs nothing
-    with shared_encoder(store, depends_on(data, split, run, fit, **box), output, config["study"], say) as taken:
+    depends = depends_on(data, split, run, fit, **box)
+    own = run.own_file(wildcards.encoder)
+    with shared_encoder(store, depends, output, config["study"], say, own) as taken:
         if not taken:
             encoder, record, pictures = pretrain(data, split, run, fit, **box, checkpoint=checkpoint)
             write_arrays(pictures, output.pictures)

@@ -28,7 +28,7 @@ from sslfast.analysis.length_check import length_check, take_back
 from sslfast.analysis.table_files import read_table
 from sslfast.analysis.words import count, range_of_points
 from sslfast.study.config import check_config, read_schema
-from sslfast.study.names import METHOD_NAMES
+from sslfast.study.methods import methods
 
 ROOT = Path(__file__).parents[1]
 SETTLED = ("better", "worse", "equal")
@@ -108,7 +108,7 @@ def _fate(row) -> str:
 
 def _longer(given: dict, config: dict, options) -> dict:
     sections = {}
-    for name in ("pretrain", "classify", "supervised", "finetune", *METHOD_NAMES):
+    for name in ("pretrain", "classify", "supervised", "finetune", *methods()):
         own, unit = given.get(name) or {}, config["budget"]
         default = {"pretrain", "classify"} if unit == "updates" else set()
         if unit in own or name in default:

@@ -19,7 +19,7 @@ from timing import ratio_text, side_by_side, table
 from sslfast import image_dls
 from sslfast.data.augment import Augment, Stream
 from sslfast.data.views import Views
-from sslfast.methods import METHODS, OWN_VIEWS
+from sslfast.study.methods import methods
 from sslfast.training.precision import resolve_precision
 
 
@@ -60,11 +60,12 @@ def main() -> None:
     kwargs = {"unlabelled": share, "bs": options.batch_size, "device": device}
     dls = image_dls(data, **kwargs).pretrain
     plain = image_dls(data, augment=Augment(), **kwargs).pretrain  # for methods that make views of their own
-    chosen = ["autoencoder", *(name for name in options.methods or METHODS if name != "autoencoder")]
+    known = methods()
+    chosen = ["autoencoder", *(name for name in options.methods or known if name != "autoencoder")]
     for encoder in options.encoders:
         contestants = {
-            name: fit_rate(METHODS[name](plain if name in OWN_VIEWS else dls, encoder, seed=0, precision=precision))
-            for name in chosen
+            name: fit_rate(kind.load()(plain if kind.own_views else dls, encoder, seed=0, precision=precision))
+            for name, kind in ((name, known[name]) for name in chosen)
         }
         if options.views:
             contestants["two views alone"] = view_rate(plain, options.batches)

@@ -4,7 +4,6 @@ from fastai.data.transforms import get_c
 from fastai.learner import Learner
 from fastai.metrics import accuracy
 from fastai.torch_core import params
-from fastcore.foundation import L
 from fastcore.meta import delegates
 from torch import nn
 
@@ -14,7 +13,7 @@ from .methods.autoencoder import autoencoder_learner
 from .models import DROPOUT, Classifier, as_encoder, create_head, feature_shape, image_shape, initialised_with
 from .training.cached_views import CachedViews, resolve_views
 from .training.callbacks import FrozenEncoderGuard
-from .training.lean import LeanLearner
+from .training.lean import learner_of
 from .training.metrics import CrossEntropy, MacroF1
 from .training.precision import resolve_precision
 
@@ -28,9 +27,6 @@ def classifier_learner(
     head: nn.Module | None = None,
     dropout: float = DROPOUT,
     seed: int | None = None,
-    loss_func=None,
-    metrics=None,
-    cbs=None,
     train_bn: bool = False,
     precision: str = "auto",
     views: str | int = "auto",
@@ -50,9 +46,7 @@ def classifier_learner(
     epoch (always so with DataLoaders that are not of `image_dls`). Callbacks that change
     the images of a batch, such as fastai's `MixUp`, need `fresh`.
     """
-    learn = _classifier(
-        dls, encoder, head, dropout, seed, loss_func, metrics, cbs, precision, train_bn=train_bn, **kwargs
-    )
+    learn = _classifier(dls, encoder, head, dropout, seed, precision, train_bn=train_bn, **kwargs)
     if isinstance(dls.train, BatchDL):
         shape = feature_shape(learn.model.encoder, image_shape(dls))
         views = resolve_views(views, len(dls.train_ds), shape, learn.model.precision)
@@ -71,14 +65,11 @@ def supervised_learner(
     head: nn.Module | None = None,
     dropout: float = DROPOUT,
     seed: int | None = None,
-    loss_func=None,
-    metrics=None,
-    cbs=None,
     precision: str = "auto",
     **kwargs,
 ) -> Learner:
     """The baseline: the same encoder and head as `classifier_learner`, trained together from scratch."""
-    return _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, precision, **kwargs)
+    return _classifier(dls, encoder, head, dropout, seed, precision, **kwargs)
 
 
 @delegates(Learner.__init__)
@@ -88,9 +79,6 @@ def finetune_learner(
     head: nn.Module | None = None,
     dropout: float = DROPOUT,
     seed: int | None = None,
-    loss_func=None,
-    metrics=None,
-    cbs=None,
     precision: str = "auto",
     **kwargs,
 ) -> Learner:
@@ -102,7 +90,7 @@ def finetune_learner(
     encoder a tenth of it, which on digits (autoencoder, 5 seeds, 3 to 50 % of labels) scored 0.2 to 1.5 points of
     macro-F1 lower on average; whether that is more than chance was not settled.
     """
-    return _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, precision, **kwargs)
+    return _classifier(dls, encoder, head, dropout, seed, precision, **kwargs)
 
 
 def random_encoder(dls, encoder: str = "original", seed: int | None = None) -> nn.Module:
@@ -113,7 +101,7 @@ def random_encoder(dls, encoder: str = "original", seed: int | None = None) -> n
     return as_encoder(encoder, image_shape(dls), seed)
 
 
-def _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, precision, **kwargs) -> Learner:
+def _classifier(dls, encoder, head, dropout, seed, precision, **kwargs) -> Learner:
     shape, n_classes = image_shape(dls), get_c(dls)
     if n_classes < 2:
         raise DataError(f"dls: found {n_classes} classes, expected two or more (image_dls(…).classify has them)")
@@ -121,14 +109,14 @@ def _classifier(dls, encoder, head, dropout, seed, loss_func, metrics, cbs, prec
     if head is None:
         with initialised_with(seed, "head"):
             head = create_head(feature_shape(encoder, shape), n_classes, dropout)
-    return LeanLearner(
+    return learner_of(
         dls,
         Classifier(encoder, head, resolve_precision(precision, dls.device)),
-        loss_func=loss_func or CrossEntropy(),
+        kwargs,
+        loss_func=CrossEntropy(),
+        metrics=[accuracy, MacroF1()],
+        cbs=[FrozenEncoderGuard()],
         splitter=_encoder_and_head,
-        metrics=[accuracy, MacroF1()] if metrics is None else metrics,
-        cbs=L(cbs) + FrozenEncoderGuard(),
-        **kwargs,
     )
 
 

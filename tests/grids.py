@@ -7,7 +7,7 @@ from sslfast.planning.speeds import Speed, Speeds
 from sslfast.planning.work import Sizes
 from sslfast.study.config import check_config
 from sslfast.study.grid import jobs_of
-from sslfast.study.names import METHOD_NAMES
+from sslfast.study.methods import methods
 
 BASE = {"study": "small", "dataset": "digits", "unlabelled": [0, 0.2, 1], "labelled": [0.1, 0.5], "seeds": 2}
 
@@ -51,7 +51,7 @@ CONFIGS = st.fixed_dictionaries(
         "labelled": _some([0.05, 0.2, 0.5]),
         "seeds": st.integers(1, 3),
         "encoders": _some(["original", "conv", "conv_x2"], 2),
-        "methods": _some([*METHOD_NAMES, "cool"]),
+        "methods": _some([*methods(), "cool"]),
         "variants": st.just({"cool": {"method": "simclr", "temperature": 0.1}}),
         "evaluate": _some(["head", "linear", "knn", "finetune"], 4),
         "pool": st.sampled_from(["all", "rest"]),

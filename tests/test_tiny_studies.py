@@ -15,7 +15,6 @@ from sslfast.data.images import Arrays, ImageData, from_arrays
 from sslfast.data.splits import make_split
 from sslfast.errors import ConfigError
 from sslfast.evaluation import clean_batches, embed_2d
-from sslfast.methods import COMPARE_VIEWS, METHODS
 from sslfast.methods.vicreg import vicreg_learner
 from sslfast.models import save_encoder
 from sslfast.stages import (
@@ -29,6 +28,7 @@ from sslfast.stages import (
     supervised,
 )
 from sslfast.stages.inputs import check_pool
+from sslfast.study.methods import methods
 from sslfast.study.records import read_record, write_record
 from sslfast.training.collapse import Collapsed, EffectiveRank, EmbeddingStd, FeatureStd, probed_features
 
@@ -57,7 +57,7 @@ def tiny(digits) -> Callable[[int, int], ImageData]:
     return build
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", methods())
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("budget", ["epochs", "updates"])
 def test_every_method_trains_on_a_few_images_to_a_good_end(tiny, tmp_path, shape, method, budget):
@@ -66,7 +66,7 @@ def test_every_method_trains_on_a_few_images_to_a_good_end(tiny, tmp_path, shape
     _, record, pictures = pretrain(data, split, run(budget=budget), FIT, method=method, encoder="conv", u="1")
     assert (record.status, record.reason) == ("ok", None)
     enough = len(data.train) >= 16
-    measures = ["feature_std", "effective_rank", *["embedding_std"] * (method in COMPARE_VIEWS)]
+    measures = ["feature_std", "effective_rank", *["embedding_std"] * (methods()[method].compare_views)]
     for row in record.history:
         assert [row[name] is not None for name in measures] == [enough] * len(measures)
         assert math.isfinite(row["train_loss"]) and math.isfinite(row["valid_loss"])
@@ -94,13 +94,13 @@ def test_every_evaluation_and_control_has_a_result(tiny, tmp_path, shape):
         write_record(record, tmp_path / "r.json")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", methods())
 @pytest.mark.parametrize("classes, n", [(2, 3), (2, 14), (3, 5), (10, 20)])
 def test_every_learner_trains_on_a_folder_of_a_few_images(image_folder, classes, n, method):
     folder = image_folder(classes=DIGIT_NAMES[:classes], train=n, test=0, unlabelled=0)
     options = {"image_size": 16, "augment": {"flip_vertical": 0}, "device": "cpu"}
     dls = image_dls(folder, labelled=0.1, seed=0, **options)
-    learn = METHODS[method](dls.pretrain, "conv", seed=0)
+    learn = methods()[method].load()(dls.pretrain, "conv", seed=0)
     learn.metrics = [*learn.metrics, FeatureStd(), EffectiveRank()]
     learn.add_cb(Collapsed())
     with learn.no_bar(), learn.no_logging():
@@ -114,7 +114,7 @@ def test_every_learner_trains_on_a_folder_of_a_few_images(image_folder, classes,
 
 
 @pytest.mark.parametrize("batch_size", [2, 3, 5, 1000])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", methods())
 def test_batches_may_be_of_any_size(tiny, method, batch_size):
     data = tiny(3, 3)  # six images to train on
     settings = run(batch_size=batch_size)

@@ -6,28 +6,20 @@ asks for more. Too much makes it wait longer in the queue.
 
 import math
 
-from ..study.encoder_names import check_encoder
+from ..study.encoder_names import check_encoder, encoders
 
-__all__ = ["N_IMAGES", "memory_mb", "training_mb", "training_minutes"]
+__all__ = ["memory_mb", "training_mb", "training_minutes"]
 
-N_IMAGES = {
-    "digits": 1_797,
-    "mnist": 70_000,
-    "fashion_mnist": 70_000,
-    "cifar10": 60_000,
-    "cifar100": 60_000,
-    "svhn": 99_289,
-    "stl10": 113_000,
-}
 # A process that has imported torch and fastai holds 270 MB, a job on CIFAR-10 360 to 530 MB beside the images, which
 # are memory-mapped and shared (benchmarks/README.md, h). What a CUDA context takes of the machine was not measured.
 _PROCESS, _GPU = 1_500, 3_000  # MB
 # Measured while training: 0.3 to 0.6 kB a pixel of a batch (conv), 5.7 to 5.9 (resnet18, autoencoder and simclr).
-_SMALL, _LARGE = 1.5, 12  # kB a pixel of a batch
+_LARGE = 12  # kB a pixel of a batch, of an encoder that does not say
 # Images a second, one thread, CIFAR-10, `conv`: 2,894 (pre-training), 5,952 (supervised) and 35,112 over features
 # (benchmarks/README.md). A quarter of that and less; two views of an image cost twice as much.
 _RATES = {"pretrain": 600, "supervised": 1_500, "finetune": 1_500, "classify": 5_000, "linear": 5_000, "knn": 5_000}
-_LARGE_COST = 40  # beside `conv`: 14 (autoencoder) and 48 times (simclr) was measured for resnet18
+# Beside `conv`, of an encoder that does not say: 14 (autoencoder) and 48 times (simclr) was measured for resnet18.
+_LARGE_COST = 40
 _VIEWS = 8  # of an image, whose features are computed once
 _START, _LONGEST = 10, 24 * 60  # minutes; a job that needs more goes on in its next attempt
 
@@ -56,5 +48,6 @@ def training_minutes(stage: str, encoder: str, seen: float, n_images: float, sid
 def _weight(encoder: str) -> tuple[float, float, float]:
     """What a pass costs beside `conv`, the factor of channels, and kB a pixel of a batch."""
     name = check_encoder(encoder)
-    small = name.base in ("conv", "original")
-    return (1, name.width, _SMALL) if small else (_LARGE_COST, name.width, _LARGE)
+    kind = encoders().get(name.base)
+    cost, kilobytes = (None, None) if kind is None else (kind.cost, kind.kilobytes)
+    return cost or _LARGE_COST, name.width, kilobytes or _LARGE

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from ..seeds import derive_seed
+from ..study.datasets import NAMED
 
 __all__ = [
     "Augment",
@@ -227,7 +228,7 @@ class Augment:
         """
         if isinstance(changes, Augment):
             return changes
-        as_they_are = dataset in ("digits", "mnist", "fashion_mnist", "svhn")
+        as_they_are = dataset in NAMED and not NAMED[dataset].mirrored
         default = {"noise": 0.1} if as_they_are else {"flip_horizontal": 0.5, "flip_vertical": 0.5, "noise": 0.1}
         names = set(cls.__dataclass_fields__)
         if unknown := sorted(set(changes or {}) - names):

@@ -1,5 +1,7 @@
 """Data sets by name. Each is read once, stored as one array, and memory-mapped from then on."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -7,17 +9,17 @@ import numpy as np
 
 from ..errors import ConfigError, DataError
 from ..files import user_path
-from ..study.datasets import DATASETS, NAMED, STL10_SIZE
+from ..study.datasets import DATASETS, NAMED
 from .elsewhere import with_unlabelled
-from .folder import FolderOptions, decode_files, folder_key, read_folder
+from .folder import ImageOptions, decode_files, folder_key, read_folder
 from .images import Arrays, ImageData, cached, default_data_root
 from .listing import content_digest, scan
 from .scaling import scaled
 from .sources import source_content, unlabelled_files
-from .splits import split_off
-from .torchvision_sets import check_stl10_size, read_torchvision
 
 __all__ = ["load_dataset"]
+
+SMALLEST = 8  # pixels
 
 
 def load_dataset(
@@ -25,78 +27,90 @@ def load_dataset(
     *,
     folder: str | Path | None = None,
     data_root: str | Path | None = None,
-    image_size: int | None = None,
-    channels: int | None = None,
-    test_fraction: float = 0.2,
-    test_seed: int = 0,
-    on_bad_image: str = "error",
-    content: str | None = None,
     unlabelled_from: str | Path | None = None,
+    content: str | None = None,
     unlabelled_content: str | None = None,
     progress: TextIO | None = None,
     check: bool = False,
+    **options,
 ) -> ImageData:
     """The data set called `dataset` (one of `DATASETS`), or a user's own images under `folder`.
 
-    `digits` ships with scikit-learn; `mnist`, `fashion_mnist`, `cifar10`, `cifar100`, `svhn` and `stl10` come
-    through torchvision, downloaded once into `data_root`; `folder` reads image files (see
-    `sslfast.data.folder`) at `image_size` (default 32) with `channels` 3 (default) or 1, and
-    splits `test_fraction` off as test images, by `test_seed`, where there is no `test/` folder. `content`,
-    the folder's `content_digest` where it is known already, spares looking at every file once more.
-    STL-10 is scaled to `image_size` too (default 32, at which training costs a ninth of its own 96), and its
-    100,000 images without a label are like those in a folder's `unlabelled/`.
+    `digits` ships with scikit-learn; the others of `sslfast.study.datasets` come through torchvision, downloaded once
+    into `data_root`; `folder` reads image files (see `sslfast.data.folder`). `options` are those of `ImageOptions`:
+    `image_size` (default 32) and `channels` (3, or 1) of a folder; `test_fraction`, split off by `test_seed` as test
+    images where there is no `test/` folder; `on_bad_image`. STL-10 is scaled to `image_size` too (at 32, training costs
+    a ninth of its own 96), and its 100,000 images without a label are like those in a folder's `unlabelled/`.
 
     `unlabelled_from`, another data set's name (then its training images) or a folder of images at any depth, puts
-    those, scaled, in place of all that the study could pre-train on (see `sslfast.data.elsewhere`);
-    `unlabelled_content`, its `source_content`, spares looking once more.
+    those, scaled, in place of all that the study could pre-train on (see `sslfast.data.elsewhere`). `content` and
+    `unlabelled_content`, the folder's `content_digest` and the `source_content` of the latter where they are known
+    already, spare looking at every file once more.
     The bar of decoding goes to `progress` (default, stderr) if that is a terminal. With `check`, stored
     images are compared with their fingerprint, pixel by pixel.
 
     Raises `ConfigError` for an unknown name, `DataError` for images that are missing or bad.
     """
-    root = default_data_root(data_root)
     if dataset not in DATASETS:
         raise ConfigError(f"dataset: found {dataset!r}, expected one of {', '.join(DATASETS)}")
     if unlabelled_from is not None and str(unlabelled_from) == dataset:
         raise ConfigError(f"unlabelled_from: found {dataset}, the study's own data set; leave the key out")
-    size = 32 if image_size is None else image_size
+    given = {key: value for key, value in options.items() if value is not None}
+    store = _Store(default_data_root(data_root), progress, check)
     if dataset == "folder":
-        if folder is None:
-            raise ConfigError("folder: missing; dataset: folder needs the path of your images here")
-        options = FolderOptions(
-            image_size=size,
-            channels=3 if channels is None else channels,
-            test_fraction=test_fraction,
-            test_seed=test_seed,
-            on_bad_image=on_bad_image,
-        )
-        path = Path(folder).expanduser()
-        content = content or content_digest(path, scan(path))
-        key = folder_key(content, options)
-        data = cached("folder", key, root, lambda: read_folder(path, options, content, progress), check)
-    elif dataset == "digits":
-        key = f"t{test_fraction}-s{test_seed}"
-        data = cached("digits", key, root, lambda: _digits(test_fraction, test_seed), check)
+        data = _of_folder(folder, ImageOptions(**given), content, store)
     else:
-        key = "torchvision"
-        if dataset == "stl10":
-            check_stl10_size(size)
-            key = f"torchvision-{size}"
-        data = cached(dataset, key, root, lambda: read_torchvision(dataset, root, size, progress), check)
+        data = _named(dataset, given, store)
     if unlabelled_from is None:
         return data
-    options = FolderOptions(data.train.image_size, data.train.channels, on_bad_image=on_bad_image)
-    return _with_unlabelled(data, str(unlabelled_from), unlabelled_content, options, root, progress, check)
+    bad = {key: value for key, value in given.items() if key == "on_bad_image"}
+    same = ImageOptions(data.train.image_size, data.train.channels, **bad)
+    return _with_unlabelled(data, str(unlabelled_from), unlabelled_content, same, store)
 
 
-def _with_unlabelled(study, source, content, options, root, progress, check) -> ImageData:
+@dataclass(frozen=True)
+class _Store:
+    """Where images are kept, where a bar of decoding goes, and whether what is stored is compared."""
+
+    root: Path
+    progress: TextIO | None
+    check: bool
+
+    def get(self, name: str, key: str, read: Callable[[], Arrays]) -> ImageData:
+        return cached(name, key, self.root, read, self.check)
+
+
+def _of_folder(folder: str | Path | None, options: ImageOptions, content: str | None, store: _Store) -> ImageData:
+    if folder is None:
+        raise ConfigError("folder: missing; dataset: folder needs the path of your images here")
+    path = Path(folder).expanduser()
+    content = content or content_digest(path, scan(path))
+    return store.get(
+        "folder", folder_key(content, options), lambda: read_folder(path, options, content, store.progress)
+    )
+
+
+def _named(dataset: str, given: Mapping, store: _Store) -> ImageData:
+    entry = NAMED[dataset]
+    size = given.get("image_size", ImageOptions.image_size)
+    if "image_size" in entry.keys and not SMALLEST <= size <= entry.side:
+        raise ConfigError(
+            f"image_size: found {size}, expected {SMALLEST} to {entry.side} pixels, the size of {dataset}'s images"
+        )
+    options = ImageOptions(**{key: value for key, value in given.items() if key in entry.keys})
+    key = "-".join(f"{key}-{getattr(options, key)}" for key in entry.keys) or "whole"
+    return store.get(dataset, key, lambda: entry.loader.load()(store.root, options, store.progress))
+
+
+def _with_unlabelled(study, source, content, options, store) -> ImageData:
     """`study` with the unlabelled images of `source`, of the size and channels in `options`."""
-    content = content or source_content(source)
+    content, progress = content or source_content(source), store.progress
 
     def of_data_set() -> tuple[np.ndarray, dict]:
-        size = min(options.image_size, STL10_SIZE) if source == "stl10" else None
-        other = load_dataset(source, data_root=root, image_size=size, progress=progress)
-        images = scaled([other.train.pixels()], options.image_size, options.channels, root, progress)
+        entry = NAMED[source]
+        size = min(options.image_size, entry.side) if "image_size" in entry.keys else None
+        other = load_dataset(source, data_root=store.root, image_size=size, progress=progress)
+        images = scaled([other.train.pixels()], options.image_size, options.channels, store.root, progress)
         return images, {"unlabelled_from": source}
 
     def of_folder() -> tuple[np.ndarray, dict]:
@@ -109,17 +123,5 @@ def _with_unlabelled(study, source, content, options, root, progress, check) -> 
         return (x if good.all() else x[good]), notes
 
     if source in NAMED:
-        return with_unlabelled(study, source, content, of_data_set, root, check)
-    return with_unlabelled(study, source, f"{content} {options.on_bad_image}", of_folder, root, check)
-
-
-def _digits(test_fraction: float, test_seed: int) -> Arrays:
-    """1,797 handwritten digits, 8 × 8, grey (UCI optical recognition of handwritten digits)."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    x = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
-    y = digits.target.astype(np.int64)
-    test = split_off(y, test_fraction, test_seed)
-    train = np.setdiff1d(np.arange(len(y)), test)
-    return Arrays(x[train], y[train], x[test], y[test], tuple(str(n) for n in range(10)))
+        return with_unlabelled(study, source, content, of_data_set, store.root, store.check)
+    return with_unlabelled(study, source, f"{content} {options.on_bad_image}", of_folder, store.root, store.check)

@@ -24,7 +24,7 @@ from .images import Arrays
 from .listing import content_digest, scan, too_few
 from .splits import split_off
 
-__all__ = ["FolderOptions", "decode", "decode_files", "folder_key", "in_parallel", "read_folder"]
+__all__ = ["ImageOptions", "decode", "decode_files", "folder_key", "in_parallel", "read_folder"]
 
 UNLABELLED = -1
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF")  # Pillow would also open EPS, and start Ghostscript on it
@@ -33,8 +33,8 @@ _large_one = threading.Lock()
 
 
 @dataclass(frozen=True)
-class FolderOptions:
-    """How a folder becomes images: size in pixels, channels 1 or 3, where test images come from."""
+class ImageOptions:
+    """How files become images: size in pixels, channels 1 or 3, where test images come from."""
 
     image_size: int = 32
     channels: int = 3
@@ -52,12 +52,12 @@ class FolderOptions:
                 raise ConfigError(f"{key}: found {getattr(self, key)!r}, expected {expected}")
 
 
-def folder_key(content: str, options: FolderOptions) -> str:
+def folder_key(content: str, options: ImageOptions) -> str:
     """Changes when any image's name, size or date does (`content_digest`), or how images are prepared."""
     return hashlib.sha256(f"{astuple(options)} {content}".encode()).hexdigest()[:16]
 
 
-def read_folder(root: Path, options: FolderOptions, content: str, progress: TextIO | None = None) -> Arrays:
+def read_folder(root: Path, options: ImageOptions, content: str, progress: TextIO | None = None) -> Arrays:
     """Decode every image under `root` (in parallel) and split test images off where there are none.
 
     Raises `DataError` naming the first unreadable image, unless `on_bad_image` is `skip`, and where the
@@ -125,7 +125,7 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def decode_files(
-    paths: list[str], options: FolderOptions, progress: TextIO | None, key: str = "folder"
+    paths: list[str], options: ImageOptions, progress: TextIO | None, key: str = "folder"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images of `paths`, uint8 `[N, S, S, C]`, and which of them could be read: all, unless `on_bad_image` is `skip`.
 

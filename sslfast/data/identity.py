@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import ConfigError, SslfastError, shown
 from ..files import user_path
-from ..study.datasets import NAMED
+from ..study.datasets import NAMED, image_keys
 from .listing import Listing, scan
 from .sources import unlabelled_files
 
@@ -88,7 +88,7 @@ def check_names(config: Mapping, sources: Sequence[Mapping]) -> None:
 
 def _traits(config: Mapping) -> dict:
     """What decides which images a study is of, beside the files of a folder: as `images.json` has it."""
-    sized = {"folder": ("image_size", "channels"), "stl10": ("image_size",)}.get(config["dataset"], ())
+    sized = [key for key in ("image_size", "channels") if key in image_keys(config["dataset"])]
     source = config["unlabelled_from"]
     elsewhere = source if source is None or source in NAMED else "a folder"
     return {"dataset": config["dataset"], **{key: config[key] for key in sized}, "unlabelled_from": elsewhere}

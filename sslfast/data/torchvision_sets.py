@@ -4,67 +4,65 @@ import contextlib
 import io
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 import numpy as np
 
 from .._torchvision import make_importable
-from ..errors import ConfigError, DataError, explain
-from ..study.datasets import STL10_SIZE
+from ..errors import DataError, explain
+from .folder import ImageOptions
 from .images import Arrays
 from .scaling import scaled
 
-__all__ = ["TORCHVISION", "check_stl10_size", "read_torchvision"]
+__all__ = ["TorchvisionSet", "cifar10", "cifar100", "fashion_mnist", "mnist", "stl10", "svhn"]
 
 STL10_CLASSES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
+STL10_SIDE = 96  # pixels, as its files lie
 
 
-class _Source(NamedTuple):
-    """Its class in torchvision, what makes arrays of it, where torchvision looks, its folder and files there."""
+@dataclass(frozen=True)
+class TorchvisionSet:
+    """A loader (see `sslfast.study.datasets.DataSet`) of a data set that torchvision has.
+
+    `name`: ours; `kind`: its class in torchvision; `read`: what makes arrays of it; `place`: where torchvision looks,
+    below the folder of all data sets; `folder` and `files` there, for a person without a network.
+    """
 
     name: str
+    kind: str
     read: Callable[..., Arrays]
     place: str
     folder: str
     files: str
 
+    def __call__(self, root: Path, options: ImageOptions, progress: TextIO | None) -> Arrays:
+        """The data set under `root`, downloaded if it is not there.
 
-def read_torchvision(dataset: str, root: Path, image_size: int, progress: TextIO | None) -> Arrays:
-    """The data set called `dataset` (of `TORCHVISION`) under `root`, downloaded if it is not there.
+        Raises `DataError` if files are missing or damaged and cannot be downloaded.
+        """
+        make_importable()
+        import torchvision.datasets
 
-    `image_size` is for STL-10, whose images are scaled. Raises `DataError` if files are missing or damaged and
-    cannot be downloaded.
-    """
-    make_importable()
-    import torchvision.datasets
+        def get(**part):
+            reader, place = getattr(torchvision.datasets, self.kind), root / self.place
+            try:
+                return reader(place, **part)
+            except RuntimeError:  # not there, or not whole
+                print(f"downloading {self.name} to {root} (once)", file=progress or sys.stderr)
+                with contextlib.redirect_stdout(io.StringIO()):  # torchvision reports each mirror it tried
+                    return reader(place, **part, download=True)
 
-    source = TORCHVISION[dataset]
-
-    def get(**part):
-        reader, place = getattr(torchvision.datasets, source.name), root / source.place
         try:
-            return reader(place, **part)
-        except RuntimeError:  # not there, or not whole
-            print(f"downloading {dataset} to {root} (once)", file=progress or sys.stderr)
-            with contextlib.redirect_stdout(io.StringIO()):  # torchvision reports each mirror it tried
-                return reader(place, **part, download=True)
-
-    try:
-        return source.read(get, root, image_size, progress)
-    except Exception as error:  # torchvision raises nearly anything on damaged files
-        if explain(error):
-            raise  # a full disk, say: `cached` tells what to do
-        raise DataError(
-            f"dataset: {dataset} is not in {root}, or damaged, and could not be downloaded ({_reason(error)});"
-            f" with a network, delete {root / source.folder} and try again; without, put {source.files} there"
-        ) from None
-
-
-def check_stl10_size(image_size: int) -> None:
-    """`ConfigError` for a size that STL-10's images cannot be scaled down to."""
-    if not 8 <= image_size <= STL10_SIZE:
-        raise ConfigError(f"image_size: found {image_size}, expected 8 to {STL10_SIZE} pixels, the size of STL-10")
+            return self.read(get, root, options.image_size, progress)
+        except Exception as error:  # torchvision raises nearly anything on damaged files
+            if explain(error):
+                raise  # a full disk, say: `cached` tells what to do
+            raise DataError(
+                f"dataset: {self.name} is not in {root}, or damaged, and could not be downloaded ({_reason(error)});"
+                f" with a network, delete {root / self.folder} and try again; without, put {self.files} there"
+            ) from None
 
 
 def _usual(get: Callable, *_) -> Arrays:
@@ -92,7 +90,7 @@ def _stl10(get: Callable, root: Path, image_size: int, progress: TextIO | None) 
     folder = root / "stl10_binary"
 
     def images(part: str) -> np.ndarray:
-        planes = np.memmap(folder / f"{part}_X.bin", np.uint8, "r").reshape(-1, 3, STL10_SIZE, STL10_SIZE)
+        planes = np.memmap(folder / f"{part}_X.bin", np.uint8, "r").reshape(-1, 3, STL10_SIDE, STL10_SIDE)
         return planes.transpose(0, 3, 2, 1)  # red, green and blue, each column by column
 
     def labels(part: str) -> np.ndarray:
@@ -110,17 +108,16 @@ def _reason(error: Exception) -> str:
 
 
 _IDX = "the four IDX files (train-images-idx3-ubyte, …{})"
-TORCHVISION: dict[str, _Source] = {
-    "mnist": _Source("MNIST", _usual, "", "MNIST/raw", _IDX.format(", plain or .gz")),
-    "fashion_mnist": _Source("FashionMNIST", _usual, "", "FashionMNIST/raw", _IDX.format("")),
-    "cifar10": _Source(
-        "CIFAR10", _usual, "", "cifar-10-batches-py", "the unpacked 'python version' (data_batch_1, …, batches.meta)"
-    ),
-    "cifar100": _Source(
-        "CIFAR100", _usual, "", "cifar-100-python", "the unpacked 'python version' (train, test and meta)"
-    ),
-    "svhn": _Source("SVHN", _svhn, "svhn", "svhn", "train_32x32.mat and test_32x32.mat"),
-    "stl10": _Source(
-        "STL10", _stl10, "", "stl10_binary", "the unpacked 'binary files' (train_X.bin, …, unlabeled_X.bin)"
-    ),
-}
+mnist = TorchvisionSet("mnist", "MNIST", _usual, "", "MNIST/raw", _IDX.format(", plain or .gz"))
+fashion_mnist = TorchvisionSet("fashion_mnist", "FashionMNIST", _usual, "", "FashionMNIST/raw", _IDX.format(""))
+cifar10 = TorchvisionSet(
+    "cifar10", "CIFAR10", _usual, "", "cifar-10-batches-py",
+    "the unpacked 'python version' (data_batch_1, …, batches.meta)",
+)  # fmt: skip
+cifar100 = TorchvisionSet(
+    "cifar100", "CIFAR100", _usual, "", "cifar-100-python", "the unpacked 'python version' (train, test and meta)"
+)
+svhn = TorchvisionSet("svhn", "SVHN", _svhn, "svhn", "svhn", "train_32x32.mat and test_32x32.mat")
+stl10 = TorchvisionSet(
+    "stl10", "STL10", _stl10, "", "stl10_binary", "the unpacked 'binary files' (train_X.bin, …, unlabeled_X.bin)"
+)

@@ -2,23 +2,20 @@
 
 import torch
 from fastai.learner import Learner
-from fastcore.foundation import L
-from fastcore.meta import delegates
 from torch import Tensor, nn
 
-from ..data.augment import TensorTarget
 from ..data.corrupt import CorruptInput
 from ..errors import ConfigError
 from ..models import AutoEncoder, as_encoder, create_decoder, image_shape, initialised_with
-from ..training.callbacks import ReconstructInput
-from ..training.lean import LeanLearner
+from ..training.lean import learner_of
 from ..training.metrics import RMSE, RMSELoss
 from ..training.precision import resolve_precision
+from .base import method, with_target
 
 __all__ = ["HiddenRMSELoss", "autoencoder_learner"]
 
 
-@delegates(Learner.__init__)
+@method()
 def autoencoder_learner(
     dls,
     encoder: str | nn.Module = "original",
@@ -28,9 +25,6 @@ def autoencoder_learner(
     patch: int = 4,
     loss_on: str = "all",
     seed: int | None = None,
-    loss_func=None,
-    metrics=None,
-    cbs=None,
     precision: str = "auto",
     **kwargs,
 ) -> Learner:
@@ -63,15 +57,13 @@ def autoencoder_learner(
         raise ConfigError(f"loss_on: found {loss_on!r}, expected all, or with mask above 0 also hidden")
     if mask and not patch < shape[1]:
         raise ConfigError(f"patch: found {patch!r}, expected fewer pixels than the {shape[1]} of the images")
-    if not isinstance(dls.valid.one_batch()[-1], TensorTarget):
-        cbs = L(cbs) + ReconstructInput()
+    cbs = with_target(dls)
     if denoise or mask:
         draws = int(torch.randint(2**31, ())) if seed is None else seed
-        cbs = L(cbs) + CorruptInput(denoise or 0.0, mask, patch, draws, give_hidden=loss_on == "hidden")
-    loss_func = loss_func or (HiddenRMSELoss() if loss_on == "hidden" else RMSELoss())
-    metrics = [RMSE()] if metrics is None else metrics
+        cbs.append(CorruptInput(denoise or 0.0, mask, patch, draws, give_hidden=loss_on == "hidden"))
+    loss_func = HiddenRMSELoss() if loss_on == "hidden" else RMSELoss()
     model = AutoEncoder(encoder, decoder, resolve_precision(precision, dls.device))
-    return LeanLearner(dls, model, loss_func=loss_func, metrics=metrics, cbs=cbs, **kwargs)
+    return learner_of(dls, model, kwargs, loss_func=loss_func, metrics=[RMSE()], cbs=cbs)
 
 
 class HiddenRMSELoss(RMSELoss):

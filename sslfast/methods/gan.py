@@ -7,39 +7,33 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner, Metric
 from fastai.metrics import AvgMetric
 from fastai.torch_core import params
-from fastcore.foundation import L
-from fastcore.meta import delegates
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from ..data.augment import TensorTarget
 from ..data.corrupt import normalisation
 from ..errors import ConfigError
 from ..models import as_encoder, feature_shape, image_shape, initialised_with
 from ..models.decoders import growing_decoder
 from ..models.heads import _TwoParts, at_rest
 from ..models.latents import FromLatent, ToLatent, fixed_latents
-from ..training.callbacks import ReconstructInput
-from ..training.lean import LeanLearner
+from ..training.lean import learner_of
 from ..training.optimizer import fused_adam
 from ..training.precision import resolve_precision
+from .base import method, with_target
 
 __all__ = ["GAN", "AdversarialLoss", "Diversity", "fake_accuracy", "gan_learner", "generator_loss", "real_accuracy"]
 
 SMALLEST = 4  # pixels of the feature maps that a generator grows its images from
 
 
-@delegates(Learner.__init__)
+@method()
 def gan_learner(
     dls,
     encoder: str | nn.Module = "original",
     latent: int = 64,
     r1: float = 1.0,
     seed: int | None = None,
-    loss_func=None,
-    metrics=None,
-    cbs=None,
     precision: str = "auto",
     **kwargs,
 ) -> Learner:
@@ -74,16 +68,16 @@ def gan_learner(
     with initialised_with(seed, "generator"):
         generator = create_generator(latent, shape)
     model = GAN(Discriminator(encoder, head, precision), generator, latent, *normalisation(dls))
-    if not isinstance(dls.valid.one_batch()[-1], TensorTarget):
-        cbs = L(cbs) + ReconstructInput()
-    return LeanLearner(
+    return learner_of(
         dls,
         model,
-        loss_func=loss_func or AdversarialLoss(r1),
-        metrics=[*map(AvgMetric, _SCORES), Diversity()] if metrics is None else metrics,
-        cbs=L(cbs) + _GiveTarget(),
+        kwargs,
+        loss_func=AdversarialLoss(r1),
+        metrics=[*map(AvgMetric, _SCORES), Diversity()],
+        cbs=[*with_target(dls), _GiveTarget()],
         splitter=_discriminator_and_generator,
-        **{"opt_func": partial(fused_adam, mom=0.5, eps=1e-8), "moms": (0.5, 0.5, 0.5), **kwargs},
+        opt_func=partial(fused_adam, mom=0.5, eps=1e-8),
+        moms=(0.5, 0.5, 0.5),
     )
 
 

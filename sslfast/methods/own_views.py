@@ -6,7 +6,6 @@ import torch
 from fastai.data.transforms import Normalize
 from fastai.learner import Learner
 from fastai.torch_core import TensorImage
-from fastcore.foundation import L
 from torch import Tensor, nn
 
 from ..data.augment import Stream, TensorTarget
@@ -16,7 +15,7 @@ from ..data.views import Views
 from ..models import as_encoder, feature_shape, image_shape, initialised_with
 from ..models.projectors import Embedder, create_projector
 from ..training.callbacks import ReconstructInput
-from ..training.lean import LeanLearner
+from ..training.lean import learner_of
 from ..training.precision import resolve_precision
 
 __all__ = ["OwnViews", "TwoViews", "two_views_learner"]
@@ -29,16 +28,22 @@ def two_views_learner(
     views: Views | Mapping | None,
     seed: int | None,
     precision: str,
-    cbs=None,
-    **kwargs,
+    given: Mapping,
+    *,
+    loss_func,
+    metrics,
 ) -> Learner:
-    """A Learner of an encoder and a projector, whose loss is given the embeddings of two views of each image."""
+    """A Learner of an encoder and a projector, whose loss is given the embeddings of two views of each image.
+
+    `given`: see `learner_of`.
+    """
     shape = image_shape(dls)
     encoder = as_encoder(encoder, shape, seed)
     with initialised_with(seed, "projector"):
         head = create_projector(feature_shape(encoder, shape)[0], projector)
     model = Embedder(encoder, head, resolve_precision(precision, dls.device))
-    return LeanLearner(dls, model, cbs=L(cbs) + TwoViews(Views.of(views, shape[0])), **kwargs)
+    cbs = [TwoViews(Views.of(views, shape[0]))]
+    return learner_of(dls, model, given, loss_func=loss_func, metrics=metrics, cbs=cbs)
 
 
 class OwnViews(ReconstructInput):

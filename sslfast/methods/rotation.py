@@ -6,8 +6,6 @@ import torch
 from fastai.learner import Learner
 from fastai.metrics import accuracy
 from fastai.torch_core import TensorCategory
-from fastcore.foundation import L
-from fastcore.meta import delegates
 from torch import Tensor, nn
 
 from ..data.augment import FlipVertical
@@ -15,9 +13,10 @@ from ..data.views import Views
 from ..errors import ConfigError
 from ..models import as_encoder, feature_shape, image_shape, initialised_with
 from ..models.projectors import Embedder, create_projector
-from ..training.lean import LeanLearner
+from ..training.lean import learner_of
 from ..training.metrics import CrossEntropy
 from ..training.precision import resolve_precision
+from .base import method
 from .own_views import OwnViews
 
 __all__ = ["QuarterTurns", "TurnLoss", "rotation_learner"]
@@ -25,16 +24,13 @@ __all__ = ["QuarterTurns", "TurnLoss", "rotation_learner"]
 TURNS = 4
 
 
-@delegates(Learner.__init__)
+@method(own_views=True)
 def rotation_learner(
     dls,
     encoder: str | nn.Module = "original",
     projector: Sequence[int] = (256,),
     views: Views | Mapping | None = None,
     seed: int | None = None,
-    loss_func=None,
-    metrics=None,
-    cbs=None,
     precision: str = "auto",
     **kwargs,
 ) -> Learner:
@@ -60,14 +56,9 @@ def rotation_learner(
     encoder = as_encoder(encoder, shape, seed)
     with initialised_with(seed, "projector"):
         head = create_projector(feature_shape(encoder, shape)[0], projector, n_out=TURNS)
-    return LeanLearner(
-        dls,
-        Embedder(encoder, head, resolve_precision(precision, dls.device)),
-        loss_func=loss_func or TurnLoss(),
-        metrics=[accuracy] if metrics is None else metrics,
-        cbs=L(cbs) + QuarterTurns(Views.of(views, shape[0], crop=0.5, jitter=0, grey=0)),
-        **kwargs,
-    )
+    model = Embedder(encoder, head, resolve_precision(precision, dls.device))
+    turns = QuarterTurns(Views.of(views, shape[0], crop=0.5, jitter=0, grey=0))
+    return learner_of(dls, model, kwargs, loss_func=TurnLoss(), metrics=[accuracy], cbs=[turns])
 
 
 class QuarterTurns(OwnViews):

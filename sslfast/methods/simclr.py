@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from fastai.learner import Learner
 from fastai.metrics import AccumMetric
-from fastcore.meta import delegates
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.views import Views
 from ..errors import ConfigError
+from .base import method
 from .own_views import two_views_learner
 
 __all__ = ["NTXent", "alignment", "simclr_learner", "uniformity"]
@@ -18,7 +18,7 @@ __all__ = ["NTXent", "alignment", "simclr_learner", "uniformity"]
 MOST_PAIRED = 2048
 
 
-@delegates(Learner.__init__)
+@method(own_views=True, compare_views=True)
 def simclr_learner(
     dls,
     encoder: str | nn.Module = "original",
@@ -26,9 +26,6 @@ def simclr_learner(
     temperature: float = 0.5,
     views: Views | Mapping | None = None,
     seed: int | None = None,
-    loss_func=None,
-    metrics=None,
-    cbs=None,
     precision: str = "auto",
     **kwargs,
 ) -> Learner:
@@ -46,11 +43,9 @@ def simclr_learner(
 
     Source: Chen et al. 2020, A Simple Framework for Contrastive Learning of Visual Representations.
     """
-    loss_func = loss_func or NTXent(temperature)
-    if metrics is None:
-        metrics = [AccumMetric(function, flatten=False) for function in (alignment, uniformity)]
+    metrics = [AccumMetric(function, flatten=False) for function in (alignment, uniformity)]
     return two_views_learner(
-        dls, encoder, projector, views, seed, precision, loss_func=loss_func, metrics=metrics, cbs=cbs, **kwargs
+        dls, encoder, projector, views, seed, precision, kwargs, loss_func=NTXent(temperature), metrics=metrics
     )
 
 

@@ -6,19 +6,16 @@ from types import SimpleNamespace
 import torch
 from fastai.learner import Learner
 from fastai.metrics import AvgMetric
-from fastcore.foundation import L
-from fastcore.meta import delegates
 from torch import Tensor, nn
 
-from ..data.augment import TensorTarget
 from ..errors import ConfigError
 from ..models import as_encoder, create_decoder, feature_shape, image_shape, initialised_with
 from ..models.heads import _TwoParts, at_rest
 from ..models.latents import FromLatent, ToLatent, fixed_latents
-from ..training.callbacks import ReconstructInput
-from ..training.lean import LeanLearner
+from ..training.lean import learner_of
 from ..training.metrics import RMSE
 from ..training.precision import resolve_precision
+from .base import method, with_target
 
 __all__ = ["VAE", "ELBOLoss", "kl", "reconstruction", "vae_learner"]
 
@@ -26,16 +23,13 @@ SIGMA = 0.1  # what a pixel in [0, 1] may be off: about the RMSE that small auto
 N_TRAVERSED, N_STEPS, REACH = 8, 7, 3.0  # latents, and decoded values of each from −3 to 3 σ
 
 
-@delegates(Learner.__init__)
+@method()
 def vae_learner(
     dls,
     encoder: str | nn.Module = "original",
     beta: float = 1.0,
     latent: int = 64,
     seed: int | None = None,
-    loss_func=None,
-    metrics=None,
-    cbs=None,
     precision: str = "auto",
     **kwargs,
 ) -> Learner:
@@ -66,11 +60,9 @@ def vae_learner(
         to_latent, from_latent = ToLatent(features, 2 * latent), FromLatent(latent, features)
     with initialised_with(seed, "decoder"):
         decoder = nn.Sequential(from_latent, create_decoder(encoder, shape))
-    if not isinstance(dls.valid.one_batch()[-1], TensorTarget):
-        cbs = L(cbs) + ReconstructInput()
     model = VAE(encoder, to_latent, decoder, resolve_precision(precision, dls.device))
-    metrics = [AvgMetric(reconstruction), AvgMetric(kl), _RebuiltRMSE()] if metrics is None else metrics
-    return LeanLearner(dls, model, loss_func=loss_func or ELBOLoss(beta), metrics=metrics, cbs=cbs, **kwargs)
+    metrics = [AvgMetric(reconstruction), AvgMetric(kl), _RebuiltRMSE()]
+    return learner_of(dls, model, kwargs, loss_func=ELBOLoss(beta), metrics=metrics, cbs=with_target(dls))
 
 
 class VAE(_TwoParts):

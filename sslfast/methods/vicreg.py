@@ -5,18 +5,18 @@ from collections.abc import Mapping, Sequence
 import torch
 from fastai.learner import Learner
 from fastai.metrics import AccumMetric
-from fastcore.meta import delegates
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.views import Views
 from ..errors import ConfigError
+from .base import method
 from .own_views import two_views_learner
 
 __all__ = ["VICRegLoss", "vicreg_learner"]
 
 
-@delegates(Learner.__init__)
+@method(own_views=True, compare_views=True)
 def vicreg_learner(
     dls,
     encoder: str | nn.Module = "original",
@@ -26,9 +26,6 @@ def vicreg_learner(
     covariance: float = 1.0,
     views: Views | Mapping | None = None,
     seed: int | None = None,
-    loss_func=None,
-    metrics=None,
-    cbs=None,
     precision: str = "auto",
     **kwargs,
 ) -> Learner:
@@ -43,12 +40,11 @@ def vicreg_learner(
 
     Source: Bardes, Ponce and LeCun 2022, VICReg: Variance-Invariance-Covariance Regularization.
     """
-    loss_func = loss_func or VICRegLoss(invariance, variance, covariance)
-    if metrics is None:
-        parts = VICRegLoss.invariance, VICRegLoss.variance, VICRegLoss.covariance
-        metrics = [AccumMetric(part, flatten=False) for part in parts]
+    parts = VICRegLoss.invariance, VICRegLoss.variance, VICRegLoss.covariance
+    metrics = [AccumMetric(part, flatten=False) for part in parts]
+    loss_func = VICRegLoss(invariance, variance, covariance)
     return two_views_learner(
-        dls, encoder, projector, views, seed, precision, loss_func=loss_func, metrics=metrics, cbs=cbs, **kwargs
+        dls, encoder, projector, views, seed, precision, kwargs, loss_func=loss_func, metrics=metrics
     )
 
 

@@ -1,16 +1,15 @@
 """Encoders, decoders, heads, and encoders on disk."""
 
-from .base import Encoder, feature_shape
+from .base import Encoder, feature_shape, register
 from .build import as_encoder, image_shape, initialised_with
 from .decoders import create_decoder
-from .encoders import ENCODERS, create_encoder
+from .encoders import create_encoder
 from .files import load_encoder, read_spec, save_encoder
 from .heads import DROPOUT, AutoEncoder, Classifier, Features, create_head
 from .resnet import ResNet18
 
 __all__ = [
     "DROPOUT",
-    "ENCODERS",
     "AutoEncoder",
     "Classifier",
     "Encoder",
@@ -25,5 +24,6 @@ __all__ = [
     "initialised_with",
     "load_encoder",
     "read_spec",
+    "register",
     "save_encoder",
 ]

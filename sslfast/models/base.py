@@ -1,13 +1,17 @@
 """What an encoder is: images `[N, C, S, S]` in, a feature map `[N, channels, s, s]` out."""
 
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
 
-__all__ = ["Encoder", "feature_shape"]
+__all__ = ["Encoder", "feature_shape", "register"]
+
+Kind = TypeVar("Kind", bound=type)
 
 
 class Encoder(nn.Sequential):
@@ -27,6 +31,19 @@ class Encoder(nn.Sequential):
     ):
         super().__init__(*([layers] if isinstance(layers, OrderedDict) else layers))
         self.channels, self.image_size, self.out_shape = channels, image_size, out_shape
+
+
+def register(name: str, *, cost: float | None = None, kilobytes: float | None = None) -> Callable[[Kind], Kind]:
+    """Declares the class below it to be the encoder called `name`.
+
+    `cost`, `kilobytes`: see `sslfast.study.encoder_names.EncoderKind`; they are read without importing the file.
+    """
+
+    def declare(encoder: Kind) -> Kind:
+        encoder.name = name
+        return encoder
+
+    return declare
 
 
 def feature_shape(encoder: nn.Module, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -1,38 +1,33 @@
 """Encoders by name: image `[N, C, S, S]` (normalised) → feature map `[N, out_channels, s, s]`.
 
-Adding an encoder is adding a class with `@register` and its name to `encoder_names`. Each says in its
-docstring what it costs and gives.
+Adding an encoder is adding a class with `@register`, here or in another file of this folder. Each says in its docstring
+what it costs and gives.
 """
-
-from collections.abc import Callable
 
 from torch import nn
 
 from ..errors import ConfigError
-from ..study.encoder_names import check_encoder
-from .base import Encoder
+from ..study.encoder_names import check_encoder, encoders
+from ..study.source import Source
+from .base import Encoder, register
+from .own_encoder import OwnEncoder
 from .winograd import Conv2d
 
-__all__ = ["ENCODERS", "Conv", "Original", "create_encoder"]
+__all__ = ["Conv", "Original", "create_encoder"]
 
 MIN_IMAGE_SIZE = 8
-ENCODERS: dict[str, Callable[..., Encoder]] = {}
-
-
-def register(encoder):
-    """Make an encoder known by its `name`."""
-    ENCODERS[encoder.name] = encoder
-    return encoder
 
 
 def create_encoder(name: str, channels: int = 3, image_size: int = 32) -> Encoder:
     """A freshly initialised encoder called `name` for square images.
 
-    `name`: one of `ENCODERS`; `conv_x2` or `original_x0.5` for other numbers of channels, each round(factor ×
-    base); or `timm.<model>` for any model of timm (`pip install 'sslfast[timm]'`) that gives a square feature map,
-    untrained. Raises `ConfigError` for an unknown name, channels other than 1 or 3, or images below 8 pixels.
+    `name`: that of an encoder in this folder; `conv_x2` or `original_x0.5` for other numbers of channels, each
+    round(factor × base); or `timm.<model>` for any model of timm (needs `sslfast[timm]`) that gives a square feature
+    map, untrained; or where one of your own is, `my_nets.py:Small` (see `OwnEncoder`). Raises `ConfigError` for
+    an unknown name, channels other than 1 or 3, or images below 8 pixels.
     """
-    parts = check_encoder(name)
+    own = Source.of(name, "encoders") if ":" in str(name) else None
+    parts = check_encoder(own.name if own else name)
     if channels not in (1, 3):
         raise ConfigError(f"channels: found {channels}, expected 1 (grey) or 3 (colour)")
     if image_size < MIN_IMAGE_SIZE:
@@ -41,12 +36,17 @@ def create_encoder(name: str, channels: int = 3, image_size: int = 32) -> Encode
         from .timm_models import TimmEncoder  # which needs a package that is an extra
 
         return TimmEncoder(parts.model, channels, image_size)
-    encoder = ENCODERS[parts.base](channels, image_size, *([] if parts.width == 1 else [parts.width]))
+    if own:
+        return OwnEncoder(own, channels, image_size)
+    if parts.base == "own":
+        raise ConfigError(f"encoders: found {name!r}; name an encoder of your own by its file, as my_nets.py:Small")
+    kind = encoders()[parts.base].source.load()
+    encoder = kind(channels, image_size, *([] if parts.width == 1 else [parts.width]))
     encoder.name = name
     return encoder
 
 
-@register
+@register("original", cost=1, kilobytes=1.5)
 class Original(Encoder):
     """The original study's encoder: 16, 32 and 64 channels, two strides and a 5 × 5, no BatchNorm.
 
@@ -54,8 +54,6 @@ class Original(Encoder):
     parameters. The last kernel shrinks where an image leaves it less than 5 × 5 to look at. Twice the `width`
     takes 3.7 times the multiply-adds and 4 times the parameters.
     """
-
-    name = "original"
 
     def __init__(self, channels: int = 3, image_size: int = 32, width: float = 1):
         first, second, third = (round(width * n) for n in (16, 32, 64))
@@ -72,7 +70,7 @@ class Original(Encoder):
         super().__init__(channels, image_size, layers, (third, out, out))
 
 
-@register
+@register("conv", cost=1, kilobytes=1.5)
 class Conv(Encoder):
     """A wider encoder with BatchNorm: 32, 64 and 128 channels, each halving the image.
 
@@ -84,8 +82,6 @@ class Conv(Encoder):
     gains nothing at that size. Measured by `benchmarks/encoders.py`. Twice the `width` takes 3.8 times the
     multiply-adds and 4 times the parameters.
     """
-
-    name = "conv"
 
     def __init__(self, channels: int = 3, image_size: int = 32, width: float = 1):
         layers, size, c_in = [], image_size, channels

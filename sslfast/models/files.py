@@ -24,6 +24,7 @@ def save_encoder(encoder: Encoder, path: str | Path, /, **spec: object) -> None:
         "encoder": encoder.name,
         "channels": encoder.channels,
         "image_size": encoder.image_size,
+        **({"source": encoder.source} if hasattr(encoder, "source") else {}),
         **spec,
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
@@ -47,8 +48,10 @@ def read_spec(path: str | Path) -> dict:
         raise RecordError(f"{path}: not an encoder written by save_encoder ({error}); make it anew") from None
 
 
-def load_encoder(path: str | Path, /, **expected: object) -> Encoder:
+def load_encoder(path: str | Path, /, own: str | None = None, **expected: object) -> Encoder:
     """The encoder at `path`; every entry of `expected` must match its spec, every weight its architecture.
+
+    `own`: for one of your own code, where that is: `my_nets.py:Small`. (No file is imported because a header names it.)
 
     Raises `RecordError` for a mismatch, never loads in part. Example:
     `load_encoder("encoder.safetensors", encoder="conv", image_size=32)`.
@@ -60,7 +63,11 @@ def load_encoder(path: str | Path, /, **expected: object) -> Encoder:
     try:
         if not isinstance(spec["image_size"], int):
             raise TypeError(f"image_size {spec['image_size']!r}")
-        encoder = create_encoder(spec["encoder"], spec["channels"], spec["image_size"])
+        if "source" in spec and own is None:
+            raise RecordError(f"{path}: an encoder of your own code; say where that is: own={spec['source']!r}")
+        encoder = create_encoder(own or spec["encoder"], spec["channels"], spec["image_size"])
+        if encoder.name != spec["encoder"]:
+            raise RecordError(f"{path}: encoder is {spec['encoder']!r}, expected {encoder.name!r}")
     except (KeyError, TypeError, ConfigError) as error:
         raise RecordError(f"{path}: its header describes no known encoder ({error}); make it anew") from None
     _fill(encoder, path)

@@ -4,8 +4,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from .base import Encoder
-from .encoders import register
+from .base import Encoder, register
 from .winograd import Conv2d
 
 __all__ = ["ResNet18"]
@@ -13,7 +12,7 @@ __all__ = ["ResNet18"]
 SMALL = 64  # pixels, up to which the stem keeps the image's size
 
 
-@register
+@register("resnet18")
 class ResNet18(Encoder):
     """ResNet-18 without its last pooling and classifier: 64 to 512 channels in eight residual blocks.
 
@@ -25,8 +24,6 @@ class ResNet18(Encoder):
     Sources: He et al. 2016, deep residual learning; He et al. 2015 for the initial weights (normal, by the number
     of a convolution's outputs); Chen et al. 2020, SimCLR, appendix B.9, for the stem.
     """
-
-    name = "resnet18"
 
     def __init__(self, channels: int = 3, image_size: int = 32):
         layers: OrderedDict[str, nn.Module] = OrderedDict()

@@ -11,6 +11,7 @@ from ..study.config import evaluation_settings, method_settings
 from ..study.grid import Job
 from ..study.length import length_of
 from ..study.names import PIXELS, RANDOM, SUPERVISED
+from ..study.own import own_code
 from ..study.version import code_version
 
 __all__ = ["done"]
@@ -65,6 +66,7 @@ def _good_record(job: Job, config: Mapping, results: Path, fingerprint: str, cod
         record = json.loads((results / f"records/{job.name}.json").read_text(encoding="utf-8"))
         spec, settings = record["spec"], record["settings"]
         same = record["code_version"] == code and spec["fingerprint"] == fingerprint
+        same = same and settings.get("own_code", {}) == own_code(config, job.encoder, job.method)
         same = same and spec["valid_fraction"] == config["valid_fraction"]
         if config["precision"] != "auto":
             same = same and record["precision"] == config["precision"]

@@ -48,7 +48,7 @@ ENCODING = 0.5  # seconds that an encoder may take for as many, about
 def look_at(encoder: str, data: ImageData, split: Split, run: RunSettings, config: Mapping) -> dict:
     """What all trials with `encoder` need: `views` (what `classify.views` means), `values` of an image's features, and
     `images`, on how many to validate."""
-    network = create_encoder(encoder, data.train.channels, data.train.image_size)
+    network = create_encoder(run.encoder(encoder), data.train.channels, data.train.image_size)
     shape, precision = network.out_shape, resolve_precision(run.precision, run.device)
     views = resolve_views(config["classify"]["views"], split.n_labelled, shape, precision)
     rows = split.valid[:SMALLEST]

@@ -65,7 +65,7 @@ def classify(
         made.seconds["pretrain"],
     )  # fmt: skip
     with stage.phase("data"):
-        encoder = load_encoder(encoder_file, **expected_of(made, data, split))
+        encoder = load_encoder(encoder_file, own=run.own_file(stored.encoder), **expected_of(made, data, split))
     if made.status != "ok":
         stage.end("failed", f"its encoder is not usable: {made.reason}")
         return None, stage.record()
@@ -105,7 +105,8 @@ def supervised(
     stage = StageRun("supervised", spec, data, split, run, fit, notes_of(data, split, l))
     with stage.phase("data"):
         dls = classify_dls(data, split, rows, **stage.loading())
-        learn = supervised_learner(dls, encoder, dropout=fit.dropout, seed=split.seed, precision=run.precision)
+        options = {"dropout": fit.dropout, "seed": split.seed, "precision": run.precision}
+        learn = supervised_learner(dls, run.encoder(encoder), **options)
     return _train_and_test(stage, learn, checkpoint)
 
 

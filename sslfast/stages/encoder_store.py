@@ -27,13 +27,19 @@ NAMES = {"encoder": "encoder.safetensors", "pictures": "pictures.npz", "record":
 
 @contextmanager
 def shared_encoder(
-    store: str | Path | None, depends_on: Mapping, outputs: Mapping[str, str | Path], study: str, say: Callable = print
+    store: str | Path | None,
+    depends_on: Mapping,
+    outputs: Mapping[str, str | Path],
+    study: str,
+    say: Callable = print,
+    own: str | None = None,
 ) -> Iterator[bool]:
     """The block trains an encoder and writes `outputs` (encoder, pictures, record); then they are put into `store`.
 
     Yields True where they were there already, and are now in place: the block has nothing to do. `depends_on`: all that
     the encoder depends on (see `sslfast.stages.depends_on`). A record that is taken names its `study`, and in its notes
-    the one that trained (`trained_by`), which its seconds are those of. Of two processes that want the same encoder the
+    the one that trained (`trained_by`), which its seconds are those of. `own`: see `load_encoder`.
+    Of two processes that want the same encoder the
     second waits. An entry that is damaged, or of another encoder, is named by `say` and made anew; a store that is
     full costs the entry, not the training. Without a store the block is left alone.
     """
@@ -44,7 +50,7 @@ def shared_encoder(
     place = user_path(store, "encoder_store") / digest_of(wanted, [])
     place.mkdir(parents=True, exist_ok=True)
     with alone(place / "lock", say):
-        taken = _take(place / "encoder", wanted, outputs, study, say)
+        taken = _take(place / "encoder", wanted, outputs, study, say, own)
         yield taken
         if not taken:
             try:
@@ -53,11 +59,11 @@ def shared_encoder(
                 say(f"{one_line(error)}; this encoder is not shared, the study goes on")
 
 
-def _take(entry: Path, wanted: Mapping, outputs: Mapping, study: str, say: Callable) -> bool:
+def _take(entry: Path, wanted: Mapping, outputs: Mapping, study: str, say: Callable, own: str | None) -> bool:
     if not entry.exists():
         return False
     try:
-        record = _checked(entry, wanted)
+        record = _checked(entry, wanted, own)
     except (RecordError, OSError, ValueError, TypeError, KeyError) as error:
         say(f"{entry}: not used ({one_line(error)}); it is removed, and the encoder trained")
         shutil.rmtree(entry)
@@ -72,7 +78,7 @@ def _take(entry: Path, wanted: Mapping, outputs: Mapping, study: str, say: Calla
     return True
 
 
-def _checked(entry: Path, wanted: Mapping):
+def _checked(entry: Path, wanted: Mapping, own: str | None):
     """The record of the `entry`, all of which is as it was put there, and what is `wanted`."""
     about = json.loads((entry / "about.json").read_text(encoding="utf-8"))
     found = about["depends_on"]
@@ -86,7 +92,7 @@ def _checked(entry: Path, wanted: Mapping):
     spec = {key: value for key, value in asdict(record.spec).items() if key != "study"}
     if spec != wanted["spec"]:
         raise RecordError(f"{NAMES['record']} is of another encoder")
-    load_encoder(entry / NAMES["encoder"], **encoder_header(record))
+    load_encoder(entry / NAMES["encoder"], own=own, **encoder_header(record))
     return record
 
 

@@ -14,7 +14,6 @@ from ..data.loaders import pretrain_dls
 from ..data.splits import Split
 from ..errors import ConfigError
 from ..evaluation import clean_batches, cluster, encode, shuffled
-from ..methods import COMPARE_VIEWS, METHODS, OWN_VIEWS
 from ..models import create_encoder, initialised_with, load_encoder
 from ..study.length import FULL
 from ..study.names import SHUFFLED
@@ -56,16 +55,14 @@ def pretrain(
     stage, rows = _planned(data, split, run, fit, method, encoder, u, pool, l, length)
     if method == "random":
         with initialised_with(split.seed, "encoder"):
-            control = create_encoder(encoder, data.train.channels, data.train.image_size)
+            control = create_encoder(run.encoder(encoder), data.train.channels, data.train.image_size)
         return control, stage.record(), _measure(stage, control)
-    kind = fit.method or method
-    if kind not in METHODS:
-        raise ConfigError(f"methods: found {kind!r}, expected one of {', '.join(METHODS)}")
+    kind = run.method(fit.method or method)
     with stage.phase("data"):
-        loading = stage.loading(Augment() if kind in OWN_VIEWS else None)
+        loading = stage.loading(Augment() if kind.own_views else None)
         dls = pretrain_dls(data, split, rows, **loading)
-        learn = METHODS[kind](dls, encoder, seed=split.seed, precision=run.precision, **fit.options)
-        compares = [EmbeddingStd()] if kind in COMPARE_VIEWS else []
+        learn = kind.load()(dls, run.encoder(encoder), seed=split.seed, precision=run.precision, **fit.options)
+        compares = [EmbeddingStd()] if kind.compare_views else []
         learn.metrics = [*learn.metrics, FeatureStd(), EffectiveRank(), *compares]
     well = stage.train(learn, checkpoint)
     made = {**_pictures(learn, split), **_measure(stage, learn.encoder)} if well else {}
@@ -111,7 +108,7 @@ def shuffle(
     has none either.
     """
     made = read_record(pretrain_record)
-    encoder = load_encoder(encoder_file, **expected_of(made, data, split))
+    encoder = load_encoder(encoder_file, own=run.own_file(made.spec.encoder), **expected_of(made, data, split))
     spec = replace(made.spec, method=f"{SHUFFLED}{made.spec.method}")
     kept = {name: made.settings[name] for name in (run.budget, "lr", "wd", "schedule", "method", "options")}
     fit = FitSettings(**kept, batch_size=made.settings["batch_size"])
@@ -129,7 +126,8 @@ def encoder_header(record: RunRecord) -> dict:
     """What `save_encoder` should store with an encoder, so that `classify` can tell it from any other."""
     keep = ("dataset", "fingerprint", "valid_fraction", "method", "encoder", "u", "l", "pool", "seed", "n_unlabelled")
     keep += ("length",)
-    return {name: getattr(record.spec, name) for name in keep} | {"code_version": record.code_version}
+    own = {"own_code": record.settings["own_code"]} if "own_code" in record.settings else {}
+    return {name: getattr(record.spec, name) for name in keep} | {"code_version": record.code_version, **own}
 
 
 def _planned(data, split, run, fit, method, encoder, u, pool, l, length) -> tuple[StageRun, np.ndarray]:  # noqa: E741

@@ -62,7 +62,8 @@ def pretrain(job: RunningJob) -> None:
         "length": wildcards.length[1:] or FULL,
     }
     store = config["encoder_store"] if wildcards.method != "random" else None  # a random encoder costs nothing
-    with shared_encoder(store, depends_on(data, of_seed, run, fit, **box), output, config["study"], say) as taken:
+    depends, own = depends_on(data, of_seed, run, fit, **box), run.own_file(wildcards.encoder)
+    with shared_encoder(store, depends, output, config["study"], say, own) as taken:
         if not taken:
             encoder, record, pictures = train_encoder(data, of_seed, run, fit, **box, checkpoint=job.checkpoint)
             write_arrays(pictures, output.pictures)

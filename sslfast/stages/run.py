@@ -170,7 +170,10 @@ class StageRun:
         own = {name: fit[name] for name in SETTINGS[self.stage] if name != "length"}
         if "length" in SETTINGS[self.stage]:
             own[self.run.budget] = self.length.amount
-        return {"batch_size": self.batch_size, "budget": self.run.budget, **own, "augment": asdict(self.augment)}
+        made = {"batch_size": self.batch_size, "budget": self.run.budget, **own, "augment": asdict(self.augment)}
+        method = fit["method"] or (fit["pretrain"] or {}).get("method")
+        code = {name: self.run.own[name]["code"] for name in (self.spec.encoder, method) if name in self.run.own}
+        return made | ({"own_code": code} if code else {})
 
 
 def spec_of(data, split, run, method, encoder, *, u, n_unlabelled, l, pool, n_labelled=0, length=FULL) -> Spec:  # noqa: E741
@@ -206,6 +209,7 @@ def expected_of(made: RunRecord, data: ImageData, split: Split) -> dict:
         "fingerprint": data.fingerprint,
         "valid_fraction": split.valid_fraction,
         "code_version": code_version(),
+        **({"own_code": made.settings["own_code"]} if "own_code" in made.settings else {}),
     }
 
 

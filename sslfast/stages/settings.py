@@ -5,8 +5,11 @@ from dataclasses import dataclass, field, fields
 
 import torch
 
+from ..errors import ConfigError
 from ..models import DROPOUT
 from ..runtime.device import resolve_device
+from ..study.methods import Method, method_of, methods
+from ..study.own import source_of
 
 __all__ = ["FitSettings", "RunSettings", "run_settings", "settings_of"]
 
@@ -40,7 +43,10 @@ class FitSettings:
 @dataclass(frozen=True)
 class RunSettings:
     """What every stage shares: the study's name, batches, augmentation, machine, and what length is counted in
-    (`budget`: `updates` or `epochs`)."""
+    (`budget`: `updates` or `epochs`).
+
+    `own`: the person's own code that its config names (see `sslfast.study.own`).
+    """
 
     study: str = "study"
     batch_size: int = 128
@@ -49,6 +55,23 @@ class RunSettings:
     device: str | torch.device = "cpu"
     threads: int = 1
     precision: str = "auto"
+    own: Mapping = field(default_factory=dict)
+
+    def encoder(self, name: str) -> str:
+        """What `create_encoder` makes the encoder called `name` of: the name, or where a person's own is."""
+        source = source_of(self.own, name)
+        return name if source is None else source.text
+
+    def own_file(self, name: str) -> str | None:
+        """Where the encoder called `name` is, if it is a person's own (see `load_encoder`)."""
+        return self.encoder(name) if name in self.own else None
+
+    def method(self, name: str) -> Method:
+        """The method called `name`. Raises `ConfigError` if there is none."""
+        source, known = source_of(self.own, name), methods()
+        if source is None and name not in known:
+            raise ConfigError(f"methods: found {name!r}, expected one of {', '.join(known)}")
+        return known[name] if source is None else method_of(source)
 
 
 def settings_of(kind: type, values: Mapping):

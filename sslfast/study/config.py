@@ -3,7 +3,7 @@
 import copy
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -13,10 +13,12 @@ from jsonschema.validators import extend
 
 from ..errors import LONGEST, ConfigError, printable, shown
 from ..files import user_path
-from .datasets import STL10_SIZE
-from .encoder_names import check_encoder
+from .datasets import DATASETS, FOLDER_KEYS, NAMED, image_keys
+from .encoder_names import check_encoder, encoders
 from .fractions import canonical_list
-from .names import METHOD_NAMES, PIXELS, RANDOM, SHUFFLED, SUPERVISED
+from .methods import methods
+from .names import PIXELS, RANDOM, SHUFFLED, SUPERVISED
+from .own import claim_encoder, claim_method
 
 __all__ = ["check_config", "evaluation_settings", "method_settings", "read_schema"]
 
@@ -30,12 +32,28 @@ LARGEST = 2**1024  # a whole number that is no float any more
 
 
 def read_schema(path: str | Path) -> dict:
-    """The JSON schema stored as YAML at `path`."""
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    """The JSON schema stored as YAML at `path`, with the names of all data sets, and of methods and encoders."""
+    text = Path(path).read_text(encoding="utf-8")
+    named = {
+        "methods": methods(),
+        "encoders": encoders(),
+        "widened": [name for name, kind in encoders().items() if kind.widened],
+        "datasets": DATASETS,
+        "scaled": [name for name, entry in NAMED.items() if "image_size" in entry.keys],
+        "not mirrored": [name for name, entry in NAMED.items() if not entry.mirrored],
+    }
+    for key, names in named.items():
+        text = text.replace(f"<{key}>", ", ".join(f"`{name}`" for name in names))
+    schema = yaml.safe_load(text)
+    schema["properties"]["dataset"]["enum"] = list(DATASETS)
+    return schema
 
 
-def check_config(config: Mapping, schema: Mapping) -> dict:
+def check_config(config: Mapping, schema: Mapping, beside: str | Path = ".") -> dict:
     """The config with defaults filled in, fractions canonical and increasing, seeds a list.
+
+    `beside`: the folder that paths of a person's own code are looked up from, that of the config's file. What is found
+    is noted as `own` (see `sslfast.study.own`).
 
     Raises `ConfigError`, one line that names the key, for anything that cannot work.
     """
@@ -60,21 +78,26 @@ def check_config(config: Mapping, schema: Mapping) -> dict:
     config = _defaults(config, schema)
     config = {key: value for key, value in config.items() if key not in strange} | {"folder": config.get("folder")}
     _check_elsewhere(config)
-    for name in config["encoders"]:
-        check_encoder(name)
+    own: dict = {}
+    config["encoders"] = [_encoder(name, own, beside) for name in config["encoders"]]
+    if len(set(config["encoders"])) < len(config["encoders"]):
+        raise ConfigError(f"encoders: found {shown(config['encoders'])}, expected each once")
     config["study"] = config.get("study") or config["dataset"]
     config["title"] = (config.get("title") or "").strip() or config["study"]
     config["supervised"] = {**config["classify"], **config["supervised"]}
     config["finetune"] = {**config["classify"], **config["finetune"]}
     for stage in ("supervised", "finetune"):
         config[stage].pop("views", None)  # these train their encoder, and always see fresh images
-    for method in METHOD_NAMES:
+    for method in methods():
         config[method] = {"batch_size": config["batch_size"], **config["pretrain"], **config[method]}
     unit = _OTHER[config["budget"]]
-    for section in (*SECTIONS, *METHOD_NAMES):
+    for section in (*SECTIONS, *methods()):
         config[section].pop(unit, None)
-    config["variants"] = {name: _variant(name, own, config, schema) for name, own in config["variants"].items()}
-    known = (*METHOD_NAMES, *config["variants"])
+    variants = config["variants"].items()
+    config["variants"] = {name: _variant(name, given, config, schema, own, beside) for name, given in variants}
+    if own:
+        config["own"] = own
+    known = (*methods(), *config["variants"])
     if unknown := [name for name in config["methods"] if name not in known]:
         hint = "; the random control is u = 0" if unknown[0] == "random" else ""
         raise ConfigError(
@@ -126,21 +149,40 @@ def evaluation_settings(config: Mapping, stage: str) -> dict:
     return config[stage] if stage == "finetune" else {"options": config[stage]}
 
 
-def _variant(name: str, given: Mapping, config: Mapping, schema: Mapping) -> dict:
+def _encoder(name: object, own: dict, beside: str | Path) -> str:
+    if ":" in str(name):
+        return claim_encoder(name, own, beside)
+    if check_encoder(name).base == "own":
+        raise ConfigError(f"encoders: found {shown(name)}; name one of your own by its file, as my_nets.py:Small")
+    return name
+
+
+def _variant(name: str, given: Mapping, config: Mapping, schema: Mapping, own: dict, beside: str | Path) -> dict:
     """A variant's settings, those that it leaves out as its method has them."""
     items = schema["properties"]["methods"]["items"]
-    taken = name in (*METHOD_NAMES, PIXELS, RANDOM, SUPERVISED) or str(name).startswith(SHUFFLED)
+    taken = name in (*methods(), PIXELS, RANDOM, SUPERVISED) or str(name).startswith(SHUFFLED)
     if not _Validator(items).is_valid(name) or taken:
         raise ConfigError(f"variants: found {shown(name)}, expected {items['x-expected']}, and no method's own name")
     given = dict(given)
     method = given.pop("method", None)
-    if method not in METHOD_NAMES:
-        raise ConfigError(f"variants.{name}.method: found {shown(method)}, expected one of {', '.join(METHOD_NAMES)}")
-    own = schema["properties"][method]
-    given = _numbers(given, own)
-    if problems := list(_Validator(own).iter_errors(given)):
-        raise ConfigError(f"variants.{name}.{_explain(best_match(problems), own)}")
-    return {"method": method, **config[method], **given}
+    if ":" in str(method):
+        method, options = claim_method(method, f"variants.{name}.method", own, beside)
+        section, usual = _own_section(options, schema), {"batch_size": config["batch_size"], **config["pretrain"]}
+    elif method in methods():
+        section, usual = schema["properties"][method], config[method]
+    else:
+        expected = f"expected one of {', '.join(methods())}, or my_methods.py:my_learner"
+        raise ConfigError(f"variants.{name}.method: found {shown(method)}, {expected}")
+    given = _numbers(given, section)
+    if problems := list(_Validator(section).iter_errors(given)):
+        raise ConfigError(f"variants.{name}.{_explain(best_match(problems), section)}")
+    return {"method": method, **usual, **given}
+
+
+def _own_section(options: Sequence[str] | None, schema: Mapping) -> dict:
+    """The schema of a method's settings where its factory says all there is to say: training's, and its `options`."""
+    keys = {**{name: {"type": list(_KINDS)} for name in options or ()}, **schema["x-own"]}
+    return {"type": "object", "additionalProperties": options is None, "properties": keys}
 
 
 def _check_size(value: object, key: str = "", depth: int = -1) -> None:
@@ -228,7 +270,7 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
 def _check_units(config: Mapping, schema: Mapping) -> None:
     """`ConfigError` for a length in another unit than that of the budget: it would count for nothing."""
     budget = config.get("budget") or schema["properties"]["budget"]["default"]
-    unit, sections = _OTHER[budget], {name: config.get(name) for name in (*SECTIONS, *METHOD_NAMES)}
+    unit, sections = _OTHER[budget], {name: config.get(name) for name in (*SECTIONS, *methods())}
     sections |= {f"variants.{name}": own for name, own in (config.get("variants") or {}).items()}
     for name, own in sections.items():
         if isinstance(own, Mapping) and own.get(unit) is not None:
@@ -240,17 +282,16 @@ def _of_other_data(config: Mapping) -> list[str]:
     """Keys that mean nothing for the study's data set."""
     if config["dataset"] == "folder":
         return []
-    strange = ["folder", "image_size", "channels", "on_bad_image"]
-    if config["dataset"] == "stl10":
-        strange.remove("image_size")
+    strange = ["folder", *(key for key in FOLDER_KEYS if key not in image_keys(config["dataset"]))]
     if config.get("unlabelled_from"):  # may be a folder
         strange.remove("on_bad_image")
     return strange
 
 
 def _check_elsewhere(config: Mapping) -> None:
-    if config["dataset"] == "stl10" and config["image_size"] > STL10_SIZE:
-        raise ConfigError(f"image_size: found {config['image_size']}, expected {STL10_SIZE} or less for stl10")
+    entry, size = NAMED.get(config["dataset"]), config.get("image_size")
+    if entry and "image_size" in entry.keys and size > entry.side:
+        raise ConfigError(f"image_size: found {size}, expected {entry.side} or less for {config['dataset']}")
     if not config["unlabelled_from"]:
         return
     if config["unlabelled_from"] == config["dataset"]:

@@ -1,7 +1,59 @@
-"""The data sets that a config can name, told without torch."""
+"""The data sets that a config can name: an entry each, and a loader in `sslfast/data/`. No torch."""
 
-__all__ = ["DATASETS", "NAMED", "STL10_SIZE"]
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-NAMED = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "stl10")
-DATASETS = (*NAMED, "folder")
-STL10_SIZE = 96  # pixels
+from .source import Source
+
+__all__ = ["DATASETS", "NAMED", "DataSet", "image_keys", "image_shape_of"]
+
+FOLDER = "folder"  # a person's own images
+FOLDER_KEYS = ("image_size", "channels", "on_bad_image")
+_SPLIT_OFF = ("test_fraction", "test_seed")
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set by name.
+
+    `n_images`: how many it has, all parts together; `side`: of its square images, in pixels; `channels`: 1 or 3.
+    `loader`: where the function is that reads it, `load(root, options, progress)` → `sslfast.data.images.Arrays`: the
+    folder that data sets lie in, an `ImageOptions`, and where a bar may be drawn. `mirrored`: whether a mirrored image
+    is one of the same thing (a mirrored 2 is no 2), so that augmentation flips. `keys`: of the config, those that its
+    images depend on; with `image_size`, images are scaled down to it from `side`.
+    """
+
+    n_images: int
+    side: int
+    channels: int
+    loader: Source
+    mirrored: bool = True
+    keys: tuple[str, ...] = ()
+
+
+def _torchvision(name: str) -> Source:
+    return Source("sslfast.data.torchvision_sets", name)
+
+
+NAMED = {
+    "digits": DataSet(1_797, 8, 1, Source("sslfast.data.digits", "digits"), mirrored=False, keys=_SPLIT_OFF),
+    "mnist": DataSet(70_000, 28, 1, _torchvision("mnist"), mirrored=False),
+    "fashion_mnist": DataSet(70_000, 28, 1, _torchvision("fashion_mnist"), mirrored=False),
+    "cifar10": DataSet(60_000, 32, 3, _torchvision("cifar10")),
+    "cifar100": DataSet(60_000, 32, 3, _torchvision("cifar100")),
+    "svhn": DataSet(99_289, 32, 3, _torchvision("svhn"), mirrored=False),
+    "stl10": DataSet(113_000, 96, 3, _torchvision("stl10"), keys=("image_size",)),
+}
+DATASETS = (*NAMED, FOLDER)
+
+
+def image_keys(dataset: str) -> tuple[str, ...]:
+    """Keys of the config that the images of `dataset` depend on, one of `NAMED` or `folder`."""
+    return FOLDER_KEYS if dataset == FOLDER else NAMED[dataset].keys
+
+
+def image_shape_of(config: Mapping) -> tuple[int, int, int]:
+    """(C, S, S) of the images of the study that a checked `config` describes."""
+    entry, keys = NAMED.get(config["dataset"]), image_keys(config["dataset"])
+    side = config["image_size"] if "image_size" in keys else entry.side
+    return config["channels"] if "channels" in keys else entry.channels, side, side

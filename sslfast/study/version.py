@@ -14,6 +14,7 @@ __all__ = ["code_version", "reading_version", "report_version", "versions"]
 _REPORTING = ("analysis", "report")
 _READING = (
     "datasets.py",
+    "digits.py",
     "elsewhere.py",
     "folder.py",
     "images.py",

@@ -1,6 +1,6 @@
 """A fastai Learner that spends little between batches, for networks small enough for that to count."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 # what these add to Learners: fit_one_cycle, lr_find, progress bars, to_fp16, to_channelslast, summary
 import fastai.callback.channelslast
@@ -11,11 +11,31 @@ import fastai.callback.schedule  # noqa: F401
 import torch
 from fastai.callback.core import Callback, event
 from fastai.learner import AvgSmoothLoss, Learner, Recorder
+from fastcore.foundation import L
 from torch import Tensor
 
 from .optimizer import fused_adam
 
-__all__ = ["LeanLearner"]
+__all__ = ["LeanLearner", "learner_of"]
+
+
+def learner_of(dls, model, given: Mapping, *, loss_func, metrics, cbs=(), **usual) -> Learner:
+    """The `LeanLearner` that a factory makes of `dls` and `model`.
+
+    `given`: what the caller of the factory said beside its own arguments. It goes before the factory's `loss_func`,
+    `metrics` and whatever is `usual`; its callbacks come beside the factory's `cbs`.
+    """
+    given = dict(given)
+    loss_func = given.pop("loss_func", None) or loss_func
+    given_metrics = given.pop("metrics", None)
+    return LeanLearner(
+        dls,
+        model,
+        loss_func=loss_func,
+        metrics=metrics if given_metrics is None else given_metrics,
+        cbs=L(given.pop("cbs", None)) + L(cbs),
+        **{**usual, **given},
+    )
 
 
 class LeanLearner(Learner):

@@ -9,7 +9,7 @@ from sslfast.analysis.one_study import check_one_study
 from sslfast.analysis.tables import collect
 from sslfast.errors import RecordError, ResultsError
 from sslfast.study.config import check_config, method_settings
-from sslfast.study.names import METHOD_NAMES
+from sslfast.study.methods import methods
 from sslfast.study.records import write_record
 from sslfast.study.version import code_version
 
@@ -93,7 +93,7 @@ OF_EVALUATIONS = {
     "knn.k": 7,
     "knn.temperature": 0.3,
 }
-METHOD_KEYS = [key for key in schema_keys() if key.split(".")[0] in METHOD_NAMES]
+METHOD_KEYS = [key for key in schema_keys() if key.split(".")[0] in methods()]
 
 
 def test_every_key_that_training_depends_on_is_looked_at():

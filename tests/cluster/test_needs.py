@@ -2,9 +2,10 @@
 
 import pytest
 
-from sslfast.cluster.needs import N_IMAGES, memory_mb, training_mb, training_minutes
+from sslfast.cluster.needs import memory_mb, training_mb, training_minutes
+from sslfast.study.datasets import NAMED
 
-CIFAR = N_IMAGES["cifar10"]
+CIFAR = NAMED["cifar10"].n_images
 # benchmarks/README.md, and while training on images of 96 pixels: MB that a job held for itself
 HELD = {
     ("original", 128, 32): 429,

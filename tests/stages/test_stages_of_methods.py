@@ -12,7 +12,7 @@ from sslfast.errors import ConfigError
 from sslfast.models import save_encoder
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pixels, pretrain, settings_of, shuffle
 from sslfast.study.config import check_config, method_settings
-from sslfast.study.names import METHOD_NAMES
+from sslfast.study.methods import methods
 from sslfast.study.records import read_record, write_record
 
 from builders import SCHEMA  # isort: skip
@@ -45,7 +45,7 @@ def without_times(record):
     return replace(record, history=history, seconds={})
 
 
-@pytest.mark.parametrize("method", METHOD_NAMES)
+@pytest.mark.parametrize("method", methods())
 def test_every_method_gives_an_encoder_a_record_of_its_own_measures_and_pictures(digits, split, tmp_path, method):
     runs = [
         pretrain(digits, split, RUN, fit_of(method), method=method, encoder="conv", u="0.3", pool="all")
@@ -135,11 +135,8 @@ def test_pixels_are_judged_without_a_network(digits, split, tmp_path):
 def test_methods_and_configs_agree_on_options_and_their_defaults():
     import inspect
 
-    from sslfast.methods import METHODS
-
-    assert tuple(METHODS) == METHOD_NAMES
-    for method, learner in METHODS.items():
-        known = inspect.signature(learner).parameters
+    for method, kind in methods().items():
+        known = inspect.signature(kind.load()).parameters
         for name, value in fit_of(method).options.items():
             default = known[name].default
             assert value == default or (default is None and not value) or value == list(default)

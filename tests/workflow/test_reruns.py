@@ -9,7 +9,7 @@ from builders import schema_keys
 from studies import TINY, Workflow, jobs_of
 
 import sslfast
-from sslfast.study.names import METHOD_NAMES
+from sslfast.study.methods import methods
 
 ALL = {"images": 1, "split": 1, "pretrain": 2, "classify": 4, "supervised": 2, "collect": 1, "examples": 1, "report": 1}
 END = {"collect": 1, "examples": 1, "report": 1}
@@ -86,7 +86,7 @@ NEW_BOXES = {  # what the larger grids above have more than the tiny one; the tw
 }
 RICH = {  # everything that a study may have
     **TINY,
-    "methods": [*METHOD_NAMES, "cool"],
+    "methods": [*methods(), "cool"],
     "variants": {"cool": {"method": "simclr", "temperature": 0.1}},
     "evaluate": ["head", "linear", "knn", "finetune"],
     "controls": ["pixels", "shuffled"],
@@ -123,7 +123,7 @@ def of_rich() -> dict[str, tuple[object, dict[str, int]]]:
     found = {"variants": ({"cool": {"method": "simclr", "temperature": 0.2}}, ONE_METHOD)}
     for key in schema_keys():
         section, _, name = key.partition(".")
-        if section in METHOD_NAMES:
+        if section in methods():
             value = OF_METHODS[name]
             # a variant follows what its method says
             twice = {rule: n if rule in END else 2 * n for rule, n in ONE_METHOD.items()}

@@ -3,6 +3,7 @@
 import gc
 import sys
 from itertools import product
+from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
 
@@ -16,9 +17,11 @@ from sslfast.errors import ConfigError, SslfastError
 from sslfast.files import check_room, check_writable, user_path
 from sslfast.runtime.gpus import gpus_to_share
 from sslfast.data.identity import check_names, check_results
+from sslfast.study.datasets import image_keys
 from sslfast.study.length import HALF, PASSES
 from sslfast.study.names import EVALUATIONS, SHUFFLED
 from sslfast.study.grid import shorter_jobs
+from sslfast.study.own import own_code
 from sslfast.study.shorter import share_of
 from sslfast.study.version import code_version, reading_version, report_version
 
@@ -29,7 +32,8 @@ try:
         check_bucket(
             workflow.storage_registry.default_storage_provider.s3c, place, write=not workflow.output_settings.dryrun
         )
-    config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")))
+    beside = Path(workflow.configfiles[-1]).parent if workflow.configfiles else "."
+    config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")), beside)
     if config["encoder_store"]:
         check_writable(config["encoder_store"], "encoder_store")
     CONTENT = None  # changes with the images of a folder, so that a study follows them; looked up once for all jobs
@@ -66,13 +70,12 @@ GPU = int(gpu_here(config["device"]))
 # images lie is none of them: a folder that moved holds the same images. Each key's entry x-reruns in the schema
 # says what is to come of this.
 DATA = {"dataset": config["dataset"]}
+DATA |= {key: config[key] for key in image_keys(config["dataset"])}
 if config["dataset"] == "folder":
-    DATA |= {k: config[k] for k in ("image_size", "channels", "on_bad_image")} | {"content": CONTENT}
-if config["dataset"] == "stl10":
-    DATA |= {"image_size": config["image_size"]}
+    DATA["content"] = CONTENT
 if elsewhere:
     DATA |= {"unlabelled_content": elsewhere, "on_bad_image": config["on_bad_image"]}
-if config["dataset"] == "digits" or (config["dataset"] == "folder" and not listing.test):
+if config["dataset"] == "folder" and not listing.test:
     DATA |= {key: config[key] for key in ("test_fraction", "test_seed")}
 RUN = {key: config[key] for key in ("batch_size", "augment", "budget", "precision")}
 READING_CODE = reading_version()
@@ -96,6 +99,12 @@ def checkpoint(_, output):
     """A job's folder for attempts at it: no output, which Snakemake would delete before the job goes on, and, as it
     comes of one, no reason to rerun."""
     return str(attempt_folder(checkpoints_of(config), output.record))
+
+
+def code(w):
+    """The code that a job trains with, that of the person included."""
+    own = own_code(config, w.encoder, w.get("method"))
+    return {"sslfast": CODE, **own} if own else CODE
 
 
 def before_cell(w):

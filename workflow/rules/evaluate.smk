@@ -19,7 +19,7 @@ rule evaluate:
         data=DATA,
         run=RUN,
         fit=lambda w: {**evaluation_settings(config, w.stage), "share": share(w, w.stage)},
-        code=CODE,
+        code=code,
         before=before_cell,
         checkpoint=checkpoint,
     message:

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from sslfast.runtime import job_server
+from sslfast.study.datasets import NAMED, image_shape_of
 from sslfast.study.length import length_of
-from sslfast.cluster.needs import N_IMAGES, memory_mb, training_mb, training_minutes
+from sslfast.cluster.needs import memory_mb, training_mb, training_minutes
 from sslfast.cluster.slurm import check_slurm, mend_plugin, refusals
+from sslfast.planning.own_check import check_own
 
 
 # `--resources gpu=1` means one GPU here, or one for each submission to a cluster; never one for the whole cluster.
@@ -14,12 +16,13 @@ resource_scopes:
 
 
 PROBED = 30  # passes over its images that an evaluation without training counts as
-SIDE = config["image_size"] if config["dataset"] in ("folder", "stl10") else 32
-N = N_IMAGES.get(config["dataset"]) or sum(len(files) for _, files in listing.train + listing.test)
+SIDE = image_shape_of(config)[1]
 if config["dataset"] == "folder":
-    N += len(listing.unlabelled)
-if config["unlabelled_from"]:
-    N += N_IMAGES.get(config["unlabelled_from"], 100_000)  # a folder is not counted for this
+    N = sum(len(files) for _, files in listing.train + listing.test) + len(listing.unlabelled)
+else:
+    N = NAMED[config["dataset"]].n_images
+if source := config["unlabelled_from"]:
+    N += NAMED[source].n_images if source in NAMED else 100_000  # a folder is not counted for this
 
 
 def memory(copies=1):
@@ -66,6 +69,11 @@ USES_TORCH = ("split", "pretrain", "shuffle", "classify", "evaluate", "supervise
 
 
 onstart:
+    if workflow.is_main_process:
+        try:
+            check_own(config)
+        except SslfastError as error:
+            sys.exit(f"error: config: {error}")
     settings = workflow.executor_settings
     if hasattr(settings, "status_command"):  # of SLURM; neither of a job on its node nor of one machine
         try:

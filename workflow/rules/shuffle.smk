@@ -18,7 +18,7 @@ rule shuffle:
     params:
         data=DATA,
         run=RUN,
-        code=CODE,
+        code=code,
         before=before_cell,
     message:
         "shuffle {wildcards.encoder} ({wildcards.method}), u {wildcards.u}{wildcards.of}, seed {wildcards.seed}"

@@ -1,0 +1,36 @@
+"""A person's own net as an encoder."""
+
+from collections import OrderedDict
+from pathlib import Path
+
+from torch import nn
+
+from ..errors import ConfigError, one_line
+from ..study.source import Source
+from .base import Encoder, feature_shape
+
+__all__ = ["OwnEncoder"]
+
+
+class OwnEncoder(Encoder):
+    """The net that a class or function of a person's own makes, called with channels and image size.
+
+    Images `[N, C, S, S]` (normalised) → a feature map `[N, channels, h, w]`. `name` is `my_nets.Small` for `Small` of
+    `my_nets.py`. Raises `ConfigError` for what is no such net.
+    """
+
+    def __init__(self, source: Source, channels: int, image_size: int):
+        kind = source.load()
+        try:
+            net = kind(channels, image_size)
+            if not isinstance(net, nn.Module):
+                raise ConfigError(f"it makes a {type(net).__name__}, expected a torch module")
+            shape = feature_shape(nn.Sequential(net), (channels, image_size, image_size))
+        except Exception as error:  # whatever the code of others raises
+            raise ConfigError(
+                f"encoders: {source.text} is no encoder of images of {image_size} pixels with {channels} channels"
+                f" ({one_line(error)[:200]}); it is called as {source.attribute}(channels, image_size), and makes a"
+                " module from [N, C, S, S] to a feature map [N, channels, h, w]"
+            ) from error
+        super().__init__(channels, image_size, OrderedDict(net=net), shape)
+        self.name, self.source = source.name, f"{Path(source.place).name}:{source.attribute}"

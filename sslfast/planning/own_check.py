@@ -1,0 +1,94 @@
+"""Whether a person's own methods and encoders are what a study needs, tried before anything trains.
+
+A process of its own does it (`python -m sslfast.planning.own_check < config.json`), so that Snakemake's needs no torch.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from ..errors import ConfigError, SslfastError, one_line
+from ..study.config import method_settings
+from ..study.datasets import image_shape_of
+
+__all__ = ["check_own"]
+
+N_IMAGES = 32  # of noise, of two classes
+
+
+def check_own(config: Mapping) -> None:
+    """`ConfigError` for an encoder of `own` of a checked `config` that makes no feature map of the study's images, or a
+    learner factory that returns no Learner with the encoder that it was given. Without own code, it costs nothing."""
+    if "own" not in config:
+        return
+    command = [sys.executable, "-P", "-m", "sslfast.planning.own_check"]
+    given = json.dumps(config)
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"]
+        raise ConfigError(lines[-1])
+
+
+def main() -> None:
+    """Try what the checked config on standard input names; what is wrong is the last line on standard error."""
+    config = json.load(sys.stdin)
+    try:
+        _try_all(config)
+    except SslfastError as error:
+        sys.exit(str(error))
+
+
+def _try_all(config: Mapping) -> None:
+    from ..models import create_encoder
+    from ..stages import RunSettings
+
+    shape, run = image_shape_of(config), RunSettings(own=config["own"])
+    for name in config["encoders"]:
+        if name in config["own"]:
+            create_encoder(run.encoder(name), *shape[:2])
+    for name in config["methods"]:
+        if (made := method_settings(config, name))["method"] in config["own"]:
+            _try_method(f"variants.{name}.method", made, run, config["encoders"][0], shape)
+
+
+def _try_method(key: str, made: Mapping, run, encoder: str, shape: tuple[int, int, int]) -> None:
+    from fastai.learner import Learner
+
+    from ..models import Encoder
+
+    kind, dls = run.method(made["method"]), _noise(shape)
+    try:
+        learn = kind.load()(dls, run.encoder(encoder), seed=0, precision="float32", **made["options"])
+    except SslfastError as error:
+        raise ConfigError(f"{key}: {kind.name}: {error}") from error
+    except Exception as error:  # whatever the code of others raises
+        expected = f"{kind.learner.attribute}(dls, encoder, seed=…, precision=…, and its options)"
+        raise ConfigError(f"{key}: {kind.name} failed ({one_line(error)[:200]}), called as {expected}") from error
+    trained = getattr(learn, "encoder", None) if isinstance(learn, Learner) else None
+    if not isinstance(trained, Encoder) or trained.name != encoder:
+        found = f"a {type(learn).__name__}" + ("" if trained is None else f" with a {type(trained).__name__} in it")
+        raise ConfigError(
+            f"{key}: {kind.name} returns {found}, expected a fastai Learner whose .encoder is the encoder that it was"
+            " given (see sslfast.models.as_encoder)"
+        )
+
+
+def _noise(shape: tuple[int, int, int]):
+    """DataLoaders of a few images of noise, as pre-training gets them."""
+    import numpy as np
+
+    from ..data.augment import Augment
+    from ..data.images import Arrays, from_arrays
+    from ..data.loaders import pretrain_dls
+    from ..data.splits import make_split
+
+    x = np.random.default_rng(0).integers(0, 256, (N_IMAGES, *shape[1:], shape[0]), dtype=np.uint8)
+    y = np.arange(N_IMAGES) % 2
+    data = from_arrays("noise", Arrays(x, y, x[:2], y[:2], ("one", "other")), "noise")
+    split = make_split(data, 0, 0.25)
+    return pretrain_dls(data, split, split.unlabelled(1), bs=8, augment=Augment(), device="cpu")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""The pre-training methods, as their own files in `sslfast/methods/` declare them: `@method(own_views=True)`.
+
+They are read as text, so that a config is checked, and a study planned, without importing torch; and so that a method
+is one file, and not a file and a line of a table.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .source import Definition, Source, declared
+
+__all__ = ["Method", "method_of", "methods"]
+
+PACKAGE = "sslfast.methods"
+ENDING = "_learner"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method: `learner`, its factory, called as `learner(dls, encoder, seed=…, precision=…, **options)`.
+
+    `own_views`: it makes views of its own out of clean images, so that loaders need not augment; `compare_views`: it
+    compares views after a projector, where all images can become alike.
+    """
+
+    name: str
+    learner: Source
+    own_views: bool = False
+    compare_views: bool = False
+
+    def load(self) -> Callable:
+        """The factory itself, which imports torch."""
+        return self.learner.load()
+
+
+def methods() -> dict[str, Method]:
+    """The methods of this package by name, that of the factory without `_learner`."""
+    found = declared(PACKAGE, "method")
+    return {name.removesuffix(ENDING): _method(name.removesuffix(ENDING), *one) for name, one in found.items()}
+
+
+def method_of(learner: Source) -> Method:
+    """The method that a factory anywhere is; `@method(…)` may say what it needs, as here."""
+    return _method(learner.name, learner, learner.definition)
+
+
+def _method(name: str, learner: Source, definition: Definition) -> Method:
+    marks = definition.marks.get("method", {})
+    return Method(name, learner, bool(marks.get("own_views")), bool(marks.get("compare_views")))

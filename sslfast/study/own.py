@@ -1,0 +1,85 @@
+"""A person's own methods and encoders in a study: found, named and checked without importing them.
+
+A checked config that names any holds them as `own`, by the names that they have in grids and records: `my_nets.Small`
+is `Small` of `my_nets.py`. No other file than these is ever imported.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..errors import ConfigError, shown
+from .names import SHUFFLED
+from .source import Source
+
+__all__ = ["GIVEN", "claim_encoder", "claim_method", "own_code", "source_of"]
+
+GIVEN = ("dls", "encoder", "seed", "precision")  # what a study calls a learner factory with, beside its options
+
+
+def claim_encoder(text: object, own: dict, beside: str | Path) -> str:
+    """The name of the encoder that `text` names (`my_nets.py:Small`), which is noted in `own`.
+
+    `beside`: the folder that paths are looked up from. Raises `ConfigError` if it is not there, or cannot be called
+    with channels and image size.
+    """
+    source = Source.of(text, "encoders", beside)
+    found = source.definition
+    if found.parameters is not None and len(found.parameters) < 2 and not found.any_more:
+        raise ConfigError(
+            f"encoders: found {shown(text)}, which takes ({', '.join(found.parameters)}), expected a class or function"
+            f" that is called as {source.attribute}(channels, image_size)"
+        )
+    return _noted(source, "encoders", own)
+
+
+def claim_method(text: object, key: str, own: dict, beside: str | Path) -> tuple[str, tuple[str, ...] | None]:
+    """The name of the learner factory that `text` names (`my_methods.py:byol_learner`), which is noted in `own`.
+
+    And its options, the parameters that a config may set (None where its file does not tell).
+
+    Raises `ConfigError`, which begins with `key`, if it is not there, or cannot be called as learner factories are.
+    """
+    source = Source.of(text, key, beside)
+    found = source.definition
+    names = found.parameters
+    if names is not None and (names[:1] != ("dls",) or not (found.any_more or {*GIVEN} <= {*names})):
+        raise ConfigError(
+            f"{key}: found {shown(text)}, which takes ({', '.join(names)}), expected a learner factory, that is called"
+            f" as {source.attribute}(dls, encoder, seed=…, precision=…)"
+        )
+    options = None if names is None else tuple(n for n in names if n not in (*GIVEN, "loss_func", "metrics", "cbs"))
+    return _noted(source, key, own), options
+
+
+def own_code(config: Mapping, encoder: str | None = None, method: str | None = None) -> dict[str, str]:
+    """The digests of a person's own code that a job of a checked `config` depends on, by name; mostly none.
+
+    `encoder`, `method`: which box of the grid it is; of a method or variant, or its shuffled control.
+    """
+    name = (method or "").removeprefix(SHUFFLED)
+    name = config["variants"].get(name, {}).get("method", name)
+    own = config.get("own", {})
+    return {key: own[key]["code"] for key in (encoder, name) if key in own}
+
+
+def source_of(own: Mapping, name: str) -> Source | None:
+    """Where the code called `name` is, of `own` of a checked config; None for what is this package's.
+
+    Raises `ConfigError` if it is not as it was when the config was checked.
+    """
+    if name not in own:
+        return None
+    source = Source(*own[name]["source"].rsplit(":", 1))
+    if not source.path.exists() or source.digest != own[name]["code"]:
+        raise ConfigError(f"{source.place}: changed since the study looked; run it again")
+    return source
+
+
+def _noted(source: Source, key: str, own: dict) -> str:
+    entry = {"source": source.text, "code": source.digest}
+    if own.setdefault(source.name, entry) != entry:
+        raise ConfigError(
+            f"{key}: found {source.text} and {own[source.name]['source']}, which would both be called {source.name};"
+            " rename one of the files"
+        )
+    return source.name

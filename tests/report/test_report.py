@@ -646,7 +646,7 @@ def test_a_figure_that_cannot_be_drawn_leaves_no_file(tmp_path):
 
 
 def test_reading_results_takes_no_gpu_stack():
-    modules = ["records", "config", "analysis", "analysis.tables", "analysis.results", "figures", "report"]
+    modules = ["study.records", "study.config", "analysis.tables", "analysis.results", "report.figures", "report"]
     lines = [f"import sslfast.{module}" for module in modules]
     heavy = ("torch", "torchvision", "fastai", "snakemake")
     lines.append(f"import sys; print(sorted(m for m in {heavy} if m in sys.modules))")

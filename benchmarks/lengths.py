@@ -32,7 +32,7 @@ from sslfast.data.augment import Augment
 from sslfast.data.datasets import load_dataset
 from sslfast.data.loaders import classify_dls, pretrain_dls
 from sslfast.data.splits import make_split
-from sslfast.study.datasets import DATASETS
+from sslfast.study.datasets import dataset_names
 from sslfast.training.callbacks import SeedEpochs
 
 COLUMNS = ["part", "data", "encoder", "l", "n_labelled", "seed", "arm", "updates", "lr", "wd", "schedule", "dropout"]
@@ -93,7 +93,7 @@ def plan(part: str, data: str, seeds: list[int]):
 class Bench:
     def __init__(self, name: str, place: str, folder: Path):
         self.name, self.folder = name, folder
-        where = {"folder": place} if name not in DATASETS or Path(place).expanduser().is_dir() else {}
+        where = {"folder": place} if name not in dataset_names() or Path(place).expanduser().is_dir() else {}
         self.data = load_dataset("folder" if where else name, **where, **({"image_size": 32} if where else {}))
         self.batch_size = BATCH.get(name, 128)
 

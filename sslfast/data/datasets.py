@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ConfigError, DataError
 from ..files import user_path
-from ..study.datasets import DATASETS, NAMED
+from ..study.datasets import NAMED, dataset_names
 from .elsewhere import with_unlabelled
 from .folder import ImageOptions, decode_files, folder_key, read_folder
 from .images import Arrays, ImageData, cached, default_data_root
@@ -34,7 +34,7 @@ def load_dataset(
     check: bool = False,
     **options,
 ) -> ImageData:
-    """The data set called `dataset` (one of `DATASETS`), or a user's own images under `folder`.
+    """The data set called `dataset` (one of `dataset_names()`), or a user's own images under `folder`.
 
     `digits` ships with scikit-learn; the others of `sslfast.study.datasets` come through torchvision, downloaded once
     into `data_root`; `folder` reads image files (see `sslfast.data.folder`). `options` are those of `ImageOptions`:
@@ -51,8 +51,8 @@ def load_dataset(
 
     Raises `ConfigError` for an unknown name, `DataError` for images that are missing or bad.
     """
-    if dataset not in DATASETS:
-        raise ConfigError(f"dataset: found {dataset!r}, expected one of {', '.join(DATASETS)}")
+    if dataset not in dataset_names():
+        raise ConfigError(f"dataset: found {dataset!r}, expected one of {', '.join(dataset_names())}")
     if unlabelled_from is not None and str(unlabelled_from) == dataset:
         raise ConfigError(f"unlabelled_from: found {dataset}, the study's own data set; leave the key out")
     given = {key: value for key, value in options.items() if value is not None}

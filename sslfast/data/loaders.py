@@ -16,7 +16,7 @@ from fastai.torch_core import TensorCategory, TensorImage, default_device, to_de
 
 from ..files import user_path
 from ..seeds import derive_seed
-from ..study.datasets import DATASETS
+from ..study.datasets import dataset_names
 from .augment import Augment, Stream
 from .datasets import load_dataset
 from .images import ImageData, ImageSet
@@ -242,7 +242,7 @@ def image_dls(
     Raises `ConfigError` for fractions outside [0, 1], `DataError` for missing or bad images.
     """
     if not isinstance(data, ImageData):
-        known = str(data) in DATASETS or not os.path.exists(user_path(data, "data"))
+        known = str(data) in dataset_names() or not os.path.exists(user_path(data, "data"))
         data = load_dataset(str(data), **options) if known else load_dataset("folder", folder=data, **options)
     split = make_split(data, seed, valid_fraction)
     kwargs = {"bs": bs, "n_batches": n_batches, "augment": Augment.of(data.name, augment), "device": device}

@@ -13,7 +13,7 @@ from jsonschema.validators import extend
 
 from ..errors import LONGEST, ConfigError, printable, shown
 from ..files import user_path
-from .datasets import DATASETS, FOLDER_KEYS, NAMED, image_keys
+from .datasets import FOLDER_KEYS, NAMED, dataset_names, image_keys
 from .encoder_names import check_encoder, encoders
 from .fractions import canonical_list
 from .methods import methods
@@ -38,14 +38,14 @@ def read_schema(path: str | Path) -> dict:
         "methods": methods(),
         "encoders": encoders(),
         "widened": [name for name, kind in encoders().items() if kind.widened],
-        "datasets": DATASETS,
+        "datasets": dataset_names(),
         "scaled": [name for name, entry in NAMED.items() if "image_size" in entry.keys],
         "not mirrored": [name for name, entry in NAMED.items() if not entry.mirrored],
     }
     for key, names in named.items():
         text = text.replace(f"<{key}>", ", ".join(f"`{name}`" for name in names))
     schema = yaml.safe_load(text)
-    schema["properties"]["dataset"]["enum"] = list(DATASETS)
+    schema["properties"]["dataset"]["enum"] = list(dataset_names())
     return schema
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .source import Source
 
-__all__ = ["DATASETS", "NAMED", "DataSet", "image_keys", "image_shape_of"]
+__all__ = ["NAMED", "DataSet", "dataset_names", "image_keys", "image_shape_of"]
 
 FOLDER = "folder"  # a person's own images
 FOLDER_KEYS = ("image_size", "channels", "on_bad_image")
@@ -44,7 +44,11 @@ NAMED = {
     "svhn": DataSet(99_289, 32, 3, _torchvision("svhn"), mirrored=False),
     "stl10": DataSet(113_000, 96, 3, _torchvision("stl10"), keys=("image_size",)),
 }
-DATASETS = (*NAMED, FOLDER)
+
+
+def dataset_names() -> tuple[str, ...]:
+    """What a config's `dataset` may be."""
+    return (*NAMED, FOLDER)
 
 
 def image_keys(dataset: str) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from PIL import Image
 from sslfast import image_dls, load_dataset, make_split
 from sslfast.data.splits import read_split, write_split
 from sslfast.errors import ConfigError, DataError, RecordError
-from sslfast.study.datasets import DATASETS
+from sslfast.study.datasets import dataset_names
 
 
 @pytest.fixture(autouse=True)
@@ -314,7 +314,7 @@ def test_files_that_come_after_a_failed_download_are_found(root, grey):
 
 @pytest.mark.parametrize("name", ["imagenet", "Digits", ""])
 def test_an_unknown_data_set_is_an_error_that_lists_the_known_ones(name):
-    with pytest.raises(ConfigError, match=rf"dataset: found '{name}', expected one of {', '.join(DATASETS)}"):
+    with pytest.raises(ConfigError, match=rf"dataset: found '{name}', expected one of {', '.join(dataset_names())}"):
         load_dataset(name)
 
 

@@ -1,4 +1,4 @@
-"""What a report shows as images, gathered from a study's files. (Reading it again, `examples`, takes no torch.)"""
+"""What a report shows as images, gathered from a study's files."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -6,12 +6,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..analysis.checks import main_cells
 from ..errors import RecordError, ResultsError
 from ..evaluation import embed_2d
-from ..report.examples import Embedding, Examples, Outcome, Pictures, best_and_worst
+from ..study.examples import Embedding, Examples, Outcome, Pictures
+from ..study.names import SUPERVISED
 from ..study.records import FEATURES, read_record
 
-__all__ = ["gather", "read_predictions", "records_to_show"]
+__all__ = ["best_and_worst", "gather", "read_predictions", "records_to_show"]
+
+
+def best_and_worst(cells: pd.DataFrame, judged_by: str | None = None) -> pd.DataFrame:
+    """Of the `main_cells` over a frozen encoder that have a result, those of highest and of lowest test macro-F1,
+    called `best` and `worst`; none if there is no such row."""
+    cells = main_cells(cells, judged_by)
+    ranked = cells[(cells.method != SUPERVISED) & (cells.status == "ok")].sort_values("test_macro_f1", kind="stable")
+    return ranked.iloc[[-1, 0]].set_index(pd.Index(["best", "worst"])) if len(ranked) else ranked
 
 
 def records_to_show(

@@ -8,10 +8,10 @@ from pathlib import Path
 from sslfast.analysis.image_noise import image_variance
 from sslfast.analysis.table_files import read_table
 from sslfast.files import replacing
-from sslfast.report.examples import write_examples
 from sslfast.stages import N_EMBEDDED, N_PICTURES
 from sslfast.stages.examples import gather, read_predictions, records_to_show
 from sslfast.stages.inputs import study_images, study_split
+from sslfast.study.examples import write_examples
 
 with job(snakemake):
     data = study_images(snakemake.params.data, snakemake.config)

@@ -9,8 +9,8 @@ from sslfast.analysis.image_summary import read_summary
 from sslfast.analysis.one_study import check_one_study
 from sslfast.analysis.planned import read_plan
 from sslfast.analysis.table_files import read_table
-from sslfast.report import write_report
-from sslfast.report.examples import read_examples
+from sslfast.report.page import write_report
+from sslfast.study.examples import read_examples
 from sslfast.study.shorter import why_not
 
 with job(snakemake):

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from sslfast.analysis.tables import collect
-from sslfast.report.examples import Embedding, Examples, Outcome, Pictures
 from sslfast.study.config import read_schema
+from sslfast.study.examples import Embedding, Examples, Outcome, Pictures
 from sslfast.study.records import RunRecord, Spec, write_record
 
 SCHEMA = read_schema(Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml")

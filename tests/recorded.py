@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from builders import N_TEST, SCHEMA, examples_of, noise, pretrain_record, run_record
 
-from sslfast.report.examples import write_examples
 from sslfast.study.config import check_config, method_settings
+from sslfast.study.examples import write_examples
 from sslfast.study.names import RANDOM, SUPERVISED
 from sslfast.study.records import RunRecord, write_record
 from sslfast.study.version import code_version

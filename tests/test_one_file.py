@@ -21,7 +21,7 @@ from sslfast.planning.plan import plan_of
 from sslfast.planning.sizes import sizes_of
 from sslfast.planning.speeds import Speeds
 from sslfast.planning.trials import look_at, measure
-from sslfast.report import write_report
+from sslfast.report.page import write_report
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, settings_of, supervised
 from sslfast.study import datasets
 from sslfast.study.config import check_config, method_settings, read_schema

@@ -1,6 +1,5 @@
-"""The report of a study: one page that needs nothing else, from the collected tables. Never torch."""
+"""The report of a study: `page.write_report` makes one page that needs nothing else, from the collected tables.
 
-from .page import PAGES, write_report
-from .parts import FIGURES
-
-__all__ = ["FIGURES", "PAGES", "write_report"]
+Never torch. This file imports nothing, so that a workflow reads what figures say of themselves without libraries that
+draw.
+"""

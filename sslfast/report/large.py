@@ -7,21 +7,10 @@ import pandas as pd
 
 from ..analysis.results import Results
 
-__all__ = ["FEW", "few"]
+__all__ = ["few"]
 
 LABELLED = 6  # panels side by side
 LINES = 16  # of all methods in a panel
-# Figures with a panel, bar or line for each fraction. The others can show any number.
-FEW = (
-    "f1_against_unlabelled",
-    "against_controls",
-    "across_evaluations",
-    "accuracy_in_training",
-    "f1_in_training",
-    "time_to_threshold",
-    "wall_clock",
-    "data_needed",
-)
 
 
 def few(results: Results) -> tuple[Results, str]:

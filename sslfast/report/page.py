@@ -1,7 +1,7 @@
 """Write a study's report: the analysis once, then figures, tables, summary and one self-contained page."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
@@ -15,13 +15,14 @@ from ..analysis.units import UPDATES
 from ..analysis.words import LOOKING_AGAIN
 from ..errors import printable
 from ..files import replacing
-from .captions import captions
-from .examples import Examples
-from .figures import write_figure
-from .html import csv_uri, inline_svg, png_uri, table_html, table_page
-from .large import FEW, few
-from .next import options_table, runs_table
-from .parts import FIGURES, PARTS, behind, draw
+from ..study.examples import Examples
+from .drawing import write_figure
+from .figure import PARTS, Figure
+from .figures import all_figures
+from .large import few
+from .material import Material
+from .options import options_table, runs_table
+from .pieces import csv_uri, inline_svg, png_uri, table_html, table_page
 from .trust import facts, missing, planned_table
 
 __all__ = ["PAGES", "settings_of", "write_report"]
@@ -73,8 +74,7 @@ def write_report(
     """
     folder = Path(folder)
     results = analyse(cells, history, settings_of(config), shorter, unchecked, image_noise)
-    for name, figure in draw(results, examples).items():
-        write_figure(figure, folder / "figures" / name)
+    parts = _parts(results, examples, folder / "figures")
     write_tables({**results.tables, "cells": cells, "history": history}, [folder / "tables"], kinds=["csv"])
     with replacing(folder / "summary.md") as scratch:
         scratch.write_text(summary(results), encoding="utf-8")
@@ -87,7 +87,7 @@ def write_report(
         delta=100 * results.settings.delta,
         judged=results.judged,
         by_updates=results.unit == UPDATES,
-        parts=_parts(results, examples, folder),
+        parts=parts,
         passes=results.tables["equal_passes"].sentence.tolist(),
         advice=results.tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist(),
         options=table_html(options_table(results.tables["what_next"])),
@@ -116,22 +116,32 @@ def settings_of(config: Mapping) -> Settings:
 
 
 def _parts(results: Results, examples: Examples | None, folder: Path) -> list[dict]:
-    texts, numbers, left_out = captions(results, examples), behind(results, examples), few(results)[1]
-    shown = {
-        name: Shown(
-            name=name,
-            heading=heading,
-            caption=texts[name] + (left_out if name in FEW else ""),
-            svg=inline_svg(folder / f"figures/{name}.svg", heading, f"caption-{name}"),
-            table=table_html(numbers[name]) if len(numbers[name]) <= LONGEST else "",
-            data=csv_uri(numbers[name]),
-            picture=png_uri(folder / f"figures/{name}.png"),
-        )
-        for name, heading in FIGURES.items()
-        if name in numbers
-    }
-    parts = [(name, heading, [shown[f] for f in own if f in shown]) for name, (heading, own) in PARTS.items()]
-    return [{"id": name, "heading": heading, "figures": own} for name, heading, own in parts if own]
+    """The parts of the page with the figures that have something to show, whose files are written to `folder`."""
+    whole, (fewer, left_out) = Material(results, results, examples), few(results)
+    part = replace(whole, shown=fewer)
+    shown = {name: [] for name in PARTS}
+    for name, figure in all_figures().items():
+        if figure.says(whole):
+            made = _show(name, figure, whole if figure.every else part, "" if figure.every else left_out, folder)
+            shown[figure.part].append(made)
+        else:  # nor may one of an earlier report stay
+            for kind in ("png", "svg"):
+                (folder / f"{name}.{kind}").unlink(missing_ok=True)
+    return [{"id": name, "heading": PARTS[name], "figures": own} for name, own in shown.items() if own]
+
+
+def _show(name: str, figure: Figure, material: Material, left_out: str, folder: Path) -> Shown:
+    write_figure(figure.draw(material), folder / name)
+    numbers = figure.numbers(material)
+    return Shown(
+        name=name,
+        heading=figure.heading,
+        caption=figure.caption(material) + left_out,
+        svg=inline_svg(folder / f"{name}.svg", figure.heading, f"caption-{name}"),
+        table=table_html(numbers) if len(numbers) <= LONGEST else "",
+        data=csv_uri(numbers),
+        picture=png_uri(folder / f"{name}.png"),
+    )
 
 
 def _write_pages(results: Results, made: Mapping[str, str], folder: Path) -> None:

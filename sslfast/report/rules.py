@@ -9,9 +9,9 @@ from ..analysis.table_files import read_table
 from ..analysis.tables import collect as collect_cells
 from ..analysis.tables import collect_pretraining, collect_shorter, write_tables
 from ..runtime.jobs import RunningJob
+from ..study.examples import read_examples
 from ..study.shorter import why_not
-from . import write_report
-from .examples import read_examples
+from .page import write_report
 
 __all__ = ["collect", "report"]
 

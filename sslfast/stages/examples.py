@@ -6,18 +6,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..analysis.checks import main_cells
 from ..analysis.image_noise import image_variance
 from ..analysis.table_files import read_table
 from ..errors import RecordError, ResultsError
 from ..evaluation import embed_2d
 from ..files import replacing
-from ..report.examples import Embedding, Examples, Outcome, Pictures, best_and_worst, write_examples
 from ..runtime.jobs import RunningJob
+from ..study.examples import Embedding, Examples, Outcome, Pictures, write_examples
+from ..study.names import SUPERVISED
 from ..study.records import FEATURES, read_record
 from .inputs import study_images, study_split
 from .pretraining import N_EMBEDDED, N_PICTURES
 
-__all__ = ["examples", "gather", "read_predictions", "records_to_show"]
+__all__ = ["best_and_worst", "examples", "gather", "read_predictions", "records_to_show"]
 
 
 def examples(job: RunningJob) -> None:
@@ -36,6 +38,14 @@ def examples(job: RunningJob) -> None:
     noise = image_variance(cells, predictions, data.test.y.numpy())
     with replacing(job.output.image_noise) as scratch:
         noise.to_parquet(scratch)
+
+
+def best_and_worst(cells: pd.DataFrame, judged_by: str | None = None) -> pd.DataFrame:
+    """Of the `main_cells` over a frozen encoder that have a result, those of highest and of lowest test macro-F1,
+    called `best` and `worst`; none if there is no such row."""
+    cells = main_cells(cells, judged_by)
+    ranked = cells[(cells.method != SUPERVISED) & (cells.status == "ok")].sort_values("test_macro_f1", kind="stable")
+    return ranked.iloc[[-1, 0]].set_index(pd.Index(["best", "worst"])) if len(ranked) else ranked
 
 
 def records_to_show(

@@ -7,7 +7,7 @@ import pytest
 from builders import SCHEMA, examples_of, grid, run_record, tables
 
 from sslfast.analysis.planned import planned_and_measured, read_plan, settings_digest
-from sslfast.report import write_report
+from sslfast.report.page import write_report
 from sslfast.study.config import check_config
 
 BASE = {"dataset": "digits", "unlabelled": [0, 0.1], "labelled": [0.5], "budget": "epochs", "pretrain": {"epochs": 3}}

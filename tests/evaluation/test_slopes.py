@@ -9,7 +9,8 @@ import pytest
 from builders import noise, results_table
 
 from sslfast.analysis.evaluations import evaluation_scores
-from sslfast.report.figures import across_evaluations, write_figure
+from sslfast.report.drawing import write_figure
+from sslfast.report.figures import across_evaluations
 
 MEANS = {"knn": {"byol": 0.5, "simclr": 0.6, "random": 0.4}, "head": {"byol": 0.62, "simclr": 0.55, "random": 0.45}}
 
@@ -33,14 +34,14 @@ def lines(axes):
 
 def test_a_line_joins_each_methods_means_in_the_order_of_the_axis():
     scores = scores_of()
-    (axes,) = across_evaluations(scores, "macro_f1").axes
+    (axes,) = across_evaluations.draw(scores, "macro_f1").axes
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["head", "nearest\nneighbours"]
     means = scores.pivot(index="method", columns="evaluate", values="mean")[["head", "knn"]]
     assert {tuple(np.round(row, 6)) for row in means.to_numpy()} <= lines(axes)
 
 
 def test_each_amount_has_a_row_and_each_number_of_labels_a_column():
-    figure = across_evaluations(scores_of(us=(0, 0.1, 1), ls=(0.1, 0.5)), "macro_f1")
+    figure = across_evaluations.draw(scores_of(us=(0, 0.1, 1), ls=(0.1, 0.5)), "macro_f1")
     assert len(figure.axes) == 4
     assert [axes.get_ylabel() for axes in figure.axes[::2]] == [
         "macro-F1, test\n4,500 unlabelled (u = 0.1)",
@@ -50,7 +51,7 @@ def test_each_amount_has_a_row_and_each_number_of_labels_a_column():
 
 def test_every_point_says_its_score_interval_seeds_and_rank(tmp_path):
     scores = scores_of()
-    write_figure(across_evaluations(scores, "macro_f1"), tmp_path / "figure")
+    write_figure(across_evaluations.draw(scores, "macro_f1"), tmp_path / "figure")
     said = [e.text for e in ElementTree.parse(tmp_path / "figure.svg").iter() if e.tag.endswith("title")]
     assert len(said) == len(scores) == 8
     row = scores[(scores.method == "byol") & (scores.evaluate == "knn")].iloc[0]
@@ -62,7 +63,7 @@ def test_every_point_says_its_score_interval_seeds_and_rank(tmp_path):
 
 
 def test_the_legend_fits_below_a_single_panel():
-    figure = across_evaluations(scores_of(), "macro_f1")
+    figure = across_evaluations.draw(scores_of(), "macro_f1")
     figure.draw_without_rendering()
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0 and box.x1 <= figure.bbox.width
@@ -73,5 +74,5 @@ def test_few_seeds_or_no_results_are_drawn_without_intervals(n):
     scores = scores_of(seeds=range(1))
     if not n:
         scores = scores.assign(mean=math.nan, n_seeds=0)
-    figure = across_evaluations(scores, "macro_f1")
+    figure = across_evaluations.draw(scores, "macro_f1")
     assert len(lines(figure.axes[0])) == 4 * n

@@ -7,8 +7,8 @@ from builders import LOST, cells_of, examples_of, grid, pretrain_record, realist
 
 from sslfast.errors import RecordError
 from sslfast.evaluation import embed_2d
-from sslfast.report.examples import best_and_worst, read_examples, write_examples
-from sslfast.stages.examples import gather
+from sslfast.stages.examples import best_and_worst, gather
+from sslfast.study.examples import read_examples, write_examples
 from sslfast.study.records import FEATURES, write_arrays, write_record
 
 

@@ -10,11 +10,11 @@ from sslfast.analysis.image_summary import read_summary
 from sslfast.analysis.one_study import check_one_study
 from sslfast.analysis.results import analyse
 from sslfast.analysis.tables import collect, collect_pretraining, write_tables
-from sslfast.report import write_report
-from sslfast.report.examples import read_examples
-from sslfast.report.large import FEW, few
-from sslfast.report.page import settings_of
-from sslfast.report.parts import behind, draw
+from sslfast.report.figures import all_figures
+from sslfast.report.large import few
+from sslfast.report.material import Material
+from sslfast.report.page import settings_of, write_report
+from sslfast.study.examples import read_examples
 
 GRID = {"labelled": [n / 10 for n in range(1, 11)], "unlabelled": [0, *(n / 20 for n in range(1, 21))], "seeds": 3}
 SHOWN = " Shown are 6 of 10 labelled and 16 of 20 unlabelled fractions; the tables hold all."
@@ -61,8 +61,11 @@ def test_figures_of_a_large_grid_show_some_of_its_fractions_and_say_so(results):
     assert sorted(smaller.cells.l.unique()) == [0.1, 0.3, 0.5, 0.6, 0.8, 1]
     us = sorted(smaller.cells.u.dropna().unique())
     assert (us[0], us[1], us[-1], len(us)) == (0, 0.05, 1, 17)
-    numbers = behind(results, None)
-    for name in set(FEW) - {"data_needed", "against_controls"}:
+    figures = all_figures()
+    part, whole = Material(smaller, results), Material(results, results)
+    said = {name: f for name, f in figures.items() if f.says(whole)}
+    numbers = {name: f.numbers(whole if f.every else part) for name, f in said.items()}
+    for name in {name for name, f in said.items() if not f.every} - {"data_needed", "against_controls"}:
         assert sorted(numbers[name].l.unique()) == [0.1, 0.3, 0.5, 0.6, 0.8, 1], name
     needed = numbers["data_needed"]
     assert set(needed.value[needed.given == "l"]) <= {0.1, 0.3, 0.5, 0.6, 0.8, 1}
@@ -90,6 +93,9 @@ def test_the_report_of_a_large_grid_is_whole(study, tmp_path):
     images, examples = read_summary(folder / "images.json"), read_examples(folder / "examples.npz")
     write_report(cells, history, config, tmp_path, images, examples)
     check_truth(tmp_path / "tables", config)
-    assert (tmp_path / "report.html").read_text().count(SHOWN.strip()) == len(FEW)
-    drawn = draw(analyse(cells, history, settings_of(config)), None)
-    assert len(drawn["time_to_threshold"].axes) == 2 * 6
+    page, figures = (tmp_path / "report.html").read_text(), all_figures()
+    said = [f for name, f in figures.items() if f'id="caption-{name}"' in page]
+    assert page.count(SHOWN.strip()) == len([f for f in said if not f.every]) > 5
+    results = analyse(cells, history, settings_of(config))
+    drawn = figures["time_to_threshold"].draw(Material(few(results)[0], results))
+    assert len(drawn.axes) == 2 * 6

@@ -28,7 +28,23 @@ from sslfast.analysis.scores import scores
 from sslfast.analysis.times import time_to_threshold
 from sslfast.analysis.units import unit_of
 from sslfast.errors import ConfigError
-from sslfast.report import FIGURES, PAGES, figures, write_report
+from sslfast.report import figures
+from sslfast.report.drawing import write_figure
+from sslfast.report.drawing.training import in_training
+from sslfast.report.figures import (
+    all_figures,
+    f1_against_unlabelled,
+    score_map,
+    self_supervised_against_supervised,
+    wall_clock,
+)
+from sslfast.report.figures import (
+    data_needed as needed_figure,
+)
+from sslfast.report.figures import (
+    time_to_threshold as time_figures,
+)
+from sslfast.report.page import PAGES, write_report
 from sslfast.study.version import code_version
 
 LOST = "a loss was not finite in epoch 2"
@@ -75,6 +91,24 @@ EDGES = {
     "a budget of updates": grid(realistic, us=["0", "0.1", "1"], ls=["0.02", "0.5"], budget="updates", epochs=40),
 }
 
+# figures that have nothing to show in one of these studies
+NOTHING_TO_SAY = {
+    "a single unlabelled fraction": {"against_controls"},
+    "only the control": {
+        "self_supervised_against_supervised",
+        "against_controls",
+        "score_map",
+        "embeddings",
+        "reconstructions",
+    },
+    "no baseline": {"self_supervised_against_supervised"},
+    "identical scores that never reach the threshold": {"data_needed"},
+    "no score above 0": {"data_needed"},
+    "no score below 1": {"mistakes"},
+    "no control": {"against_controls"},
+    "nothing lasted an epoch": {*all_figures()} - {"embeddings", "reconstructions"},
+}
+
 
 class Page(HTMLParser):
     """Tags with their attributes, visible text, and what was opened and not closed."""
@@ -118,22 +152,33 @@ class Report:
     folder: Path
     page: Page
 
+    @property
+    def figures(self) -> list[str]:
+        """The names of the figures that have something to show in this study."""
+        return [name for name in all_figures() if name not in self.left_out]
+
+    left_out: frozenset = frozenset()
+
 
 def pictures() -> np.ndarray:
     """Handwritten digits, uint8 `[4, 8, 8, 1]`."""
     return np.rint(load_digits().images[:4, ..., None] * (255 / 16)).astype(np.uint8)
 
 
-def reported(records, folder: Path, **config) -> Report:
+def reported(records, folder: Path, left_out=(), **config) -> Report:
     cells, history = tables(records)
     write_report(cells, history, {**CONFIG, **config}, folder, examples=examples_of(records, pictures()))
-    return Report(cells, folder, Page(folder / "report.html"))
+    # every one of these studies evaluates its encoders in one way, and none has a network that invents images
+    nothing = {"across_evaluations", "inventions", *left_out}
+    return Report(cells, folder, Page(folder / "report.html"), frozenset(nothing))
 
 
 @pytest.fixture(scope="module")
 def report_of(tmp_path_factory):
     """The report of a grid in `EDGES` by its name, made once."""
-    return functools.cache(lambda name: reported(EDGES[name], tmp_path_factory.mktemp("report")))
+    return functools.cache(
+        lambda name: reported(EDGES[name], tmp_path_factory.mktemp("report"), NOTHING_TO_SAY.get(name, ()))
+    )
 
 
 @pytest.fixture(params=EDGES)
@@ -175,17 +220,17 @@ def test_every_reference_within_the_page_leads_to_one_place(report):
 
 def test_every_figure_says_in_words_what_it_shows(report):
     drawings = [attrs for tag, attrs in report.page.tags if tag == "svg"]
-    assert [attrs["aria-label"] for attrs in drawings] == list(FIGURES.values())
-    assert [attrs["aria-describedby"] for attrs in drawings] == [f"caption-{name}" for name in FIGURES]
+    assert [attrs["aria-label"] for attrs in drawings] == [all_figures()[name].heading for name in report.figures]
+    assert [attrs["aria-describedby"] for attrs in drawings] == [f"caption-{name}" for name in report.figures]
     captions = re.findall(r"<figcaption[^>]*>(.*?)</figcaption>", report.page.source)
-    assert len(captions) == len(FIGURES)
+    assert len(captions) == len(report.figures)
     assert all((len(text) > 40 and text[0].isupper()) or text[0].isdigit() for text in captions)
 
 
 def test_every_figure_can_be_taken_along_from_the_page_alone(report):
     links = {attrs["download"]: attrs["href"] for tag, attrs in report.page.tags if "download" in attrs}
-    assert set(links) == {f"{name}.{kind}" for name in FIGURES for kind in ("csv", "png")}
-    for name in FIGURES:
+    assert set(links) == {f"{name}.{kind}" for name in report.figures for kind in ("csv", "png")}
+    for name in report.figures:
         kind, data = links[f"{name}.csv"].split(",", 1)
         assert kind == "data:text/csv;charset=utf-8"
         assert pd.read_csv(io.StringIO(unquote(data))).columns[0] in ("encoder", "target", "cell")
@@ -215,8 +260,10 @@ def test_no_number_of_the_page_is_a_nan_or_infinite(report):
 
 def test_every_figure_is_there_to_take_along(report):
     folder = report.folder / "figures"
-    assert {path.name for path in folder.iterdir()} == {f"{n}.{kind}" for n in FIGURES for kind in ("png", "svg")}
-    for name in FIGURES:
+    assert {path.name for path in folder.iterdir()} == {
+        f"{n}.{kind}" for n in report.figures for kind in ("png", "svg")
+    }
+    for name in report.figures:
         with Image.open(folder / f"{name}.png") as image:
             assert min(image.size) > 300
             assert len(image.convert("L").getcolors()) > 2  # not blank
@@ -337,7 +384,7 @@ def test_several_ways_of_pretraining_are_named_and_told_apart(tmp_path):
     ways = [f"{method}, {encoder}" for method in ("autoencoder", "contrast") for encoder in ("original", "conv")]
     assert all(way in page.text for way in ways)
     found = analyse(cells, history).tables
-    curves = figures.against_unlabelled(found["scores"], found["plateau"], cells, "macro_f1")
+    curves = f1_against_unlabelled.draw(found["scores"], found["plateau"], cells, "macro_f1")
     names = [text.get_text() for text in curves.legends[0].get_texts()]
     assert names == ["supervised", "autoencoder", "contrast"]
     _, first, _, second, _ = curves.axes[0].lines
@@ -359,7 +406,7 @@ def test_what_people_and_errors_wrote_is_shown_as_text(tmp_path):
 def test_the_same_tables_give_the_same_files(report_of, tmp_path):
     first, second = report_of("one seed").folder, reported(EDGES["one seed"], tmp_path).folder
     written = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
-    assert len(written) == 2 + 2 * len(FIGURES) + len(TABLES) + len(PAGES)
+    assert len(written) == 2 + 2 * len(report_of("one seed").figures) + len(TABLES) + len(PAGES)
     for path in written:
         assert (first / path).read_bytes() == (second / path).read_bytes(), path
 
@@ -377,6 +424,51 @@ def test_pretraining_is_counted_once_an_encoder(name, pretraining, n_runs, repor
 
 
 # figures
+
+TINY = '''"""How many runs a study has."""
+
+from sslfast.report.drawing import Drawing
+from sslfast.report.figure import Figure
+
+
+def draw(cells):
+    figure = Drawing(figsize=(4, 3))
+    figure.subplots().bar(0, len(cells))
+    return figure
+
+
+FIGURE = Figure(
+    heading="Runs of this study",
+    part="time",
+    place=9,
+    category="Time",
+    says=lambda m: len(m.whole.cells) > 6,
+    draw=lambda m: draw(m.shown.cells),
+    numbers=lambda m: m.shown.cells[["encoder", "seed"]],
+    caption=lambda m: f"{len(m.whole.cells)} runs were counted; {m.seeds}. It does not show how they went.",
+)
+'''
+
+
+def test_a_figure_is_one_file_and_left_out_where_it_has_nothing_to_show(tmp_path, monkeypatch):
+    (tmp_path / "runs_counted.py").write_text(TINY)
+    monkeypatch.setattr(figures, "__path__", [*figures.__path__, str(tmp_path)])
+    page = reported(grid(realistic, **SMALL), tmp_path / "report").page
+    assert "9 runs were counted; 3 seeds." in page.text
+    headings = [attrs["aria-label"] for tag, attrs in page.tags if tag == "svg"]
+    assert headings[headings.index("Wall-clock") + 1] == "Runs of this study"
+    assert {"runs_counted.csv", "runs_counted.png"} <= set(page.attributes("download"))
+    assert figures.captions()["runs_counted"] == "How many runs a study has."
+    page = reported(grid(realistic, seeds=[0], **SMALL), tmp_path / "report").page
+    assert "Runs of this study" not in page.source
+    assert not list((tmp_path / "report/figures").glob("runs_counted.*")), "the earlier drawing is gone, too"
+
+
+def test_what_figures_say_of_themselves_is_read_without_libraries_that_draw():
+    program = "import sys; from sslfast.report.figures import captions; print(len(captions()))"
+    program += "; print([m for m in ('matplotlib', 'pandas', 'numpy') if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.split("\n")[:2] == [str(len(all_figures())), "[]"]
 
 
 def bars(axes) -> dict[float, float]:
@@ -397,7 +489,7 @@ def drawn(figure):
 def time_figure(records):
     cells, history = tables(records)
     times = time_to_threshold(cells, history, "macro_f1", 0.4)
-    return figures.time_to_threshold(times, cells, "macro_f1", 0.4, unit_of(cells, history)), times
+    return time_figures.draw(times, cells, "macro_f1", 0.4, unit_of(cells, history)), times
 
 
 def test_there_is_no_bar_where_the_threshold_was_never_reached():
@@ -442,7 +534,7 @@ def test_data_needed_has_a_bar_where_reached_and_says_so_where_not():
     cells, _ = tables(
         grid(lambda method, l, **_: 0.3 + l / 2 + (0.2 if method == "autoencoder" else 0), us=["0", "1"])  # noqa: E741
     )
-    figure = figures.data_needed(data_needed(cells, [0.5, 0.7]), cells)
+    figure = needed_figure.draw(data_needed(cells, [0.5, 0.7]), cells)
     first, second, below, _ = figure.axes
     assert bars(first) == {0: 500, 1: 50, 2: 500}
     assert bars(second) == {1: 500}
@@ -452,15 +544,9 @@ def test_data_needed_has_a_bar_where_reached_and_says_so_where_not():
     assert below.get_ylabel() == "unlabelled images needed"
 
 
-def test_without_targets_the_figure_of_data_needed_says_so():
-    cells, _ = tables(grid(lambda **_: LOST))
-    figure = figures.data_needed(data_needed(cells, []), cells)
-    assert [text.get_text() for text in figure.texts] == ["no target accuracy within what the study reached"]
-
-
 def test_pretraining_stands_under_the_classifier():
     cells, _ = tables(grid(realistic, seconds_pretrain=30, **SMALL))
-    (axes,) = figures.wall_clock(scores(cells), cells).axes
+    (axes,) = wall_clock.draw(scores(cells), cells).axes
     stacked = [(round(bar.get_x() + 0.4), bar.get_y(), bar.get_height()) for bar in axes.patches]
     assert stacked == [(0, 0, 0), (0, 0, 6), (1, 0, 30), (1, 30, 6), (2, 0, 0), (2, 0, 6)]
 
@@ -470,7 +556,7 @@ def test_a_run_that_stopped_does_not_bend_the_curve_of_the_others():
     cells, history = tables(
         run_record(seed=seed, curve=curve, problem=LOST if seed == 2 else None) for seed, curve in curves.items()
     )
-    (axes,) = figures.in_training(history, cells, "macro_f1").axes
+    (axes,) = in_training(history, cells, "macro_f1").axes
     (line,) = axes.lines
     assert line.get_xdata().tolist() == [1, 2, 3]
     assert line.get_ydata() == pytest.approx([0.25, 0.45, 0.65])
@@ -479,7 +565,7 @@ def test_a_run_that_stopped_does_not_bend_the_curve_of_the_others():
 def test_epochs_are_the_axis_of_a_study_that_counts_them():
     cells, history = tables(grid(realistic, **SMALL))
     for known in (history, history.assign(updates=np.nan)):
-        (axes,) = figures.in_training(known, cells, "macro_f1").axes
+        (axes,) = in_training(known, cells, "macro_f1").axes
         assert axes.get_xlabel() == "epochs"
         assert axes.lines[0].get_xdata().tolist() == [1, 2, 3]
         assert axes.child_axes == []
@@ -487,7 +573,7 @@ def test_epochs_are_the_axis_of_a_study_that_counts_them():
 
 def test_updates_are_the_axis_of_a_study_that_counts_them_with_the_images_seen_above():
     cells, history = tables(grid(realistic, us=["1"], ls=["0.02", "0.5"], budget="updates"))
-    figure = drawn(figures.in_training(history, cells, "macro_f1"))
+    figure = drawn(in_training(history, cells, "macro_f1"))
     for axes, batch in zip(figure.axes, (20, BATCH), strict=True):  # of 20 labels, a batch has all
         assert axes.get_xlabel() == "updates"
         assert axes.lines[0].get_xdata().tolist() == [UPDATES, 2 * UPDATES, 3 * UPDATES]
@@ -499,9 +585,9 @@ def test_updates_are_the_axis_of_a_study_that_counts_them_with_the_images_seen_a
 def test_where_batches_differ_no_axis_tells_the_images_for_all_lines():
     cells, history = tables(grid(realistic, us=["1"], ls=["0.5"], budget="updates"))
     halved = history.images.where(history.method == "supervised", history.images / 2)
-    (axes,) = figures.in_training(history.assign(images=halved), cells, "macro_f1").axes
+    (axes,) = in_training(history.assign(images=halved), cells, "macro_f1").axes
     assert axes.child_axes == []
-    (axes,) = figures.in_training(history.assign(images=np.nan), cells, "macro_f1").axes
+    (axes,) = in_training(history.assign(images=np.nan), cells, "macro_f1").axes
     assert axes.child_axes == []
 
 
@@ -557,16 +643,14 @@ def forest(records):
     """The axes of the forest plot, and the tables behind it."""
     cells, _ = tables(records)
     found = analyse(cells).tables
-    figure = figures.self_supervised_against_supervised(
-        found["contrasts"], found["label_equivalence"], "macro_f1", 0.015
-    )
+    figure = self_supervised_against_supervised.draw(found["contrasts"], found["label_equivalence"], "macro_f1", 0.015)
     return figure.axes[0], found
 
 
 def curve_figure(records, **settings):
     cells, _ = tables(records)
     found = analyse(cells, settings=Settings(**settings)).tables
-    return figures.against_unlabelled(found["scores"], found["plateau"], cells, "macro_f1"), found
+    return f1_against_unlabelled.draw(found["scores"], found["plateau"], cells, "macro_f1"), found
 
 
 def test_the_mean_and_every_seed_are_drawn_against_unlabelled_data():
@@ -609,12 +693,12 @@ def test_lines_of_equal_score_are_drawn_only_from_a_surface_that_may_be_trusted(
     cells, _ = tables(grid(smooth, us=us, ls=ls))
     found = analyse(cells).tables
     fitted = found["surface"]
-    figure = figures.score_map(cells, found["scores"], fitted, "macro_f1")
+    figure = score_map.draw(cells, found["scores"], fitted, "macro_f1")
     assert fitted[fitted.chosen].extrapolate.item()
     assert len(figure.axes) == 2  # a map and its bar of colours
     dots = figure.axes[0].lines[0]
     assert len(dots.get_xdata()) == 16
-    untrusted = figures.score_map(cells, found["scores"], fitted.assign(extrapolate=False), "macro_f1")
+    untrusted = score_map.draw(cells, found["scores"], fitted.assign(extrapolate=False), "macro_f1")
     (axes,) = untrusted.axes
     assert not axes.collections
     assert len(texts(axes)) == 4 * (4 + 1)
@@ -623,22 +707,22 @@ def test_lines_of_equal_score_are_drawn_only_from_a_surface_that_may_be_trusted(
 def test_a_setting_without_a_result_is_an_empty_square_that_says_so():
     cells, _ = tables(grid(lambda u, **run: LOST if u == 1 else realistic(u=u, **run), **SMALL))
     found = analyse(cells).tables
-    (axes,) = figures.score_map(cells, found["scores"], found["surface"], "macro_f1").axes
+    (axes,) = score_map.draw(cells, found["scores"], found["surface"], "macro_f1").axes
     assert [text for text in texts(axes) if not text.startswith("0.")] == ["none"]
 
 
 def test_every_series_has_its_own_colour():
     cells, history = tables(grid(realistic, us=TWELVE, ls=["0.5"], seeds=[0]))
-    (axes,) = figures.in_training(history, cells, "macro_f1").axes
+    (axes,) = in_training(history, cells, "macro_f1").axes
     assert len({line.get_color() for line in axes.lines}) == len(TWELVE) + 1
 
 
 def test_a_figure_that_cannot_be_drawn_leaves_no_file(tmp_path):
     cells, _ = tables(grid(realistic, **SMALL))
-    figure = figures.wall_clock(scores(cells), cells)
+    figure = wall_clock.draw(scores(cells), cells)
     figure.savefig = lambda path, **_: (Path(path).write_bytes(b"half"), 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        figures.write_figure(figure, tmp_path / "wall_clock")
+        write_figure(figure, tmp_path / "wall_clock")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -646,7 +730,7 @@ def test_a_figure_that_cannot_be_drawn_leaves_no_file(tmp_path):
 
 
 def test_reading_results_takes_no_gpu_stack():
-    modules = ["study.records", "study.config", "analysis.tables", "analysis.results", "report.figures", "report"]
+    modules = ["study.records", "study.config", "analysis.tables", "analysis.results", "report.figures", "report.page"]
     lines = [f"import sslfast.{module}" for module in modules]
     heavy = ("torch", "torchvision", "fastai", "snakemake")
     lines.append(f"import sys; print(sorted(m for m in {heavy} if m in sys.modules))")
@@ -658,5 +742,5 @@ def test_drawing_needs_no_screen(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     cells, _ = tables(grid(realistic, **SMALL))
     target = io.BytesIO()
-    figures.wall_clock(scores(cells), cells).savefig(target, format="png")
+    wall_clock.draw(scores(cells), cells).savefig(target, format="png")
     assert target.getvalue().startswith(b"\x89PNG")

@@ -1,7 +1,9 @@
 """The workflow, run by real Snakemake as a user would, in a copy of the repository's root."""
 
+import shutil
 import zipfile
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from builders import SCHEMA
 from PIL import Image
 from studies import ROOT, TINY, error_line
 
+import sslfast
 from sslfast.study.config import check_config
 from sslfast.study.grid import shorter_jobs
 from sslfast.study.records import read_record
@@ -30,7 +33,7 @@ def test_plain_snakemake_goes_from_images_to_report(finished):
     report = finished.folder / "reports/tiny"
     assert "what is unlabelled data worth?" in (report / "report.html").read_text()
     assert "what the unlabelled data is worth" in (report / "summary.md").read_text()
-    assert {p.suffix for p in (report / "figures").iterdir()} == {".png", ".svg"}
+    assert {p.suffix for p in (report / "figures").glob("[!.]*")} == {".png", ".svg"}
 
 
 def test_progress_on_the_terminal_counts_steps(finished):
@@ -67,7 +70,9 @@ def test_snakemakes_own_report_holds_every_figure_with_its_caption(finished):
             archive.read(n).decode("utf-8", "ignore") for n in names if n.endswith((".html", ".js", ".json"))
         )
     figures = {path.stem for path in (finished.folder / "reports/tiny/figures").glob("*.svg")}
-    assert len(figures) == 15
+    assert len(figures) > 8
+    assert "across_evaluations" not in figures, "encoders that are evaluated in one way: nothing to show"
+    assert not any("across_evaluations" in entry for entry in names)
     for name in figures:
         assert any(entry.endswith(f"{name}.svg") for entry in names), name
     for name in ("verdict", "what_next", "trust", "missing", "claims"):
@@ -75,6 +80,31 @@ def test_snakemakes_own_report_holds_every_figure_with_its_caption(finished):
     for category in ("Verdict", "Accuracy", "Time", "Data needed", "Trust"):
         assert category in text
     assert "beats the supervised baseline" in text
+    assert "Means over seeds. It does not show test scores." in " ".join(text.split())
+
+
+def test_a_figure_that_is_added_as_one_file_stands_in_both_reports(finished, tmp_path, monkeypatch):
+    package = tmp_path / "sslfast"
+    shutil.copytree(Path(sslfast.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    old = (package / "report/figures/wall_clock.py").read_text()
+    assert '    heading="Wall-clock",' in old and old.startswith('"""How long a cell takes to train')
+    new = old.replace('heading="Wall-clock"', 'heading="The same once more"').replace(
+        "How long", "Once more how long", 1
+    )
+    (package / "report/figures/once_more.py").write_text(new)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    result = finished.run("report", config=TINY)
+    assert result.returncode == 0, result.stderr
+    assert "The same once more" in (finished.folder / "reports/tiny/report.html").read_text()
+    result = finished.run("--report", "more.zip", config=TINY)
+    assert result.returncode == 0, result.stderr
+    with zipfile.ZipFile(finished.folder / "more.zip") as archive:
+        names = archive.namelist()
+        text = "".join(
+            archive.read(n).decode("utf-8", "ignore") for n in names if n.endswith((".html", ".js", ".json"))
+        )
+    assert any(entry.endswith("once_more.svg") for entry in names)
+    assert "Once more how long a cell takes to train" in text and "The same once more" in text
 
 
 def test_pool_rest_gives_every_labelled_fraction_an_encoder_of_its_own(workflow):

@@ -1,21 +1,5 @@
-# Every figure also goes into Snakemake's own report, with its caption.
-CATEGORIES = {
-    "f1_against_unlabelled": "Accuracy",
-    "self_supervised_against_supervised": "Verdict",
-    "against_controls": "Verdict",
-    "across_evaluations": "Verdict",
-    "accuracy_in_training": "Accuracy",
-    "f1_in_training": "Accuracy",
-    "time_to_threshold": "Time",
-    "wall_clock": "Time",
-    "score_map": "Data needed",
-    "data_needed": "Data needed",
-    "embeddings": "Images",
-    "reconstructions": "Images",
-    "inventions": "Images",
-    "confusion": "Images",
-    "mistakes": "Images",
-}
+from sslfast.report.figures import captions
+
 TABLES = [
     "cells",
     "cells_to_run",
@@ -49,14 +33,11 @@ PAGES = {
 ABOUT = ["title", "threshold", "accuracy_targets", "delta", "prices", "judged_by", "check_length"]
 
 
-def captioned(name, categories, path):
-    """A file, marked for Snakemake's report."""
-    return report(
-        path,
-        caption=f"../report/{name}.rst",
-        category=categories[name],
-        labels={"figure": name.replace("_", " ")},
-    )
+def figure(w):
+    """What a figure of the report says of itself; only Snakemake's report asks, so nothing else imports the drawing."""
+    from sslfast.report.figures import all_figures
+
+    return all_figures()[w.figure]
 
 
 rule report:
@@ -75,9 +56,23 @@ rule report:
             labels={"figure": "the whole report"},
         ),
         summary=f"{REPORTS}/summary.md",
-        figures=[captioned(n, CATEGORIES, f"{REPORTS}/figures/{n}.svg") for n in CATEGORIES],
-        pages=[captioned(n, PAGES, f"{REPORTS}/tables/{n}.html") for n in PAGES],
-        pictures=expand(f"{REPORTS}/figures/{{name}}.png", name=CATEGORIES),
+        # a folder: a figure with nothing to show is left out
+        figures=report(
+            directory(f"{REPORTS}/figures"),
+            patterns=["{figure}.svg"],
+            caption="../report/figure.rst",
+            category=lambda w: figure(w).category,
+            labels=lambda w: {"figure": figure(w).heading},
+        ),
+        pages=[
+            report(
+                f"{REPORTS}/tables/{name}.html",
+                caption=f"../report/{name}.rst",
+                category=category,
+                labels={"figure": name.replace("_", " ")},
+            )
+            for name, category in PAGES.items()
+        ],
         tables=expand(f"{REPORTS}/tables/{{table}}.csv", table=TABLES),
     log:
         f"{RESULTS}/logs/report.log",
@@ -88,6 +83,7 @@ rule report:
         code=REPORT_CODE,
         before=BEFORE_TABLES,
         about={key: config[key] for key in ABOUT},
+        captions=captions(),
     message:
         "report on {config[study]}"
     script:

@@ -1,35 +1,23 @@
-"""The report's figures, from the analysis' tables. Each returns a `Drawing`."""
+"""The report's figures: each file of this folder is one, and describes itself as `FIGURE`."""
 
-from .amounts import data_needed
-from .confusion import confusion
-from .controls import against_controls
-from .curves import against_unlabelled, in_training, training_curves
-from .embeddings import embeddings
-from .evaluations import across_evaluations
-from .forest import self_supervised_against_supervised
-from .inventions import inventions
-from .pictures import mistakes, reconstructions
-from .score_map import score_map
-from .style import METRIC_NAMES, Drawing, write_figure
-from .times import time_to_threshold, wall_clock
+import ast
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 
-__all__ = [
-    "METRIC_NAMES",
-    "Drawing",
-    "across_evaluations",
-    "against_controls",
-    "against_unlabelled",
-    "confusion",
-    "data_needed",
-    "embeddings",
-    "in_training",
-    "inventions",
-    "mistakes",
-    "reconstructions",
-    "score_map",
-    "self_supervised_against_supervised",
-    "time_to_threshold",
-    "training_curves",
-    "wall_clock",
-    "write_figure",
-]
+__all__ = ["all_figures", "captions"]
+
+
+def all_figures() -> dict:
+    """Each `Figure` by its name, in the order of the page."""
+    from ..figure import PARTS  # here, so that `captions` takes no library of drawing
+
+    found = {name: import_module(f"{__name__}.{name}").FIGURE for _, name, _ in iter_modules(__path__)}
+    parts = list(PARTS)
+    return dict(sorted(found.items(), key=lambda item: (parts.index(item[1].part), item[1].place, item[0])))
+
+
+def captions() -> dict[str, str]:
+    """What Snakemake's report says of each figure by its name: the docstrings, read without importing the files."""
+    files = [path for folder in __path__ for path in Path(folder).glob("*.py") if path.stem != "__init__"]
+    return {path.stem: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) for path in sorted(files)}

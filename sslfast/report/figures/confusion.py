@@ -1,26 +1,30 @@
-"""Which classes the best and the worst cell take for which."""
+"""Which classes the best and the worst cell take for which, in percent of the test images of the true class.
+
+Best and worst by test macro-F1 among the cells over a frozen encoder. One run each; it does not show what other
+runs do.
+"""
 
 import matplotlib
 import numpy as np
+import pandas as pd
 
-from ..examples import Examples
-from .pictures import title
-from .style import STYLE, Drawing, short
+from ...study.examples import Examples
+from ..drawing.pictures import TWO_CELLS, title
+from ..drawing.style import STYLE, Drawing, short
+from ..figure import Figure
+from ..material import Material
 
-__all__ = ["confusion"]
+__all__ = ["FIGURE", "draw"]
 
 READABLE = 20  # classes up to which numbers and names are written
 
 
-def confusion(examples: Examples) -> Drawing:
+def draw(examples: Examples) -> Drawing:
     """A panel a cell: a row a true class, a column a predicted one, in percent of the images of the true class."""
     n = len(examples.classes)
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
         size = 0.9 + (0.3 * min(n, READABLE) if n <= READABLE else 4.5)
         figure = Drawing(figsize=(8.2, max(2.2, size * len(examples.outcomes))))
-        if not examples.outcomes:
-            figure.text(0.5, 0.5, "no cell finished", ha="center")
-            return figure
         panels = figure.subplots(len(examples.outcomes), 1, squeeze=False)[:, 0]
     for axes, (name, outcome) in zip(panels, examples.outcomes.items(), strict=True):
         counts = np.array(outcome.confusion, float)
@@ -41,3 +45,43 @@ def confusion(examples: Examples) -> Drawing:
                 ink = "black" if share[y, x] > 55 else "white"
                 axes.text(x, y, f"{share[y, x]:.0f}", ha="center", va="center", fontsize=8, color=ink)
     return figure
+
+
+def _numbers(m: Material) -> pd.DataFrame:
+    names = m.examples.classes
+    counts = [
+        {"cell": cell, "true": names[y], "predicted": names[x], "test_images": n}
+        for cell, outcome in m.examples.outcomes.items()
+        for y, row in enumerate(outcome.confusion)
+        for x, n in enumerate(row)
+    ]
+    return pd.DataFrame(counts)
+
+
+def _caption(m: Material) -> str:
+    return f"{_confused(m.examples)} Percent of the test images of the true class (the row). {TWO_CELLS}"
+
+
+def _confused(examples: Examples) -> str:
+    counts = np.array(examples.outcomes["best"].confusion, float)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(share, 0)
+    true, predicted = np.unravel_index(share.argmax(), share.shape)
+    names = examples.classes
+    if not share.any():
+        return "The best cell takes no class for another."
+    what = f"{share.max():.0%} of {names[true]} for {names[predicted]}"
+    return f"What the best cell takes for another most often: {what}."
+
+
+FIGURE = Figure(
+    heading="Which classes are taken for which",
+    part="images",
+    place=4,
+    category="Images",
+    says=lambda m: m.examples is not None and bool(m.examples.outcomes),
+    draw=lambda m: draw(m.examples),
+    numbers=_numbers,
+    caption=_caption,
+    every=True,
+)

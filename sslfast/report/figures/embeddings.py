@@ -1,30 +1,34 @@
-"""Where images lie in the features of each encoder, in two dimensions, coloured by class."""
+"""Validation images by the features that each encoder gives them, in two dimensions (t-SNE), coloured by class.
+
+One seed. Distances between groups, and their sizes, mean little.
+"""
 
 import math
 
 import matplotlib
 import numpy as np
+import pandas as pd
 
 from ...analysis.words import count
-from ..examples import Embedding, Examples
-from .series import MARKERS
-from .style import STYLE, Drawing, short
+from ...study.examples import Embedding, Examples
+from ..drawing.pictures import who
+from ..drawing.series import MARKERS
+from ..drawing.style import STYLE, Drawing, short
+from ..figure import Figure
+from ..material import Material
 
-__all__ = ["embeddings"]
+__all__ = ["FIGURE", "draw"]
 
 ACROSS, MOST = 3, 12  # panels a row, and at most
 NAMED = 20  # classes up to which they have a legend
 
 
-def embeddings(examples: Examples) -> Drawing:
+def draw(examples: Examples) -> Drawing:
     """A panel an encoder, a dot a validation image: close together are images that the encoder finds alike."""
     shown = _largest(examples.embeddings)
     n_rows, n_classes = max(1, math.ceil(len(shown) / ACROSS)), len(examples.classes)
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
         figure = Drawing(figsize=(8.2, max(2.4, 0.7 + 2.7 * n_rows)))
-        if not shown:
-            figure.text(0.5, 0.5, "no encoder finished", ha="center")
-            return figure
         panels = figure.subplots(n_rows, ACROSS, squeeze=False).ravel()
     colours = matplotlib.colormaps["tab20" if n_classes > 10 else "tab10"]
     for axes, found in zip(panels, shown, strict=False):
@@ -55,3 +59,35 @@ def _largest(found: list[Embedding]) -> list[Embedding]:
         )
     kept = np.unique(np.linspace(0, len(found) - 1, min(len(found), MOST)).round().astype(int)) if found else []
     return [found[k] for k in kept]
+
+
+def _numbers(m: Material) -> pd.DataFrame:
+    names = m.examples.classes
+    points = [
+        {**who(e.spec), "class": names[k], "x": x, "y": y}
+        for e in m.examples.embeddings
+        for (x, y), k in zip(e.points.tolist(), e.classes.tolist(), strict=True)
+    ]
+    return pd.DataFrame(points)
+
+
+def _caption(m: Material) -> str:
+    n = len(m.examples.embeddings[0].points)
+    return (
+        f"Where classes form groups of their own, few labels are enough. {count(n)} images in each panel. Each dot is a"
+        " validation image of one seed; t-SNE puts images together whose features are alike. Distances between groups,"
+        " and their sizes, mean little."
+    )
+
+
+FIGURE = Figure(
+    heading="What encoders find alike",
+    part="images",
+    place=1,
+    category="Images",
+    says=lambda m: m.examples is not None and bool(m.examples.embeddings),
+    draw=lambda m: draw(m.examples),
+    numbers=_numbers,
+    caption=_caption,
+    every=True,
+)

@@ -1,19 +1,25 @@
-"""Images that networks made out of nothing: samples, and what changes along single latents."""
+"""Images that networks make out of random numbers: samples, and what changes along single latents.
+
+One seed. A good likeness need not make a good encoder.
+"""
 
 import matplotlib
 import numpy as np
+import pandas as pd
 
 from ...analysis.words import count
-from ..examples import Examples
-from .pictures import bare, sheet
-from .style import STYLE, Drawing
+from ...study.examples import Examples
+from ..drawing.pictures import bare, sheet, who
+from ..drawing.style import STYLE, Drawing
+from ..figure import Figure
+from ..material import Material
 
-__all__ = ["inventions"]
+__all__ = ["FIGURE", "draw"]
 
 MOST = 8  # panels: the largest u of each method and encoder comes first
 
 
-def inventions(examples: Examples) -> Drawing:
+def draw(examples: Examples) -> Drawing:
     """A panel an encoder and kind: `samples` in one row, `traversals` a row a latent."""
     largest = {}
     for made in sorted(examples.invented, key=lambda p: float(p.spec.u)):
@@ -21,9 +27,6 @@ def inventions(examples: Examples) -> Drawing:
     shown = list(largest.values())[:MOST]
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
         figure = Drawing(figsize=(8.2, max(2.2, sum(0.45 + 0.75 * len(_rows(p.images)) for p in shown))))
-        if not shown:
-            figure.text(0.5, 0.5, "no network of this study makes images out of nothing", ha="center")
-            return figure
         ratios = [0.45 + 0.75 * len(_rows(p.images)) for p in shown]
         panels = figure.subplots(len(shown), 1, squeeze=False, height_ratios=ratios)[:, 0]
     for axes, made in zip(panels, shown, strict=True):
@@ -40,3 +43,29 @@ def inventions(examples: Examples) -> Drawing:
 
 def _rows(images: np.ndarray) -> list[np.ndarray]:
     return list(images) if images.ndim == 5 else [images]
+
+
+def _numbers(m: Material) -> pd.DataFrame:
+    made = m.examples.invented
+    return pd.DataFrame([{**who(p.spec), "kind": p.kind, "images": int(np.prod(p.images.shape[:-3]))} for p in made])
+
+
+def _caption(m: Material) -> str:
+    kinds = sorted({p.kind for p in m.examples.invented})
+    return (
+        f"What networks make out of random numbers: {' and '.join(kinds)}. One seed, the most unlabelled images of"
+        " each. A good likeness need not make a good encoder."
+    )
+
+
+FIGURE = Figure(
+    heading="What networks invent",
+    part="images",
+    place=3,
+    category="Images",
+    says=lambda m: m.examples is not None and bool(m.examples.invented),
+    draw=lambda m: draw(m.examples),
+    numbers=_numbers,
+    caption=_caption,
+    every=True,
+)

@@ -1,4 +1,8 @@
-"""Score over both amounts of data: lines of equal score where a surface may be trusted, else what was measured."""
+"""Where more labels and more unlabelled images lead to the same score.
+
+Lines of equal test macro-F1, if a fitted surface predicts held-out cells well enough (hatched areas lie beyond what was
+measured); else only the cells that were measured. Means over seeds. It does not show how seeds differ.
+"""
 
 import matplotlib
 import numpy as np
@@ -8,36 +12,38 @@ from matplotlib.patches import Rectangle
 from ...analysis.checks import RANDOM, SUPERVISED
 from ...analysis.grids import Grid, grids
 from ...analysis.surface import Surface, fit_surface, surface_points
-from ...analysis.words import count
-from .series import Row, score_text
-from .style import METRIC_NAMES, STYLE, Drawing
+from ...analysis.words import count, points
+from ..drawing.series import Row, score_text
+from ..drawing.style import METRIC_NAMES, STYLE, Drawing
+from ..figure import Figure
+from ..material import Material
 
-__all__ = ["score_map"]
+__all__ = ["FIGURE", "draw"]
 
 LIGHT = 0.55  # of cividis, above which black is easier to read than white
 REACH = 2.0  # times the largest amounts, to which a trusted surface is drawn
 
 
-def score_map(cells: pd.DataFrame, scores: pd.DataFrame, surface: pd.DataFrame, metric: str) -> Drawing:
+def draw(cells: pd.DataFrame, scores: pd.DataFrame, surface: pd.DataFrame, metric: str) -> Drawing:
     """A panel an (encoder, method). A surface that passes the held-out check is drawn as lines of equal test `metric`,
     measured cells dotted, what lies beyond them hatched; without one the panel is the table of measured cells.
     """
-    made = [grid for grid in grids(cells, f"test_{metric}") if grid.method != RANDOM]
+    made = _pretrained(cells, metric)
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
-        height = sum(_height(grid, surface) for grid in made) or 2.2
-        figure = Drawing(figsize=(8.2, 0.4 + height))
-        if not made:
-            figure.text(0.5, 0.5, "nothing was pre-trained", ha="center")
-            return figure
         ratios = [_height(grid, surface) for grid in made]
+        figure = Drawing(figsize=(8.2, 0.4 + sum(ratios)))
         axes = figure.subplots(len(made), 1, squeeze=False, height_ratios=ratios)[:, 0]
     for ax, grid in zip(axes, made, strict=True):
         row = _chosen(grid, surface)
-        draw = _table if row is None else _contours
-        draw(figure, ax, grid, scores[scores.encoder == grid.encoder], row, metric)
+        panel = _table if row is None else _contours
+        panel(figure, ax, grid, scores[scores.encoder == grid.encoder], row, metric)
         if grid.title:
             ax.set_title(grid.title, fontsize=9, loc="left")
     return figure
+
+
+def _pretrained(cells: pd.DataFrame, metric: str) -> list[Grid]:
+    return [grid for grid in grids(cells, f"test_{metric}") if grid.method != RANDOM]
 
 
 def _chosen(grid: Grid, surface: pd.DataFrame) -> pd.Series | None:
@@ -104,3 +110,33 @@ def _table(figure: Drawing, axes, grid: Grid, scores: pd.DataFrame, _, metric: s
     axes.set_xlabel(f"unlabelled fraction u  (squares: mean test {METRIC_NAMES[metric]}; nothing between is fitted)")
     axes.tick_params(length=0)
     axes.spines[["left", "bottom"]].set_visible(False)
+
+
+def _caption(m: Material) -> str:
+    surface = m.whole.tables["surface"]
+    chosen = surface[surface.chosen.astype(bool)]
+    trusted = chosen[chosen.extrapolate.astype(bool)]
+    if len(trusted) < len(chosen) or chosen.empty:
+        why = chosen[~chosen.extrapolate.astype(bool)].sentence.tolist()[:1]
+        text = " ".join(["Only measured cells are shown.", *why])
+        return f"{text} Squares are means of test macro-F1; {m.base}."
+    error = np.nanmax(trusted[["held_out_l", "held_out_u"]].to_numpy())
+    return (
+        f"Along a line the score is the same. A fitted surface, which predicted held-out cells within {points(error)};"
+        f" dots were measured, hatched is beyond them; {m.base}. It does not show how seeds differ."
+    )
+
+
+FIGURE = Figure(
+    heading="Score by both amounts of data",
+    part="amounts",
+    place=1,
+    category="Data needed",
+    says=lambda m: m.any_score and bool(_pretrained(m.whole.cells, m.metric)),
+    draw=lambda m: draw(m.shown.cells, m.shown.tables["scores"], m.shown.tables["surface"], m.metric),
+    numbers=lambda m: m.shown.tables["scores"][
+        ["encoder", "l", "method", "u", "n_labelled", "n_unlabelled", "mean", "low", "high"]
+    ],
+    caption=_caption,
+    every=True,
+)

@@ -1,16 +1,21 @@
-"""The same encoders, evaluated in several ways: lines that cross are orders of methods that change."""
+"""Lines that cross are methods whose order changes with the way in which encoders are evaluated.
 
-import matplotlib
+Mean test macro-F1 of each method under each evaluation (the study's head, a linear probe, nearest neighbours,
+fine-tuning), with 95 % intervals over seeds.
+"""
+
 import numpy as np
 import pandas as pd
 
 from ...analysis.checks import RANDOM, SUPERVISED
 from ...analysis.evaluations import in_order
 from ...analysis.words import count
-from .series import CONTROL, Row, finish, methods, panels, score_text
-from .style import METHOD_STYLES, METRIC_NAMES, STYLE, Drawing
+from ..drawing.series import CONTROL, Row, finish, methods, panels, score_text
+from ..drawing.style import METHOD_STYLES, METRIC_NAMES, Drawing
+from ..figure import Figure
+from ..material import Material
 
-__all__ = ["across_evaluations"]
+__all__ = ["FIGURE", "draw"]
 
 TICKS = {"head": "head", "linear": "linear\nprobe", "knn": "nearest\nneighbours", "finetune": "fine-\ntuning"}
 REFERENCES = {  # colour, marker, dash
@@ -21,17 +26,12 @@ REFERENCES = {  # colour, marker, dash
 ROOM = 0.6  # of the way from one evaluation to the next, over which intervals are spread to be seen
 
 
-def across_evaluations(scores: pd.DataFrame, metric: str) -> Drawing:
+def draw(scores: pd.DataFrame, metric: str) -> Drawing:
     """Mean test `metric` and its 95 % interval under each evaluation, a line a method; a row an u, a column a l.
 
     `scores`: the table of `evaluation_scores`. A method without a result under an evaluation has no point there.
     """
     us, evaluations = sorted(scores.u.unique()), in_order(scores.evaluate.unique())
-    if len(evaluations) < 2:
-        with matplotlib.rc_context(STYLE):
-            figure = Drawing(figsize=(8.2, 2.2))
-        figure.text(0.5, 0.5, "the encoders of this study are evaluated in one way", ha="center")
-        return figure
     figure, made = panels(scores, height=2.9, rows=us)
     styles = _styles(scores)
     apart = min(0.07, ROOM / len(styles))
@@ -75,3 +75,29 @@ def _styles(scores: pd.DataFrame) -> dict[str, tuple]:
 def _text(row: pd.Series, metric: str) -> str:
     rank = f"; {row['rank']:g} of {row.n_ranked:.0f} by {row.evaluate}"
     return score_text(Row(row), METRIC_NAMES[metric]) + rank
+
+
+def _caption(m: Material) -> str:
+    order = m.whole.tables["evaluation_order"]
+    told = order[order.n_evaluations > 1].sort_values(["n_opposite", "n_labelled"], ascending=False)
+    if told.empty:
+        claim = "No method has results under two evaluations."
+    else:
+        rest = f" ({len(told) - 1} more in tables/evaluation_order.csv)" if len(told) > 1 else ""
+        claim = f"{told.sentence.iloc[0]}{rest}"
+    return (
+        f"{claim} Lines that cross are orders that change; {m.interval}; {m.base}. It does not show what another head,"
+        " or longer training of it, would give."
+    )
+
+
+FIGURE = Figure(
+    heading="Evaluated in other ways",
+    part="against",
+    place=3,
+    category="Verdict",
+    says=lambda m: m.whole.tables["evaluations"].evaluate.nunique() > 1,
+    draw=lambda m: draw(m.shown.tables["evaluations"], m.metric),
+    numbers=lambda m: m.shown.tables["evaluations"],
+    caption=_caption,
+)

@@ -6,20 +6,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from ..analysis.checks import main_cells
 from ..errors import RecordError
 from ..files import replacing
-from ..study.names import SUPERVISED
-from ..study.records import Spec
+from .records import Spec
 
 __all__ = [
     "Embedding",
     "Examples",
     "Outcome",
     "Pictures",
-    "best_and_worst",
     "read_examples",
     "rmse",
     "write_examples",
@@ -81,14 +77,6 @@ class Examples:
     def n_shown(self) -> int:
         """Images a row in a figure of all encoders: fewer where there are many rows, so that a page stays light."""
         return len(self.originals) if len(self.rebuilt) <= 8 else min(5, len(self.originals))
-
-
-def best_and_worst(cells: pd.DataFrame, judged_by: str | None = None) -> pd.DataFrame:
-    """Of the `main_cells` over a frozen encoder that have a result, those of highest and of lowest test macro-F1,
-    called `best` and `worst`; none if there is no such row."""
-    cells = main_cells(cells, judged_by)
-    ranked = cells[(cells.method != SUPERVISED) & (cells.status == "ok")].sort_values("test_macro_f1", kind="stable")
-    return ranked.iloc[[-1, 0]].set_index(pd.Index(["best", "worst"])) if len(ranked) else ranked
 
 
 def rmse(a: np.ndarray, b: np.ndarray) -> float:

@@ -1,25 +1,27 @@
-"""The least data that reaches a target accuracy."""
+"""The least data that reaches each target accuracy.
+
+Above, the fewest labels of the grid, and below, the fewest unlabelled images, with which the mean test accuracy over
+seeds gets there; 'not reached' where none of the grid does. Nothing is interpolated.
+"""
 
 import matplotlib
 import numpy as np
 import pandas as pd
 
-from .series import CROWDED, all_series, methods, name_bars, write_above
-from .style import STYLE, Drawing
+from ..drawing.series import CROWDED, all_series, methods, name_bars, write_above
+from ..drawing.style import STYLE, Drawing
+from ..figure import Figure
+from ..material import Material
 
-__all__ = ["data_needed"]
+__all__ = ["FIGURE", "draw"]
 
 
-def data_needed(needed: pd.DataFrame, cells: pd.DataFrame) -> Drawing:
+def draw(needed: pd.DataFrame, cells: pd.DataFrame) -> Drawing:
     """Labelled images needed for each target accuracy by u, and unlabelled ones by l; no bar where not reached."""
     encoders, targets = sorted(cells.encoder.unique()), sorted(needed.target.unique())
     kinds = [(encoder, given) for encoder in encoders for given in ("u", "l")]
     with matplotlib.rc_context(STYLE):
-        width, height = max(4.5, 3.1 * len(targets)), 2.6 * len(kinds) if targets else 2.6
-        figure = Drawing(figsize=(width, height))
-        if not targets:
-            figure.text(0.5, 0.5, "no target accuracy within what the study reached", ha="center")
-            return figure
+        figure = Drawing(figsize=(max(4.5, 3.1 * len(targets)), 2.6 * len(kinds)))
         axes = figure.subplots(len(kinds), len(targets), sharey="row", squeeze=False)
         for i, (encoder, given) in enumerate(kinds):
             for j, target in enumerate(targets):
@@ -54,3 +56,27 @@ def _needed_bars(axes, part: pd.DataFrame, given: str, cells: pd.DataFrame) -> N
                 "not reached", (x, 0), (0, 4), textcoords="offset points", rotation=90, ha="center", va="bottom",
                 fontsize=7, color="#555555", annotation_clip=False,
             )  # fmt: skip
+
+
+def _caption(m: Material) -> str:
+    needed = m.whole.tables["data_needed"]
+    reached = needed[needed.n_needed.notna()].target
+    top = f"{reached.max():g} is the highest target that was reached" if len(reached) else "No target was reached"
+    targets = ", ".join(f"{target:g}" for target in sorted(needed.target.unique()))
+    return (
+        f"{top} (of {targets}). Above, the fewest labels of the grid whose mean test accuracy gets there, by unlabelled"
+        f" fraction; below, the fewest unlabelled images, by labelled fraction (0: a random encoder is enough)."
+        f" {m.base}. Nothing is interpolated: less than the grid's next amount may be enough."
+    )
+
+
+FIGURE = Figure(
+    heading="Data needed for a given accuracy",
+    part="amounts",
+    place=2,
+    category="Data needed",
+    says=lambda m: len(m.whole.tables["data_needed"]) > 0,
+    draw=lambda m: draw(m.shown.tables["data_needed"], m.shown.cells),
+    numbers=lambda m: m.shown.tables["data_needed"],
+    caption=_caption,
+)

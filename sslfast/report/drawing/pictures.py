@@ -1,0 +1,49 @@
+"""Images side by side, as figures show them."""
+
+import numpy as np
+
+from ...analysis.words import count
+from ...study.examples import Outcome
+from ...study.records import Spec
+
+__all__ = ["GAP", "TWO_CELLS", "bare", "sheet", "title", "who"]
+
+GAP = 2  # white pixels between images
+TWO_CELLS = (
+    "One run each, the best and the worst of those over a frozen encoder by test macro-F1; it does not show what other"
+    " runs do."
+)
+
+
+def title(name: str, outcome: Outcome) -> str:
+    """Which cell a panel is about, and its score."""
+    spec = outcome.spec
+    data = f"{count(spec.n_unlabelled)} unlabelled images, {count(spec.n_labelled)} labels"
+    return f"{name}: {spec.method}, {spec.encoder}, {data}, seed {spec.seed}; macro-F1 {outcome.macro_f1:.3f}"
+
+
+def sheet(rows: list[np.ndarray]) -> tuple[np.ndarray, int]:
+    """Rows of images `[K, H, W, C]` side by side on white, uint8 `[h, w, 3]`, and the pixels from one to the next."""
+    n, step = max(map(len, rows)), rows[0].shape[1] + GAP
+    drawn = np.full((len(rows) * step - GAP, n * step - GAP, 3), 255, np.uint8)
+    for y, row in enumerate(rows):
+        for x, image in enumerate(row):
+            drawn[y * step : y * step + image.shape[0], x * step : x * step + image.shape[1]] = image
+    return drawn, step
+
+
+def bare(axes) -> None:
+    """Take ticks and frame off."""
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def who(spec: Spec) -> dict:
+    """The encoder that a row of numbers is about."""
+    return {
+        "encoder": spec.encoder,
+        "method": spec.method,
+        "u": float(spec.u),
+        "n_unlabelled": spec.n_unlabelled,
+    }

@@ -7,6 +7,17 @@ from sslfast.study.config import read_schema
 ROOT = Path(__file__).parents[1]
 SCHEMA = read_schema(ROOT / "workflow/schemas/config.schema.yaml")
 EVERYTHING = SCHEMA["x-rules"][0]
+STUDIES = (
+    "config.yaml",
+    "folder.yaml",
+    "mnist.yaml",
+    "cifar10-quick.yaml",
+    "cifar10-5seeds.yaml",
+    "cifar10.yaml",
+    "methods-quick.yaml",
+    "methods.yaml",
+    "simclr-resnet18.yaml",
+)
 HEAD = """# The config
 
 `config.yaml` is the study that plain `snakemake` runs. Another one is chosen whole, not mixed with it:
@@ -18,30 +29,16 @@ snakemake --cores all --config seeds=5            # config.yaml with one key cha
 
 | file | study |
 | --- | --- |
-| `config.yaml` | scikit-learn's handwritten digits: no download, a minute or two |
-| `mnist.yaml` | MNIST |
-| `cifar10-quick.yaml` | CIFAR-10, a small grid for two cores and half an hour |
-| `cifar10-5seeds.yaml` | CIFAR-10, more unlabelled fractions and five seeds, for conclusions; less than an hour |
-| `cifar10.yaml` | CIFAR-10, the original study's grid |
-| `methods-quick.yaml` | CIFAR-10, six ways of pre-training on a tenth of it, a quarter of an hour on two cores |
-| `methods.yaml` | CIFAR-10, the same with all images, evaluations and controls, up to 2.5 hours |
-| `simclr-resnet18.yaml` | CIFAR-10, SimCLR with a ResNet-18 as published, for a GPU |
-| `folder.yaml` | your own images, commented |
+"""
+AFTER_STUDIES = """
+Times are those that `snakemake plan` tells on two cores; it tells them for your machine, too.
 
 A key that is misspelt, or a value that cannot work, stops the study with one line before anything
 is trained. Numbers may be written `1e-3` or `0.001`; fractions `1`, `1.0` and `"1"` are the same.
 
 ## Your own images
 
-```
-my-images/train/<class>/…     or      my-images/<class>/…
-my-images/test/<class>/…      (optional; else test images are split off, class by class)
-my-images/unlabelled/…        (optional, at any depth)
-```
-
-PNG, JPEG, BMP and WebP. Images are scaled and cropped to `image_size`, once, and kept under
-`data_root`; when a file is added, changed or removed they are read again. Nothing but the folder is read:
-a link that leads out of it, or to another folder, stops the study with its name.
+How the folder is laid out: [the tutorial](../docs/tutorial.md#1-a-folder).
 
 A study keeps to its images. Its folder may move, grow and shrink: what that affects runs again. Other images under the
 name of a study with results (another data set or folder, `image_size`, `channels` or `unlabelled_from`) stop with one
@@ -65,12 +62,21 @@ methods that have none of their own. Rules that a study does not have (`evaluate
 
 def readme(schema: dict) -> str:
     """The page's text."""
-    rows = [HEAD + "| key | values | default | meaning | reruns |", "| --- | --- | --- | --- | --- |"]
+    rows = [
+        HEAD + _studies() + AFTER_STUDIES + "| key | values | default | meaning | reruns |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for key, entry in schema["properties"].items():
         required = key in schema["required"]
         rows.append(_row(key, entry, "**required**" if required else None))
         rows += [_row(f"{key}.{name}", inner, None) for name, inner in entry.get("properties", {}).items()]
     return "\n".join(rows) + "\n"
+
+
+def _studies() -> str:
+    """A row a config file: its first line, which is a comment, says what it is."""
+    first = {name: (ROOT / "config" / name).read_text(encoding="utf-8").split("\n", 1)[0] for name in STUDIES}
+    return "".join(f"| `{name}` | {line.removeprefix('# ').rstrip('.')} |\n" for name, line in first.items())
 
 
 def _row(key: str, entry: dict, default: str | None) -> str:

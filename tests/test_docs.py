@@ -1,31 +1,88 @@
 """What the documentation says is tried."""
 
+import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from sslfast.study.config import read_schema
 
 ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(p for part in ("docs", "config", "reports", "benchmarks", "tests") for p in ROOT.glob(f"{part}/*.md")),
+    ]
+)
 
 
-def test_the_readmes_script_runs_and_prints_scores(tmp_path):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (script,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+@pytest.mark.parametrize(
+    ("page", "scores"), [("README.md", [""]), ("docs/learners.md", ["frozen autoencoder", "supervised"])]
+)
+def test_scripts_on_pages_run_and_print_scores(page, scores, tmp_path):
+    (script,) = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
     result = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    scores = re.findall(r"^(frozen autoencoder|supervised) +\[(.*)\]$", result.stdout, re.MULTILINE)
-    assert [name for name, _ in scores] == ["frozen autoencoder", "supervised"]
-    assert all(0 <= float(value) <= 1 for _, values in scores for value in values.split(", ")[1:])
+    found = re.findall(r"^(frozen autoencoder|supervised|) *\[([\d., e-]+)\]$", result.stdout, re.MULTILINE)
+    assert [name for name, _ in found] == scores
+    assert all(0 <= float(value) <= 1 for _, values in found for value in values.split(", ")[1:])
 
 
-def test_files_and_folders_that_the_readme_names_exist():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    linked = re.findall(r"\]\(([^)#]+)\)", readme) + re.findall(r"`(config/[\w./-]+\.yaml)`", readme)
-    assert len(linked) > 8
-    missing = [name for name in linked if not name.startswith("http") and not (ROOT / name).exists()]
-    assert [name for name in missing if name != "config/my-images.yaml"] == []
+def test_the_notebook_runs_and_compares_two_encoders_with_controls_and_more_labels(tmp_path):
+    """Its cells of code, one after the other as a notebook has them, but for the notebook."""
+    cells = json.loads((ROOT / "docs/tutorial.ipynb").read_text(encoding="utf-8"))["cells"]
+    assert not any(cell.get("outputs") for cell in cells), "clear the notebook's outputs"
+    script = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    env = {**os.environ, "TMPDIR": str(tmp_path), "SSLFAST_DATA": str(tmp_path / "data")}
+    result = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    scores = dict(re.findall(r"^([a-z ]+): macro-F1 ([\d.]+)$", result.stdout, re.MULTILINE))
+    assert set(scores) == {"autoencoder", "simclr", "random encoder", "labels alone"}
+    assert float(scores["labels alone"]) > 0.5  # ten classes: it learned
+    assert re.search(r"^(autoencoder|simclr) over \d+ labels is worth ", result.stdout, re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link may name after `#`: headings, as forges and mkdocs spell them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_links_to_exists(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for path, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", text):
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{path} is no file"
+        if anchor:
+            assert anchor in anchors(target), f"{path} has no heading #{anchor}"
+
+
+def test_every_page_is_in_the_index_and_on_the_site():
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("nav:")[1]
+    names = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert {name for name in names if f"({name})" not in index} == set()
+    assert {name for name in names if name not in site} == set()
+
+
+def test_configs_that_the_readme_names_exist():
+    named = re.findall(r"config/[\w.-]+\.yaml", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert named and [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 100
+
+
+def test_every_config_is_in_the_table_of_studies():
+    tracked = {p.name for p in (ROOT / "config").glob("*.yaml")}
+    page = (ROOT / "config/README.md").read_text(encoding="utf-8")
+    assert {name for name in tracked if not name.startswith("my-") and f"| `{name}` |" not in page} == set()
 
 
 def test_the_page_of_config_keys_is_the_schemas():

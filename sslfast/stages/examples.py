@@ -9,6 +9,7 @@ import pandas as pd
 from ..errors import RecordError, ResultsError
 from ..evaluation import embed_2d
 from ..report.examples import Embedding, Examples, Outcome, Pictures, best_and_worst
+from ..study.grid import Box
 from ..study.records import FEATURES, read_record
 
 __all__ = ["gather", "read_predictions", "records_to_show"]
@@ -21,7 +22,7 @@ def records_to_show(
 
     `ResultsError` if one is not there.
     """
-    by_name = {f"{path.parent.name}/{path.stem}": path for path in map(Path, records)}
+    by_name = {box.name: path for path in map(Path, records) if (box := Box.at(path))}
     chosen = best_and_worst(cells, judged_by).record
     if strange := [record for record in chosen if record not in by_name]:
         raise ResultsError(f"tables: made of {strange[0]}, which is no run of this study; delete them and run again")

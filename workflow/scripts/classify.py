@@ -9,7 +9,7 @@ from sslfast.runtime.jobs import job  # first, it makes the other imports faster
 # isort: split
 from sslfast.stages import FitSettings, classify, run_settings, settings_of
 from sslfast.stages.inputs import study_images, study_split
-from sslfast.study.length import FULL
+from sslfast.study.grid import Box
 from sslfast.study.records import write_predictions, write_record
 
 with job(snakemake) as checkpoint:
@@ -23,7 +23,7 @@ with job(snakemake) as checkpoint:
         pretrain_record=snakemake.input.pretrained,
         l=snakemake.wildcards.l,
         evaluate=snakemake.wildcards.get("stage", "head"),
-        length=snakemake.wildcards.length[1:] or FULL,
+        length=Box.at(snakemake.output.record).length,
         checkpoint=checkpoint,
     )
     write_predictions(predictions, snakemake.output.predictions)

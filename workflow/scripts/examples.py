@@ -12,6 +12,7 @@ from sslfast.report.examples import write_examples
 from sslfast.stages import N_EMBEDDED, N_PICTURES
 from sslfast.stages.examples import gather, read_predictions, records_to_show
 from sslfast.stages.inputs import study_images, study_split
+from sslfast.study.grid import Box
 
 with job(snakemake):
     data = study_images(snakemake.params.data, snakemake.config)
@@ -24,7 +25,7 @@ with job(snakemake):
     found = gather(originals, pictures, outcomes, data.test.pixels(), data.classes, embedded)
     write_examples(found, snakemake.output.examples)
     files = map(Path, snakemake.input.predictions)
-    predictions = {f"{path.parent.name}/{path.stem}": read_predictions(path) for path in files}
+    predictions = {Box.at(path).name: read_predictions(path) for path in files}
     noise = image_variance(cells, predictions, data.test.y.numpy())
     with replacing(snakemake.output.image_noise) as scratch:
         noise.to_parquet(scratch)

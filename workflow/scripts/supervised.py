@@ -9,7 +9,7 @@ from sslfast.runtime.jobs import job  # first, it makes the other imports faster
 # isort: split
 from sslfast.stages import FitSettings, run_settings, settings_of, supervised
 from sslfast.stages.inputs import study_images, study_split
-from sslfast.study.length import FULL
+from sslfast.study.grid import Box
 from sslfast.study.records import write_predictions, write_record
 
 with job(snakemake) as checkpoint:
@@ -21,7 +21,7 @@ with job(snakemake) as checkpoint:
         settings_of(FitSettings, snakemake.params.fit),
         encoder=snakemake.wildcards.encoder,
         l=snakemake.wildcards.l,
-        length=snakemake.wildcards.length[1:] or FULL,
+        length=Box.at(snakemake.output.record).length,
         checkpoint=checkpoint,
     )
     write_predictions(predictions, snakemake.output.predictions)

@@ -39,7 +39,7 @@ def test_runs_of_less_length_are_in_a_table_of_their_own(tmp_path):
     assert set(cells.record) == set(collect(paths[::3])[0].record) == {whole.box.name, base.box.name}
     assert len(history) == 2 * 3
     found = collect_shorter(paths).set_index("record")
-    assert found.length.to_dict() == {f"{whole.name}-half": "half", f"{whole.name}-passes": "passes"}
+    assert found.length.to_dict() == {f"{whole.box.name}-half": "half", f"{whole.box.name}-passes": "passes"}
     assert set(cells) <= {*found, "record"}
     assert collect_shorter(paths[::3]).empty
 

@@ -34,4 +34,5 @@ rule all:
         rules.report.output,
         rules.collect.output,
         rules.examples.output,
-        files_of_study,
+        IMAGES,
+        [files_of(kind) for kind in ("split", "encoder", "pictures", "record")],

@@ -66,14 +66,14 @@ def write_study(config: Mapping, folder: Path) -> tuple[dict, list[Path], list[P
     config = check_config({"dataset": "digits", "study": folder.name, **config}, SCHEMA)
     paths, shown, pretrained = [], [], []
     for record in records_of(config):
-        paths.append(folder / f"records/{record.name}.json")
+        paths.append(folder / f"records/{record.box.name}.json")
         write_record(record, paths[-1])
         if record.spec.seed == config["seeds"][0] and record.spec.l == config["labelled"][-1]:
             shown.append(record)
         if record.spec.l == config["labelled"][-1] and record.spec.u is not None:
             made = pretrain_record()
             made = replace(made, spec=replace(record.spec, l=None, n_labelled=0))
-            pretrained.append(folder / f"records/{made.name}.json")
+            pretrained.append(folder / f"records/{made.box.name}.json")
             write_record(made, pretrained[-1])
     settings = {name: config[name] for name in ("dataset", "test_fraction", "test_seed")}
     images = {"fingerprint": shown[0].spec.fingerprint, "settings": settings, "classes": CLASSES, "notes": {}}

@@ -89,7 +89,7 @@ def test_every_evaluation_and_control_has_a_result(tiny, tmp_path, shape):
             records.append(classify(data, split, settings, FIT, l=l, evaluate=evaluate, **files)[1])
         records.append(supervised(data, split, settings, FIT, encoder="conv", l=l)[1])
         records.append(pixels(data, split, settings, l=l)[1])
-    assert [(record.name, record.reason) for record in records if record.status != "ok"] == []
+    assert [(record.box.name, record.reason) for record in records if record.status != "ok"] == []
     for record in records:
         write_record(record, tmp_path / "r.json")
 

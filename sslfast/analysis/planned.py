@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import printable
+from ..study.grid import Box
 
 __all__ = ["planned_and_measured", "read_plan", "settings_digest"]
 
@@ -76,9 +77,7 @@ def _measured(cells: pd.DataFrame) -> dict[str, float]:
     found = dict(zip(cells.record, own, strict=True))
     learned = cells[cells.seconds_pretrain > 0]
     for record, pool, seconds in zip(learned.record, learned.pool, learned.seconds_pretrain, strict=True):
-        box, _, rest = record.partition("/")[2].rpartition("-l")
-        label, _, seed = rest.rpartition("-s")
-        found[f"pretrain/{box}{f'-l{label}' if pool == 'rest' else ''}-s{seed}"] = seconds
+        found[Box.parse(record).made_from(pool).name] = seconds
     return found
 
 

@@ -52,7 +52,7 @@ def collect_shorter(paths: Iterable[str | Path]) -> pd.DataFrame:
     """Of the run records at `paths`, those that were shorter than their study's: as `cells`, with a column `length`."""
     records = [record for record in map(read_record, paths) if record.spec.length != FULL]
     table = _table(records)
-    return table.assign(length=table.record.map({record.name: record.spec.length for record in records}))
+    return table.assign(length=table.record.map({record.box.name: record.spec.length for record in records}))
 
 
 def _table(records: list[RunRecord]) -> pd.DataFrame:
@@ -112,7 +112,7 @@ def _evaluate(record: RunRecord) -> str:
 def _cell(record: RunRecord) -> dict:
     test, spec = record.test or {}, record.spec
     return {
-        "record": record.name,
+        "record": record.box.name,
         "study": spec.study,
         "fingerprint": spec.fingerprint,
         "valid_fraction": spec.valid_fraction,

@@ -37,19 +37,16 @@ def _is_there(job: Job, config: Mapping, results: Path, reports: Path, fingerpri
     if job.rule == "images":
         return (results / "images.json").exists()
     if job.rule == "split":
-        return _good_split(results / f"splits/{config['dataset']}-s{job.seed}.parquet", job, config, fingerprint)
+        return _good_split(results / job.path("split", dataset=config["dataset"]), job, config, fingerprint)
     if job.rule == "collect":
         return all((results / "tables" / name).exists() for name in TABLES)
     if job.rule == "examples":
         return (results / "examples.npz").exists()
     if job.rule == "report":
         return (reports / "report.html").exists() and (reports / "summary.md").exists()
-    box = job.name.partition("/")[2]
-    beside = [results / f"records/{job.name}.npy"]
-    if job.stage == "pretrain":
-        beside = [results / f"encoders/{box}.safetensors"]
-        beside += [results / f"pictures/{box}.npz"] if job.rule == "pretrain" else []
-    return all(path.exists() for path in beside) and _good_record(job, config, results, fingerprint, code)
+    return all((results / job.path(kind)).exists() for kind in job.outputs) and _good_record(
+        job, config, results, fingerprint, code
+    )
 
 
 def _good_split(path: Path, job: Job, config: Mapping, fingerprint: str) -> bool:
@@ -63,7 +60,7 @@ def _good_split(path: Path, job: Job, config: Mapping, fingerprint: str) -> bool
 
 def _good_record(job: Job, config: Mapping, results: Path, fingerprint: str, code: str) -> bool:
     try:
-        record = json.loads((results / f"records/{job.name}.json").read_text(encoding="utf-8"))
+        record = json.loads((results / job.path("record")).read_text(encoding="utf-8"))
         spec, settings = record["spec"], record["settings"]
         same = record["code_version"] == code and spec["fingerprint"] == fingerprint
         same = same and settings.get("own_code", {}) == own_code(config, job.encoder, job.method)

@@ -19,6 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..files import replacing, user_path
+from ..study.grid import Box
 
 __all__ = [
     "CHECKPOINT",
@@ -83,7 +84,7 @@ def digest_of(depends_on: object, files: Iterable[str | Path]) -> str:
 def forget(records: Iterable[str | Path], checkpoints: Path) -> None:
     """Remove what attempts left of jobs whose `records` are a job's inputs: so Snakemake knows of their end."""
     for record in map(Path, records):
-        if record.parent.parent.name == "records":
+        if Box.at(record):
             left = attempt_folder(checkpoints, record)
             shutil.rmtree(left, ignore_errors=True)
             for folder in (left.parent, checkpoints):

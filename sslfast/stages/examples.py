@@ -14,6 +14,7 @@ from ..evaluation import embed_2d
 from ..files import replacing
 from ..runtime.jobs import RunningJob
 from ..study.examples import Embedding, Examples, Outcome, Pictures, write_examples
+from ..study.grid import Box
 from ..study.names import SUPERVISED
 from ..study.records import FEATURES, read_record
 from .inputs import study_images, study_split
@@ -34,7 +35,7 @@ def examples(job: RunningJob) -> None:
     found = gather(originals, pictures, outcomes, data.test.pixels(), data.classes, embedded)
     write_examples(found, job.output.examples)
     files = map(Path, job.input.predictions)
-    predictions = {f"{path.parent.name}/{path.stem}": read_predictions(path) for path in files}
+    predictions = {Box.at(path).name: read_predictions(path) for path in files}
     noise = image_variance(cells, predictions, data.test.y.numpy())
     with replacing(job.output.image_noise) as scratch:
         noise.to_parquet(scratch)
@@ -55,7 +56,7 @@ def records_to_show(
 
     `ResultsError` if one is not there.
     """
-    by_name = {f"{path.parent.name}/{path.stem}": path for path in map(Path, records)}
+    by_name = {box.name: path for path in map(Path, records) if (box := Box.at(path))}
     chosen = best_and_worst(cells, judged_by).record
     if strange := [record for record in chosen if record not in by_name]:
         raise ResultsError(f"tables: made of {strange[0]}, which is no run of this study; delete them and run again")

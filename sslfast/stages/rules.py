@@ -11,7 +11,7 @@ from ..data.splits import make_split, write_split
 from ..files import replacing
 from ..models import save_encoder
 from ..runtime.jobs import RunningJob, say
-from ..study.length import FULL
+from ..study.grid import Box
 from ..study.records import write_arrays, write_predictions, write_record
 from ..study.version import code_version, reading_version
 from . import FitSettings, depends_on, encoder_header, run_settings, settings_of
@@ -50,20 +50,13 @@ def split(job: RunningJob) -> None:
 
 def pretrain(job: RunningJob) -> None:
     """Pre-train one encoder, or take it from where studies share them; write weights, pictures and record."""
-    config, wildcards, output = job.config, job.wildcards, job.output
+    config, output, own = job.config, job.output, Box.at(job.output.record)
     data, of_seed, run = _started(job)
     fit = settings_of(FitSettings, job.params.fit)
-    box = {
-        "method": wildcards.method,
-        "encoder": wildcards.encoder,
-        "u": wildcards.u,
-        "pool": job.params.pool,
-        "l": wildcards.of.removeprefix("-l") or None,
-        "length": wildcards.length[1:] or FULL,
-    }
-    store = config["encoder_store"] if wildcards.method != "random" else None  # a random encoder costs nothing
-    depends, own = depends_on(data, of_seed, run, fit, **box), run.own_file(wildcards.encoder)
-    with shared_encoder(store, depends, output, config["study"], say, own) as taken:
+    box = {name: getattr(own, name) for name in ("method", "encoder", "u", "l", "length")} | {"pool": job.params.pool}
+    store = config["encoder_store"] if own.method != "random" else None  # a random encoder costs nothing
+    depends, file = depends_on(data, of_seed, run, fit, **box), run.own_file(own.encoder)
+    with shared_encoder(store, depends, output, config["study"], say, file) as taken:
         if not taken:
             encoder, record, pictures = train_encoder(data, of_seed, run, fit, **box, checkpoint=job.checkpoint)
             write_arrays(pictures, output.pictures)
@@ -87,7 +80,7 @@ def classify(job: RunningJob) -> None:
         pretrain_record=job.input.pretrained,
         l=job.wildcards.l,
         evaluate=job.wildcards.get("stage", "head"),
-        length=job.wildcards.length[1:] or FULL,
+        length=Box.at(job.output.record).length,
         checkpoint=job.checkpoint,
     )
     _write(predictions, record, job)
@@ -100,7 +93,7 @@ def supervised(job: RunningJob) -> None:
         settings_of(FitSettings, job.params.fit),
         encoder=job.wildcards.encoder,
         l=job.wildcards.l,
-        length=job.wildcards.length[1:] or FULL,
+        length=Box.at(job.output.record).length,
         checkpoint=job.checkpoint,
     )
     _write(predictions, record, job)

@@ -1,17 +1,21 @@
-"""The jobs of a study, from its config alone: what `workflow/rules/common.smk` makes of it, without Snakemake.
+"""The grid of a study: its boxes, what they are called, where their files lie, and which jobs there are.
 
-`tests/workflow/test_plan.py` compares the numbers with real dry runs.
+Names and paths stand here alone. The workflow's rules take them with Snakemake's wildcards in place (`pattern`),
+everything else asks a `Box`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from itertools import product
+from pathlib import Path
 
 from .length import FULL, HALF, PASSES
 from .names import EVALUATIONS, PIXELS, RANDOM, SHUFFLED, SUPERVISED
 from .shorter import Shorter, share_of, shorter_runs
 
-__all__ = ["FITS", "RULES", "Job", "jobs_of", "shorter_jobs"]
+__all__ = ["FITS", "RULES", "WILDCARDS", "Box", "Job", "jobs_of", "pattern", "shorter_jobs"]
 
 # in the order in which a study goes through them
 RULES = (
@@ -20,26 +24,92 @@ RULES = (
 )  # fmt: skip
 FITS = ("pretrain", "classify", "finetune", SUPERVISED)  # stages that train a network, epoch by epoch
 
+# What stands in names, as regular expressions. `of` and `length` are empty for most boxes.
+WILDCARDS = {
+    "stage": "[a-z_]+",
+    "method": "[a-z][a-z0-9_]*",
+    "encoder": "[A-Za-z0-9_.]+",
+    "u": "[0-9.]+",
+    "l": "[0-9.]+",
+    "of": "(-l[0-9.]+)?",
+    "seed": "[0-9]+",
+    "length": f"(-{HALF}|-{PASSES})?",
+}
+_NAMES = {  # by stage; of every other stage a box is a cell
+    **dict.fromkeys(("images", "collect", "examples", "report"), ""),
+    "split": "s{seed}",
+    "pretrain": "{method}-{encoder}-u{u}{of}-s{seed}{length}",
+    SUPERVISED: "{encoder}-l{l}-s{seed}{length}",
+    PIXELS: "l{l}-s{seed}",
+}
+_CELL = "{method}-{encoder}-u{u}-l{l}-s{seed}{length}"
+_METHODS = {SUPERVISED: SUPERVISED, PIXELS: PIXELS}  # of stages whose names tell none
+_FILES = {  # below the study's results
+    "split": "splits/{dataset}-{name}.parquet",
+    "encoder": "encoders/{name}.safetensors",
+    "pictures": "pictures/{name}.npz",
+    "record": "records/{stage}/{name}.json",
+    "predictions": "records/{stage}/{name}.npy",
+    "log": "logs/{folder}/{name}.log",
+}
+
 
 @dataclass(frozen=True)
-class Job:
-    """One job: what Snakemake calls its `rule`, what its record calls its `stage`, and which box of the grid it is.
+class Box:
+    """One box of the grid at one `stage`, which is also the folder of its record.
 
-    `name` is that of its record (`classify/autoencoder-conv-u0.2-l0.1-s0`), or the rule's where it leaves none;
-    `needs` names the jobs before it. `u` is None for the baseline, `l` for an encoder that serves all of them.
-    `share`: of the length that the study trains for.
+    Fractions are canonical text. `u` is None for the baseline, `l` for an encoder that serves all labelled fractions;
+    what the stage has nothing to do with is None. `length`: see `sslfast.study.length`.
     """
 
-    rule: str
     stage: str
-    name: str
-    needs: tuple[str, ...] = ()
     method: str | None = None
     encoder: str | None = None
     u: str | None = None
     l: str | None = None  # noqa: E741 - the design's word
     seed: int | None = None
-    share: float = 1.0
+    length: str = FULL
+
+    @classmethod
+    def of(cls, stage: str, values: Mapping) -> "Box":
+        """The box at `stage` that `values` tell: wildcards, or a record's spec. Only what its name holds is taken."""
+        told = {key: value for key, value in values.items() if key in _fields(stage)}
+        label = told.get("l") or told.pop("of", "").removeprefix("-l") or None
+        length = told.get("length", "").removeprefix("-") or FULL
+        known = {key: told[key] for key in ("encoder", "u") if key in told}
+        seed = int(told["seed"]) if "seed" in told else None
+        return cls(stage, told.get("method") or _METHODS.get(stage), **known, l=label, seed=seed, length=length)
+
+    @classmethod
+    def parse(cls, name: str) -> "Box":
+        """The box called `name`; `ValueError` for what is no name of one."""
+        stage, _, rest = name.partition("/")
+        if not re.fullmatch(WILDCARDS["stage"], stage) or not (match := _expression(stage).fullmatch(rest)):
+            raise ValueError(f"{name!r} is no name of a run")
+        return cls.of(stage, {key: value or "" for key, value in match.groupdict().items()})
+
+    @classmethod
+    def at(cls, path: str | Path) -> "Box | None":
+        """The box whose record, or predictions, a study has at `path`; None for any other file."""
+        path = Path(path)
+        if path.parent.parent.name != "records" or path.suffix not in (".json", ".npy"):
+            return None
+        try:
+            return cls.parse(f"{path.parent.name}/{path.stem}")
+        except ValueError:
+            return None
+
+    @property
+    def name(self) -> str:
+        """What it is called: `classify/autoencoder-conv-u0.2-l0.1-s0`, `supervised/conv-l0.1-s0-half`, `split/s0`."""
+        return f"{self.stage}/{self._own_name}" if self._own_name else self.stage
+
+    @property
+    def rule(self) -> str:
+        """The rule of the workflow whose job it is."""
+        if self.stage == "pretrain":
+            return "shuffle" if self.method.startswith(SHUFFLED) else "pretrain"
+        return self.stage if self.stage in RULES else "evaluate"
 
     @property
     def kind(self) -> str:
@@ -50,52 +120,132 @@ class Job:
             return f"pretrain/{self.method}/{self.encoder}"
         return f"{self.stage}/{self.encoder}" if self.encoder else self.stage
 
+    @property
+    def box(self) -> "Box":
+        """The box alone, of a `Job`."""
+        return Box(*(getattr(self, field.name) for field in fields(Box)))
+
+    def path(self, kind: str, **known: str) -> str:
+        """Where its file of a `kind` lies below the study's results (see `pattern`)."""
+        return pattern(kind, self.stage, **known).format(**self._values)
+
+    def made_from(self, pool: str) -> "Box":
+        """The encoder that a cell stands on; an encoder of `pool` rest belongs to one labelled fraction."""
+        label = self.l if pool == "rest" and self.u != "0" else None
+        return Box("pretrain", self.method, self.encoder, self.u, label, self.seed, self.length)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The kinds of files that its job leaves."""
+        if self.stage == "pretrain":
+            return ("encoder", "record") if self.rule == "shuffle" else ("encoder", "record", "pictures")
+        return ("split",) if self.stage == "split" else ("record", "predictions") if _own(self.stage) else ()
+
+    @property
+    def _own_name(self) -> str:
+        return _own(self.stage).format(**self._values)
+
+    @property
+    def _values(self) -> dict[str, object]:
+        """What stands in its name, by wildcard."""
+        of, length = f"-l{self.l}" if self.l else "", "" if self.length == FULL else f"-{self.length}"
+        return {
+            "method": self.method, "encoder": self.encoder, "u": self.u, "l": self.l, "seed": self.seed,
+            "of": of, "length": length,
+        }  # fmt: skip
+
+
+def pattern(kind: str, stage: str, **known: str) -> str:
+    """The path of a `kind` of file, below a study's results, with wildcards for what is not `known`.
+
+    `kind`: `split`, `encoder`, `pictures`, `record`, `predictions` or `log`. With `{stage}` itself as the stage, of any
+    cell. `folder`: of a log, where it is another than the stage's.
+    """
+    found = _path(kind, stage)
+    for name, value in {"folder": stage, **known}.items():
+        found = found.replace(f"{{{name}}}", value)
+    return found
+
+
+@cache
+def _path(kind: str, stage: str) -> str:
+    name = f"{{dataset}}-{_own(stage)}" if (kind, stage) == ("log", "split") else _own(stage)
+    return _FILES[kind].replace("{stage}", stage).replace("{name}", name)
+
+
+def _own(stage: str) -> str:
+    return _NAMES.get(stage, _CELL)
+
+
+@cache
+def _fields(stage: str) -> tuple[str, ...]:
+    found = tuple(re.findall(r"\{(\w+)\}", _own(stage)))
+    return (*found, "l") if "of" in found else found
+
+
+@cache
+def _expression(stage: str) -> re.Pattern:
+    named = {key: f"(?P<{key}>{regex})" for key, regex in WILDCARDS.items()}
+    return re.compile(_own(stage).format(**named))
+
+
+@dataclass(frozen=True)
+class Job(Box):
+    """A box and what its job has to do with: `needs`, the names of the jobs before it; `share`, of the length that the
+    study trains for."""
+
+    needs: tuple[str, ...] = ()
+    share: float = 1.0
+
 
 def jobs_of(config: Mapping) -> list[Job]:
     """Every job of the study that `config`, a checked one, describes, each after those that it needs."""
-    seeds, labelled = config["seeds"], config["labelled"]
-    jobs = [Job("images", "images", "images")]
-    jobs += [Job("split", "split", f"split/s{seed}", ("images",), seed=seed) for seed in seeds]
+    seeds, labelled, pool = config["seeds"], config["labelled"], config["pool"]
+    jobs = [Job("images")]
+    jobs += [Job("split", seed=seed, needs=("images",)) for seed in seeds]
     encoders = list(_encoders(config))
-    jobs += encoders
-    made = {(job.method, job.encoder, job.u, job.l, job.seed): job.name for job in encoders}
+    made = {job.box: job.name for job in encoders}
     cells = []
-    for evaluation, label, seed in product(config["evaluate"], labelled, seeds):
-        stage = EVALUATIONS[evaluation]
-        rule = "classify" if evaluation == "head" else "evaluate"
-        for method, encoder, u in dict.fromkeys((job.method, job.encoder, job.u) for job in encoders):
-            needs = made.get((method, encoder, u, None, seed)) or made[method, encoder, u, label, seed]
-            name = f"{stage}/{method}-{encoder}-u{u}-l{label}-s{seed}"
-            cells.append(Job(rule, stage, name, (f"split/s{seed}", needs), method, encoder, u, label, seed))
-    for label, seed in product(labelled, seeds):
-        before = (f"split/s{seed}",)
-        for encoder in config["encoders"]:
-            name = f"{SUPERVISED}/{encoder}-l{label}-s{seed}"
-            cells.append(Job(SUPERVISED, SUPERVISED, name, before, SUPERVISED, encoder, None, label, seed))
-        if "pixels" in config["controls"]:
-            cells.append(Job(PIXELS, PIXELS, f"{PIXELS}/l{label}-s{seed}", before, PIXELS, None, None, label, seed))
+    ways = dict.fromkeys((job.method, job.encoder, job.u) for job in encoders)
+    for evaluation, way, label, seed in product(config["evaluate"], ways, labelled, seeds):
+        box = Box(EVALUATIONS[evaluation], *way, label, seed)
+        cells.append(_job(box, _split(seed), made[box.made_from(pool)]))
+    for encoder, label, seed in product(config["encoders"], labelled, seeds):
+        cells.append(_job(Box(SUPERVISED, SUPERVISED, encoder, None, label, seed), _split(seed)))
+    if "pixels" in config["controls"]:
+        cells += [
+            _job(Box(PIXELS, PIXELS, l=label, seed=seed), _split(seed)) for label, seed in product(labelled, seeds)
+        ]
     shorter = shorter_jobs(config)
-    jobs += cells + shorter
-    jobs.append(Job("collect", "collect", "collect", tuple(job.name for job in encoders + cells + shorter)))
-    jobs.append(Job("examples", "examples", "examples", ("collect",)))
-    jobs.append(Job("report", "report", "report", ("collect", "examples")))
+    jobs += encoders + cells + shorter
+    jobs.append(Job("collect", needs=tuple(job.name for job in encoders + cells + shorter)))
+    jobs.append(Job("examples", needs=("collect",)))
+    jobs.append(Job("report", needs=("collect", "examples")))
     return jobs
 
 
+def _job(box: Box, *needs: str, share: float = 1.0) -> Job:
+    return Job(*(getattr(box, field.name) for field in fields(Box)), needs, share)
+
+
+def _split(seed: int) -> str:
+    return f"split/s{seed}"
+
+
 def _encoders(config: Mapping) -> Iterator[Job]:
-    """Pre-training, then the shuffled controls; an encoder of pool `rest` belongs to one labelled fraction."""
-    of = config["labelled"] if config["pool"] == "rest" else [None]
-    learned = []
-    for encoder, u, seed in product(config["encoders"], config["unlabelled"], config["seeds"]):
-        for method in config["methods"] if u != "0" else [RANDOM]:
-            for label in of if u != "0" else [None]:
-                job = _encoder("pretrain", method, encoder, u, label, seed, (f"split/s{seed}",))
-                learned += [job] if u != "0" else []
-                yield job
+    """Pre-training, random encoders first, then the shuffled controls."""
+    seeds, of = config["seeds"], config["labelled"] if config["pool"] == "rest" else [None]
+    pairs = list(product(config["encoders"], config["unlabelled"]))
+    for (encoder, u), seed in product(pairs, seeds):
+        if u == "0":
+            yield _job(Box("pretrain", RANDOM, encoder, u, None, seed), _split(seed))
+    ways = [(method, encoder, u) for encoder, u in pairs if u != "0" for method in config["methods"]]
+    learned = [Box("pretrain", *way, label, seed) for way, label, seed in product(ways, of, seeds)]
+    yield from (_job(box, _split(box.seed)) for box in learned)
     if "shuffled" in config["controls"]:
-        for job in learned:
-            before = (f"split/s{job.seed}", job.name)
-            yield _encoder("shuffle", f"{SHUFFLED}{job.method}", job.encoder, job.u, job.l, job.seed, before)
+        for box in learned:
+            control = Box("pretrain", f"{SHUFFLED}{box.method}", box.encoder, box.u, box.l, box.seed)
+            yield _job(control, _split(box.seed), box.name)
 
 
 def shorter_jobs(config: Mapping) -> list[Job]:
@@ -106,26 +256,18 @@ def shorter_jobs(config: Mapping) -> list[Job]:
 
 def _shorter(config: Mapping, plan: Shorter) -> Iterator[Job]:
     runs = [(plan.most, HALF, label) for label in plan.labelled] + [(u, PASSES, plan.fewest) for u in plan.fewer]
-    stage = EVALUATIONS[plan.evaluation]
-    made = {}
+    seen = set()
+
+    def job(box: Box, *needs: str) -> Job:
+        return _job(box, _split(box.seed), *needs, share=share_of(box.length, box.stage, box.u, plan.most))
+
     for seed, encoder in product(plan.seeds, config["encoders"]):
-        split = f"split/s{seed}"
         for method, (u, length, label) in product(config["methods"], runs):
-            of = label if config["pool"] == "rest" else None
-            share = share_of(length, "pretrain", u, plan.most)
-            job = _encoder("pretrain", method, encoder, u, of, seed, (split,), length, share)
-            if job.name not in made:
-                made[job.name] = job
-                yield job
-            rule, name = ("classify" if plan.evaluation == "head" else "evaluate"), f"{method}-{encoder}-u{u}-l{label}"
-            share = share_of(length, stage, u, plan.most)
-            needs = (split, job.name)
-            yield Job(rule, stage, f"{stage}/{name}-s{seed}-{length}", needs, method, encoder, u, label, seed, share)
+            cell = Box(EVALUATIONS[plan.evaluation], method, encoder, u, label, seed, length)
+            made = cell.made_from(config["pool"])
+            if made not in seen:
+                seen.add(made)
+                yield job(made)
+            yield job(cell, made.name)
         for label in plan.labelled:
-            name, share = f"{SUPERVISED}/{encoder}-l{label}-s{seed}-{HALF}", share_of(HALF, SUPERVISED, None, plan.most)
-            yield Job(SUPERVISED, SUPERVISED, name, (split,), SUPERVISED, encoder, None, label, seed, share)
-
-
-def _encoder(rule, method, encoder, u, l, seed, needs, length=FULL, share=1.0) -> Job:  # noqa: E741
-    name = f"pretrain/{method}-{encoder}-u{u}{f'-l{l}' if l else ''}-s{seed}{'' if length == FULL else f'-{length}'}"
-    return Job(rule, "pretrain", name, needs, method, encoder, u, l, seed, share)
+            yield job(Box(SUPERVISED, SUPERVISED, encoder, None, label, seed, HALF))

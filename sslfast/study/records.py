@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import ConfigError, RecordError, printable, shown
 from ..files import replacing
 from .fractions import canonical
+from .grid import Box
 from .length import FULL, LENGTHS
 
 __all__ = [
@@ -97,12 +98,9 @@ class RunRecord:
     schema_version: int = SCHEMA_VERSION
 
     @property
-    def name(self) -> str:
-        """What the run is called in a study: `supervised/conv-l0.1-s0`, `classify/autoencoder-conv-u0.2-l0.1-s0`."""
-        s = self.spec
-        who = "" if self.stage == "pixels" else s.encoder if s.u is None else f"{s.method}-{s.encoder}-u{s.u}"
-        length = None if s.length == FULL else s.length
-        return f"{self.stage}/{'-'.join(filter(None, (who, s.l and f'l{s.l}', f's{s.seed}', length)))}"
+    def box(self) -> Box:
+        """Which box of the grid it is of, and so what the run is called."""
+        return Box.of(self.stage, vars(self.spec))
 
     def check(self, where: str | Path = "record") -> "RunRecord":
         """This record; `RecordError` naming `where` and the first thing in it that cannot be."""
@@ -164,7 +162,7 @@ def write_record(record: RunRecord, path: str | Path) -> None:
 def read_record(path: str | Path) -> RunRecord:
     """The record at `path`; `RecordError` if it is missing, damaged, of another version, or of another run.
 
-    In a folder called after a stage, as a study has them, a file is called after its run (`RunRecord.name`).
+    In a folder called after a stage, as a study has them, a file is called after its run (`Box.name`).
     """
     path = Path(path)
     try:
@@ -175,8 +173,8 @@ def read_record(path: str | Path) -> RunRecord:
         if unknown:
             raise ValueError(f"unknown or missing entry {sorted(unknown)[0]}")
         record = RunRecord(**{**content, "spec": Spec(**content["spec"])}).check(path)
-        if path.parent.name in STAGES and record.name != f"{path.parent.name}/{path.stem}":
-            raise RecordError(f"{path}: holds {record.name}, so it was copied or renamed; delete it and run again")
+        if path.parent.name in STAGES and record.box.name != f"{path.parent.name}/{path.stem}":
+            raise RecordError(f"{path}: holds {record.box.name}, so it was copied or renamed; delete it and run again")
         return record
     except RecordError:
         raise

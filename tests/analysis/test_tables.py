@@ -32,14 +32,14 @@ def test_a_cell_holds_what_its_record_says():
 def test_runs_of_less_length_are_in_a_table_of_their_own(tmp_path):
     whole, base = run_record(), run_record("supervised")
     half, passes = (replace(whole, spec=replace(whole.spec, length=length)) for length in ("half", "passes"))
-    paths = [tmp_path / f"{record.name}.json" for record in (whole, half, passes, base)]
+    paths = [tmp_path / f"{record.box.name}.json" for record in (whole, half, passes, base)]
     for record, path in zip((whole, half, passes, base), paths, strict=True):
         write_record(record, path)
     cells, history = collect(paths)
-    assert set(cells.record) == set(collect(paths[::3])[0].record) == {whole.name, base.name}
+    assert set(cells.record) == set(collect(paths[::3])[0].record) == {whole.box.name, base.box.name}
     assert len(history) == 2 * 3
     found = collect_shorter(paths).set_index("record")
-    assert found.length.to_dict() == {f"{whole.name}-half": "half", f"{whole.name}-passes": "passes"}
+    assert found.length.to_dict() == {f"{whole.box.name}-half": "half", f"{whole.box.name}-passes": "passes"}
     assert set(cells) <= {*found, "record"}
     assert collect_shorter(paths[::3]).empty
 

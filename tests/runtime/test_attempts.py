@@ -19,8 +19,8 @@ def box(tmp_path):
     """A job's folder and outputs, as the workflow names them."""
     records = tmp_path / "results/study/records/classify"
     records.mkdir(parents=True)
-    outputs = [records / "conv-u0.2-l0.1-s0.json", records / "conv-u0.2-l0.1-s0.npy"]
-    return tmp_path / "results/study/checkpoints/classify/conv-u0.2-l0.1-s0", outputs
+    outputs = [records / "vae-conv-u0.2-l0.1-s0.json", records / "vae-conv-u0.2-l0.1-s0.npy"]
+    return tmp_path / "results/study/checkpoints/classify/vae-conv-u0.2-l0.1-s0", outputs
 
 
 def work(outputs, content="result"):
@@ -108,7 +108,7 @@ def test_the_checkpoint_goes_when_the_results_are_there_and_stays_when_work_fail
 def test_folder_goes_once_a_job_has_the_record_as_its_input(box):
     folder, outputs = box
     run(box)
-    other = (folder.with_name("conv-u0.2-l0.2-s0"), [outputs[0].with_name("conv-u0.2-l0.2-s0.json")])
+    other = (folder.with_name("vae-conv-u0.2-l0.2-s0"), [outputs[0].with_name("vae-conv-u0.2-l0.2-s0.json")])
     run(other)
     checkpoints = folder.parents[1]
     forget([outputs[0], outputs[0].parents[2] / "splits/digits-s0.parquet"], checkpoints)

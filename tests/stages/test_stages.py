@@ -126,7 +126,7 @@ def test_updates_that_are_left_to_the_labels_are_what_those_need_and_a_share_of_
     assert (whole["updates"], half["updates"]) == (ENCODER_UPDATES, ENCODER_UPDATES / 2)
     _, record = supervised(digits, split, BY_UPDATES, FitSettings(share=0.01), l="0.1", length="half")
     assert record.settings["updates"] == record.history[-1]["updates"] == enough_updates(record.spec.n_labelled) / 100
-    assert record.name == "supervised/original-l0.1-s0-half"
+    assert record.box.name == "supervised/original-l0.1-s0-half"
 
 
 def test_by_updates_divergence_is_told_in_updates(digits, split):

@@ -125,7 +125,7 @@ def test_the_shuffled_control_has_the_same_weights_in_other_places(digits, split
 
 def test_pixels_are_judged_without_a_network(digits, split, tmp_path):
     predictions, record = pixels(digits, split, RUN, l="0.5")
-    assert (record.stage, record.name, record.history) == ("pixels", "pixels/l0.5-s0", [])
+    assert (record.stage, record.box.name, record.history) == ("pixels", "pixels/l0.5-s0", [])
     assert record.test["accuracy"] == (predictions == digits.test.y.numpy()).mean() > 0.9
     (tmp_path / "pixels").mkdir()
     write_record(record, tmp_path / "pixels/l0.5-s0.json")

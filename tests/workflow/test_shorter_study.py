@@ -24,7 +24,7 @@ LOST = "supervised/conv-l0.3-s0-half"
 @pytest.fixture(scope="module")
 def records(halved) -> dict[str, RunRecord]:
     found = (halved.folder / "results/tiny/records").rglob("*.json")
-    return {record.name: record for record in map(read_record, found)}
+    return {record.box.name: record for record in map(read_record, found)}
 
 
 def test_every_run_is_made_and_named_by_its_length(records):

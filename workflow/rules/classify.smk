@@ -1,13 +1,13 @@
 rule classify:
     input:
         split=SPLIT,
-        encoder=of_cell(ENCODER),
-        pretrained=of_cell(PRETRAIN_RECORD),
+        encoder=encoder_of_cell("encoder"),
+        pretrained=encoder_of_cell("record"),
     output:
-        record=f"{CELL}.json",
-        predictions=f"{CELL}.npy",
+        record=place("record", "classify"),
+        predictions=place("predictions", "classify"),
     log:
-        f"{RESULTS}/logs/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}{{length}}.log",
+        place("log", "classify"),
     threads: config["threads"]
     resources:
         gpu=GPU,

@@ -1,7 +1,7 @@
 rule collect:
     input:
-        records=records_of_study,
-        pretrained=pretrain_records_of_study,
+        records=lambda _: records_of_study(),
+        pretrained=lambda _: files_of("record", is_encoder),
         images=IMAGES,
     output:
         expand(

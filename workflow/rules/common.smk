@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from itertools import product
+from functools import cache
 from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
@@ -18,9 +18,8 @@ from sslfast.files import check_room, check_writable, user_path
 from sslfast.runtime.gpus import gpus_to_share
 from sslfast.data.identity import check_names, check_results
 from sslfast.study.datasets import image_keys
-from sslfast.study.length import HALF, PASSES
-from sslfast.study.names import EVALUATIONS, SHUFFLED
-from sslfast.study.grid import shorter_jobs
+from sslfast.study.grid import WILDCARDS, Box, jobs_of, pattern
+from sslfast.study.length import FULL
 from sslfast.study.own import own_code
 from sslfast.study.shorter import share_of
 from sslfast.study.version import code_version, reading_version, report_version
@@ -118,92 +117,53 @@ def share(w, stage):
     return share_of(w.length[1:], stage, w.get("u"), config["unlabelled"][-1])
 
 
-# Boxes of the grid. An encoder of pool `rest` belongs to one labelled fraction and says so in its name.
-TRAINED = [
-    f"{method}-{encoder}-u{u}"
-    for encoder, u in product(config["encoders"], config["unlabelled"])
-    for method in (config["methods"] if u != "0" else ["random"])
-]
-LEARNED = [box for box in TRAINED if not box.startswith("random-")]
-ENCODERS = TRAINED + [SHUFFLED + box for box in LEARNED if "shuffled" in config["controls"]]
-SHORTER = shorter_jobs(config)
-STAGES = [EVALUATIONS[name] for name in config["evaluate"]]
+# The grid: which jobs there are, and where their files lie (`sslfast.study.grid`).
+JOBS = jobs_of(config)
 IMAGES = f"{RESULTS}/images.json"
-SPLIT = f"{RESULTS}/splits/{config['dataset']}-s{{seed}}.parquet"
-ENCODER = f"{RESULTS}/encoders/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}{{length}}.safetensors"
-PRETRAIN_RECORD = f"{RESULTS}/records/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}{{length}}.json"
-PICTURES = f"{RESULTS}/pictures/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}{{length}}.npz"
-CELL = f"{RESULTS}/records/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}{{length}}"
-EVALUATED = f"{RESULTS}/records/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}{{length}}"
-BASELINE = f"{RESULTS}/records/supervised/{{encoder}}-l{{l}}-s{{seed}}{{length}}"
-PIXELS = f"{RESULTS}/records/pixels/l{{l}}-s{{seed}}"
+CELL = "{stage}"  # of any evaluation but the study's own head
+
+
+def place(kind, stage, **known):
+    """Where jobs of a stage have a kind of file, with Snakemake's wildcards for what is not known."""
+    return f"{RESULTS}/{pattern(kind, stage, dataset=config['dataset'], **known)}"
+
+
+SPLIT = place("split", "split")
 
 
 wildcard_constraints:
-    method="[a-z][a-z0-9_]*",
-    encoder="[A-Za-z0-9_.]+",
-    stage="finetune|linear|knn",
-    u="[0-9.]+",
-    l="[0-9.]+",
-    of="(-l[0-9.]+)?",
-    seed="[0-9]+",
-    length=f"(-{HALF}|-{PASSES})?",
+    **WILDCARDS,
 
 
-def of_cell(pattern):
-    """The encoder's file for a cell: shared by all labelled fractions, unless the pool is `rest`."""
-    shared = pattern.replace("{of}", "")  # a pattern where it can be: Snakemake fills those in faster than it calls
-    alone = pattern.replace("{of}", "-l{l}")
-    return shared if config["pool"] == "all" else lambda w: (alone if w.u != "0" else shared).format(**w)
+def encoder_of_cell(kind):
+    """A file of the encoder that a cell stands on: shared by all labelled fractions, unless the pool is `rest`."""
+    if config["pool"] == "all":  # a pattern where it can be: Snakemake fills those in faster than it calls
+        return place(kind, "pretrain", of="")
+    return lambda w: f"{RESULTS}/{Box.of('classify', w).made_from('rest').path(kind)}"
 
 
-def records_of_study(_):
+def files_of(kind, wanted=lambda job: True):
+    """The files of a kind that the study's jobs leave."""
+    return [
+        f"{RESULTS}/{job.path(kind, dataset=config['dataset'])}" for job in JOBS if kind in job.outputs and wanted(job)
+    ]
+
+
+def is_encoder(job):
+    """Whether the tables hold how it was trained; of runs of less length they do not."""
+    return job.stage == "pretrain" and job.length == FULL
+
+
+def is_shown(job):
+    """Whether the report shows the encoder: one for each box with unlabelled images, of the first seed (and most labels)."""
+    first = job.rule == "pretrain" and job.u != "0" and job.seed == config["seeds"][0] and job.length == FULL
+    return first and job.l in (None, config["labelled"][-1])
+
+
+@cache
+def records_of_study():
     """Every record that the study's tables are made from."""
-    labelled, seeds = config["labelled"], config["seeds"]
-    cells = expand(
-        f"{RESULTS}/records/{{stage}}/{{box}}-l{{l}}-s{{seed}}.json",
-        stage=STAGES,
-        box=ENCODERS,
-        l=labelled,
-        seed=seeds,
-    )
-    baselines = expand(f"{BASELINE}.json", encoder=config["encoders"], l=labelled, seed=seeds, length="")
-    pixels = expand(f"{PIXELS}.json", l=labelled, seed=seeds) if "pixels" in config["controls"] else []
-    return cells + baselines + pixels + shorter_files("classify", "evaluate", "supervised")
-
-
-def shorter_files(*rules, pattern=f"{RESULTS}/records/{{name}}.json"):
-    """The records of runs that are shorter than the study's others; of encoders, by `pattern`, other files, too."""
-    return [pattern.format(name=job.name, box=job.name.partition("/")[2]) for job in SHORTER if job.rule in rules]
-
-
-def of_boxes(pattern, boxes, labelled, seeds):
-    """The files of the encoders `boxes`; where the pool is `rest`, one for each of `labelled`."""
-    of = [f"-l{l}" for l in labelled] if config["pool"] == "rest" else [""]
-    pattern = pattern.replace("{method}-{encoder}-u{u}", "{box}")
-    alone = [box for box in boxes if box.startswith("random-")]
-    shared = [box for box in boxes if box not in alone]
-    every = expand(pattern, box=alone, of="", seed=seeds, length="")
-    return every + expand(pattern, box=shared, of=of, seed=seeds, length="")
-
-
-def shown_encoders(pattern):
-    """The files of one encoder for each box with unlabelled images, of the first seed (and most labels)."""
-    return of_boxes(pattern, LEARNED, config["labelled"][-1:], config["seeds"][0])
-
-
-def pretrain_records_of_study(_):
-    """The records of all encoders of the study."""
-    return of_boxes(PRETRAIN_RECORD, ENCODERS, config["labelled"], config["seeds"])
-
-
-def files_of_study(_):
-    """What the jobs before `collect` make: the images' summary, splits, encoders, pictures and records."""
-    seeds, labelled = config["seeds"], config["labelled"]
-    encoders = of_boxes(ENCODER, ENCODERS, labelled, seeds) + of_boxes(PICTURES, TRAINED, labelled, seeds)
-    encoders += shorter_files("pretrain", pattern=f"{RESULTS}/encoders/{{box}}.safetensors")
-    records = pretrain_records_of_study(_) + shorter_files("pretrain") + records_of_study(_)
-    return [IMAGES, *expand(SPLIT, seed=seeds), *encoders, *records]
+    return files_of("record", lambda job: job.stage != "pretrain")
 
 
 def percent(fraction):

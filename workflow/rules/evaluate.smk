@@ -2,13 +2,15 @@
 rule evaluate:
     input:
         split=SPLIT,
-        encoder=of_cell(ENCODER),
-        pretrained=of_cell(PRETRAIN_RECORD),
+        encoder=encoder_of_cell("encoder"),
+        pretrained=encoder_of_cell("record"),
     output:
-        record=f"{EVALUATED}.json",
-        predictions=f"{EVALUATED}.npy",
+        record=place("record", CELL),
+        predictions=place("predictions", CELL),
     log:
-        f"{RESULTS}/logs/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}{{length}}.log",
+        place("log", CELL),
+    wildcard_constraints:
+        stage="|".join(stage for stage in EVALUATIONS.values() if stage != "classify"),
     threads: config["threads"]
     resources:
         gpu=GPU,

@@ -4,10 +4,10 @@ rule examples:
     input:
         cells=f"{RESULTS}/tables/cells.parquet",
         split=expand(SPLIT, seed=config["seeds"][0]),
-        pictures=shown_encoders(PICTURES),
-        pretrained=shown_encoders(PRETRAIN_RECORD),
-        records=records_of_study,
-        predictions=lambda w: [f"{record.removesuffix('.json')}.npy" for record in records_of_study(w)],
+        pictures=files_of("pictures", is_shown),
+        pretrained=files_of("record", is_shown),
+        records=lambda _: records_of_study(),
+        predictions=lambda _: files_of("predictions"),
     output:
         examples=f"{RESULTS}/examples.npz",
         image_noise=f"{RESULTS}/tables/image_noise.parquet",

@@ -3,10 +3,10 @@ rule pixels:
     input:
         split=SPLIT,
     output:
-        record=f"{PIXELS}.json",
-        predictions=f"{PIXELS}.npy",
+        record=place("record", "pixels"),
+        predictions=place("predictions", "pixels"),
     log:
-        f"{RESULTS}/logs/pixels/l{{l}}-s{{seed}}.log",
+        place("log", "pixels"),
     threads: config["threads"]
     resources:
         mem_mb=memory(12),

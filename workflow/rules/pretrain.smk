@@ -2,13 +2,13 @@ rule pretrain:
     input:
         split=SPLIT,
     output:
-        encoder=ENCODER,
-        record=PRETRAIN_RECORD,
-        pictures=PICTURES,
+        encoder=place("encoder", "pretrain"),
+        record=place("record", "pretrain"),
+        pictures=place("pictures", "pretrain"),
     log:
-        f"{RESULTS}/logs/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}{{length}}.log",
+        place("log", "pretrain"),
     wildcard_constraints:
-        method=f"(?!{SHUFFLED})[a-z][a-z0-9_]*",
+        method=f"(?!{SHUFFLED}){WILDCARDS['method']}",
     priority: 2  # cells wait for it
     threads: config["threads"]
     resources:

@@ -2,13 +2,13 @@
 rule shuffle:
     input:
         split=SPLIT,
-        encoder=ENCODER.replace("{length}", ""),
-        record=PRETRAIN_RECORD.replace("{length}", ""),
+        encoder=place("encoder", "pretrain", length=""),
+        record=place("record", "pretrain", length=""),
     output:
-        encoder=ENCODER.replace("{method}", f"{SHUFFLED}{{method}}").replace("{length}", ""),
-        record=PRETRAIN_RECORD.replace("{method}", f"{SHUFFLED}{{method}}").replace("{length}", ""),
+        encoder=place("encoder", "pretrain", method=f"{SHUFFLED}{{method}}", length=""),
+        record=place("record", "pretrain", method=f"{SHUFFLED}{{method}}", length=""),
     log:
-        f"{RESULTS}/logs/shuffle/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}.log",
+        place("log", "pretrain", folder="shuffle", length=""),
     threads: config["threads"]
     resources:
         gpu=GPU,

@@ -4,7 +4,7 @@ rule split:
     output:
         SPLIT,
     log:
-        f"{RESULTS}/logs/split/{config['dataset']}-s{{seed}}.log",
+        place("log", "split"),
     resources:
         mem_mb=memory(),
         runtime=minutes(10),

@@ -2,10 +2,10 @@ rule supervised:
     input:
         split=SPLIT,
     output:
-        record=f"{BASELINE}.json",
-        predictions=f"{BASELINE}.npy",
+        record=place("record", "supervised"),
+        predictions=place("predictions", "supervised"),
     log:
-        f"{RESULTS}/logs/supervised/{{encoder}}-l{{l}}-s{{seed}}{{length}}.log",
+        place("log", "supervised"),
     priority: 1  # the longest jobs: at the end, a core would work on one alone
     threads: config["threads"]
     resources:

@@ -3,6 +3,7 @@
 Public names are imported when they are first used, so that reading results takes no GPU stack.
 """
 
+import functools
 import importlib
 import sys
 
@@ -15,12 +16,6 @@ _PUBLIC = {
     "load_dataset": "sslfast.data.datasets",
     "Augment": "sslfast.data.augment",
     "make_split": "sslfast.data.splits",
-    "autoencoder_learner": "sslfast.learners",
-    "vae_learner": "sslfast.methods.vae",
-    "simclr_learner": "sslfast.methods.simclr",
-    "vicreg_learner": "sslfast.methods.vicreg",
-    "gan_learner": "sslfast.methods.gan",
-    "rotation_learner": "sslfast.methods.rotation",
     "classifier_learner": "sslfast.learners",
     "finetune_learner": "sslfast.learners",
     "supervised_learner": "sslfast.learners",
@@ -35,12 +30,13 @@ _PUBLIC = {
     "Checkpoint": "sslfast.training.checkpoints",
     "SslfastError": "sslfast.errors",
 }
-__all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str):
-    if name in _PUBLIC:
-        found = getattr(importlib.import_module(_PUBLIC[name]), name)
+    if name == "__all__":
+        return sorted(_public())
+    if name in _PUBLIC or (not name.startswith("_") and name in _public()):
+        found = getattr(importlib.import_module(_public()[name]), name)
         if "torch" in sys.modules:
             _torchvision.make_importable()
         return found
@@ -48,4 +44,12 @@ def __getattr__(name: str):
 
 
 def __dir__():
-    return sorted([*globals(), *_PUBLIC])
+    return sorted([*globals(), *_public()])
+
+
+@functools.cache
+def _public() -> dict[str, str]:
+    """Public names and the modules that they are in; the learner factories of methods are those that these declare."""
+    from .study.methods import methods
+
+    return {**_PUBLIC, **{kind.learner.attribute: kind.learner.place for kind in methods().values()}}

@@ -7,6 +7,7 @@ asks for more. Too much makes it wait longer in the queue.
 import math
 
 from ..study.encoder_names import check_encoder
+from ..study.stages import STAGES
 
 __all__ = ["N_IMAGES", "memory_mb", "training_mb", "training_minutes"]
 
@@ -24,9 +25,6 @@ N_IMAGES = {
 _PROCESS, _GPU = 1_500, 3_000  # MB
 # Measured while training: 0.3 to 0.6 kB a pixel of a batch (conv), 5.7 to 5.9 (resnet18, autoencoder and simclr).
 _SMALL, _LARGE = 1.5, 12  # kB a pixel of a batch
-# Images a second, one thread, CIFAR-10, `conv`: 2,894 (pre-training), 5,952 (supervised) and 35,112 over features
-# (benchmarks/README.md). A quarter of that and less; two views of an image cost twice as much.
-_RATES = {"pretrain": 600, "supervised": 1_500, "finetune": 1_500, "classify": 5_000, "linear": 5_000, "knn": 5_000}
 _LARGE_COST = 40  # beside `conv`: 14 (autoencoder) and 48 times (simclr) was measured for resnet18
 _VIEWS = 8  # of an image, whose features are computed once
 _START, _LONGEST = 10, 24 * 60  # minutes; a job that needs more goes on in its next attempt
@@ -48,9 +46,9 @@ def training_minutes(stage: str, encoder: str, seen: float, n_images: float, sid
     """Minutes for `stage` to see so many training images of `n_images` different ones, at most a day."""
     cost, width, _ = _weight(encoder)
     cost *= max(width, 1) ** 2 * max(side / 32, 1) ** 2
-    frozen = stage in ("classify", "linear", "knn")
-    images = seen + _VIEWS * cost * n_images if frozen else seen * cost
-    return min(_LONGEST, attempt * (_START + math.ceil(images / _RATES[stage] / 60)))
+    about = STAGES[stage]
+    images = seen + _VIEWS * cost * n_images if about.frozen else seen * cost
+    return min(_LONGEST, attempt * (_START + math.ceil(images / about.rate / 60)))
 
 
 def _weight(encoder: str) -> tuple[float, float, float]:

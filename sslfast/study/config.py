@@ -17,6 +17,7 @@ from .datasets import STL10_SIZE
 from .encoder_names import check_encoder
 from .fractions import canonical_list
 from .names import METHOD_NAMES, PIXELS, RANDOM, SHUFFLED, SUPERVISED
+from .stages import STAGES, evaluations
 
 __all__ = ["check_config", "evaluation_settings", "method_settings", "read_schema"]
 
@@ -24,14 +25,17 @@ __all__ = ["check_config", "evaluation_settings", "method_settings", "read_schem
 MAX_SEEDS = 1000
 MAX_CELLS = 200_000
 DEEPEST = 2  # maps and lists within each other
-SECTIONS = ("pretrain", "classify", "supervised", "finetune")
+SECTIONS = tuple(stage.section for stage in STAGES.values() if stage.trains)
 _OTHER = {"updates": "epochs", "epochs": "updates"}
 LARGEST = 2**1024  # a whole number that is no float any more
 
 
 def read_schema(path: str | Path) -> dict:
-    """The JSON schema stored as YAML at `path`."""
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    """The JSON schema stored as YAML at `path`, with the names of all evaluations."""
+    schema = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    schema["properties"]["evaluate"]["items"]["enum"] = list(evaluations())
+    schema["properties"]["judged_by"]["enum"] = [*evaluations(), None]
+    return schema
 
 
 def check_config(config: Mapping, schema: Mapping) -> dict:
@@ -122,8 +126,9 @@ def method_settings(config: Mapping, name: str) -> dict:
 
 
 def evaluation_settings(config: Mapping, stage: str) -> dict:
-    """How `stage` (`finetune`, `linear` or `knn`) is done, from a checked config."""
-    return config[stage] if stage == "finetune" else {"options": config[stage]}
+    """How an evaluation's `stage` (as records name it: `classify`, `linear`, …) is done, from a checked config."""
+    own = config.get(STAGES[stage].section, {})
+    return own if STAGES[stage].trains else {"options": own}
 
 
 def _variant(name: str, given: Mapping, config: Mapping, schema: Mapping) -> dict:

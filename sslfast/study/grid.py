@@ -8,17 +8,11 @@ from dataclasses import dataclass
 from itertools import product
 
 from .length import FULL, HALF, PASSES
-from .names import EVALUATIONS, PIXELS, RANDOM, SHUFFLED, SUPERVISED
+from .names import PIXELS, RANDOM, SHUFFLED, SUPERVISED
 from .shorter import Shorter, share_of, shorter_runs
+from .stages import evaluations
 
-__all__ = ["FITS", "RULES", "Job", "jobs_of", "shorter_jobs"]
-
-# in the order in which a study goes through them
-RULES = (
-    "images", "split", "pretrain", "shuffle", "classify", "evaluate", SUPERVISED, PIXELS, "collect", "examples",
-    "report",
-)  # fmt: skip
-FITS = ("pretrain", "classify", "finetune", SUPERVISED)  # stages that train a network, epoch by epoch
+__all__ = ["Job", "jobs_of", "shorter_jobs"]
 
 
 @dataclass(frozen=True)
@@ -61,12 +55,11 @@ def jobs_of(config: Mapping) -> list[Job]:
     made = {(job.method, job.encoder, job.u, job.l, job.seed): job.name for job in encoders}
     cells = []
     for evaluation, label, seed in product(config["evaluate"], labelled, seeds):
-        stage = EVALUATIONS[evaluation]
-        rule = "classify" if evaluation == "head" else "evaluate"
+        stage = evaluations()[evaluation].name
         for method, encoder, u in dict.fromkeys((job.method, job.encoder, job.u) for job in encoders):
             needs = made.get((method, encoder, u, None, seed)) or made[method, encoder, u, label, seed]
             name = f"{stage}/{method}-{encoder}-u{u}-l{label}-s{seed}"
-            cells.append(Job(rule, stage, name, (f"split/s{seed}", needs), method, encoder, u, label, seed))
+            cells.append(Job("classify", stage, name, (f"split/s{seed}", needs), method, encoder, u, label, seed))
     for label, seed in product(labelled, seeds):
         before = (f"split/s{seed}",)
         for encoder in config["encoders"]:
@@ -106,7 +99,7 @@ def shorter_jobs(config: Mapping) -> list[Job]:
 
 def _shorter(config: Mapping, plan: Shorter) -> Iterator[Job]:
     runs = [(plan.most, HALF, label) for label in plan.labelled] + [(u, PASSES, plan.fewest) for u in plan.fewer]
-    stage = EVALUATIONS[plan.evaluation]
+    stage = evaluations()[plan.evaluation].name
     made = {}
     for seed, encoder in product(plan.seeds, config["encoders"]):
         split = f"split/s{seed}"
@@ -117,10 +110,9 @@ def _shorter(config: Mapping, plan: Shorter) -> Iterator[Job]:
             if job.name not in made:
                 made[job.name] = job
                 yield job
-            rule, name = ("classify" if plan.evaluation == "head" else "evaluate"), f"{method}-{encoder}-u{u}-l{label}"
+            name, needs = f"{stage}/{method}-{encoder}-u{u}-l{label}-s{seed}-{length}", (split, job.name)
             share = share_of(length, stage, u, plan.most)
-            needs = (split, job.name)
-            yield Job(rule, stage, f"{stage}/{name}-s{seed}-{length}", needs, method, encoder, u, label, seed, share)
+            yield Job("classify", stage, name, needs, method, encoder, u, label, seed, share)
         for label in plan.labelled:
             name, share = f"{SUPERVISED}/{encoder}-l{label}-s{seed}-{HALF}", share_of(HALF, SUPERVISED, None, plan.most)
             yield Job(SUPERVISED, SUPERVISED, name, (split,), SUPERVISED, encoder, None, label, seed, share)

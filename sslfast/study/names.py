@@ -1,10 +1,7 @@
 """What methods and controls are called, in configs, records and tables. Light to import."""
 
-__all__ = ["EVALUATIONS", "JUDGED_BY", "METHOD_NAMES", "PIXELS", "RANDOM", "SHUFFLED", "SUPERVISED", "WITHOUT_ENCODER"]
+__all__ = ["METHOD_NAMES", "PIXELS", "RANDOM", "SHUFFLED", "SUPERVISED", "WITHOUT_ENCODER"]
 
-# What is built over an encoder, and what the stage is called that does it.
-EVALUATIONS = {"head": "classify", "linear": "linear", "knn": "knn", "finetune": "finetune"}
-JUDGED_BY = ("head", "finetune", "linear", "knn")  # conclusions rest on the first of these that a study has
 METHOD_NAMES = ("autoencoder", "vae", "simclr", "vicreg", "gan", "rotation")
 SUPERVISED, RANDOM, PIXELS = "supervised", "random", "pixels"  # the baseline and two controls
 WITHOUT_ENCODER = (SUPERVISED, PIXELS)  # these use no unlabelled images, and have no u

@@ -1,3 +1,4 @@
+# One job a cell and evaluation (`evaluate` in the config): what the encoder is worth with so many labels.
 rule classify:
     input:
         split=SPLIT,
@@ -7,7 +8,7 @@ rule classify:
         record=f"{CELL}.json",
         predictions=f"{CELL}.npy",
     log:
-        f"{RESULTS}/logs/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}{{length}}.log",
+        f"{RESULTS}/logs/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}{{length}}.log",
     threads: config["threads"]
     resources:
         gpu=GPU,
@@ -17,11 +18,11 @@ rule classify:
     params:
         data=DATA,
         run=RUN,
-        fit=lambda w: {**config["classify"], "share": share(w, "classify")},
+        fit=lambda w: {**evaluation_settings(config, w.stage), "share": share(w, w.stage)},
         code=CODE,
         before=before_cell,
         checkpoint=checkpoint,
     message:
-        "classify over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}{wildcards.length}"
+        "{wildcards.stage} over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}{wildcards.length}"
     script:
         "../scripts/classify.py"

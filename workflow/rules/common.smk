@@ -17,9 +17,10 @@ from sslfast.files import check_room, check_writable, user_path
 from sslfast.runtime.gpus import gpus_to_share
 from sslfast.data.identity import check_names, check_results
 from sslfast.study.length import HALF, PASSES
-from sslfast.study.names import EVALUATIONS, SHUFFLED
+from sslfast.study.names import SHUFFLED
 from sslfast.study.grid import shorter_jobs
 from sslfast.study.shorter import share_of
+from sslfast.study.stages import STAGES, evaluations
 from sslfast.study.version import code_version, reading_version, report_version
 
 try:
@@ -85,7 +86,7 @@ BEFORE_TABLES = {
     **BEFORE_TRAINING,
     **{key: config[key] for key in ("pool", "classify", "supervised")},
     **{name: method_settings(config, name) for name in config["methods"]},
-    **{name: config[name] for name in config["evaluate"] if name != "head"},
+    **{stage.section: config.get(stage.section) for name, stage in evaluations().items() if name in config["evaluate"]},
     **DATA,
     **RUN,
     "code": CODE,
@@ -118,14 +119,12 @@ TRAINED = [
 LEARNED = [box for box in TRAINED if not box.startswith("random-")]
 ENCODERS = TRAINED + [SHUFFLED + box for box in LEARNED if "shuffled" in config["controls"]]
 SHORTER = shorter_jobs(config)
-STAGES = [EVALUATIONS[name] for name in config["evaluate"]]
 IMAGES = f"{RESULTS}/images.json"
 SPLIT = f"{RESULTS}/splits/{config['dataset']}-s{{seed}}.parquet"
 ENCODER = f"{RESULTS}/encoders/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}{{length}}.safetensors"
 PRETRAIN_RECORD = f"{RESULTS}/records/pretrain/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}{{length}}.json"
 PICTURES = f"{RESULTS}/pictures/{{method}}-{{encoder}}-u{{u}}{{of}}-s{{seed}}{{length}}.npz"
-CELL = f"{RESULTS}/records/classify/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}{{length}}"
-EVALUATED = f"{RESULTS}/records/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}{{length}}"
+CELL = f"{RESULTS}/records/{{stage}}/{{method}}-{{encoder}}-u{{u}}-l{{l}}-s{{seed}}{{length}}"
 BASELINE = f"{RESULTS}/records/supervised/{{encoder}}-l{{l}}-s{{seed}}{{length}}"
 PIXELS = f"{RESULTS}/records/pixels/l{{l}}-s{{seed}}"
 
@@ -133,7 +132,7 @@ PIXELS = f"{RESULTS}/records/pixels/l{{l}}-s{{seed}}"
 wildcard_constraints:
     method="[a-z][a-z0-9_]*",
     encoder="[A-Za-z0-9_.]+",
-    stage="finetune|linear|knn",
+    stage="|".join(stage.name for stage in evaluations().values()),
     u="[0-9.]+",
     l="[0-9.]+",
     of="(-l[0-9.]+)?",
@@ -153,14 +152,14 @@ def records_of_study(_):
     labelled, seeds = config["labelled"], config["seeds"]
     cells = expand(
         f"{RESULTS}/records/{{stage}}/{{box}}-l{{l}}-s{{seed}}.json",
-        stage=STAGES,
+        stage=[evaluations()[name].name for name in config["evaluate"]],
         box=ENCODERS,
         l=labelled,
         seed=seeds,
     )
     baselines = expand(f"{BASELINE}.json", encoder=config["encoders"], l=labelled, seed=seeds, length="")
     pixels = expand(f"{PIXELS}.json", l=labelled, seed=seeds) if "pixels" in config["controls"] else []
-    return cells + baselines + pixels + shorter_files("classify", "evaluate", "supervised")
+    return cells + baselines + pixels + shorter_files("classify", "supervised")
 
 
 def shorter_files(*rules, pattern=f"{RESULTS}/records/{{name}}.json"):

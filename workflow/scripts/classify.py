@@ -1,4 +1,4 @@
-"""Train one classifier over a frozen encoder; write its record and test predictions."""
+"""Find what an encoder is worth with some labels, by one evaluation; write the record and test predictions."""
 
 from sslfast.runtime.job_server import hand_over
 
@@ -11,6 +11,7 @@ from sslfast.stages import FitSettings, classify, run_settings, settings_of
 from sslfast.stages.inputs import study_images, study_split
 from sslfast.study.length import FULL
 from sslfast.study.records import write_predictions, write_record
+from sslfast.study.stages import STAGES
 
 with job(snakemake) as checkpoint:
     data = study_images(snakemake.params.data, snakemake.config)
@@ -22,7 +23,7 @@ with job(snakemake) as checkpoint:
         encoder_file=snakemake.input.encoder,
         pretrain_record=snakemake.input.pretrained,
         l=snakemake.wildcards.l,
-        evaluate=snakemake.wildcards.get("stage", "head"),
+        evaluate=STAGES[snakemake.wildcards.stage].evaluate,
         length=snakemake.wildcards.length[1:] or FULL,
         checkpoint=checkpoint,
     )

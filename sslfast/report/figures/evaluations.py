@@ -7,12 +7,12 @@ import pandas as pd
 from ...analysis.checks import RANDOM, SUPERVISED
 from ...analysis.evaluations import in_order
 from ...analysis.words import count
+from ...study.stages import evaluations
 from .series import CONTROL, Row, finish, methods, panels, score_text
 from .style import METHOD_STYLES, METRIC_NAMES, STYLE, Drawing
 
 __all__ = ["across_evaluations"]
 
-TICKS = {"head": "head", "linear": "linear\nprobe", "knn": "nearest\nneighbours", "finetune": "fine-\ntuning"}
 REFERENCES = {  # colour, marker, dash
     RANDOM: (CONTROL, "o", ":"),
     "pixels": ("#777777", "x", ":"),
@@ -26,8 +26,8 @@ def across_evaluations(scores: pd.DataFrame, metric: str) -> Drawing:
 
     `scores`: the table of `evaluation_scores`. A method without a result under an evaluation has no point there.
     """
-    us, evaluations = sorted(scores.u.unique()), in_order(scores.evaluate.unique())
-    if len(evaluations) < 2:
+    us, shown = sorted(scores.u.unique()), in_order(scores.evaluate.unique())
+    if len(shown) < 2:
         with matplotlib.rc_context(STYLE):
             figure = Drawing(figsize=(8.2, 2.2))
         figure.text(0.5, 0.5, "the encoders of this study are evaluated in one way", ha="center")
@@ -40,7 +40,7 @@ def across_evaluations(scores: pd.DataFrame, metric: str) -> Drawing:
         axes, rows = panel.axes, panel.of(scores)
         rows = rows[(rows.u == panel.row) & (rows.n_seeds > 0)]
         for k, (method, (colour, marker, dash)) in enumerate(styles.items()):
-            part = rows[rows.method == method].set_index("evaluate").reindex(evaluations).reset_index()
+            part = rows[rows.method == method].set_index("evaluate").reindex(shown).reset_index()
             part["at"] = np.arange(len(part)) + apart * (k - (len(styles) - 1) / 2)
             part = part[part["mean"].notna()]
             if part.empty:
@@ -52,8 +52,8 @@ def across_evaluations(scores: pd.DataFrame, metric: str) -> Drawing:
             )  # fmt: skip
             handles[{RANDOM: "random encoder", SUPERVISED: "supervised"}.get(method, method)] = drawn.lines[0]
             figure.note(drawn.lines[0], [_text(row, metric) for _, row in part.iterrows()])
-        axes.set_xticks(range(len(evaluations)), [TICKS.get(name, name) for name in evaluations], fontsize=8)
-        axes.set_xlim(-0.4, len(evaluations) - 0.6)
+        axes.set_xticks(range(len(shown)), [_tick(name) for name in shown], fontsize=8)
+        axes.set_xlim(-0.4, len(shown) - 0.6)
         if panel.first:
             amount = scores.n_unlabelled[scores.u == panel.row].max()
             about = f"\n{count(amount)} unlabelled (u = {panel.row:g})" if len(us) > 1 else ""
@@ -70,6 +70,11 @@ def _styles(scores: pd.DataFrame) -> dict[str, tuple]:
     learned = [name for name in methods(scores) if name not in REFERENCES]
     styles = {name: METHOD_STYLES[i % len(METHOD_STYLES)] for i, name in enumerate(learned)}
     return styles | {name: style for name, style in REFERENCES.items() if name in present}
+
+
+def _tick(evaluation: str) -> str:
+    known = evaluations()
+    return known[evaluation].label if evaluation in known else evaluation
 
 
 def _text(row: pd.Series, metric: str) -> str:

@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from ..errors import DataError
-from .features import Encoded, Scores
+from .encoding import Encoded, Scores
 
 __all__ = ["PENALTIES", "linear_probe"]
 

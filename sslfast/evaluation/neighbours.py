@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .features import Encoded, Scores
+from .encoding import Encoded, Scores
 
 __all__ = ["NEIGHBOURS", "TEMPERATURE", "knn"]
 

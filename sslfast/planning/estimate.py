@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..study.grid import Job
+from ..study.limits import IN_MEMORY
 from ..study.names import PIXELS
 from ..study.stages import RECORDING, STAGES
 from .speeds import Speed, Speeds
@@ -11,7 +12,6 @@ from .work import Sizes, Work, work_of
 
 __all__ = ["Estimate", "Estimator"]
 
-IN_MEMORY = 2**28  # bytes of features from which on they lie in a temporary file (`sslfast.training.cached_views`)
 VALUE = {"float32": 4, "bfloat16": 2}  # bytes
 
 

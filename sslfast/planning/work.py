@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from ..study.config import method_settings
 from ..study.grid import Job
 from ..study.length import Length, length_of
+from ..study.limits import AUTO_VIEWS, N_STATISTICS
 from ..study.names import PIXELS, RANDOM
 from ..study.stages import STAGES
 
 __all__ = ["Sizes", "Work", "cached_views", "work_of"]
-
-N_STATISTICS = 10_000  # see `sslfast.stages.pretraining`
-AUTO_VIEWS = 8  # see `sslfast.training.cached_views`
 
 
 @dataclass(frozen=True)

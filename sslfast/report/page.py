@@ -24,7 +24,7 @@ from .next import options_table, runs_table
 from .parts import FIGURES, PARTS, behind, draw
 from .trust import facts, missing, planned_table
 
-__all__ = ["PAGES", "settings_of", "write_report"]
+__all__ = ["PAGES", "report_settings", "write_report"]
 
 PAGES = {  # name: title of a table that Snakemake's report shows
     "verdict": "The verdict by number of labels",
@@ -72,7 +72,7 @@ def write_report(
     stop.
     """
     folder = Path(folder)
-    results = analyse(cells, history, settings_of(config), shorter, unchecked, image_noise)
+    results = analyse(cells, history, report_settings(config), shorter, unchecked, image_noise)
     for name, figure in draw(results, examples).items():
         write_figure(figure, folder / "figures" / name)
     write_tables({**results.tables, "cells": cells, "history": history}, [folder / "tables"], kinds=["csv"])
@@ -103,7 +103,7 @@ def write_report(
         scratch.write_text(page, encoding="utf-8")
 
 
-def settings_of(config: Mapping) -> Settings:
+def report_settings(config: Mapping) -> Settings:
     """What the analysis is asked by a study's config."""
     return Settings(
         delta=config.get("delta", Settings.delta),

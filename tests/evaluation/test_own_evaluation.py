@@ -15,8 +15,7 @@ from sslfast.planning.estimate import Estimator
 from sslfast.planning.plan import plan_of
 from sslfast.planning.speeds import Speed
 from sslfast.planning.text import plan_text
-from sslfast.report.page import settings_of as report_settings
-from sslfast.report.page import write_report
+from sslfast.report.page import report_settings, write_report
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
 from sslfast.study.config import check_config, evaluation_settings, read_schema
 from sslfast.study.grid import jobs_of

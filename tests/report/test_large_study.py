@@ -13,7 +13,7 @@ from sslfast.analysis.tables import collect, collect_pretraining, write_tables
 from sslfast.report import write_report
 from sslfast.report.examples import read_examples
 from sslfast.report.large import FEW, few
-from sslfast.report.page import settings_of
+from sslfast.report.page import report_settings
 from sslfast.report.parts import behind, draw
 
 GRID = {"labelled": [n / 10 for n in range(1, 11)], "unlabelled": [0, *(n / 20 for n in range(1, 21))], "seeds": 3}
@@ -35,7 +35,7 @@ def study(tmp_path_factory):
 @pytest.fixture(scope="module")
 def results(study):
     config, _, cells, history = study
-    return analyse(cells, history, settings_of(config))
+    return analyse(cells, history, report_settings(config))
 
 
 def check_truth(tables, config):
@@ -80,7 +80,7 @@ def test_several_methods_share_the_lines(results):
 def test_a_small_grid_is_shown_whole(study, results):
     config, _, cells, history = study
     small = cells[cells.l.isin([0.1, 0.5, 1]) & (cells.u.isin([0, 0.5, 1]) | cells.u.isna())]
-    made = analyse(small, history.merge(small[["method", "u", "l", "seed"]]), settings_of(config))
+    made = analyse(small, history.merge(small[["method", "u", "l", "seed"]]), report_settings(config))
     assert few(made) == (made, "")
 
 
@@ -91,5 +91,5 @@ def test_the_report_of_a_large_grid_is_whole(study, tmp_path):
     write_report(cells, history, config, tmp_path, images, examples)
     check_truth(tmp_path / "tables", config)
     assert (tmp_path / "report.html").read_text().count(SHOWN.strip()) == len(FEW)
-    drawn = draw(analyse(cells, history, settings_of(config)), None)
+    drawn = draw(analyse(cells, history, report_settings(config)), None)
     assert len(drawn["time_to_threshold"].axes) == 2 * 6

@@ -11,12 +11,12 @@ from PIL import Image
 from torch import nn
 
 from sslfast import classifier_learner, image_dls
-from sslfast import features as features_module
 from sslfast.data.augment import Augment
 from sslfast.data.loaders import classify_dls
 from sslfast.data.splits import make_split
 from sslfast.errors import ConfigError
 from sslfast.models import Features
+from sslfast.training import cached_views
 from sslfast.training.cached_views import CachedViews, FeatureRows, resolve_views
 from sslfast.training.callbacks import History
 
@@ -170,11 +170,11 @@ def test_a_fit_counted_in_updates_takes_as_many_with_views_which_serve_images_th
 
 
 def test_large_features_lie_in_a_file_that_leaves_nothing_behind(digits, monkeypatch, tmp_path):
-    monkeypatch.setattr(features_module, "_IN_MEMORY", 0)
+    monkeypatch.setattr(cached_views, "IN_MEMORY", 0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     _, filed = make(digits, 2)
     filed.fit(3, 5e-3)
-    monkeypatch.setattr(features_module, "_IN_MEMORY", 2**28)
+    monkeypatch.setattr(cached_views, "IN_MEMORY", 2**28)
     _, kept = make(digits, 2)
     kept.fit(3, 5e-3)
     assert without_seconds(filed.history.rows) == without_seconds(kept.history.rows)

@@ -23,7 +23,7 @@ from timing import TrainingClock, quiet
 
 from sslfast import autoencoder_learner, classifier_learner, image_dls
 from sslfast.study.fractions import canonical
-from sslfast.training.cached_views import AUTO_VIEWS
+from sslfast.study.limits import AUTO_VIEWS
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))

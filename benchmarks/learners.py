@@ -32,7 +32,8 @@ from sslfast.data.augment import GaussianNoise, NormalizeImages
 from sslfast.models import create_decoder
 from sslfast.models.dropout import Dropout
 from sslfast.models.winograd import Conv2d, ConvTranspose2d
-from sslfast.training.cached_views import AUTO_VIEWS, CachedViews
+from sslfast.study.limits import AUTO_VIEWS
+from sslfast.training.cached_views import CachedViews
 from sslfast.training.callbacks import History
 from sslfast.training.precision import resolve_precision
 

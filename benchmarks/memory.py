@@ -29,7 +29,7 @@ def train(source: str, encoder: str, stage: str, answers) -> None:
 
     from sslfast import autoencoder_learner, classifier_learner, image_dls, supervised_learner
     from sslfast.runtime.memory import keep_freed_memory
-    from sslfast.training.cached_views import AUTO_VIEWS
+    from sslfast.study.limits import AUTO_VIEWS
 
     torch.set_num_threads(1)
     keep_freed_memory()

@@ -25,9 +25,9 @@ from study import job_seconds, share_of_fits
 from timing import table
 
 from sslfast.analysis.planned import planned_and_measured
+from sslfast.study.stages import STAGES
 
 ROOT = Path(__file__).parents[1]
-STAGES = {"finetune": "evaluate", "linear": "evaluate", "knn": "evaluate"}  # by name of the record: the rule
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def recorded(results: Path, plan: dict) -> dict[str, tuple[float, float]]:
     """By rule, planned and measured seconds of what records tell."""
     cells = pd.read_parquet(results / "tables/cells.parquet")
     found = planned_and_measured(cells, plan)
-    rules = found.stage.map(lambda stage: STAGES.get(stage, stage))
+    rules = found.stage.map(lambda stage: STAGES[stage].rule if stage in STAGES else stage)
     sums = found.groupby(rules)[["planned", "measured"]].sum() * 60
     return {rule: (row.planned, row.measured) for rule, row in sums.iterrows()}
 

@@ -21,7 +21,7 @@ from fastai.callback.core import Callback
 from timing import quiet, table
 
 from sslfast import autoencoder_learner, classifier_learner, image_dls
-from sslfast.training.cached_views import AUTO_VIEWS
+from sslfast.study.limits import AUTO_VIEWS
 
 EPOCHS = {"classifier over original": (AUTO_VIEWS + 2, 14), "autoencoder conv": (1, 3)}  # to warm up, to count
 

@@ -55,7 +55,9 @@ The last column names what a change of the key runs again: the jobs of those rul
 pictures (`examples`) and report follow whatever runs. Where it says 'new',
 only boxes of the grid that were not there before; what is taken away stays on disk and leaves tables and report.
 A change of `classify` reruns the baseline too, unless `supervised` has its own value; one of `pretrain` all
-methods that have none of their own. Rules that a study does not have (`evaluate`, `shuffle`, `pixels`) run nothing.
+methods that have none of their own. `classify` does all
+evaluations; a change of what one of them is told (`linear`, `knn`, `finetune`, `classify.views`) reruns that one alone.
+Rules that a study does not have (`shuffle`, `pixels`) run nothing.
 
 """
 

@@ -14,7 +14,8 @@ from sslfast.study.config import read_schema
 from sslfast.study.examples import Embedding, Examples, Outcome, Pictures
 from sslfast.study.records import RunRecord, Spec, write_record
 
-SCHEMA = read_schema(Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml")
+SCHEMA_FILE = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"
+SCHEMA = read_schema(SCHEMA_FILE)
 OPTIONS = {"denoise": None, "mask": 0, "patch": 4, "loss_on": "all"}  # of the autoencoder, as configs have them
 N_TRAIN = 1000  # training images left after validation
 LOST = "a loss was not finite in epoch 2"

@@ -11,7 +11,8 @@ import pandas as pd
 from pandas.api import types
 
 from ..errors import ResultsError, shown
-from ..study.names import EVALUATIONS, PIXELS, RANDOM, SUPERVISED
+from ..study.names import PIXELS, RANDOM, SUPERVISED
+from ..study.stages import evaluations
 
 __all__ = ["METRICS", "first", "known_columns", "known_names", "known_statuses", "numbers", "score_hint", "squashed"]
 
@@ -102,7 +103,7 @@ def known_names(table: pd.DataFrame, where: str) -> pd.DataFrame:
     found["method"] = found.method.replace({a: b for a, b in meant.items() if a != b})
     if "evaluate" in found:
         words = [word for word in found.evaluate.dropna().unique() if isinstance(word, str)]
-        meant = {word: name for word in words for name in EVALUATIONS if squashed(word) == squashed(name) != word}
+        meant = {word: name for word in words for name in evaluations() if squashed(word) == squashed(name) != word}
         found["evaluate"] = found.evaluate.replace(meant)
     return found
 

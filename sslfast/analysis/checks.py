@@ -9,7 +9,8 @@ import pandas as pd
 
 from ..errors import ConfigError, ResultsError, printable, shown
 from ..study.length import HALF, PASSES
-from ..study.names import JUDGED_BY, PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
+from ..study.names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
+from ..study.stages import first_to_judge
 from .as_written import (
     CALL_IT,
     METRICS,
@@ -171,7 +172,7 @@ def main_cells(cells: pd.DataFrame, judged_by: str | None = None) -> pd.DataFram
 
 
 def main_evaluation(cells: pd.DataFrame, judged_by: str | None = None) -> str:
-    """The evaluation that conclusions rest on: `judged_by`, or else the first of `JUDGED_BY` that `cells` have.
+    """The evaluation that conclusions rest on: `judged_by`, or else `first_to_judge` of those that `cells` have.
 
     Raises `ResultsError` if they have no `judged_by`.
     """
@@ -181,7 +182,7 @@ def main_evaluation(cells: pd.DataFrame, judged_by: str | None = None) -> str:
             there = ", ".join(sorted(found)) or "none"
             raise ResultsError(f"judged_by: found {judged_by!r}, expected an evaluation of these cells ({there})")
         return judged_by
-    return next((name for name in JUDGED_BY if name in found), min(found, default=HEAD))
+    return first_to_judge(found) or min(found, default=HEAD)
 
 
 def check_shorter(shorter: pd.DataFrame, where: str = "shorter") -> pd.DataFrame:

@@ -9,9 +9,9 @@ import pandas as pd
 from .card import unsure_ways
 from .checks import RANDOM
 from .contrasts import contrasts
-from .grids import Grid, complete, grids
 from .intervals import MIN_SEEDS, mean_intervals
 from .plateau import plateaus
+from .score_grids import Grid, complete, grids
 from .times import first_reached
 from .units import Unit, unit_of
 from .words import count, evidence, fraction, points

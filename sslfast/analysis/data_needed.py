@@ -7,8 +7,8 @@ import pandas as pd
 
 from .checks import RANDOM, SUPERVISED, check_number
 from .curves import amount_bounds, amount_for, envelopes, last_doubling, mean_draws
-from .grids import Grid, each_label, grids
 from .intervals import MIN_SEEDS, quantile
+from .score_grids import Grid, each_label, grids
 from .words import about, count, evidence, fraction
 
 __all__ = ["data_needed"]

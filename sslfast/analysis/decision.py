@@ -7,9 +7,9 @@ import pandas as pd
 
 from .checks import RANDOM, check_number
 from .contrasts import contrasts
-from .grids import Grid, grids
 from .intervals import MIN_SEEDS, draw_means
 from .predict import N_DRAWS, SURE, Gains, gains, measured_levels
+from .score_grids import Grid, grids
 from .words import count, evidence, fraction, points, range_of_points
 
 __all__ = ["Decision", "Prices", "decide", "what_next"]

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from .curves import amount_bounds, amount_for, mean_draws
-from .grids import Grid, each_label, grids
 from .intervals import MIN_SEEDS, quantile
+from .score_grids import Grid, each_label, grids
 from .words import about, count, evidence
 
 __all__ = ["label_equivalence"]

@@ -6,12 +6,13 @@ is trained as a whole: its score stands under every evaluation that has none of 
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
 
 from ..errors import ResultsError
+from ..study.stages import evaluations
 from .checks import RANDOM, SUPERVISED, check_metric
 from .comparisons import compare, suspect_runs
 from .intervals import holm
@@ -28,7 +29,6 @@ __all__ = [
     "said",
 ]
 
-SAID = {"head": "the head", "linear": "a linear probe", "knn": "nearest neighbours", "finetune": "fine-tuning"}
 SAME, OPPOSITE, OPEN = "same", "opposite", "not settled"
 PLACE = ["encoder", "u", "l"]
 PAIR = ["first", "second"]
@@ -145,13 +145,13 @@ def evaluation_order(cells: pd.DataFrame, metric: str = "test_macro_f1", alpha: 
 
 def said(evaluation: str) -> str:
     """An evaluation as people say it."""
-    return SAID.get(evaluation, evaluation)
+    return evaluations()[evaluation].said if evaluation in evaluations() else evaluation
 
 
-def in_order(evaluations) -> list[str]:
-    """Names of evaluations as they are shown: `SAID` first, others in alphabetical order."""
-    first = list(SAID)
-    return sorted(evaluations, key=lambda name: (first.index(name) if name in first else len(first), name))
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names of evaluations as they are shown: those that a config can ask for first, others in alphabetical order."""
+    first = list(evaluations())
+    return sorted(names, key=lambda name: (first.index(name) if name in first else len(first), name))
 
 
 def _compared(cells: pd.DataFrame, metric: str) -> pd.DataFrame:

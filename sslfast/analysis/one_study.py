@@ -13,6 +13,7 @@ from pandas.api.types import is_numeric_dtype
 from ..errors import ResultsError
 from ..study.config import method_settings
 from ..study.names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
+from ..study.stages import STAGES, evaluations
 from ..study.version import code_version
 from .checks import ONE_OF_EACH
 from .tables import flat
@@ -91,15 +92,11 @@ def _from_config(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[tuple[s
         del made["method"]
         for name, value in flat(made):
             said.append(_setting(method, f"pretrain_{name}", name.removeprefix("options_"), rows, value))
-    for stage, rows in (
-        ("classify", cells[learned & (cells.evaluate == "head")]),
-        ("finetune", cells[cells.evaluate == "finetune"]),
-        ("supervised", cells[cells.method == SUPERVISED]),
-    ):
-        said += [_setting(stage, k, k, rows, value) for k, value in config[stage].items()]
-    for stage in ("linear", "knn"):
-        rows = cells[(cells.evaluate == stage) & (cells.method != PIXELS)]
-        said += [_setting(stage, f"options_{k}", k, rows, value) for k, value in config[stage].items()]
+    parts = [(stage, cells[learned & (cells.evaluate == name)]) for name, stage in evaluations().items()]
+    for stage, rows in [*parts, (STAGES[SUPERVISED], cells[cells.method == SUPERVISED])]:
+        before = "" if stage.trains else "options_"
+        own = config.get(stage.section, {})
+        said += [_setting(stage.section, f"{before}{k}", k, rows, value) for k, value in own.items()]
     counted = ("setting_updates", "setting_pretrain_updates")  # where they are text, they depend on the images
     said = [entry for entry in said if not (entry[0][1] in counted and isinstance(entry[2], str))]
     return (entry for entry in said if entry[2] not in ("auto", None) and len(entry[1]))

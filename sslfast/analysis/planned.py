@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..errors import printable
 from ..study.grid import Box
+from ..study.stages import STAGES
 
 __all__ = ["planned_and_measured", "read_plan", "settings_digest"]
 
@@ -83,8 +84,7 @@ def _measured(cells: pd.DataFrame) -> dict[str, float]:
 
 def _order(name: str) -> int:
     stage = name.partition("/")[0]
-    return _STAGES.index(stage) if stage in _STAGES else len(_STAGES)
+    return list(STAGES).index(stage) if stage in STAGES else len(STAGES)
 
 
-_STAGES = ("pretrain", "classify", "finetune", "linear", "knn", "supervised", "pixels")
 _KINDS = {"settings": str, "estimates": dict}

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from .checks import RANDOM
-from .grids import Grid, complete, each_label, grids
 from .intervals import MIN_SEEDS, holm
 from .paired import Paired, moderated, suspects
+from .score_grids import Grid, complete, each_label, grids
 from .words import count, evidence, fraction, points
 
 __all__ = ["Plateau", "plateaus", "plateaus_of"]

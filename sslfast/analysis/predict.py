@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, stdtrit
 
-from .grids import Grid
+from .score_grids import Grid
 
 __all__ = ["N_DRAWS", "SURE", "Gains", "gains", "measured_levels"]
 

@@ -6,7 +6,7 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
-from .grids import Grid, complete, grids
+from .score_grids import Grid, complete, grids
 from .words import evidence, points
 
 __all__ = ["FORMS", "Surface", "fit_surface", "held_out_error", "surface_points", "surfaces", "why_no_fit"]

@@ -9,8 +9,8 @@ from pandas.api.types import is_numeric_dtype
 from ..errors import printable
 from ..files import replacing
 from ..study.length import FULL
-from ..study.names import EVALUATIONS
 from ..study.records import RunRecord, read_record
+from ..study.stages import STAGES
 from .checks import CELL_KEY
 from .table_files import to_csv
 
@@ -105,8 +105,7 @@ def _key(record: RunRecord) -> dict:
 
 def _evaluate(record: RunRecord) -> str:
     """What was built over the encoder; the baseline has the study's head, raw pixels a logistic regression."""
-    by_stage = {stage: name for name, stage in EVALUATIONS.items()}
-    return {**by_stage, "supervised": "head", "pixels": "linear"}.get(record.stage, record.stage)
+    return STAGES[record.stage].evaluate or record.stage
 
 
 def _cell(record: RunRecord) -> dict:

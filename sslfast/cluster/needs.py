@@ -7,6 +7,7 @@ asks for more. Too much makes it wait longer in the queue.
 import math
 
 from ..study.encoder_names import check_encoder, encoders
+from ..study.stages import STAGES
 
 __all__ = ["memory_mb", "training_mb", "training_minutes"]
 
@@ -15,9 +16,6 @@ __all__ = ["memory_mb", "training_mb", "training_minutes"]
 _PROCESS, _GPU = 1_500, 3_000  # MB
 # Measured while training: 0.3 to 0.6 kB a pixel of a batch (conv), 5.7 to 5.9 (resnet18, autoencoder and simclr).
 _LARGE = 12  # kB a pixel of a batch, of an encoder that does not say
-# Images a second, one thread, CIFAR-10, `conv`: 2,894 (pre-training), 5,952 (supervised) and 35,112 over features
-# (benchmarks/README.md). A quarter of that and less; two views of an image cost twice as much.
-_RATES = {"pretrain": 600, "supervised": 1_500, "finetune": 1_500, "classify": 5_000, "linear": 5_000, "knn": 5_000}
 # Beside `conv`, of an encoder that does not say: 14 (autoencoder) and 48 times (simclr) was measured for resnet18.
 _LARGE_COST = 40
 _VIEWS = 8  # of an image, whose features are computed once
@@ -40,9 +38,9 @@ def training_minutes(stage: str, encoder: str, seen: float, n_images: float, sid
     """Minutes for `stage` to see so many training images of `n_images` different ones, at most a day."""
     cost, width, _ = _weight(encoder)
     cost *= max(width, 1) ** 2 * max(side / 32, 1) ** 2
-    frozen = stage in ("classify", "linear", "knn")
-    images = seen + _VIEWS * cost * n_images if frozen else seen * cost
-    return min(_LONGEST, attempt * (_START + math.ceil(images / _RATES[stage] / 60)))
+    about = STAGES[stage]
+    images = seen + _VIEWS * cost * n_images if about.frozen else seen * cost
+    return min(_LONGEST, attempt * (_START + math.ceil(images / about.rate / 60)))
 
 
 def _weight(encoder: str) -> tuple[float, float, float]:

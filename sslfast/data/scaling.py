@@ -9,11 +9,10 @@ from typing import TextIO
 import numpy as np
 from PIL import Image
 
+from ..study.limits import IN_MEMORY
 from .folder import decode, in_parallel
 
 __all__ = ["empty_images", "scaled"]
-
-IN_MEMORY = 2**28  # bytes
 
 
 def scaled(

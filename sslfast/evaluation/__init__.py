@@ -7,7 +7,7 @@ One file a question: `linear` (logistic regression), `neighbours` (their votes),
 
 from .clustering import Clustering, cluster
 from .embedding import embed_2d
-from .features import Encoded, Scores, clean_batches, encode, encode_cell, encode_pixels
+from .encoding import Encoded, Scores, clean_batches, encode, encode_cell, encode_pixels
 from .linear import linear_probe
 from .neighbours import knn
 from .shuffle import shuffled

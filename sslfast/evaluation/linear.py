@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from ..errors import DataError
-from .features import Encoded, Scores
+from .encoding import Encoded, Scores
 
 __all__ = ["PENALTIES", "linear_probe"]
 
@@ -19,15 +19,19 @@ CHOOSING = 1e-3  # enough to compare penalties by, in a third of the time
 PATIENCE = 2
 
 
-def linear_probe(encoded: Encoded, penalties: Sequence[float] = PENALTIES) -> Scores:
+def linear_probe(
+    encoded: Encoded,
+    penalties: Sequence[float] = PENALTIES,
+    device: object = "cpu",
+) -> Scores:
     """Probabilities of multinomial logistic regression on standardised features, trained on the labelled images.
 
     Minimises mean cross-entropy + `penalty` / 2 · ‖weights‖² by L-BFGS, for each of `penalties` from the strongest to
     the weakest, each begun where the last ended, until two are worse than the best; the one with the highest accuracy
     on the validation images (the strongest of equals) is then trained to convergence. A class without a labelled image
     has probability 0. `notes`: `penalty`, `valid_accuracy`, `iterations`, `converged` (within 1,000), and `at_end`,
-    whether the penalty is the strongest or weakest of the list. On the CPU. Raises `DataError` where the labelled
-    images are of one class.
+    whether the penalty is the strongest or weakest of the list. On the CPU, whatever the `device`. Raises
+    `DataError` where the labelled images are of one class.
 
     Source: Alain and Bengio 2016, linear classifier probes; the penalty as in Kornblith et al. 2019.
     """

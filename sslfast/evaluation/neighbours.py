@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .features import Encoded, Scores
+from .encoding import Encoded, Scores
 
 __all__ = ["NEIGHBOURS", "TEMPERATURE", "knn"]
 
@@ -21,16 +21,17 @@ def knn(
     neighbours: Sequence[int] = NEIGHBOURS,
     temperature: float = TEMPERATURE,
     device: str | torch.device = "cpu",
+    k: int | None = None,
 ) -> Scores:
     """Class probabilities by the votes of the k most similar labelled images, each of weight exp(cosine / temperature).
 
-    k is that of `neighbours` (none above the number of labelled images) with the highest accuracy on the validation
+    `k`, or that of `neighbours` (none above the number of labelled images) with the highest accuracy on the validation
     images, the largest of equals. Of labelled images that are equally similar, the first come first. `notes`: `k`,
     `temperature`, `valid_accuracy`. An image whose features are all 0 is equally far from all.
 
     Source: Wu et al. 2018, Unsupervised feature learning via non-parametric instance discrimination (k = 200, 0.07).
     """
-    ks = sorted({min(k, len(encoded.train)) for k in neighbours}, reverse=True)
+    ks = sorted({min(n, len(encoded.train)) for n in ((k,) if k else neighbours)}, reverse=True)
     bank, y = _unit(encoded.train, device), torch.from_numpy(encoded.train_y).to(device)
     valid, test = (
         _votes(_unit(x, device), bank, y, encoded.n_classes, ks, temperature) for x in (encoded.valid, encoded.test)

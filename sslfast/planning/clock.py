@@ -1,10 +1,9 @@
 """Callbacks that time the parts of a fit, and end it once enough is known."""
 
-import copy
 import time
 
 import torch
-from fastai.callback.core import Callback, CancelFitException
+from fastai.callback.core import Callback, CancelFitException, CancelTrainException
 
 __all__ = ["FitClock", "FitEnd"]
 
@@ -80,23 +79,12 @@ class FitEnd(Callback):
         self.began = time.perf_counter()
 
     def before_train(self):
-        self.learn.dl = _until(self.learn.dl, time.perf_counter() + self.seconds / 3)
+        self.deadline = time.perf_counter() + self.seconds / 3
+
+    def after_batch(self):
+        if self.training and self.iter and time.perf_counter() > self.deadline:  # never before the second batch
+            raise CancelTrainException
 
     def after_epoch(self):
         if self.epoch and time.perf_counter() - self.began > self.seconds:
             raise CancelFitException
-
-
-def _until(loader, deadline: float):
-    """`loader`, which gives no batch after `deadline`, but two in any case."""
-
-    class Ending(type(loader)):
-        def __iter__(self):
-            for number, batch in enumerate(super().__iter__(), 1):
-                yield batch
-                if number > 1 and time.perf_counter() > deadline:
-                    return
-
-    ending = copy.copy(loader)
-    ending.__class__ = Ending
-    return ending

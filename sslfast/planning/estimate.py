@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..study.grid import FITS, Job
+from ..study.grid import Job
+from ..study.limits import IN_MEMORY
 from ..study.names import PIXELS
+from ..study.stages import RECORDING, STAGES
 from .speeds import Speed, Speeds
 from .work import Sizes, Work, work_of
 
 __all__ = ["Estimate", "Estimator"]
 
-IN_MEMORY = 2**28  # bytes of features from which on they lie in a temporary file (`sslfast.training.cached_views`)
 VALUE = {"float32": 4, "bfloat16": 2}  # bytes
 
 
@@ -43,10 +44,10 @@ class Estimator:
 
     def estimate(self, job: Job) -> Estimate:
         """What `job` will take."""
-        if job.rule in ("images", "collect", "examples", "report"):  # none of them trains, or is as long as a fit
-            return Estimate(self.speeds.start, None)
         if job.rule == "split":
             return Estimate(self.speeds.start + self.speeds.split, None)
+        if job.rule not in RECORDING:  # none of them trains, or is as long as a fit
+            return Estimate(self.speeds.start, None)
         speed = self.speeds.kinds.get(job.kind)
         if speed is None:
             return Estimate(None, None)
@@ -55,7 +56,7 @@ class Estimator:
         if work.epochs:
             fit = speed.once + work.encoded * speed.encoded + work.trained * speed.trained
             fit += work.epochs * (work.valid * speed.valid + speed.epoch)
-        elif job.stage == "knn":
+        elif STAGES[job.stage].of_pairs:
             fit = work.fitted * (s.n_valid + s.n_test) * speed.fitted
         elif work.fitted:
             fit = work.fitted * speed.fitted
@@ -68,14 +69,12 @@ class Estimator:
 
     def _bytes(self, job: Job, work: Work, speed: Speed) -> tuple[float, float, float]:
         """Memory, files, scratch. A probe's features are few, those of a job may be many."""
-        features = 0.0
+        features, trains = 0.0, STAGES[job.stage].trains
         values = self.speeds.values.get(job.encoder, 0)
         if job.stage == "classify" and work.encoded:  # else it computes none once
             features = (work.encoded - work.valid) * values * 2
-        elif job.stage in ("linear", "knn"):
+        elif not trains and job.stage != PIXELS:
             features = (work.fitted + work.valid + work.test) * min(values, 4096) * 4
-        elif job.stage == PIXELS:
-            features = 0.0
-        memory = speed.memory + (features if features <= IN_MEMORY or job.stage not in FITS else 0)
-        scratch = speed.checkpoint + (features if job.stage in FITS and features > IN_MEMORY else 0)
+        memory = speed.memory + (features if features <= IN_MEMORY or not trains else 0)
+        scratch = speed.checkpoint + (features if trains and features > IN_MEMORY else 0)
         return memory, speed.files + work.epochs * speed.row, scratch

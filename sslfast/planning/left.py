@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from ..study.config import evaluation_settings, method_settings
 from ..study.grid import Job
 from ..study.length import length_of
-from ..study.names import PIXELS, RANDOM, SUPERVISED
+from ..study.names import PIXELS, RANDOM
 from ..study.own import own_code
 from ..study.version import code_version
 
@@ -83,11 +83,9 @@ def _settings(job: Job, config: Mapping) -> dict:
     shared["batch_size"] = config["batch_size"]
     if job.stage == PIXELS:
         return shared
-    if job.stage in ("classify", SUPERVISED):
-        # what `views: auto` means is known later
-        own = _length(config[job.stage], unit, job)
-        return {**shared, **{name: value for name, value in own.items() if value != "auto"}}
-    return {**shared, **_length(evaluation_settings(config, job.stage), unit, job)}
+    own = _length(evaluation_settings(config, job.stage), unit, job)
+    # what `views: auto` means is known later
+    return {**shared, **{name: value for name, value in own.items() if value != "auto"}}
 
 
 def _length(settings: Mapping, unit: str, job: Job) -> dict:

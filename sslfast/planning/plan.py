@@ -10,6 +10,7 @@ from ..analysis.planned import read_plan, settings_digest
 from ..data.images import ImageData
 from ..data.splits import make_split
 from ..study.grid import Job, jobs_of
+from ..study.stages import RECORDING
 from .estimate import Estimate, Estimator
 from .left import done
 from .measure import probe
@@ -18,7 +19,6 @@ from .sizes import sizes_of
 
 __all__ = ["make_plan", "plan_of"]
 
-NOT_TRIED = ("images", "split", "collect", "examples", "report")  # rules that train nothing
 LADDER = 8  # numbers of jobs at once that a plan speaks of
 
 
@@ -47,7 +47,7 @@ def make_plan(
     split = make_split(data, config["seeds"][0], config["valid_fraction"])
     split_seconds = time.perf_counter() - start
     slots = gpus or max(1, cores // config["threads"])
-    kinds = [job.kind for job in left if job.rule not in NOT_TRIED]
+    kinds = [job.kind for job in left if job.rule in RECORDING]
     side_by_side = min(slots, max(1, len(kinds)))
     speeds = probe(
         kinds, split, config, data_params, side_by_side=side_by_side, split_seconds=split_seconds, before=before

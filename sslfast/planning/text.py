@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ..study.grid import RULES
+from ..study.stages import RULES, STAGES
 
 __all__ = ["duration", "plan_text"]
 
@@ -50,7 +50,7 @@ def _table(plan: Mapping) -> list[str]:
     header = ("stage", "jobs", "done", "images to train on", "to encode", "a job", "all jobs", "memory a job")
     rows = []
     for row in sorted(plan["stages"], key=lambda row: RULES.index(row["rule"])):
-        name = row["stage"] if row["rule"] == "evaluate" else "shuffle" if row["rule"] == "shuffle" else row["rule"]
+        name = STAGES[row["stage"]].evaluate if row["rule"] == "classify" else row["rule"]
         times = ("", "")
         if row["jobs"]:
             known = row["jobs"] - row["unknown"]

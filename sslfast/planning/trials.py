@@ -31,6 +31,7 @@ from ..study.config import evaluation_settings, method_settings
 from ..study.length import length_of
 from ..study.names import PIXELS, RANDOM, SUPERVISED
 from ..study.records import RunRecord, read_record, write_arrays, write_predictions, write_record
+from ..study.stages import STAGES
 from ..training.cached_views import resolve_views
 from ..training.precision import resolve_precision
 from .clock import FitClock, FitEnd
@@ -146,14 +147,13 @@ class Trial:
 
     def classify(self, stage: str, cached: int) -> RunRecord:
         """`cached`: of how many views of an image a classifier computes features once; one of them tells."""
-        if stage == "classify":
-            given = {**self.config["classify"], "views": 1 if cached else "fresh"}
-        else:
-            given = evaluation_settings(self.config, stage)
+        given = evaluation_settings(self.config, stage)
+        if "views" in STAGES[stage].settings:
+            given = {**given, "views": 1 if cached else "fresh"}
         fit = settings_of(FitSettings, {**given, "epochs": EPOCHS})
         made = classify(
             self.data, self.split, self.run, fit, encoder_file=self.weights, pretrain_record=self.control_record, l=1,
-            evaluate="head" if stage == "classify" else stage, checkpoint=self.checkpoint,
+            evaluate=STAGES[stage].evaluate, checkpoint=self.checkpoint,
         )  # fmt: skip
         return self.keep(*made)
 
@@ -195,7 +195,7 @@ def _of_evaluation(record: RunRecord, data: ImageData, split: Split) -> Speed:
     if record.stage == "pretrain":
         return Speed(data=record.seconds["data"])
     pairs = n_labelled * n_looked_at
-    fitted = record.seconds["classify"] / (pairs if record.stage == "knn" else n_labelled)
+    fitted = record.seconds["classify"] / (pairs if STAGES[record.stage].of_pairs else n_labelled)
     encoded = record.seconds["data"] / (n_labelled + n_looked_at)
     return Speed(encoded=encoded, fitted=fitted, tested=tested)
 

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..study.config import method_settings
-from ..study.grid import FITS, Job
+from ..study.grid import Job
 from ..study.length import Length, length_of
+from ..study.limits import AUTO_VIEWS, N_STATISTICS
 from ..study.names import PIXELS, RANDOM
+from ..study.stages import STAGES
 
 __all__ = ["Sizes", "Work", "cached_views", "work_of"]
-
-N_STATISTICS = 10_000  # see `sslfast.stages.pretraining`
-AUTO_VIEWS = 8  # see `sslfast.training.cached_views`
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ def work_of(job: Job, config: Mapping, sizes: Sizes, views: int | str | None = N
     if job.l is None:
         return Work()
     n = sizes.labelled[job.l]
-    if job.stage in FITS:
-        fit = config[job.stage] | {"share": job.share}
+    if STAGES[job.stage].trains:
+        fit = config[STAGES[job.stage].section] | {"share": job.share}
         length = length_of(job.stage, fit, config["budget"], n, config["batch_size"])
         seen = cached_views(config, length, n, views) if job.stage == "classify" else 0
         encoded = seen * n + (sizes.n_valid if seen else 0)

@@ -25,7 +25,7 @@ from .options import options_table, runs_table
 from .pieces import csv_uri, inline_svg, png_uri, table_html, table_page
 from .trust import facts, missing, planned_table
 
-__all__ = ["PAGES", "settings_of", "write_report"]
+__all__ = ["PAGES", "report_settings", "write_report"]
 
 PAGES = {  # name: title of a table that Snakemake's report shows
     "verdict": "The verdict by number of labels",
@@ -73,7 +73,7 @@ def write_report(
     stop.
     """
     folder = Path(folder)
-    results = analyse(cells, history, settings_of(config), shorter, unchecked, image_noise)
+    results = analyse(cells, history, report_settings(config), shorter, unchecked, image_noise)
     parts = _parts(results, examples, folder / "figures")
     write_tables({**results.tables, "cells": cells, "history": history}, [folder / "tables"], kinds=["csv"])
     with replacing(folder / "summary.md") as scratch:
@@ -103,7 +103,7 @@ def write_report(
         scratch.write_text(page, encoding="utf-8")
 
 
-def settings_of(config: Mapping) -> Settings:
+def report_settings(config: Mapping) -> Settings:
     """What the analysis is asked by a study's config."""
     return Settings(
         delta=config.get("delta", Settings.delta),

@@ -9,6 +9,7 @@ from ..analysis.reach import reach
 from ..analysis.results import Results
 from ..analysis.words import plural
 from ..errors import printable
+from ..study.stages import evaluations
 from ..study.version import code_version
 
 __all__ = ["devices", "facts", "missing", "planned_table"]
@@ -86,9 +87,9 @@ def _labels(results: Results, images: Mapping) -> dict[str, str]:
     n = round(images["n_labelled"] * cells.valid_fraction.iloc[0]) if images else 0
     text = f"{n:,} of validation images, " if n else "those of validation images, "
     text += "for the curves and the time to the threshold; how long a network trains does not depend on any label"
-    if cells.evaluate.isin(["linear", "knn"]).any():
-        text += "; a linear probe chooses its penalty, and nearest neighbours their number, by as many of them as they"
-        text += " have labels to train on"
+    used = [stage for name, stage in evaluations().items() if (cells.evaluate == name).any()]
+    if chosen := [stage.chooses for stage in used if stage.chooses]:
+        text += f"; for {' and '.join(chosen)}, as many of them as there are labels to train on"
     return {"labels to choose by": text}
 
 

@@ -14,11 +14,11 @@ from ..learners import classifier_learner, finetune_learner, supervised_learner
 from ..models import load_encoder
 from ..study.fractions import canonical
 from ..study.length import FULL
-from ..study.names import EVALUATIONS
 from ..study.records import RunRecord, read_record
+from ..study.stages import evaluations
 from ..training.cached_views import resolve_views
 from .outcome import test_results
-from .probing import PROBES, probe
+from .probing import probe
 from .run import StageRun, expected_of, notes_of, spec_of
 from .settings import FitSettings, RunSettings
 
@@ -40,15 +40,16 @@ def classify(
 ) -> tuple[np.ndarray | None, RunRecord]:
     """What the encoder in `encoder_file` is worth with the labels of fraction `l`: test predictions `[N]`, the record.
 
-    `evaluate`: `head`, the study's classifier over the frozen encoder; `linear`, logistic regression on its features
-    (see `linear_probe`) and `knn`, their nearest neighbours, with `options` of `fit`; `finetune`, encoder and head
-    trained on together. `length`: what the run is called where it is not the study's own (see
-    `sslfast.study.length`), with a `share` in `fit` to match. Raises `RecordError` if the file is another encoder than
-    the one its record describes. If the encoder diverged or collapsed, the record is `failed` and there are no
-    predictions.
+    `evaluate`, one of `sslfast.study.stages.evaluations`: `head`, the study's classifier over the frozen encoder;
+    `linear`, logistic regression on its features (see `linear_probe`) and `knn`, their nearest neighbours, with
+    `options` of `fit`; `finetune`, encoder and head trained on together. `length`: what the run is called where it is
+    not the study's own (see `sslfast.study.length`), with a `share` in `fit` to match. Raises `RecordError` if the file
+    is another encoder than the one its record describes. If the encoder diverged or collapsed, the record is `failed`
+    and there are no predictions.
     """
-    if evaluate not in EVALUATIONS:
-        raise ConfigError(f"evaluate: found {evaluate!r}, expected one of {', '.join(EVALUATIONS)}")
+    if evaluate not in (known := evaluations()):
+        raise ConfigError(f"evaluate: found {evaluate!r}, expected one of {', '.join(known)}")
+    kind = known[evaluate]
     made = read_record(pretrain_record)
     stored, fit = made.spec, replace(fit, pretrain=made.settings)
     if stored.pool == "rest" and stored.method != "random" and stored.l != canonical(l, "l"):
@@ -61,20 +62,19 @@ def classify(
         n_labelled=len(rows), pool=stored.pool, length=length,
     )  # fmt: skip
     stage = StageRun(
-        EVALUATIONS[evaluate], spec, data, split, run, fit, notes_of(data, split, l), made.features,
-        made.seconds["pretrain"],
-    )  # fmt: skip
+        kind.name, spec, data, split, run, fit, notes_of(data, split, l), made.features, made.seconds["pretrain"]
+    )
     with stage.phase("data"):
         encoder = load_encoder(encoder_file, own=run.own_file(stored.encoder), **expected_of(made, data, split))
     if made.status != "ok":
         stage.end("failed", f"its encoder is not usable: {made.reason}")
         return None, stage.record()
-    if evaluate in PROBES:
+    if not kind.trains:
         return probe(stage, encoder, rows)
     with stage.phase("data"):
         dls = classify_dls(data, split, rows, **stage.loading())
         options = {"dropout": fit.dropout, "seed": split.seed, "precision": stage.precision}
-        if evaluate == "finetune":
+        if not kind.frozen:
             learn = finetune_learner(dls, encoder, **options)
         else:
             # by all labelled images, so that all cells of an encoder see as many views

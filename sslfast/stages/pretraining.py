@@ -16,6 +16,7 @@ from ..errors import ConfigError
 from ..evaluation import clean_batches, cluster, encode, shuffled
 from ..models import create_encoder, initialised_with, load_encoder
 from ..study.length import FULL
+from ..study.limits import N_STATISTICS
 from ..study.names import SHUFFLED
 from ..study.records import FEATURES, RunRecord, read_record
 from ..study.version import code_version, versions
@@ -27,7 +28,6 @@ __all__ = ["N_EMBEDDED", "N_PICTURES", "depends_on", "encoder_header", "pretrain
 
 N_PICTURES = 8  # validation images of which an encoder's reconstructions are kept, the same for every u of a seed
 N_EMBEDDED = 500  # of which the features are kept
-N_STATISTICS = 10_000  # unlabelled images that a shuffled encoder's BatchNorm sees
 
 
 def pretrain(

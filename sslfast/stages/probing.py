@@ -1,4 +1,7 @@
-"""Evaluations that train no network: a linear probe and nearest neighbours over features, and over raw pixels."""
+"""Evaluations that train no network: over the features of an encoder, and a linear probe over raw pixels."""
+
+import importlib
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -7,19 +10,18 @@ from torch import nn
 
 from ..data.images import ImageData
 from ..data.splits import Split
-from ..evaluation import Encoded, Scores, encode_cell, encode_pixels, knn, linear_probe
+from ..evaluation import Encoded, Scores, encode_cell, encode_pixels, linear_probe
 from ..study.records import RunRecord
+from ..study.stages import STAGES
 from .outcome import test_results
 from .run import StageRun, notes_of, spec_of
 from .settings import FitSettings, RunSettings
 
-__all__ = ["PROBES", "pixels", "probe"]
-
-PROBES = ("linear", "knn")
+__all__ = ["pixels", "probe"]
 
 
 def probe(stage: StageRun, encoder: nn.Module, rows: np.ndarray) -> tuple[np.ndarray, RunRecord]:
-    """The run `stage`, one of `PROBES`, over the frozen `encoder` and the labelled images `rows`."""
+    """The run `stage`, an evaluation that trains no network, over the frozen `encoder` and the images `rows`."""
     torch.set_num_threads(stage.run.threads)
     options = dict(stage.fit.options)
     with stage.phase("data"):
@@ -28,12 +30,7 @@ def probe(stage: StageRun, encoder: nn.Module, rows: np.ndarray) -> tuple[np.nda
             device=stage.run.device, precision=stage.precision, pooling=options.pop("pooling", "flatten"),
         )  # fmt: skip
     with stage.phase("classify"), threadpool_limits(stage.run.threads):
-        if stage.stage == "knn":
-            k = options.pop("k", None)
-            neighbours = {"neighbours": (k,)} if k else {}
-            scores = knn(encoded, device=stage.run.device, **neighbours, **options)
-        else:
-            scores = linear_probe(encoded)
+        scores = _function(STAGES[stage.name].scores)(encoded, device=stage.run.device, **options)
     return _tested(stage, encoded, scores)
 
 
@@ -48,6 +45,11 @@ def pixels(data: ImageData, split: Split, run: RunSettings, *, l: object = 1) ->
     with stage.phase("classify"), threadpool_limits(run.threads):
         scores = linear_probe(encoded)
     return _tested(stage, encoded, scores)
+
+
+def _function(name: str) -> Callable[..., Scores]:
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def _tested(stage: StageRun, encoded: Encoded, scores: Scores) -> tuple[np.ndarray, RunRecord]:

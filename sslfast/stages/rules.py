@@ -13,6 +13,7 @@ from ..models import save_encoder
 from ..runtime.jobs import RunningJob, say
 from ..study.grid import Box
 from ..study.records import write_arrays, write_predictions, write_record
+from ..study.stages import STAGES
 from ..study.version import code_version, reading_version
 from . import FitSettings, depends_on, encoder_header, run_settings, settings_of
 from .classifying import classify as train_classifier
@@ -72,14 +73,14 @@ def shuffle(job: RunningJob) -> None:
 
 
 def classify(job: RunningJob) -> None:
-    """Train one classifier over a frozen encoder; write its record and test predictions."""
+    """Find what an encoder is worth with some labels, by one evaluation; write its record and test predictions."""
     predictions, record = train_classifier(
         *_started(job),
         settings_of(FitSettings, job.params.fit),
         encoder_file=job.input.encoder,
         pretrain_record=job.input.pretrained,
         l=job.wildcards.l,
-        evaluate=job.wildcards.get("stage", "head"),
+        evaluate=STAGES[job.wildcards.stage].evaluate,
         length=Box.at(job.output.record).length,
         checkpoint=job.checkpoint,
     )

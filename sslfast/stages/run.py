@@ -19,6 +19,7 @@ from ..data.splits import Split
 from ..study.fractions import canonical
 from ..study.length import FULL, Length, length_of
 from ..study.records import PHASES, RunRecord, Spec
+from ..study.stages import STAGES
 from ..study.version import code_version, versions
 from ..training.callbacks import Diverged, History, PrintEpochs, SeedEpochs
 from ..training.checkpoints import Checkpoint
@@ -28,21 +29,9 @@ from .settings import FitSettings, RunSettings
 
 __all__ = ["StageRun", "expected_of", "notes_of", "spec_of"]
 
-# What training depended on beside the spec, by stage; another stage's settings say nothing about it.
-_FIT = ("length", "lr", "wd", "schedule")  # length: updates or epochs
-SETTINGS = {
-    "pretrain": (*_FIT, "method", "options"),
-    "classify": (*_FIT, "dropout", "views", "pretrain"),
-    "finetune": (*_FIT, "dropout", "pretrain"),
-    "linear": ("options", "pretrain"),
-    "knn": ("options", "pretrain"),
-    "supervised": (*_FIT, "dropout"),
-    "pixels": ("options",),
-}
-
 
 class StageRun:
-    """A run of `stage`; `spec` says which, `fit` and `run` how.
+    """A run of the stage `name`; `spec` says which, `fit` and `run` how.
 
     `notes`: see `RunRecord`; `features`: measures of the encoder that a classifier stands on; `seconds_pretrain`:
     how long that took. A run is `ok` until `end` says otherwise.
@@ -50,7 +39,7 @@ class StageRun:
 
     def __init__(
         self,
-        stage: str,
+        name: str,
         spec: Spec,
         data: ImageData,
         split: Split,
@@ -60,7 +49,7 @@ class StageRun:
         features: Mapping | None = None,
         seconds_pretrain: float = 0.0,
     ):
-        self.stage, self.spec, self.data, self.split, self.run, self.fit = stage, spec, data, split, run, fit
+        self.name, self.spec, self.data, self.split, self.run, self.fit = name, spec, data, split, run, fit
         self.notes, self.features = dict(notes or {}), dict(features or {})
         self.seconds = dict.fromkeys(PHASES, 0.0) | {"pretrain": seconds_pretrain}
         self.status, self.reason, self.history = "ok", None, []
@@ -76,8 +65,8 @@ class StageRun:
     @property
     def length(self) -> Length:
         """How long the run trains."""
-        n = self.spec.n_unlabelled if self.stage == "pretrain" else self.spec.n_labelled
-        return length_of(self.stage, asdict(self.fit), self.run.budget, n, self.batch_size)
+        n = self.spec.n_unlabelled if self.name == "pretrain" else self.spec.n_labelled
+        return length_of(self.name, asdict(self.fit), self.run.budget, n, self.batch_size)
 
     def loading(self, augment: Augment | None = None) -> dict:
         """What the loaders of the run are made with, by default with the study's augmentation."""
@@ -115,11 +104,11 @@ class StageRun:
         learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
         learn.logger = noop
         learn.add_cbs([SeedEpochs(self.split.seed), history := History(), PrintEpochs(), diverged := Diverged()])
-        if self.stage == "pretrain":
+        if self.name == "pretrain":
             learn.add_cb(collapsed := Collapsed())
         if checkpoint is not None:
             learn.add_cb(saved := Checkpoint(checkpoint, keep=True, **self.about(), **about))
-        with self.phase(phase := "pretrain" if self.stage == "pretrain" else "classify"):
+        with self.phase(phase := "pretrain" if self.name == "pretrain" else "classify"):
             go = learn.fit_one_cycle if fit.schedule == "one_cycle" else learn.fit
             go(self.length.rounds, fit.lr, wd=fit.wd)
         if checkpoint is not None:
@@ -128,7 +117,7 @@ class StageRun:
         if diverged.epoch_diverged:
             within = "in" if self.run.budget == "epochs" else "within"
             self.end("diverged", f"a loss was not finite {within} {self._until(diverged.epoch_diverged)}")
-        elif self.stage == "pretrain" and collapsed.epoch_collapsed:
+        elif self.name == "pretrain" and collapsed.epoch_collapsed:
             until = self._until(collapsed.epoch_collapsed)
             self.end("collapsed", f"all images had the same features or embeddings after {until}")
         return self.status == "ok"
@@ -139,7 +128,7 @@ class StageRun:
     def about(self) -> dict:
         """Which run it is: spec, settings, images, split, precision."""
         table = pd.util.hash_pandas_object(self.split.table).to_numpy()
-        about = {"stage": self.stage, "spec": asdict(self.spec), "settings": self.settings()}
+        about = {"stage": self.name, "spec": asdict(self.spec), "settings": self.settings()}
         about |= {"data": self.data.fingerprint, "split": hashlib.sha256(table).hexdigest()}
         return about | {"precision": self.precision}
 
@@ -147,7 +136,7 @@ class StageRun:
         """The record, with the results on the test images if there are any."""
         print(f"{self.status}: {self.reason}" if self.reason else self.status, flush=True)
         return RunRecord(
-            stage=self.stage,
+            stage=self.name,
             spec=self.spec,
             status=self.status,
             reason=self.reason,
@@ -167,8 +156,9 @@ class StageRun:
     def settings(self) -> dict:
         """What training depended on beside the spec."""
         fit = asdict(self.fit)
-        own = {name: fit[name] for name in SETTINGS[self.stage] if name != "length"}
-        if "length" in SETTINGS[self.stage]:
+        names = STAGES[self.name].settings
+        own = {name: fit[name] for name in names if name != "length"}
+        if "length" in names:
             own[self.run.budget] = self.length.amount
         made = {"batch_size": self.batch_size, "budget": self.run.budget, **own, "augment": asdict(self.augment)}
         method = fit["method"] or (fit["pretrain"] or {}).get("method")

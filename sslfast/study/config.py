@@ -19,6 +19,7 @@ from .fractions import canonical_list
 from .methods import methods
 from .names import PIXELS, RANDOM, SHUFFLED, SUPERVISED
 from .own import claim_encoder, claim_method
+from .stages import STAGES, evaluations
 
 __all__ = ["check_config", "evaluation_settings", "method_settings", "read_schema"]
 
@@ -26,13 +27,13 @@ __all__ = ["check_config", "evaluation_settings", "method_settings", "read_schem
 MAX_SEEDS = 1000
 MAX_CELLS = 200_000
 DEEPEST = 2  # maps and lists within each other
-SECTIONS = ("pretrain", "classify", "supervised", "finetune")
+SECTIONS = tuple(stage.section for stage in STAGES.values() if stage.trains)
 _OTHER = {"updates": "epochs", "epochs": "updates"}
 LARGEST = 2**1024  # a whole number that is no float any more
 
 
 def read_schema(path: str | Path) -> dict:
-    """The JSON schema stored as YAML at `path`, with the names of all data sets, and of methods and encoders."""
+    """The JSON schema stored as YAML at `path`, with the names of all data sets, methods, encoders and evaluations."""
     text = Path(path).read_text(encoding="utf-8")
     named = {
         "methods": methods(),
@@ -46,6 +47,8 @@ def read_schema(path: str | Path) -> dict:
         text = text.replace(f"<{key}>", ", ".join(f"`{name}`" for name in names))
     schema = yaml.safe_load(text)
     schema["properties"]["dataset"]["enum"] = list(dataset_names())
+    schema["properties"]["evaluate"]["items"]["enum"] = list(evaluations())
+    schema["properties"]["judged_by"]["enum"] = [*evaluations(), None]
     return schema
 
 
@@ -145,8 +148,9 @@ def method_settings(config: Mapping, name: str) -> dict:
 
 
 def evaluation_settings(config: Mapping, stage: str) -> dict:
-    """How `stage` (`finetune`, `linear` or `knn`) is done, from a checked config."""
-    return config[stage] if stage == "finetune" else {"options": config[stage]}
+    """How an evaluation's `stage` (as records name it: `classify`, `linear`, …) is done, from a checked config."""
+    own = config.get(STAGES[stage].section, {})
+    return own if STAGES[stage].trains else {"options": own}
 
 
 def _encoder(name: object, own: dict, beside: str | Path) -> str:

@@ -12,17 +12,11 @@ from itertools import product
 from pathlib import Path
 
 from .length import FULL, HALF, PASSES
-from .names import EVALUATIONS, PIXELS, RANDOM, SHUFFLED, SUPERVISED
+from .names import PIXELS, RANDOM, SHUFFLED, SUPERVISED
 from .shorter import Shorter, share_of, shorter_runs
+from .stages import STAGES, evaluations
 
-__all__ = ["FITS", "RULES", "WILDCARDS", "Box", "Job", "jobs_of", "pattern", "shorter_jobs"]
-
-# in the order in which a study goes through them
-RULES = (
-    "images", "split", "pretrain", "shuffle", "classify", "evaluate", SUPERVISED, PIXELS, "collect", "examples",
-    "report",
-)  # fmt: skip
-FITS = ("pretrain", "classify", "finetune", SUPERVISED)  # stages that train a network, epoch by epoch
+__all__ = ["WILDCARDS", "Box", "Job", "jobs_of", "pattern", "shorter_jobs"]
 
 # What stands in names, as regular expressions. `of` and `length` are empty for most boxes.
 WILDCARDS = {
@@ -109,7 +103,7 @@ class Box:
         """The rule of the workflow whose job it is."""
         if self.stage == "pretrain":
             return "shuffle" if self.method.startswith(SHUFFLED) else "pretrain"
-        return self.stage if self.stage in RULES else "evaluate"
+        return STAGES[self.stage].rule if self.stage in STAGES else self.stage
 
     @property
     def kind(self) -> str:
@@ -208,7 +202,7 @@ def jobs_of(config: Mapping) -> list[Job]:
     cells = []
     ways = dict.fromkeys((job.method, job.encoder, job.u) for job in encoders)
     for evaluation, way, label, seed in product(config["evaluate"], ways, labelled, seeds):
-        box = Box(EVALUATIONS[evaluation], *way, label, seed)
+        box = Box(evaluations()[evaluation].name, *way, label, seed)
         cells.append(_job(box, _split(seed), made[box.made_from(pool)]))
     for encoder, label, seed in product(config["encoders"], labelled, seeds):
         cells.append(_job(Box(SUPERVISED, SUPERVISED, encoder, None, label, seed), _split(seed)))
@@ -263,7 +257,7 @@ def _shorter(config: Mapping, plan: Shorter) -> Iterator[Job]:
 
     for seed, encoder in product(plan.seeds, config["encoders"]):
         for method, (u, length, label) in product(config["methods"], runs):
-            cell = Box(EVALUATIONS[plan.evaluation], method, encoder, u, label, seed, length)
+            cell = Box(evaluations()[plan.evaluation].name, method, encoder, u, label, seed, length)
             made = cell.made_from(config["pool"])
             if made not in seen:
                 seen.add(made)

@@ -14,6 +14,7 @@ from ..files import replacing
 from .fractions import canonical
 from .grid import Box
 from .length import FULL, LENGTHS
+from .stages import STAGES
 
 __all__ = [
     "FEATURES",
@@ -28,18 +29,10 @@ __all__ = [
 
 SCHEMA_VERSION = 4
 FEATURES = "features"  # among the arrays beside an encoder's record: the features of some validation images
-STAGES = ("pretrain", "classify", "finetune", "linear", "knn", "supervised", "pixels")
 STATUSES = ("ok", "diverged", "collapsed", "failed")
 PHASES = ("data", "pretrain", "classify", "evaluate")
 TEST = {"accuracy", "macro_f1", "f1_by_class", "confusion", "classes", "mistakes"}
 MISTAKE = {"image", "true", "predicted", "confidence"}
-_FIT = ("train_loss", "valid_loss", "accuracy", "macro_f1")
-HISTORY = {  # what a row of the history holds, by stage, beside epoch, updates, images and seconds
-    "pretrain": ("train_loss", "valid_loss"),  # and what its method records
-    "classify": _FIT,
-    "finetune": _FIT,
-    "supervised": _FIT,
-}
 
 
 @dataclass(frozen=True)
@@ -70,11 +63,10 @@ class Spec:
 class RunRecord:
     """What one training job did.
 
-    `history`: a dict an epoch, or a validation of a fit counted in updates (see `HISTORY`); `updates`, `images` and
-    `seconds` are cumulative, validation included. `test`:
-    accuracy, macro_f1, f1_by_class, confusion (rows true, columns predicted), classes, and the
-    `mistakes` made with most confidence (row among the test images, true and predicted class,
-    highest class score); None for encoders and for runs that are not `ok`. `seconds`: wall-clock by
+    `history`: a dict an epoch, or a validation of a fit counted in updates (see `Stage.history`); `updates`, `images`
+    and `seconds` are cumulative, validation included. `test`: accuracy, macro_f1, f1_by_class, confusion (rows true,
+    columns predicted), classes, and the `mistakes` made with most confidence (row among the test images, true and
+    predicted class, highest class score); None for encoders and for runs that are not `ok`. `seconds`: wall-clock by
     phase. `settings`: what the training depended on beside the spec, for a classifier also its
     encoder's (`pretrain`). `notes`: counts of what was rounded up or skipped, and what an evaluation chose.
     `features`: measures of the encoder's features of the validation images, by name.
@@ -129,7 +121,7 @@ class RunRecord:
         versions = [*self.versions, *self.versions.values(), self.settings.get("budget", "")]
         require(all(isinstance(v, str) and _is_plain(v) for v in versions), "versions or budget that are no text")
         require(all(_fits(self.notes.get(note, 0), int) for note in _COUNTS), f"{_COUNTS} that are no counts")
-        wanted = {"epoch", "updates", "images", "seconds", *HISTORY.get(self.stage, ())}
+        wanted = {"epoch", "updates", "images", "seconds", *STAGES[self.stage].history}
         more = set(self.history[0]) - wanted if self.history and self.stage == "pretrain" else set()
         for number, row in enumerate(self.history, 1):
             require(set(row) == wanted | more, f"history row {number} has {sorted(row)}, not {sorted(wanted | more)}")
@@ -145,7 +137,8 @@ class RunRecord:
         require(
             (self.test is not None) == tested, "test results missing" if tested else "test results of no tested run"
         )
-        require(bool(self.history) == (self.stage in HISTORY) or not tested, "no history, or one where nothing trains")
+        trained = bool(self.history)
+        require(trained == STAGES[self.stage].trains or not tested, "no history, or one where nothing trains")
         require(all(_is_measure(*entry) for entry in self.features.items()), "features that are no numbers")
         if self.test is not None:
             _check_test(self.test, require)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .length import HALF, PASSES
-from .names import JUDGED_BY
+from .stages import evaluations, first_to_judge
 
 __all__ = ["Shorter", "share_of", "shorter_runs", "why_not"]
 
@@ -59,8 +59,8 @@ def why_not(config: Mapping) -> str:
         return "nothing is pre-trained, so there is one arm only"
     if len(config["seeds"]) < FEWEST_SEEDS:
         return f"it takes {FEWEST_SEEDS} seeds"
-    judged = {"head": ["classify"], "finetune": ["finetune"]}.get(_evaluation(config), [])
-    fits = {"supervised", *judged, *config["methods"]}
+    judged = evaluations()[_evaluation(config)]
+    fits = {"supervised", *([judged.section] if judged.trains else []), *config["methods"]}
     short = [name for name in sorted(fits) if _amount(config, name) == 1]
     return f"{short[0]} is trained for one {config['budget'][:-1]}, of which there is no half" if short else ""
 
@@ -76,7 +76,7 @@ def share_of(length: str, stage: str, u: str | None, most: str) -> float:
 
 
 def _evaluation(config: Mapping) -> str:
-    return config["judged_by"] or next(name for name in JUDGED_BY if name in config["evaluate"])
+    return config["judged_by"] or first_to_judge(config["evaluate"])
 
 
 def _amount(config: Mapping, name: str) -> int | str:

@@ -17,11 +17,10 @@ from ..data.loaders import BatchDL
 from ..errors import ConfigError
 from ..models import Features
 from ..seeds import derive_seed
+from ..study.limits import AUTO_VIEWS, IN_MEMORY
 
-__all__ = ["AUTO_VIEWS", "CachedViews", "resolve_views"]
+__all__ = ["CachedViews", "resolve_views"]
 
-AUTO_VIEWS = 8  # fewer scored lower, benchmarks/same_scores.py
-_IN_MEMORY = 2**28  # bytes of features from which on they go to a temporary file
 _AT_MOST = 2**32  # bytes of features from which on `auto` sees fresh images
 
 
@@ -139,7 +138,7 @@ def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> 
     """An array to fill. Large ones for the CPU lie in a file without a name, which goes with the process:
     under pressure the system may put those away, so that several jobs do not fill the memory."""
     n_bytes = math.prod(shape) * dtype.itemsize
-    if device.type != "cpu" or n_bytes <= _IN_MEMORY:
+    if device.type != "cpu" or n_bytes <= IN_MEMORY:
         return torch.empty(shape, dtype=dtype, device=device)
     with tempfile.TemporaryFile(prefix="sslfast-") as file:
         if hasattr(os, "posix_fallocate"):

@@ -13,7 +13,7 @@ from sslfast.analysis.tables import collect, collect_pretraining, write_tables
 from sslfast.report.figures import all_figures
 from sslfast.report.large import few
 from sslfast.report.material import Material
-from sslfast.report.page import settings_of, write_report
+from sslfast.report.page import report_settings, write_report
 from sslfast.study.examples import read_examples
 
 GRID = {"labelled": [n / 10 for n in range(1, 11)], "unlabelled": [0, *(n / 20 for n in range(1, 21))], "seeds": 3}
@@ -35,7 +35,7 @@ def study(tmp_path_factory):
 @pytest.fixture(scope="module")
 def results(study):
     config, _, cells, history = study
-    return analyse(cells, history, settings_of(config))
+    return analyse(cells, history, report_settings(config))
 
 
 def check_truth(tables, config):
@@ -83,7 +83,7 @@ def test_several_methods_share_the_lines(results):
 def test_a_small_grid_is_shown_whole(study, results):
     config, _, cells, history = study
     small = cells[cells.l.isin([0.1, 0.5, 1]) & (cells.u.isin([0, 0.5, 1]) | cells.u.isna())]
-    made = analyse(small, history.merge(small[["method", "u", "l", "seed"]]), settings_of(config))
+    made = analyse(small, history.merge(small[["method", "u", "l", "seed"]]), report_settings(config))
     assert few(made) == (made, "")
 
 
@@ -96,6 +96,6 @@ def test_the_report_of_a_large_grid_is_whole(study, tmp_path):
     page, figures = (tmp_path / "report.html").read_text(), all_figures()
     said = [f for name, f in figures.items() if f'id="caption-{name}"' in page]
     assert page.count(SHOWN.strip()) == len([f for f in said if not f.every]) > 5
-    results = analyse(cells, history, settings_of(config))
+    results = analyse(cells, history, report_settings(config))
     drawn = figures["time_to_threshold"].draw(Material(few(results)[0], results))
     assert len(drawn.axes) == 2 * 6

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sslfast.data.augment import Augment
 from sslfast.errors import ConfigError, shown
-from sslfast.report.page import settings_of as report_settings
+from sslfast.report.page import report_settings
 from sslfast.stages import FitSettings, RunSettings, settings_of
 from sslfast.study.config import check_config, read_schema
 

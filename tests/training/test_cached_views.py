@@ -170,11 +170,11 @@ def test_a_fit_counted_in_updates_takes_as_many_with_views_which_serve_images_th
 
 
 def test_large_features_lie_in_a_file_that_leaves_nothing_behind(digits, monkeypatch, tmp_path):
-    monkeypatch.setattr(cached_views, "_IN_MEMORY", 0)
+    monkeypatch.setattr(cached_views, "IN_MEMORY", 0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     _, filed = make(digits, 2)
     filed.fit(3, 5e-3)
-    monkeypatch.setattr(cached_views, "_IN_MEMORY", 2**28)
+    monkeypatch.setattr(cached_views, "IN_MEMORY", 2**28)
     _, kept = make(digits, 2)
     kept.fit(3, 5e-3)
     assert without_seconds(filed.history.rows) == without_seconds(kept.history.rows)

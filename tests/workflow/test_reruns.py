@@ -78,7 +78,7 @@ NEW_BOXES = {  # what the larger grids above have more than the tiny one; the tw
     "methods": {"pretrain": 1, "classify": 2, **END},
     # a random encoder does not depend on how others are trained
     **{f"pretrain.{key}": {"pretrain": 1, "classify": 2, **END} for key in ("epochs", "lr", "schedule", "wd")},
-    "evaluate": {"evaluate": 4, **END},
+    "evaluate": {"classify": 4, **END},
     "controls": {"pixels": 2, **END},
     # a study of one seed has no runs of less length; why, its report says
     "check_length": {"report": 1},
@@ -92,8 +92,8 @@ RICH = {  # everything that a study may have
     "controls": ["pixels", "shuffled"],
 }
 UPDATES = {"budget": "updates", "pretrain": {"updates": 60}, "classify": {"updates": 60}}
-ONE_METHOD = {"pretrain": 1, "shuffle": 1, "classify": 4, "evaluate": 12, **END}
-ONE_EVALUATION = {"evaluate": 30, **END}  # of a random and of seven learned encoders with their shuffled ones, 2 labels
+ONE_METHOD = {"pretrain": 1, "shuffle": 1, "classify": 16, **END}
+ONE_EVALUATION = {"classify": 30, **END}  # of a random and of seven learned encoders with their shuffled ones, 2 labels
 EVERY_METHOD = {rule: n if rule in END else 7 * n for rule, n in ONE_METHOD.items()}
 OF_METHODS = {
     "epochs": 3, "updates": 30, "lr": 0.01, "wd": 0.2, "schedule": "constant", "batch_size": 16, "denoise": 0.3,
@@ -131,7 +131,7 @@ def of_rich() -> dict[str, tuple[object, dict[str, int]]]:
         elif section in ("finetune", "linear", "knn"):
             found[key] = OF_EVALUATIONS[name], ONE_EVALUATION
     found["pretrain.updates"] = 30, EVERY_METHOD
-    found["classify.updates"] = 30, {"classify": 30, "supervised": 2, **ONE_EVALUATION}
+    found["classify.updates"] = 30, {"classify": 2 * 30, "supervised": 2, **END}  # head and fine-tuning
     found["supervised.updates"] = 30, {"supervised": 2, **END}
     return found
 
@@ -173,8 +173,8 @@ def test_what_counts_the_length_of_training_reruns_what_trains_and_a_check_of_it
     )
     assert same == {}
     assert with_heads == {**added, "classify": 3, **END}
-    assert with_neighbours == {**added, "evaluate": 3, **END}
-    assert by_epochs == {"pretrain": 9, "classify": 18, "evaluate": 18, "supervised": 6, "pixels": 6, **END}
+    assert with_neighbours == {**added, "classify": 3, **END}
+    assert by_epochs == {"pretrain": 9, "classify": 36, "supervised": 6, "pixels": 6, **END}
     workflow.pretend(CHECKED)
     same, other, off, judged = workflow.plans(
         [CHECKED, alone, {**CHECKED, "unlabelled": [0, 0.2, 0.5]}, {**CHECKED, "judged_by": "knn"}]
@@ -182,8 +182,8 @@ def test_what_counts_the_length_of_training_reruns_what_trains_and_a_check_of_it
     assert same == {}
     assert other == END  # what was trained stays on disk, and leaves the tables
     # another encoder has the most images: its half, and the same passes as it has
-    assert off == {"pretrain": 3 + 1 + 1, "classify": 6 + 2 + 1, "evaluate": 6, **END}
-    assert judged == {"evaluate": 3, **END}
+    assert off == {"pretrain": 3 + 1 + 1, "classify": 6 + 2 + 1 + 6, **END}
+    assert judged == {"classify": 3, **END}
     for key, plan in (
         ("budget", by_epochs),
         ("check_length", {**with_heads, **with_neighbours}),

@@ -35,7 +35,7 @@ ASKS = """
 for rule_ in workflow.rules:
     print(f"{rule_.name} asks for {rule_.resources.get('gpu').value} GPUs", file=sys.stderr)
 """
-TRAIN = ["pretrain", "shuffle", "classify", "evaluate", "supervised", "plan"]  # a plan tries what the others do
+TRAIN = ["pretrain", "shuffle", "classify", "supervised", "plan"]  # a plan tries what the others do
 # A job fails if more than may be are on its GPU. The first ones hold theirs until `together` have begun, and `waiting`
 # others say that they wait. Jobs in `die` are killed, once.
 SCRIPT = """

@@ -1,13 +1,16 @@
+# One job a cell and evaluation (`evaluate` in the config): what the encoder is worth with so many labels.
 rule classify:
     input:
         split=SPLIT,
         encoder=encoder_of_cell("encoder"),
         pretrained=encoder_of_cell("record"),
     output:
-        record=place("record", "classify"),
-        predictions=place("predictions", "classify"),
+        record=place("record", CELL),
+        predictions=place("predictions", CELL),
     log:
-        place("log", "classify"),
+        place("log", CELL),
+    wildcard_constraints:
+        stage="|".join(stage.name for stage in evaluations().values()),
     threads: config["threads"]
     resources:
         gpu=GPU,
@@ -17,11 +20,11 @@ rule classify:
     params:
         data=DATA,
         run=RUN,
-        fit=lambda w: {**config["classify"], "share": share(w, "classify")},
+        fit=lambda w: {**evaluation_settings(config, w.stage), "share": share(w, w.stage)},
         code=code,
         before=before_cell,
         checkpoint=checkpoint,
     message:
-        "classify over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}{wildcards.length}"
+        "{wildcards.stage} over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}{wildcards.length}"
     script:
         "../scripts/classify.py"

@@ -20,8 +20,10 @@ from sslfast.data.identity import check_names, check_results
 from sslfast.study.datasets import image_keys
 from sslfast.study.grid import WILDCARDS, Box, jobs_of, pattern
 from sslfast.study.length import FULL
+from sslfast.study.names import SHUFFLED
 from sslfast.study.own import own_code
 from sslfast.study.shorter import share_of
+from sslfast.study.stages import STAGES, evaluations
 from sslfast.study.version import code_version, reading_version, report_version
 
 try:
@@ -87,7 +89,7 @@ BEFORE_TABLES = {
     **BEFORE_TRAINING,
     **{key: config[key] for key in ("pool", "classify", "supervised")},
     **{name: method_settings(config, name) for name in config["methods"]},
-    **{name: config[name] for name in config["evaluate"] if name != "head"},
+    **{stage.section: config.get(stage.section) for name, stage in evaluations().items() if name in config["evaluate"]},
     **DATA,
     **RUN,
     "code": CODE,

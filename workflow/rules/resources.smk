@@ -8,6 +8,7 @@ from sslfast.study.length import length_of
 from sslfast.cluster.needs import memory_mb, training_mb, training_minutes
 from sslfast.cluster.slurm import check_slurm, mend_plugin, refusals
 from sslfast.planning.own_check import check_own
+from sslfast.study.stages import RECORDING
 
 
 # `--resources gpu=1` means one GPU here, or one for each submission to a cluster; never one for the whole cluster.
@@ -36,7 +37,7 @@ def settings_here(w):
         return config["supervised"]
     if "l" not in w.keys():
         return method_settings(config, w.method)
-    return config["classify"] if w.get("stage", "finetune") == "finetune" else {}
+    return evaluation_settings(config, w.stage)
 
 
 def training_memory(w, attempt):
@@ -65,7 +66,7 @@ def minutes(n):
     return lambda w, attempt: n * attempt
 
 
-USES_TORCH = ("split", "pretrain", "shuffle", "classify", "evaluate", "supervised", "pixels")
+USES_TORCH = ("split", *RECORDING)
 
 
 onstart:

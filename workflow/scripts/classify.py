@@ -1,4 +1,4 @@
-"""Train one classifier over a frozen encoder; write its record and test predictions."""
+"""Find what an encoder is worth with some labels, by one evaluation; write the record and test predictions."""
 
 from sslfast.runtime.script import run
 

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import expit
 
 from ..decision import LABELS, UNLABELLED, decide
-from ..grids import Grid
 from ..predict import gains
+from ..score_grids import Grid
 from .rates import Rate
 from .worlds import DELTA, LABELLED, Study, World, draw
 from .worlds import UNLABELLED as SHARES

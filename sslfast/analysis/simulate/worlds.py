@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..checks import SUPERVISED
-from ..grids import Grid
+from ..score_grids import Grid
 
 __all__ = ["DELTA", "WORLDS", "Noise", "Study", "World", "between_amounts", "cells_of", "draw", "true_scores"]
 

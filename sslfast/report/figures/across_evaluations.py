@@ -10,6 +10,7 @@ import pandas as pd
 from ...analysis.checks import RANDOM, SUPERVISED
 from ...analysis.evaluations import in_order
 from ...analysis.words import count
+from ...study.stages import evaluations
 from ..drawing.series import CONTROL, Row, finish, methods, panels, score_text
 from ..drawing.style import METHOD_STYLES, METRIC_NAMES, Drawing
 from ..figure import Figure
@@ -17,7 +18,6 @@ from ..material import Material
 
 __all__ = ["FIGURE", "draw"]
 
-TICKS = {"head": "head", "linear": "linear\nprobe", "knn": "nearest\nneighbours", "finetune": "fine-\ntuning"}
 REFERENCES = {  # colour, marker, dash
     RANDOM: (CONTROL, "o", ":"),
     "pixels": ("#777777", "x", ":"),
@@ -31,7 +31,7 @@ def draw(scores: pd.DataFrame, metric: str) -> Drawing:
 
     `scores`: the table of `evaluation_scores`. A method without a result under an evaluation has no point there.
     """
-    us, evaluations = sorted(scores.u.unique()), in_order(scores.evaluate.unique())
+    us, shown = sorted(scores.u.unique()), in_order(scores.evaluate.unique())
     figure, made = panels(scores, height=2.9, rows=us)
     styles = _styles(scores)
     apart = min(0.07, ROOM / len(styles))
@@ -40,7 +40,7 @@ def draw(scores: pd.DataFrame, metric: str) -> Drawing:
         axes, rows = panel.axes, panel.of(scores)
         rows = rows[(rows.u == panel.row) & (rows.n_seeds > 0)]
         for k, (method, (colour, marker, dash)) in enumerate(styles.items()):
-            part = rows[rows.method == method].set_index("evaluate").reindex(evaluations).reset_index()
+            part = rows[rows.method == method].set_index("evaluate").reindex(shown).reset_index()
             part["at"] = np.arange(len(part)) + apart * (k - (len(styles) - 1) / 2)
             part = part[part["mean"].notna()]
             if part.empty:
@@ -52,8 +52,8 @@ def draw(scores: pd.DataFrame, metric: str) -> Drawing:
             )  # fmt: skip
             handles[{RANDOM: "random encoder", SUPERVISED: "supervised"}.get(method, method)] = drawn.lines[0]
             figure.note(drawn.lines[0], [_text(row, metric) for _, row in part.iterrows()])
-        axes.set_xticks(range(len(evaluations)), [TICKS.get(name, name) for name in evaluations], fontsize=8)
-        axes.set_xlim(-0.4, len(evaluations) - 0.6)
+        axes.set_xticks(range(len(shown)), [_tick(name) for name in shown], fontsize=8)
+        axes.set_xlim(-0.4, len(shown) - 0.6)
         if panel.first:
             amount = scores.n_unlabelled[scores.u == panel.row].max()
             about = f"\n{count(amount)} unlabelled (u = {panel.row:g})" if len(us) > 1 else ""
@@ -70,6 +70,11 @@ def _styles(scores: pd.DataFrame) -> dict[str, tuple]:
     learned = [name for name in methods(scores) if name not in REFERENCES]
     styles = {name: METHOD_STYLES[i % len(METHOD_STYLES)] for i, name in enumerate(learned)}
     return styles | {name: style for name, style in REFERENCES.items() if name in present}
+
+
+def _tick(evaluation: str) -> str:
+    known = evaluations()
+    return known[evaluation].label if evaluation in known else evaluation
 
 
 def _text(row: pd.Series, metric: str) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 
 from ...analysis.checks import RANDOM, SUPERVISED
-from ...analysis.grids import Grid, grids
+from ...analysis.score_grids import Grid, grids
 from ...analysis.surface import Surface, fit_surface, surface_points
 from ...analysis.words import count, points
 from ..drawing.series import Row, score_text

@@ -6,8 +6,8 @@
     python benchmarks/lengths.py --report
 
 `updates`: baseline and head (over a frozen autoencoder of all images), one cycle of more and more updates, with few and
-many labels. `settings`: both with 24 combinations of rate, weight decay, schedule and dropout; `closer`: with eight that
-are around the best of these, for longer. `pretrain`: heads over autoencoders that were trained for more and more
+many labels. `settings`: both with 24 combinations of rate, weight decay, schedule and dropout; `closer`: with eight
+that are around the best of these, for longer. `pretrain`: heads over autoencoders that were trained for more and more
 updates.
 
 Scores are macro-F1 of *validation* images, of seeds from 100 on, which no study reports. Each run is a row of

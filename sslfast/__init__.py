@@ -9,7 +9,7 @@ import sys
 
 from . import _torchvision
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PUBLIC = {
     "image_dls": "sslfast.data.loaders",

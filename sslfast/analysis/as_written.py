@@ -102,9 +102,9 @@ def known_names(table: pd.DataFrame, where: str) -> pd.DataFrame:
             )
     found["method"] = found.method.replace({a: b for a, b in meant.items() if a != b})
     if "evaluate" in found:
-        words = [word for word in found.evaluate.dropna().unique() if isinstance(word, str)]
-        meant = {word: name for word in words for name in evaluations() if squashed(word) == squashed(name) != word}
-        found["evaluate"] = found.evaluate.replace(meant)
+        ways = [word for word in found.evaluate.dropna().unique() if isinstance(word, str)]
+        named = {word: name for word in ways for name in evaluations() if squashed(word) == squashed(name) != word}
+        found["evaluate"] = found.evaluate.replace(named)
     return found
 
 

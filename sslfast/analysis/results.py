@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -161,7 +162,7 @@ def analyse(
     if image_noise is not None:
         check_image_noise(image_noise)
         image_noise = image_noise[image_noise.evaluate == judged_by]
-    how = {"delta": s.delta, "alpha": s.alpha, "image_noise": image_noise}
+    how: dict[str, Any] = {"delta": s.delta, "alpha": s.alpha, "image_noise": image_noise}
     both = [contrasts(cells, s.metric, other, **how) for other in (SUPERVISED, RANDOM)]
     flat = plateaus(cells, s.metric, **how)
     fits = surfaces(cells, s.metric, delta=s.delta)

@@ -51,6 +51,8 @@ def _is_ours(b) -> bool:
 class Stream:
     """A named stream of random numbers that follows the device and can be restarted."""
 
+    _generator: torch.Generator | None
+
     def __init__(self, name: str):
         self.name = name
         self.restart(0)
@@ -135,6 +137,8 @@ class GaussianNoise(_ImageTransform):
     """
 
     split_idx, order = 0, 30
+
+    _bank: tuple[int, Tensor] | None  # seed and numbers
 
     def __init__(self, std: float = 0.1):
         self.std, self.stream, self._bank = std, Stream(type(self).__name__), None

@@ -71,7 +71,8 @@ def check_names(config: Mapping, sources: Sequence[Mapping]) -> None:
 
     `sources`: the configs that it was made of, each of which changes those before it: files, then the command line.
     """
-    given, written_for = {}, {}
+    given: dict = {}
+    written_for: dict = {}
     for source in sources:
         given = {**given, **source}
         written_for |= {key: given for key in ("study", "title") if key in source}

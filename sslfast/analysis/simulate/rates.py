@@ -62,7 +62,7 @@ def rates(
     judges, found = list(judges), []
     for name, world in worlds.items():
         rng = np.random.default_rng([seed, n_seeds, *name.encode()])
-        counts = defaultdict(lambda: [0, 0])
+        counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
         for _ in range(repeats):
             study = draw(world, n_seeds, rng)
             for judge in judges:
@@ -75,7 +75,7 @@ def rates(
 
 def together(found: Sequence[Rate]) -> list[Rate]:
     """The rates of advice over all worlds together, for each of them has little of it."""
-    counts = defaultdict(lambda: [0, 0])
+    counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
     for rate in found:
         if rate.claim.startswith(("right", "acts")):
             counts[rate.seeds, rate.claim][0] += rate.hits

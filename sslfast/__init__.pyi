@@ -1,0 +1,38 @@
+"""The public names, for editors and type checkers: `__init__.py` imports them when they are first used."""
+
+from .data.augment import Augment as Augment
+from .data.datasets import load_dataset as load_dataset
+from .data.loaders import image_dls as image_dls
+from .data.splits import make_split as make_split
+from .errors import SslfastError as SslfastError
+from .learners import (
+    autoencoder_learner as autoencoder_learner,
+)
+from .learners import (
+    classifier_learner as classifier_learner,
+)
+from .learners import (
+    finetune_learner as finetune_learner,
+)
+from .learners import (
+    random_encoder as random_encoder,
+)
+from .learners import (
+    supervised_learner as supervised_learner,
+)
+from .methods.gan import gan_learner as gan_learner
+from .methods.rotation import rotation_learner as rotation_learner
+from .methods.simclr import simclr_learner as simclr_learner
+from .methods.vae import vae_learner as vae_learner
+from .methods.vicreg import vicreg_learner as vicreg_learner
+from .models import create_encoder as create_encoder
+from .models import load_encoder as load_encoder
+from .models import save_encoder as save_encoder
+from .training.callbacks import TimeToAccuracy as TimeToAccuracy
+from .training.checkpoints import Checkpoint as Checkpoint
+from .training.metrics import RMSE as RMSE
+from .training.metrics import MacroF1 as MacroF1
+from .training.metrics import RMSELoss as RMSELoss
+
+__version__: str
+__all__: list[str]

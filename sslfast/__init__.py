@@ -14,7 +14,7 @@ _PUBLIC = {
     "load_dataset": "sslfast.data.datasets",
     "Augment": "sslfast.data.augment",
     "make_split": "sslfast.data.splits",
-    "autoencoder_learner": "sslfast.learners",
+    "autoencoder_learner": "sslfast.methods.autoencoder",
     "vae_learner": "sslfast.methods.vae",
     "simclr_learner": "sslfast.methods.simclr",
     "vicreg_learner": "sslfast.methods.vicreg",

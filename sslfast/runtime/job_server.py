@@ -150,8 +150,8 @@ def main(descriptor: int, path: str) -> None:
         importlib.import_module(name)
     from ..study.version import code_version, reading_version
 
-    for look_up in (code_version, reading_version):  # remembered
-        look_up()
+    code_version("classify")  # what both read of the package is remembered
+    reading_version()
     gc.freeze()  # so that forks share these pages
     with socket.socket(fileno=descriptor) as listening:
         _Server(listening, Path(path).parent, before).serve()

@@ -1,58 +1,77 @@
-"""What code and libraries a result was made with."""
+"""What code and libraries a result was made with.
+
+Code is told by what a stage imports: an edit to one method changes what that method made, and nothing else.
+"""
 
 import ast
 import functools
 import hashlib
 import platform
-from collections.abc import Callable
+import re
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["code_version", "reading_version", "report_version", "versions"]
+from .names import RANDOM, SHUFFLED, SUPERVISED
 
-# a change in these rooms and files cannot change a training result
+__all__ = ["code_version", "file_digest", "reading_version", "report_version", "versions"]
+
+ROOT = Path(__file__).parents[1]
+# What a run is made by, where it is no cell; a cell is made by `_CELL` and all that made its encoder.
+_STAGES = {
+    "split": ("data/splits.py",),
+    "pretrain": ("stages/pretraining.py",),
+    SUPERVISED: ("stages/classifying.py",),
+    "pixels": ("stages/probing.py",),
+}
+_CELL = ("stages/classifying.py", *_STAGES["pretrain"])
+_READING = ("data/datasets.py", "data/splits.py")
 _REPORTING = ("analysis", "report")
-_READING = (
-    "datasets.py",
-    "elsewhere.py",
-    "folder.py",
-    "images.py",
-    "listing.py",
-    "scaling.py",
-    "sources.py",
-    "splits.py",
-    "torchvision_sets.py",
-)
+# Cannot change a training result: what is around a job, what reads results, which jobs there are, what errors say.
 _NOT_TRAINING = (
-    *_REPORTING,
-    "cluster",
-    "planning",
-    "runtime",
-    "config.py",
-    "encoder_store.py",
-    "errors.py",
-    "examples.py",
-    "identity.py",
-    "show.py",
-)
+    *_REPORTING, "cluster", "planning", "runtime", "__init__.py", "errors.py", "study/config.py", "study/grid.py",
+    "study/shorter.py", "study/version.py",
+)  # fmt: skip
+_METHODS = "methods/__init__.py"  # the table of all methods: which one of them counts, the run says
 
 
 @functools.cache
-def code_version() -> str:
-    """12 hexadecimal digits that change with the code that trains, but not with comments or docstrings."""
-    return _digest(lambda parts: not parts & set(_NOT_TRAINING))
+def code_version(
+    stage: str | None = None, method: str | None = None, encoder: str | None = None, own: tuple[str | Path, ...] = ()
+) -> str:
+    """12 hexadecimal digits that change with the code that a run depends on, but not with comments or docstrings.
+
+    `stage`: the run's, None for all code that trains; `method`: the one that made its encoder (not the name of a
+    variant), and `encoder`: what that is called, where it has any. A cell depends on the code that made its encoder,
+    too. `own`: files of a person's own that it uses. Imports count wherever they stand, also within functions.
+    """
+    if stage is None:
+        return _digest(path for path in _all_files() if not path.startswith(_NOT_TRAINING))
+    roots = [*_STAGES.get(stage, _CELL)]
+    method = (method or RANDOM).removeprefix(SHUFFLED)
+    if stage != SUPERVISED and (ROOT / f"methods/{method}.py").exists():
+        roots.append(f"methods/{method}.py")
+    if encoder:
+        roots += _encoder_files(encoder.partition("_x")[0].partition(".")[0])
+    return _digest(_closure(tuple(roots)), [file_digest(path) for path in own])
 
 
 @functools.cache
 def report_version() -> str:
     """The same for the code that makes tables and reports of the results."""
-    return _digest(lambda parts: bool(parts & {*_REPORTING, "examples.py"}))
+    files = [path for path in _all_files() if path.startswith(_REPORTING) or path == "stages/examples.py"]
+    return _digest(files)
 
 
 @functools.cache
 def reading_version() -> str:
     """The same for the code that makes arrays of image files: what older code stored is not taken for what it makes."""
-    return _digest(lambda parts: bool(parts & set(_READING)))
+    return _digest(_closure(_READING))
+
+
+def file_digest(path: str | Path) -> str:
+    """A text that changes with what a Python file does, not with its comments, docstrings or layout."""
+    return hashlib.sha256(_meaning(Path(path).read_text(encoding="utf-8")).encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:
@@ -66,14 +85,92 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _digest(wanted: Callable[[set[str]], bool]) -> str:
-    root, digest = Path(__file__).parents[1], hashlib.sha256()
-    for path in sorted((*root.rglob("*.py"), *root.rglob("*.j2"))):
-        relative = path.relative_to(root)
-        if wanted(set(relative.parts)):
-            text = path.read_text(encoding="utf-8")
-            digest.update(f"{relative}\0{_meaning(text) if path.suffix == '.py' else text}\0".encode())
+def _digest(files: Iterable[str], more: Iterable[str] = ()) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name}\0{_content(name)}\0".encode())
+    for text in more:
+        digest.update(f"{text}\0".encode())
     return digest.hexdigest()[:12]
+
+
+@functools.cache
+def _content(name: str) -> str:
+    """Of Python its digest, of a template the text."""
+    return file_digest(ROOT / name) if name.endswith(".py") else (ROOT / name).read_text(encoding="utf-8")
+
+
+def _all_files() -> list[str]:
+    return [path.relative_to(ROOT).as_posix() for path in (*ROOT.rglob("*.py"), *ROOT.rglob("*.j2"))]
+
+
+@functools.cache
+def _closure(roots: tuple[str, ...]) -> frozenset[str]:
+    """The package's files that those of `roots` import, directly or through others, and `roots`."""
+    found, ahead = set(), list(roots)
+    while ahead:
+        if (name := ahead.pop()) not in found and not name.startswith(_NOT_TRAINING):
+            found.add(name)
+            ahead += [to for to in _imports(name) if name != _METHODS or not to.startswith("methods/")]
+    return frozenset(found)
+
+
+@functools.cache
+def _imports(name: str) -> tuple[str, ...]:
+    """The package's files that the file `name` imports from."""
+    found = []
+    for node in ast.walk(_tree(name)):
+        if isinstance(node, ast.ImportFrom):
+            module = _module(name, node)
+            for alias in node.names if module is not None else ():
+                found += _defined_in(module, alias.name)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.partition(".")[0] == ROOT.name:
+                    found += _file_of(alias.name.split(".")[1:])
+    return tuple(dict.fromkeys(found))
+
+
+def _module(name: str, node: ast.ImportFrom) -> list[str] | None:
+    """The parts of the module, within the package, that `node` in the file `name` imports from."""
+    parts = node.module.split(".") if node.module else []
+    if node.level:
+        above = name.split("/")[: -node.level]
+        return [*above, *parts]
+    return parts[1:] if parts[:1] == [ROOT.name] else None
+
+
+def _defined_in(module: list[str], name: str) -> list[str]:
+    """The file of what `module` calls `name`: a module in it, or where it has that from if it only hands it on."""
+    if inner := _file_of([*module, name]):
+        return inner
+    (file,) = _file_of(module) or [None]
+    if file is None or not file.endswith("__init__.py"):
+        return [file] if file else []
+    for node in _tree(file).body:
+        if isinstance(node, ast.ImportFrom) and name in [alias.asname or alias.name for alias in node.names]:
+            original = next(alias.name for alias in node.names if name == (alias.asname or alias.name))
+            if (source := _module(file, node)) is not None:
+                return _defined_in(source, original)
+    return [file]
+
+
+def _file_of(parts: list[str]) -> list[str]:
+    path = "/".join(parts)
+    return [name for name in (f"{path}.py", f"{path}/__init__.py".lstrip("/")) if (ROOT / name).is_file()][:1]
+
+
+@functools.cache
+def _encoder_files(base: str) -> tuple[str, ...]:
+    """The files that hold the encoder of this name."""
+    named = re.compile(rf"^    name = [\"']{re.escape(base)}[\"']$", re.MULTILINE)
+    files = sorted((ROOT / "models").glob("*.py"))
+    return tuple(f"models/{path.name}" for path in files if named.search(path.read_text(encoding="utf-8")))
+
+
+@functools.cache
+def _tree(name: str) -> ast.Module:
+    return ast.parse((ROOT / name).read_text(encoding="utf-8"))
 
 
 def _meaning(source: str) -> str:

@@ -18,7 +18,7 @@ rule classify:
         data=DATA,
         run=RUN,
         fit=lambda w: {**config["classify"], "share": share(w, "classify")},
-        code=CODE,
+        code=lambda w: code_of("classify", w),
         before=before_cell,
         checkpoint=checkpoint,
     message:

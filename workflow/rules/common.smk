@@ -59,6 +59,7 @@ gc.set_threshold(100_000, 20, 100)
 STUDY = config["study"]
 RESULTS = f"results/{STUDY}"
 REPORTS = f"reports/{STUDY}"
+JOBS = jobs_of(config)
 # A GPU resource on a machine without a GPU would only make jobs wait for each other.
 GPU = int(gpu_here(config["device"]))
 
@@ -76,8 +77,22 @@ if config["dataset"] == "digits" or (config["dataset"] == "folder" and not listi
     DATA |= {key: config[key] for key in ("test_fraction", "test_seed")}
 RUN = {key: config[key] for key in ("batch_size", "augment", "budget", "precision")}
 READING_CODE = reading_version()
-CODE = code_version()
 REPORT_CODE = report_version()
+
+
+def code_of(stage, values):
+    """The version of the code that a job depends on: of its stage, its encoder and what made that."""
+    box = Box.of(stage, values)
+    method = method_settings(config, box.method).get("method") if box.u else None
+    return code_version(stage, method, box.encoder)
+
+
+def code_of_study():
+    """The same for all of the study's jobs."""
+    made = {(job.stage, job.method, job.encoder): job for job in JOBS}
+    return {"/".join(filter(None, kind)): code_of(job.stage, vars(job)) for kind, job in made.items()}
+
+
 # A job that fails leaves no output, and Snakemake compares params with those of outputs that exist. So a rule also
 # holds, as `before`, what the jobs before it depend on; else a change would be forgotten with the job that failed.
 BEFORE_TRAINING = {"valid_fraction": config["valid_fraction"]}
@@ -88,7 +103,7 @@ BEFORE_TABLES = {
     **{name: config[name] for name in config["evaluate"] if name != "head"},
     **DATA,
     **RUN,
-    "code": CODE,
+    "code": code_of_study(),
 }
 
 
@@ -109,8 +124,7 @@ def share(w, stage):
     return share_of(w.length[1:], stage, w.get("u"), config["unlabelled"][-1])
 
 
-# The grid: which jobs there are, and where their files lie (`sslfast.study.grid`).
-JOBS = jobs_of(config)
+# Where files lie (`sslfast.study.grid`).
 IMAGES = f"{RESULTS}/images.json"
 CELL = "{stage}"  # of any evaluation but the study's own head
 

@@ -21,7 +21,7 @@ rule evaluate:
         data=DATA,
         run=RUN,
         fit=lambda w: {**evaluation_settings(config, w.stage), "share": share(w, w.stage)},
-        code=CODE,
+        code=lambda w: code_of(w.stage, w),
         before=before_cell,
         checkpoint=checkpoint,
     message:

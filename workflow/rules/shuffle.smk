@@ -18,7 +18,7 @@ rule shuffle:
     params:
         data=DATA,
         run=RUN,
-        code=CODE,
+        code=lambda w: code_of("pretrain", w),
         before=before_cell,
     message:
         "shuffle {wildcards.encoder} ({wildcards.method}), u {wildcards.u}{wildcards.of}, seed {wildcards.seed}"

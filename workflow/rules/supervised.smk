@@ -16,7 +16,7 @@ rule supervised:
         data=DATA,
         run=RUN,
         fit=lambda w: {**config["supervised"], "share": share(w, "supervised")},
-        code=CODE,
+        code=lambda w: code_of("supervised", w),
         before=BEFORE_TRAINING,
         checkpoint=checkpoint,
     message:

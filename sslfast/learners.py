@@ -9,7 +9,6 @@ from torch import nn
 
 from .data.loaders import BatchDL
 from .errors import ConfigError, DataError
-from .methods.autoencoder import autoencoder_learner
 from .models import DROPOUT, Classifier, as_encoder, create_head, feature_shape, image_shape, initialised_with
 from .training.cached_views import CachedViews, resolve_views
 from .training.callbacks import FrozenEncoderGuard
@@ -17,7 +16,7 @@ from .training.lean import learner_of
 from .training.metrics import CrossEntropy, MacroF1
 from .training.precision import resolve_precision
 
-__all__ = ["autoencoder_learner", "classifier_learner", "finetune_learner", "random_encoder", "supervised_learner"]
+__all__ = ["classifier_learner", "finetune_learner", "random_encoder", "supervised_learner"]
 
 
 @delegates(Learner.__init__)

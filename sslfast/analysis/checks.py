@@ -47,7 +47,8 @@ REQUIRED = ["method", "u", "l", "seed", "n_unlabelled", "n_labelled"]
 COUNTS = ["n_unlabelled", "n_labelled", "n_test", "n_classes"]
 # a table that mixes them compares unlike things
 ONE_OF_EACH = ["study", "dataset", "fingerprint", "valid_fraction", "schema_version", "budget", "pool"]
-ONE_OF_EACH += ["precision", "code_version"]
+ONE_OF_EACH += ["precision"]
+OF_ONE_CODE = ["method", "encoder", "evaluate"]  # runs that agree in these are made by the same code
 # Names stand in pages, Markdown and CSV: none may begin a formula there, or hold a tag, a link or a table's bar.
 NAMES = ["study", "dataset", "method", "encoder", "evaluate", "pool", "budget"]
 OPTIONAL = [*NAMES, "status", "n_test", "n_classes", "seconds_pretrain", "seconds_classify", "length"]
@@ -64,8 +65,9 @@ def check_cells(cells: pd.DataFrame, where: str = "cells", metric: str | None = 
     and `n_labelled` (images), and `test_macro_f1`, `test_accuracy` or both (0 to 1, empty for a run without result).
     Optional: `evaluate` (what was built over the encoder: `head`, the default, `linear`, `knn`, `finetune`), `study`,
     `dataset`, `encoder`, `status` (`ok` or why there is no result), `pool`, `budget`,
-    `schema_version`, `fingerprint`, `valid_fraction`, `precision`, `code_version` (one value each, but for encoder
-    and status), `seconds_pretrain`, `seconds_classify`, `n_test`, `n_classes`. Other columns pass through. Scores of
+    `schema_version`, `fingerprint`, `valid_fraction`, `precision` (one value each, but for encoder
+    and status), `code_version` (one for runs that agree in method, encoder and evaluate), `seconds_pretrain`,
+    `seconds_classify`, `n_test`, `n_classes`. Other columns pass through. Scores of
     runs that are not `ok` are emptied: they never count. `metric`: another column of scores that is to be checked as
     these are. What can be written in several ways is read (see `as_written`): `N Labelled`, `finished`, `baseline`,
     `45 %`, `seed3`.
@@ -77,7 +79,7 @@ def check_cells(cells: pd.DataFrame, where: str = "cells", metric: str | None = 
         raise ResultsError(f"{where}: no rows, expected a row for each run")
     extra = [metric] if metric and metric not in METRICS else []
     cells = cells.astype(dict.fromkeys(cells.select_dtypes("category"), object))
-    cells = known_columns(cells, [*REQUIRED, *METRICS, *OPTIONAL, *ONE_OF_EACH, *extra], where)
+    cells = known_columns(cells, [*REQUIRED, *METRICS, *OPTIONAL, *ONE_OF_EACH, "code_version", *extra], where)
     _require(cells, REQUIRED, where)
     if extra:
         check_metric(cells, metric, where)
@@ -303,6 +305,13 @@ def _check_one_study(cells: pd.DataFrame, where: str) -> None:
             some = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
             raise ResultsError(
                 f"{where}: column {name}: found {len(found)} values ({some}), expected one; analyse each on its own"
+            )
+    for kind, rows in cells.groupby(OF_ONE_CODE) if "code_version" in cells else ():
+        found = sorted(map(str, rows.code_version.dropna().unique()))
+        if len(found) > 1:
+            raise ResultsError(
+                f"{where}: column code_version: found {len(found)} values ({', '.join(found[:3])}) among runs of"
+                f" {', '.join(kind)}, expected one; analyse each on its own"
             )
 
 

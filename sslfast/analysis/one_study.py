@@ -14,8 +14,8 @@ from ..errors import ResultsError
 from ..study.config import method_settings
 from ..study.names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
 from ..study.stages import STAGES, evaluations
-from ..study.version import code_version
-from .checks import ONE_OF_EACH
+from .checks import OF_ONE_CODE, ONE_OF_EACH
+from .code import code_now
 from .tables import flat
 
 __all__ = ["check_one_study"]
@@ -69,6 +69,7 @@ def check_one_study(
     if shorter is not None and len(shorter):
         for name in AMONG_BASELINES_TOO:
             _check_same(pd.concat([cells, shorter], ignore_index=True), name, results)
+    _check_code(cells if shorter is None else pd.concat([cells, shorter], ignore_index=True), results)
     if len(other := cells[cells.fingerprint != images["fingerprint"]]):
         raise ResultsError(
             f"{_files(other, results)}: of other images than {Path(results) / 'images.json'} speaks of;"
@@ -133,13 +134,26 @@ def _check_same(rows: pd.DataFrame, name: str, results: str | Path) -> None:
     counts = rows[name].value_counts(dropna=False) if name in rows else []
     if len(counts) < 2:
         return
-    usual = code_version() if name == "code_version" and code_version() in counts.index else counts.index[0]
+    usual = counts.index[0]
     odd = rows[rows[name] != usual]
     also = "set precision in the config, " if name == "precision" else ""
     raise ResultsError(
         f"{_files(odd, results)}: {_label(name)} {_text(odd[name].iloc[0])}, but {_text(usual)} in the other"
         f" {len(rows) - len(odd)}, which cannot be compared; {also}delete the file(s) and run again"
     )
+
+
+def _check_code(cells: pd.DataFrame, results: str | Path) -> None:
+    """Either all runs are of the code as it is now, or none is, and runs of one kind are of one code."""
+    now = code_now(cells)
+    old = cells[cells.code_version != now]
+    if 0 < len(old) < len(cells):
+        raise ResultsError(
+            f"{_files(old, results)}: code_version {old.code_version.iloc[0]}, but {now[old.index[0]]} is that of the"
+            f" code which made the other {len(cells) - len(old)}; delete the file(s) and run again"
+        )
+    for _, rows in cells.groupby(OF_ONE_CODE):
+        _check_same(rows, "code_version", results)
 
 
 def _files(rows: pd.DataFrame, results: str | Path) -> str:

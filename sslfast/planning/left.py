@@ -8,11 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..study.config import evaluation_settings, method_settings
+from ..study.depends import code_of
 from ..study.grid import Job
 from ..study.length import length_of
 from ..study.names import PIXELS, RANDOM
-from ..study.own import own_code
-from ..study.version import code_version
 
 __all__ = ["done"]
 
@@ -26,14 +25,13 @@ def done(jobs: Iterable[Job], config: Mapping, results: str | Path, reports: str
     what it noted itself, and may do more: a report that is to be of other prices, say, counts as done here.
     """
     results, reports, found = Path(results), Path(reports), set()
-    code = code_version()
     for job in jobs:
-        if all(name in found for name in job.needs) and _is_there(job, config, results, reports, fingerprint, code):
+        if all(name in found for name in job.needs) and _is_there(job, config, results, reports, fingerprint):
             found.add(job.name)
     return found
 
 
-def _is_there(job: Job, config: Mapping, results: Path, reports: Path, fingerprint: str, code: str) -> bool:
+def _is_there(job: Job, config: Mapping, results: Path, reports: Path, fingerprint: str) -> bool:
     if job.rule == "images":
         return (results / "images.json").exists()
     if job.rule == "split":
@@ -45,7 +43,7 @@ def _is_there(job: Job, config: Mapping, results: Path, reports: Path, fingerpri
     if job.rule == "report":
         return (reports / "report.html").exists() and (reports / "summary.md").exists()
     return all((results / job.path(kind)).exists() for kind in job.outputs) and _good_record(
-        job, config, results, fingerprint, code
+        job, config, results, fingerprint
     )
 
 
@@ -58,12 +56,13 @@ def _good_split(path: Path, job: Job, config: Mapping, fingerprint: str) -> bool
     return all(about.get(name) == value for name, value in wanted.items())
 
 
-def _good_record(job: Job, config: Mapping, results: Path, fingerprint: str, code: str) -> bool:
+def _good_record(job: Job, config: Mapping, results: Path, fingerprint: str) -> bool:
     try:
         record = json.loads((results / job.path("record")).read_text(encoding="utf-8"))
         spec, settings = record["spec"], record["settings"]
-        same = record["code_version"] == code and spec["fingerprint"] == fingerprint
-        same = same and settings.get("own_code", {}) == own_code(config, job.encoder, job.method)
+        own = settings.get("own_code")
+        made = {"sslfast": record["code_version"], **own} if own else record["code_version"]
+        same = made == code_of(config, job) and spec["fingerprint"] == fingerprint
         same = same and spec["valid_fraction"] == config["valid_fraction"]
         if config["precision"] != "auto":
             same = same and record["precision"] == config["precision"]

@@ -5,14 +5,16 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ..analysis.checks import WITHOUT_ENCODER
+from ..analysis.code import code_now
 from ..analysis.reach import reach
 from ..analysis.results import Results
 from ..analysis.words import plural
 from ..errors import printable
 from ..study.stages import evaluations
-from ..study.version import code_version
 
 __all__ = ["devices", "facts", "missing", "planned_table"]
+
+SHOWN = 3  # versions of the code that are written out
 
 
 def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
@@ -95,7 +97,9 @@ def _labels(results: Results, images: Mapping) -> dict[str, str]:
 
 def _code(cells: pd.DataFrame) -> str:
     found = sorted(cells.code_version.unique())
-    return ", ".join(found) + ("" if found == [code_version()] else f" (the report was made by {code_version()})")
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    other = (cells.code_version != code_now(cells)).any()
+    return ", ".join(found[:SHOWN]) + more + (" (the report was made by other code)" if other else "")
 
 
 def devices(cells: pd.DataFrame) -> str:

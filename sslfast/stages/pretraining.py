@@ -19,7 +19,7 @@ from ..study.length import FULL
 from ..study.limits import N_STATISTICS
 from ..study.names import SHUFFLED
 from ..study.records import FEATURES, RunRecord, read_record
-from ..study.version import code_version, versions
+from ..study.version import versions
 from ..training.collapse import EffectiveRank, EmbeddingStd, FeatureStd
 from .run import StageRun, expected_of, spec_of
 from .settings import FitSettings, RunSettings
@@ -91,7 +91,7 @@ def depends_on(
     made = stage.about()
     made["spec"].pop("study")
     machine = {"device": torch.device(run.device).type, "threads": run.threads}
-    return {**made, **machine, "versions": versions(), "code_version": code_version()}
+    return {**made, **machine, "versions": versions()}
 
 
 def shuffle(

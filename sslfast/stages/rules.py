@@ -29,8 +29,8 @@ __all__ = ["classify", "images", "pixels", "prepare", "pretrain", "shuffle", "sp
 
 def prepare() -> None:
     """Look up what every job looks up, so that forks of this process have it."""
-    for look_up in (code_version, reading_version):
-        look_up()
+    code_version("classify")  # what both read of the package is remembered
+    reading_version()
 
 
 def images(job: RunningJob) -> None:

@@ -59,6 +59,12 @@ class StageRun:
         return resolve_precision(self.run.precision, self.run.device)
 
     @property
+    def code(self) -> str:
+        """The version of the code that the run depends on."""
+        made = self.fit.method if self.name == "pretrain" else (self.fit.pretrain or {}).get("method")
+        return code_version(self.name, made or self.spec.method, self.spec.encoder)
+
+    @property
     def batch_size(self) -> int:
         return self.fit.batch_size or self.run.batch_size
 
@@ -129,7 +135,7 @@ class StageRun:
         """Which run it is: spec, settings, images, split, precision."""
         table = pd.util.hash_pandas_object(self.split.table).to_numpy()
         about = {"stage": self.name, "spec": asdict(self.spec), "settings": self.settings()}
-        about |= {"data": self.data.fingerprint, "split": hashlib.sha256(table).hexdigest()}
+        about |= {"code_version": self.code, "data": self.data.fingerprint, "split": hashlib.sha256(table).hexdigest()}
         return about | {"precision": self.precision}
 
     def record(self, test: dict | None = None) -> RunRecord:
@@ -148,7 +154,7 @@ class StageRun:
             threads=self.run.threads,
             precision=self.precision,
             versions=versions(),
-            code_version=code_version(),
+            code_version=self.code,
             notes=self.notes,
             features=self.features,
         )
@@ -198,7 +204,7 @@ def expected_of(made: RunRecord, data: ImageData, split: Split) -> dict:
         # with another validation set it may have seen the images that a cell validates on
         "fingerprint": data.fingerprint,
         "valid_fraction": split.valid_fraction,
-        "code_version": code_version(),
+        "code_version": code_version("pretrain", made.settings.get("method") or spec.method, spec.encoder),
         **({"own_code": made.settings["own_code"]} if "own_code" in made.settings else {}),
     }
 

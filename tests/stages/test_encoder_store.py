@@ -126,7 +126,7 @@ def identity(digits, monkeypatch, seed=0, valid_fraction=0.1, images=0, box=None
     if images:
         digits = replace(digits, fingerprint="of other images")
     if "code" in more:
-        monkeypatch.setattr("sslfast.stages.pretraining.code_version", lambda: more["code"])
+        monkeypatch.setattr("sslfast.stages.run.code_version", lambda *_: more["code"])
     if "versions" in more:
         monkeypatch.setattr("sslfast.stages.pretraining.versions", lambda: more["versions"])
     split = make_split(digits, seed, valid_fraction)

@@ -1,121 +1,119 @@
-"""The code version changes when what the code does changes, and only then."""
+"""The code version of a run changes when what its code does changes, and only then."""
 
 import importlib.util
 import shutil
-import textwrap
 from pathlib import Path
 
 import pytest
 
-import sslfast.study.version
+import sslfast
+from sslfast.study import version as real
 
-SOURCE = '''
-"""What the module is about."""
-
-import math
-
-
-class Circle:
-    """A circle."""
-
-    def area(self, radius):
-        """Its area."""
-        return math.pi * radius**2  # as Archimedes knew
-'''
+RUNS = {  # some of a study
+    "split": ("split",),
+    "autoencoder": ("pretrain", "autoencoder", "conv"),
+    "gan": ("pretrain", "gan", "conv"),
+    "shuffled gan": ("pretrain", "shuffled_gan", "conv"),
+    "a gan of resnet18": ("pretrain", "gan", "resnet18"),
+    "random": ("pretrain", "random", "conv"),
+    "a head over autoencoder": ("classify", "autoencoder", "conv"),
+    "neighbours over a gan": ("knn", "gan", "conv"),
+    "supervised": ("supervised", None, "conv"),
+    "pixels": ("pixels",),
+}
+OF_GAN = {"gan", "shuffled gan", "a gan of resnet18", "neighbours over a gan"}
+ENCODERS = set(RUNS) - {"split", "pixels"}
+EDITS = {  # file, what stands there, what is to stand there; whose version changes
+    "a method": ("methods/gan.py", "latent: int = 64", "latent: int = 65", OF_GAN),
+    "an encoder": ("models/resnet.py", 'name = "resnet18"', 'name = "resnet18"; wide = 1', {"a gan of resnet18"}),
+    "a line of the log": ("runtime/jobs.py", "'done'", "'ready'", set()),
+    "an error's words": ("errors.py", "def one_line", "def in_one_line", set()),
+    "which jobs there are": ("study/grid.py", 'Job("images")', 'Job("pictures")', set()),
+    "the report": ("report/page.py", "LONGEST = 100", "LONGEST = 200", set()),
+    "what all runs share": (
+        "stages/run.py",
+        "torch.set_num_threads(",
+        "print(); torch.set_num_threads(",
+        set(RUNS) - {"split"},
+    ),
+    "splits": ("data/splits.py", "import numpy as np", "import numpy as np; import math", set(RUNS)),
+    "what a function imports": ("models/timm_models.py", "class TimmEncoder", "class Timm", ENCODERS),
+    "a comment": ("stages/classifying.py", "# by all labelled", "# from all labelled", set()),
+    "a docstring": ("methods/gan.py", '"""', '"""More. ', set()),
+    "layout": ("methods/gan.py", "\n\n\n", "\n\n\n\n", set()),
+}
 
 
 @pytest.fixture
-def package(tmp_path):
-    """A small package with its own copy of `version.py`."""
-    root = tmp_path / "small"
-    (root / "analysis").mkdir(parents=True)
-    shutil.copy(sslfast.study.version.__file__, root / "version.py")
-    (root / "circle.py").write_text(SOURCE)
-    (root / "report").mkdir()
-    (root / "report" / "page.py").write_text("TITLE = 'a'\n")
-    (root / "analysis" / "tables.py").write_text("ROWS = 3\n")
-    return root
+def package(tmp_path) -> Path:
+    """A copy of the package."""
+    here = Path(sslfast.__file__).parent
+    return Path(shutil.copytree(here, tmp_path / "sslfast", ignore=shutil.ignore_patterns("__pycache__")))
 
 
-def code_version(package: Path) -> str:
-    spec = importlib.util.spec_from_file_location("copied_version", package / "version.py")
+def version_module(package: Path):
+    """`study/version.py`, looking at the code in `package`."""
+    spec = importlib.util.spec_from_file_location("sslfast.study.copied_version", package / "study/version.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.code_version()
+    return module
 
 
-def edited(package: Path, name: str, old: str, new: str) -> str:
-    path = package / name
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
-    return code_version(package)
+def versions_in(package: Path) -> dict[str, str]:
+    module = version_module(package)
+    return {name: module.code_version(*run) for name, run in RUNS.items()}
 
 
 def test_it_is_twelve_hexadecimal_digits_and_stays_the_same(package):
-    version = code_version(package)
-    assert len(version) == 12
-    assert set(version) <= set("0123456789abcdef")
-    assert code_version(package) == version
+    found = versions_in(package)
+    assert found == versions_in(package) == {name: real.code_version(*run) for name, run in RUNS.items()}
+    assert all(len(text) == 12 and set(text) <= set("0123456789abcdef") for text in found.values())
+
+
+@pytest.mark.parametrize("what", EDITS)
+def test_an_edit_changes_the_version_of_what_depends_on_it_and_of_nothing_else(package, what):
+    name, old, new, expected = EDITS[what]
+    before, path = versions_in(package), package / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    after = versions_in(package)
+    assert {run for run in RUNS if before[run] != after[run]} == expected
+
+
+def test_every_method_and_every_encoder_has_code_of_its_own():
+    methods = {path.stem for path in (real.ROOT / "methods").glob("*.py")} - {"__init__", "own_views"}
+    assert len({real.code_version("pretrain", method, "conv") for method in methods}) == len(methods)
+    assert real.code_version("pretrain", "gan", "resnet18") != real.code_version("pretrain", "gan", "conv")
+    assert real.code_version("pretrain", "gan", "conv") == real.code_version("pretrain", "gan", "conv_x2")
+
+
+def test_a_file_of_a_persons_own_joins_what_it_is_used_by(tmp_path):
+    file = tmp_path / "my_methods.py"
+
+    def found(text: str) -> str:
+        file.write_text(text)
+        real.code_version.cache_clear()
+        return real.code_version("pretrain", "byol", "conv", own=(file,))
+
+    one = found("def byol():\n    return 1\n")
+    assert found("def byol():\n    return 1  # one\n") == one
+    assert found("def byol():\n    return 2\n") != one
+    assert real.code_version("pretrain", "byol", "conv") != one
 
 
 @pytest.mark.parametrize(
-    "old, new",
-    [
-        ("# as Archimedes knew", "# π r²"),
-        ("# as Archimedes knew", ""),
-        ('"""What the module is about."""', '"""Something else."""'),
-        ('"""A circle."""', '"""Round."""'),
-        ('"""Its area."""', '"""Square metres."""'),
-        ("        return", "\n\n        return"),
-        ("math.pi * radius**2", "(math.pi * radius ** 2)"),
-    ],
+    "name, changes", [("report/page.py", True), ("analysis/tables.py", True), ("data/folder.py", False)]
 )
-def test_comments_docstrings_and_layout_do_not_change_it(package, old, new):
-    before = code_version(package)
-    assert edited(package, "circle.py", old, new) == before
-
-
-def test_adding_a_docstring_where_there_was_none_does_not_change_it(package):
-    (package / "more.py").write_text("def double(x):\n    return 2 * x\n")
-    before = code_version(package)
-    assert edited(package, "more.py", "    return", '    """Twice x."""\n    return') == before
-
-
-@pytest.mark.parametrize(
-    "old, new",
-    [
-        ("radius**2", "radius**3"),
-        ("import math", "import cmath as math"),
-        ("def area", "def surface"),
-        ("math.pi", "'math.pi'"),
-    ],
-)
-def test_code_changes_it(package, old, new):
-    before = code_version(package)
-    assert edited(package, "circle.py", old, new) != before
-
-
-def test_a_text_that_is_not_a_docstring_changes_it(package):
-    (package / "names.py").write_text(textwrap.dedent("NAME = 'cat'\n"))
-    before = code_version(package)
-    assert edited(package, "names.py", "cat", "dog") != before
-
-
-def test_a_new_or_renamed_file_changes_it(package):
-    before = code_version(package)
-    (package / "circle.py").rename(package / "disc.py")
-    renamed = code_version(package)
-    (package / "empty.py").write_text("")
-    assert len({before, renamed, code_version(package)}) == 3
-
-
-@pytest.mark.parametrize("name, old, new", [("report/page.py", "'a'", "'b'"), ("analysis/tables.py", "3", "4")])
-def test_code_that_only_reads_results_does_not_change_it(package, name, old, new):
-    before = code_version(package)
-    assert edited(package, name, old, new) == before
+def test_the_report_has_a_version_of_its_own(package, name, changes):
+    before = version_module(package)
+    old = before.report_version(), before.reading_version()
+    (package / name).write_text((package / name).read_text() + "\nMORE = 1\n")
+    after = version_module(package)
+    assert (after.report_version() != old[0], after.reading_version() != old[1]) == (changes, not changes)
 
 
 def test_versions_name_the_libraries_that_decide_a_result():
-    found = sslfast.study.version.versions()
-    assert {"python", "sslfast", "torch", "fastai", "numpy"} <= set(found)
-    assert all(isinstance(version, str) and version for version in found.values())
+    found = real.versions()
+    assert {"python", "torch", "fastai", "torchvision", "numpy", "scikit-learn", "snakemake"} <= set(found)
+    assert found["torch"] != "not installed"

@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import traceback
+from functools import partial
 
 import pandas  # noqa: F401 - for Snakemake
 import snakemake.cli
@@ -61,7 +62,7 @@ def _file():
 
 if __name__ == "__main__":
     snakemake.cli.get_argument_parser()
-    for version in (code_version, reading_version, report_version):
+    for version in (reading_version, report_version, partial(code_version, "classify")):
         version()
     gc.freeze()
     for line in sys.stdin:

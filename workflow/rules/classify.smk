@@ -21,7 +21,7 @@ rule classify:
         data=DATA,
         run=RUN,
         fit=lambda w: {**evaluation_settings(config, w.stage), "share": share(w, w.stage)},
-        code=code,
+        code=lambda w: code(w.stage, w),
         before=before_cell,
         checkpoint=checkpoint,
     message:

@@ -21,10 +21,10 @@ from sslfast.study.datasets import image_keys
 from sslfast.study.grid import WILDCARDS, Box, jobs_of, pattern
 from sslfast.study.length import FULL
 from sslfast.study.names import SHUFFLED
-from sslfast.study.own import own_code
+from sslfast.study.depends import code_of
 from sslfast.study.shorter import share_of
 from sslfast.study.stages import STAGES, evaluations
-from sslfast.study.version import code_version, reading_version, report_version
+from sslfast.study.version import reading_version, report_version
 
 try:
     check_room(".")
@@ -64,6 +64,7 @@ gc.set_threshold(100_000, 20, 100)
 STUDY = config["study"]
 RESULTS = f"results/{STUDY}"
 REPORTS = f"reports/{STUDY}"
+JOBS = jobs_of(config)
 # A GPU resource on a machine without a GPU would only make jobs wait for each other.
 GPU = int(gpu_here(config["device"]))
 
@@ -80,8 +81,20 @@ if config["dataset"] == "folder" and not listing.test:
     DATA |= {key: config[key] for key in ("test_fraction", "test_seed")}
 RUN = {key: config[key] for key in ("batch_size", "augment", "budget", "precision")}
 READING_CODE = reading_version()
-CODE = code_version()
 REPORT_CODE = report_version()
+
+
+def code(stage, w):
+    """The version of the code that a job depends on."""
+    return code_of(config, Box.of(stage, w))
+
+
+def code_of_study():
+    """The same for all of the study's jobs."""
+    made = {(job.stage, job.method, job.encoder): job for job in JOBS}
+    return {"/".join(filter(None, kind)): code_of(config, job) for kind, job in made.items()}
+
+
 # A job that fails leaves no output, and Snakemake compares params with those of outputs that exist. So a rule also
 # holds, as `before`, what the jobs before it depend on; else a change would be forgotten with the job that failed.
 BEFORE_TRAINING = {"valid_fraction": config["valid_fraction"]}
@@ -92,7 +105,7 @@ BEFORE_TABLES = {
     **{stage.section: config.get(stage.section) for name, stage in evaluations().items() if name in config["evaluate"]},
     **DATA,
     **RUN,
-    "code": CODE,
+    "code": code_of_study(),
 }
 
 
@@ -100,12 +113,6 @@ def checkpoint(_, output):
     """A job's folder for attempts at it: no output, which Snakemake would delete before the job goes on, and, as it
     comes of one, no reason to rerun."""
     return str(attempt_folder(checkpoints_of(config), output.record))
-
-
-def code(w):
-    """The code that a job trains with, that of the person included."""
-    own = own_code(config, w.encoder, w.get("method"))
-    return {"sslfast": CODE, **own} if own else CODE
 
 
 def before_cell(w):
@@ -119,8 +126,7 @@ def share(w, stage):
     return share_of(w.length[1:], stage, w.get("u"), config["unlabelled"][-1])
 
 
-# The grid: which jobs there are, and where their files lie (`sslfast.study.grid`).
-JOBS = jobs_of(config)
+# Where files lie (`sslfast.study.grid`).
 IMAGES = f"{RESULTS}/images.json"
 CELL = "{stage}"  # of any evaluation but the study's own head
 

@@ -15,7 +15,7 @@ rule pixels:
     params:
         data=DATA,
         run=RUN,
-        code=CODE,
+        code=lambda w: code("pixels", w),
         before=BEFORE_TRAINING,
     message:
         "logistic regression on pixels, l {wildcards.l}, seed {wildcards.seed}"

@@ -20,7 +20,7 @@ rule pretrain:
         run=RUN,
         fit=lambda w: {**method_settings(config, w.method), "share": share(w, "pretrain")},
         pool=config["pool"],
-        code=code,
+        code=lambda w: code("pretrain", w),
         before=BEFORE_TRAINING,
         checkpoint=checkpoint,
     message:

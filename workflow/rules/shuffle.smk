@@ -18,7 +18,7 @@ rule shuffle:
     params:
         data=DATA,
         run=RUN,
-        code=code,
+        code=lambda w: code("pretrain", w),
         before=before_cell,
     message:
         "shuffle {wildcards.encoder} ({wildcards.method}), u {wildcards.u}{wildcards.of}, seed {wildcards.seed}"

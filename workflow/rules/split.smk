@@ -12,7 +12,7 @@ rule split:
     params:
         data=DATA,
         valid_fraction=config["valid_fraction"],
-        code=CODE,
+        code=lambda w: code("split", w),
     message:
         "split {config[dataset]}, seed {wildcards.seed}"
     script:

@@ -16,7 +16,7 @@ rule supervised:
         data=DATA,
         run=RUN,
         fit=lambda w: {**config["supervised"], "share": share(w, "supervised")},
-        code=code,
+        code=lambda w: code("supervised", w),
         before=BEFORE_TRAINING,
         checkpoint=checkpoint,
     message:

@@ -85,6 +85,9 @@ class FitEnd(Callback):
         if self.training and self.iter and time.perf_counter() > self.deadline:  # never before the second batch
             raise CancelTrainException
 
+    def after_cancel_train(self):
+        self.recorder.cancel_train = False  # a short epoch has a training loss as well; fastai would leave it out
+
     def after_epoch(self):
         if self.epoch and time.perf_counter() - self.began > self.seconds:
             raise CancelFitException

@@ -18,7 +18,7 @@ from .names import RANDOM, SHUFFLED, SUPERVISED
 from .source import Source
 from .stages import STAGES
 
-__all__ = ["code_version", "file_digest", "reading_version", "report_version", "versions"]
+__all__ = ["code_version", "reading_version", "report_version", "versions"]
 
 ROOT = Path(__file__).parents[1]
 # What a run is made by, where it is no cell; a cell is made by `_CELL` and all that made its encoder.
@@ -44,10 +44,10 @@ _NOT_TRAINING = (
 def code_version(stage: str | None = None, method: str | None = None, encoder: str | None = None) -> str:
     """12 hexadecimal digits that change with the code that a run depends on, but not with comments or docstrings.
 
-    `stage`: the run's, None for all code that trains; `method`: the one that made its encoder (not the name of a variant), and `encoder`: what that is
-    called, where it has any. A cell depends on the code that made its encoder, too. Imports count wherever they stand,
-    also within functions; what is loaded by name, as methods, encoders and evaluations are, is looked up. Code of a
-    person's own is told beside it (`own_code`).
+    `stage`: the run's, None for all code that trains; `method`: the one that made its encoder (not the name of a
+    variant), and `encoder`: what that is called, where it has any. A cell depends on the code that made its encoder,
+    too. Imports count wherever they stand, also within functions; what is loaded by name, as methods, encoders and
+    evaluations are, is looked up. Code of a person's own is told beside it (`own_code`).
     """
     if stage is None:
         return _digest(path for path in _all_files() if not path.startswith(_NOT_TRAINING))
@@ -76,7 +76,7 @@ def reading_version() -> str:
     return _digest(_closure((*_READING, *loaders)))
 
 
-def file_digest(path: str | Path) -> str:
+def _file_digest(path: str | Path) -> str:
     """A text that changes with what a Python file does, not with its comments, docstrings or layout."""
     return hashlib.sha256(_meaning(Path(path).read_text(encoding="utf-8")).encode()).hexdigest()
 
@@ -102,7 +102,7 @@ def _digest(files: Iterable[str]) -> str:
 @functools.cache
 def _content(name: str) -> str:
     """Of Python its digest, of a template the text."""
-    return file_digest(ROOT / name) if name.endswith(".py") else (ROOT / name).read_text(encoding="utf-8")
+    return _file_digest(ROOT / name) if name.endswith(".py") else (ROOT / name).read_text(encoding="utf-8")
 
 
 def _all_files() -> list[str]:

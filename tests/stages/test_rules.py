@@ -10,12 +10,16 @@ from grids import checked
 from sslfast.errors import ConfigError, RecordError
 from sslfast.runtime.jobs import RunningJob
 from sslfast.stages import rules
+from sslfast.study.grid import Box
 from sslfast.study.records import read_record
 
 DATA = {"dataset": "digits", "test_fraction": 0.2, "test_seed": 0}
 FIT = {"epochs": 1}
 SPLIT = {"split": "s.parquet"}
-CELL = {**SPLIT, "encoder": "e.safetensors", "pretrained": "pretrain.json"}
+ENCODER = {"method": "autoencoder", "seed": "0", "encoder": "conv", "u": "0.2", "length": "", "of": ""}
+BOX = {**ENCODER, "l": "0.5"}
+MADE = Box.of("pretrain", ENCODER)
+CELL = {**SPLIT, "encoder": MADE.path("encoder"), "pretrained": MADE.path("record")}
 
 
 class Named(list):
@@ -35,14 +39,22 @@ class Study:
 
     def do(self, rule, given: dict, made: dict, wildcards: dict | None = None, **params) -> None:
         files = (Named(**{name: str(self.folder / file) for name, file in of.items()}) for of in (given, made))
-        wildcards = {"seed": "0", "encoder": "conv", "l": "0.5", "length": "", "of": "", **(wildcards or {})}
-        rule(RunningJob(self.config, Named(**wildcards), Named(data=DATA, **params), *files))
+        rule(RunningJob(self.config, Named(**{**BOX, **(wildcards or {})}), Named(data=DATA, **params), *files))
 
-    def train(self, rule, name: str, given: dict, wildcards: dict | None = None, **params):
-        """The record that the rule wrote; predictions lie beside it."""
-        made = {"record": f"{name}.json", "predictions": f"{name}.npy"}
-        self.do(rule, given, made, wildcards, **params)
-        return read_record(self.folder / f"{name}.json")
+    def pretrain(self, **wildcards) -> dict[str, str]:
+        """The files that it makes of an encoder."""
+        box = Box.of("pretrain", {**ENCODER, **wildcards})
+        made = {kind: box.path(kind) for kind in ("encoder", "pictures", "record")}
+        pool = "rest" if box.l else "all"
+        self.do(rules.pretrain, SPLIT, made, wildcards, pool=pool, fit=FIT)
+        return made
+
+    def train(self, rule, stage: str, given: dict, wildcards: dict | None = None, **params):
+        """The record that the rule wrote, and the predictions beside it."""
+        box = Box.of(stage, {**BOX, **(wildcards or {})})
+        made = {kind: box.path(kind) for kind in ("record", "predictions")}
+        self.do(rule, given, made, {"stage": stage, **(wildcards or {})}, **params)
+        return read_record(self.folder / made["record"]), np.load(self.folder / made["predictions"])
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +62,7 @@ def study(tmp_path_factory, own_data_root):
     """With its split and an encoder."""
     study = Study(tmp_path_factory.mktemp("study"), data_root=str(own_data_root))
     study.do(rules.split, {}, SPLIT, valid_fraction=study.config["valid_fraction"])
-    made = {"encoder": "e.safetensors", "pictures": "p.npz", "record": "pretrain.json"}
-    study.do(rules.pretrain, SPLIT, made, {"method": "autoencoder", "u": "0.2"}, pool="all", fit=FIT)
+    study.pretrain()
     return study
 
 
@@ -63,7 +74,7 @@ def test_images_are_described_with_what_they_were_read_with(study):
 
 
 def test_an_encoder_comes_with_its_pictures_and_the_record_of_what_was_asked_for(study):
-    spec = read_record(study.folder / "pretrain.json").spec
+    spec = read_record(study.folder / MADE.path("record")).spec
     assert (spec.method, spec.encoder, spec.u, spec.l, spec.pool, spec.seed) == (
         "autoencoder",
         "conv",
@@ -72,49 +83,45 @@ def test_an_encoder_comes_with_its_pictures_and_the_record_of_what_was_asked_for
         "all",
         0,
     )
-    with np.load(study.folder / "p.npz") as pictures:
+    with np.load(study.folder / MADE.path("pictures")) as pictures:
         assert "reconstructions" in pictures.files
 
 
 def test_an_encoder_of_pool_rest_is_of_one_labelled_fraction(study):
-    made = {"encoder": "rest.safetensors", "pictures": "rest.npz", "record": "rest.json"}
-    box = {"method": "autoencoder", "u": "0.2", "of": "-l0.5"}
-    study.do(rules.pretrain, SPLIT, made, box, pool="rest", fit=FIT)
-    assert read_record(study.folder / "rest.json").spec.l == "0.5"
+    made = study.pretrain(of="-l0.5")
+    assert read_record(study.folder / made["record"]).spec.l == "0.5"
     with pytest.raises(ConfigError, match=r"l: 0\.1, but with pool: rest this encoder belongs to 0\.5"):
-        given = {**SPLIT, "encoder": "rest.safetensors", "pretrained": "rest.json"}
-        study.train(rules.classify, "of-others", given, {"l": "0.1"}, fit=FIT)
+        given = {**SPLIT, "encoder": made["encoder"], "pretrained": made["record"]}
+        study.train(rules.classify, "classify", given, {"l": "0.1"}, fit=FIT)
 
 
 def test_a_shuffled_encoder_is_a_control_of_the_trained_one(study):
     made = {"encoder": "shuffled.safetensors", "record": "shuffled.json"}
-    study.do(rules.shuffle, {**SPLIT, "encoder": "e.safetensors", "record": "pretrain.json"}, made)
+    study.do(rules.shuffle, {**SPLIT, "encoder": CELL["encoder"], "record": CELL["pretrained"]}, made)
     assert read_record(study.folder / "shuffled.json").spec.method == "shuffled_autoencoder"
-    assert (study.folder / "shuffled.safetensors").read_bytes() != (study.folder / "e.safetensors").read_bytes()
+    assert (study.folder / "shuffled.safetensors").read_bytes() != (study.folder / CELL["encoder"]).read_bytes()
 
 
 @pytest.mark.parametrize(
-    "rule, given, wildcards, fit, stage, method",
+    "rule, given, fit, stage, method",
     [
-        (rules.classify, CELL, {}, {"fit": FIT}, "classify", "autoencoder"),
-        (rules.classify, CELL, {"stage": "knn"}, {"fit": {}}, "knn", "autoencoder"),
-        (rules.supervised, SPLIT, {}, {"fit": FIT}, "supervised", "supervised"),
-        (rules.pixels, SPLIT, {}, {}, "pixels", "pixels"),
+        (rules.classify, CELL, {"fit": FIT}, "classify", "autoencoder"),
+        (rules.classify, CELL, {"fit": {}}, "knn", "autoencoder"),
+        (rules.supervised, SPLIT, {"fit": FIT}, "supervised", "supervised"),
+        (rules.pixels, SPLIT, {}, "pixels", "pixels"),
     ],
-)  # fmt: skip
-def test_a_run_leaves_its_record_and_a_prediction_for_each_test_image(
-    study, rule, given, wildcards, fit, stage, method
-):
-    record = study.train(rule, stage, given, wildcards, **fit)
+)
+def test_a_run_leaves_its_record_and_a_prediction_for_each_test_image(study, rule, given, fit, stage, method):
+    record, predictions = study.train(rule, stage, given, **fit)
     assert (record.stage, record.spec.method, record.spec.l, record.status) == (stage, method, "0.5", "ok")
-    assert len(np.load(study.folder / f"{stage}.npy")) == np.sum(record.test["confusion"])
+    assert len(predictions) == np.sum(record.test["confusion"])
 
 
 def test_a_shorter_run_says_what_it_is_called(study):
-    record = study.train(rules.supervised, "half", SPLIT, {"length": "-half"}, fit={**FIT, "share": 0.5})
+    record, _ = study.train(rules.supervised, "supervised", SPLIT, {"length": "-half"}, fit={**FIT, "share": 0.5})
     assert record.spec.length == "half"
 
 
 def test_a_split_of_another_seed_is_no_input(study):
     with pytest.raises(RecordError, match="seed"):
-        study.train(rules.supervised, "other", SPLIT, {"seed": "1"}, fit=FIT)
+        study.train(rules.supervised, "supervised", SPLIT, {"seed": "1"}, fit=FIT)

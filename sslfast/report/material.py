@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..analysis.intervals import MIN_SEEDS
 from ..analysis.results import Results
-from ..analysis.words import seeds
+from ..analysis.words import plural, seeds
 from ..study.examples import Examples
 from .trust import devices
 
@@ -48,4 +48,4 @@ class Material:
 
     @property
     def machine(self) -> str:
-        return f"{devices(self.whole.cells)}, {int(self.whole.cells.threads.max())} thread(s) a job"
+        return f"{devices(self.whole.cells)}, {plural(int(self.whole.cells.threads.max()), 'thread')} per job"

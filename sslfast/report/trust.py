@@ -34,8 +34,8 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
         **reach(results.tables),
         "pool": ", ".join(sorted(cells[~cells.method.isin(WITHOUT_ENCODER)].pool.unique())),
         "budget": ", ".join(sorted(cells.budget.dropna().unique())),
-        "test images": f"{int(cells.n_test.max()):,}, used once a cell, at the end",
-        "device": f"{devices(cells)}; threads a job: {', '.join(map(str, sorted(cells.threads.unique())))}",
+        "test images": f"{int(cells.n_test.max()):,}, used once per cell, at the end",
+        "device": f"{devices(cells)}; threads per job: {', '.join(map(str, sorted(cells.threads.unique())))}",
         "precision": " and ".join(sorted(cells.precision.dropna().unique())),
         "training time": f"{(cells.seconds_classify.sum() + _pretrain_seconds(cells)) / 60:.0f} minutes of job time",
         "code": _code(cells),
@@ -63,7 +63,7 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
         found["unlabelled images from"] = f"{printable(str(notes['unlabelled_from']))}, in place of the study's own"
         found["unlabelled images from"] += f"; {left_out:,} copies of its images were left out" if left_out else ""
     if notes.get("files_ignored"):
-        found["files passed over"] = f"{notes['files_ignored']:,} that are no images in a class folder"
+        found["files passed over"] = f"{notes['files_ignored']:,} that are not images in a class folder"
     if rounded_up:
         found["rounded up"] = (
             f"up to {plural(rounded_up, 'class', 'classes')} got one labelled image more than their share"
@@ -84,7 +84,7 @@ def _shorter(results: Results) -> dict[str, str]:
 
 
 def _labels(results: Results, images: Mapping) -> dict[str, str]:
-    """Which labels beside those that a cell trains on were looked at, and what for."""
+    """Which labels were looked at beyond those that a cell trains on, and what for."""
     cells = results.every
     n = round(images["n_labelled"] * cells.valid_fraction.iloc[0]) if images else 0
     text = f"{n:,} of validation images, " if n else "those of validation images, "

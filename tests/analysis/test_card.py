@@ -3,13 +3,13 @@
 import pandas as pd
 import pytest
 from builders import cells_of, noise, realistic, results_table
-from sslfast.report.html import table_html
 
 from sslfast.analysis.card import LOOK_ONCE, card
 from sslfast.analysis.decision import Prices
 from sslfast.analysis.results import Settings, analyse, main_table
 from sslfast.analysis.simulate.claims import looking_again
 from sslfast.analysis.words import LOOKING_AGAIN, p_value
+from sslfast.report.pieces import table_html
 
 
 def card_of(cells: pd.DataFrame, **settings):

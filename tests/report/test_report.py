@@ -309,7 +309,7 @@ def test_what_limits_trust_is_told(tmp_path):
     found = {"n_labelled": 9, "n_unlabelled_only": 0, "classes": ["a"], "image_size": 8, "channels": 1, "notes": notes}
     write_report(cells, history, CONFIG, tmp_path, found)
     text = Page(tmp_path / "report.html").text
-    assert "cpu, cuda; threads a job: 1, 4" in text
+    assert "cpu, cuda; threads per job: 1, 4" in text
     assert "0123456789ab (the report was made by other code)" in text
     assert "1,234 test images are training images, too, pixel for pixel" in text
     assert "56 training images are copies" in text

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from builders import SCHEMA
 from PIL import Image
-from studies import ROOT, TINY, error_line
+from studies import ROOT, TINY, Workflow, error_line
 
 import sslfast
 from sslfast.study.config import check_config
@@ -83,7 +83,8 @@ def test_snakemakes_own_report_holds_every_figure_with_its_caption(finished):
     assert "Means over seeds. It does not show test scores." in " ".join(text.split())
 
 
-def test_a_figure_that_is_added_as_one_file_stands_in_both_reports(finished, tmp_path, monkeypatch):
+def test_a_figure_that_is_added_as_one_file_stands_in_both_reports(finished, tmp_path):
+    study = Workflow.at(shutil.copytree(finished.folder, tmp_path / "study", symlinks=True))
     package = tmp_path / "sslfast"
     shutil.copytree(Path(sslfast.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     old = (package / "report/figures/wall_clock.py").read_text()
@@ -92,13 +93,12 @@ def test_a_figure_that_is_added_as_one_file_stands_in_both_reports(finished, tmp
         "How long", "Once more how long", 1
     )
     (package / "report/figures/once_more.py").write_text(new)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    result = finished.run("report", config=TINY)
+    result = study.run("report", config=TINY, PYTHONPATH=str(tmp_path))
     assert result.returncode == 0, result.stderr
-    assert "The same once more" in (finished.folder / "reports/tiny/report.html").read_text()
-    result = finished.run("--report", "more.zip", config=TINY)
+    assert "The same once more" in (study.folder / "reports/tiny/report.html").read_text()
+    result = study.run("--report", "more.zip", config=TINY, PYTHONPATH=str(tmp_path))
     assert result.returncode == 0, result.stderr
-    with zipfile.ZipFile(finished.folder / "more.zip") as archive:
+    with zipfile.ZipFile(study.folder / "more.zip") as archive:
         names = archive.namelist()
         text = "".join(
             archive.read(n).decode("utf-8", "ignore") for n in names if n.endswith((".html", ".js", ".json"))

@@ -113,7 +113,7 @@ class Panel:
 
 
 def panels(cells: pd.DataFrame, height: float, rows=("",)) -> tuple[Drawing, list[Panel]]:
-    """A column a labelled fraction; a row an encoder and entry of `rows`."""
+    """One column per labelled fraction; one row per encoder and entry of `rows`."""
     labels, encoders = sorted(cells.l.unique()), sorted(cells.encoder.unique())
     kinds = [(encoder, row) for encoder in encoders for row in rows]
     with matplotlib.rc_context(STYLE):

@@ -33,7 +33,7 @@ def training_curves(history: pd.DataFrame, cells: pd.DataFrame, metric: str) -> 
 
 
 def in_training(history: pd.DataFrame, cells: pd.DataFrame, metric: str) -> Drawing:
-    """Validation `metric` against updates or epochs: a panel a labelled fraction, a line an unlabelled fraction.
+    """Validation `metric` against updates or epochs: one panel per labelled fraction, one line per unlabelled fraction.
 
     An update is no fixed number of images: above the axis of a panel stands how many were seen.
     """
@@ -82,9 +82,9 @@ def caption(m: Material, claim: str) -> str:
     by_updates = ""
     if m.whole.unit == UPDATES:
         by_updates = (
-            " An update is a step of the optimiser over one batch; where the lines of a panel have batches of one"
+            " An update is one step of the optimiser, over one batch. Where all lines of a panel have the same batch"
+            " size, the axis above counts the images seen, repeats included."
         )
-        by_updates += " size, the images seen stand above it, repeats counted."
     return (
         f"{claim} Means over seeds on validation images, shaded from the lowest to the highest seed (if there are few"
         f" lines), without runs that did not finish; {m.seeds}.{by_updates} Test scores are in the figures above, not"
@@ -104,4 +104,7 @@ def best_of_the_grid(cells: pd.DataFrame, metric: str) -> str:
     if not np.isfinite(score):
         return f"{best}; as the highest of many it is flattered by chance."
     name = METRIC_NAMES.get(metric.removeprefix("test_"), metric)
-    return f"{best}. A setting that some seeds choose scores test {name} {score:.3f} in the seeds that did not choose."
+    return (
+        f"{best}. If some of the seeds choose the best setting, it scores test {name} {score:.3f} in the others, on"
+        " average."
+    )

@@ -27,7 +27,7 @@ ROOM = 0.6  # of the way from one evaluation to the next, over which intervals a
 
 
 def draw(scores: pd.DataFrame, metric: str) -> Drawing:
-    """Mean test `metric` and its 95 % interval under each evaluation, a line a method; a row an u, a column a l.
+    """Mean test `metric` and its 95 % interval under each evaluation, one line per method; rows are u, columns l.
 
     `scores`: the table of `evaluation_scores`. A method without a result under an evaluation has no point there.
     """

@@ -70,7 +70,7 @@ def _caption(m: Material) -> str:
     return (
         f"Pre-trained encoders beat controls, which learned nothing, in {better} of {n} comparisons (Holm). Drawn: the"
         f" most labels, paired by seed, {m.interval}; {m.base}. 'Shuffled' keeps the size of every weight and loses"
-        " what was learned: a lead over 'random' that is none over 'shuffled' is one of scale."
+        " what was learned: an encoder that beats 'random' but not 'shuffled' owes that to the size of its weights."
     )
 
 

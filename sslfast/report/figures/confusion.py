@@ -20,7 +20,7 @@ READABLE = 20  # classes up to which numbers and names are written
 
 
 def draw(examples: Examples) -> Drawing:
-    """A panel a cell: a row a true class, a column a predicted one, in percent of the images of the true class."""
+    """One panel per cell: rows are true classes, columns predicted ones, in percent of the images of the true class."""
     n = len(examples.classes)
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
         size = 0.9 + (0.3 * min(n, READABLE) if n <= READABLE else 4.5)

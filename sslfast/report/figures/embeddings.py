@@ -24,7 +24,7 @@ NAMED = 20  # classes up to which they have a legend
 
 
 def draw(examples: Examples) -> Drawing:
-    """A panel an encoder, a dot a validation image: close together are images that the encoder finds alike."""
+    """One panel per encoder, one dot per validation image: close together are images that the encoder finds alike."""
     shown = _largest(examples.embeddings)
     n_rows, n_classes = max(1, math.ceil(len(shown) / ACROSS)), len(examples.classes)
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):

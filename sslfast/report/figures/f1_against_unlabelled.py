@@ -1,7 +1,7 @@
 """Where a line still rises at the right, more unlabelled images still help; 'plateau from' marks where they stop.
 
-Test macro-F1, a panel a number of labels. Dots are seeds, lines their means, shading 95 % intervals (from 3 seeds up);
-the dashed band is the supervised baseline. It does not show what more data than was tried would give.
+Test macro-F1, one panel per number of labels. Dots are seeds, lines their means, shading 95 % intervals (from 3
+seeds up); the dashed band is the supervised baseline. It does not show what more data than was tried would give.
 """
 
 import numpy as np
@@ -87,8 +87,9 @@ def _caption(m: Material) -> str:
     judged = f" {whole.judged}".rstrip()
     answers = plateau_answers(whole.tables["plateau"], whole.settings.delta, unsure_ways(whole.tables["contrasts"]))
     return (
-        f"More unlabelled images? {' '.join(answers)} Dots are seeds, lines means, shading and the dashed supervised"
-        f" band {m.interval}; {m.base}.{judged} It does not show what more data than was tried would give."
+        f"More unlabelled images? {' '.join(answers)} Dots are seeds, lines means; shading, and the band around the"
+        f" dashed supervised line: {m.interval}; {m.base}.{judged} It does not show what more data than was tried would"
+        " give."
     )
 
 

@@ -1,7 +1,7 @@
 """The higher a line, and the earlier, the better an encoder serves its classifier.
 
-Macro-F1 on validation images in the course of the classifier's training, a panel a number of labels, a line an
-unlabelled fraction, the supervised baseline dashed. Means over seeds. It does not show test scores.
+Macro-F1 on validation images in the course of the classifier's training, one panel per number of labels, one
+line per unlabelled fraction, the supervised baseline dashed. Means over seeds. It does not show test scores.
 """
 
 from ..drawing.training import caption, in_training, training_curves

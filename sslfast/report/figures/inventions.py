@@ -20,7 +20,7 @@ MOST = 8  # panels: the largest u of each method and encoder comes first
 
 
 def draw(examples: Examples) -> Drawing:
-    """A panel an encoder and kind: `samples` in one row, `traversals` a row a latent."""
+    """One panel per encoder and kind: `samples` in one row, `traversals` with one row per latent."""
     largest = {}
     for made in sorted(examples.invented, key=lambda p: float(p.spec.u)):
         largest[made.kind, made.spec.encoder, made.spec.method] = made

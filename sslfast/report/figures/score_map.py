@@ -25,8 +25,9 @@ REACH = 2.0  # times the largest amounts, to which a trusted surface is drawn
 
 
 def draw(cells: pd.DataFrame, scores: pd.DataFrame, surface: pd.DataFrame, metric: str) -> Drawing:
-    """A panel an (encoder, method). A surface that passes the held-out check is drawn as lines of equal test `metric`,
-    measured cells dotted, what lies beyond them hatched; without one the panel is the table of measured cells.
+    """One panel per (encoder, method). A surface that passes the held-out check is drawn as lines of equal
+    test `metric`, measured cells dotted, what lies beyond them hatched; without one, the panel is the table of measured
+    cells.
     """
     made = _pretrained(cells, metric)
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):

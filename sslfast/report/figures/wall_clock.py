@@ -16,7 +16,7 @@ __all__ = ["FIGURE", "draw"]
 
 
 def draw(scores: pd.DataFrame, cells: pd.DataFrame) -> Drawing:
-    """Seconds of training a cell: pre-training stacked under the classifier."""
+    """Seconds of training per cell: pre-training stacked under the classifier."""
     figure, made = panels(cells, height=2.6)
     handles = {}
     for panel, x, _, row in bars(made, scores, cells):
@@ -40,9 +40,9 @@ def _numbers(m: Material) -> pd.DataFrame:
 
 def _caption(m: Material) -> str:
     return (
-        f"{_share(m.whole.tables['scores'])} Mean seconds of training a cell, pre-training (shared by all labelled"
-        f" fractions, unless the pool is 'rest') under the classifier; {m.seeds}, {m.machine}. Jobs may run side by"
-        " side: it does not show how long the study took."
+        f"{_share(m.whole.tables['scores'])} Mean seconds of training per cell: below, pre-training (shared by"
+        f" all labelled fractions, unless the pool is 'rest'); above, the classifier; {m.seeds}, {m.machine}. Jobs may"
+        " run side by side: it does not show how long the study took."
     )
 
 

@@ -24,7 +24,7 @@ __all__ = ["RunningJob", "perform", "say"]
 class RunningJob:
     """What the function that does a job's work is told: what Snakemake tells a script, and what is around the job.
 
-    `checkpoint`: the file of a training job's fit, else None; `began`: when its script began, by `time.perf_counter`.
+    `checkpoint`: the file of a training job's fit, else None; `began`: see `perform`.
     """
 
     config: Mapping
@@ -37,18 +37,20 @@ class RunningJob:
     began: float = 0.0
 
 
-def perform(snakemake, load: Callable[[], Callable[[RunningJob], object]]) -> NoReturn:
-    """Do the work that `load` gives as a whole process, as the job that `snakemake` (a script's own object) describes.
+def perform(snakemake, work: Callable[[RunningJob], object], began: float | None = None) -> NoReturn:
+    """Do `work` as a whole process, as the job that `snakemake` (a script's own object) describes.
 
     What it prints goes to the job's log, then the process ends. An error that a user can mend, and a disk or
     memory that is full, end as one line on stderr; any other exception leaves its traceback in the log and its
-    last line on stderr. Exit code 1 in all these cases, and 128 + n after signal n.
+    last line on stderr. Exit code 1 in all these cases, and 128 + n after signal n. `began`: when its script began, by
+    `time.perf_counter`; else now.
 
     A job with the param `checkpoint`, a folder, is a training job (see `attempt`): its work is not done where an
     attempt before has ended well. A job with the resource `gpu` has a GPU to itself, or shares one (see `lease_gpu`).
     """
+    keep_freed_memory()
     signal.signal(signal.SIGTERM, _stop)
-    log, start = snakemake.log[0], time.perf_counter()
+    log, start = snakemake.log[0], time.perf_counter() if began is None else began
     code, line = 1, ""
     try:
         # names of files may be no UTF-8: a log must not fail on what it is to tell
@@ -59,8 +61,6 @@ def perform(snakemake, load: Callable[[], Callable[[RunningJob], object]]) -> No
         ):
             print(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {_title(snakemake)}, {whoami()}", flush=True)
             try:
-                work = load()
-                keep_freed_memory()
                 _do(snakemake, work, start)
                 code = 0
             except KeyboardInterrupt as stop:

@@ -1,6 +1,6 @@
 """The one call of a script of the workflow."""
 
-from functools import partial
+import time
 from typing import NoReturn
 
 from .imports import imported
@@ -16,6 +16,8 @@ def run(snakemake, work: str) -> NoReturn:
     imported it already does it, if there is such a process (see `job_client`). Log, errors, exit codes: see `perform`.
     """
     hand_over()
+    began = time.perf_counter()
+    function = imported(work)  # from here: in `perform`, some calls deeper, the same imports took a tenth longer
     from .jobs import perform  # not before: a process that hands over needs none of it
 
-    perform(snakemake, partial(imported, work))
+    perform(snakemake, function, began)

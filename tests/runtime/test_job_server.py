@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from killed import wait_for
 from killing import ended
-from test_killed import wait_for
 
 from sslfast.runtime.job_client import SERVER
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 from cluster import Cluster, why_not
+from killed import STUDY as KILLED
+from killed import results, wait_for
 from studies import Workflow
-from test_killed import STUDY as KILLED
-from test_killed import results, wait_for
 
 STUDY = {**KILLED, "labelled": [0.3, 0.4], "pretrain": {"epochs": 60}, "supervised": {"epochs": 5}}
 BOX = "autoencoder-conv-u0.2"

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from cluster import Cluster, why_not
 from conftest import BOX, PROFILE, STUDY, running, trained
+from killed import wait_for
 from studies import Workflow
-from test_killed import wait_for
 
 pytestmark = pytest.mark.long
 LONG = {**STUDY, "pretrain": {"epochs": 120}}

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import CALL, STUDY, running
+from killed import results, wait_for
 from studies import Workflow
-from test_killed import results, wait_for
 
 CELLS = [f"results/tiny/records/classify/random-conv-u0-l{share}-s0.json" for share in ("0.1", "0.2", "0.3")]
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_killed import Killed
+from killed import Killed
 
 boto3 = pytest.importorskip("boto3")
 moto_server = pytest.importorskip("moto.server")
@@ -92,7 +92,7 @@ class S3:
 
 
 class InBucket(Killed):
-    """The study of `test_killed`, its files in the bucket and its checkpoints in a folder of their own."""
+    """The study of `killed.STUDY`, its files in the bucket and its checkpoints in a folder of their own."""
 
     def __init__(self, folder: Path, s3: S3):
         super().__init__(folder)

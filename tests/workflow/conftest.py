@@ -1,8 +1,14 @@
-"""Fixtures: a copy of the workflow, and a tiny study that was run once for all tests that only look at it."""
+"""Fixtures: a copy of the workflow, and studies that are run once for all tests, whichever process they are in."""
+
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
+from killed import STUDY, results
 from studies import HALVED, TINY, Workflow
-from test_killed import STUDY, results
 
 
 @pytest.fixture
@@ -11,41 +17,74 @@ def workflow(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """The tiny study, run once by plain `snakemake`, with a temporary folder and a data root of its own."""
-    workflow = Workflow(tmp_path_factory.mktemp("study"))
-    for name in ("tmp", "data"):
-        (workflow.folder / name).mkdir()
-    own = {"TMPDIR": str(workflow.folder / "tmp"), "SSLFAST_DATA": str(workflow.folder / "data")}
-    result = workflow.run(config=TINY, **own)
-    assert result.returncode == 0, result.stderr
-    workflow.output = result.stdout + result.stderr
+def once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], tuple[Path, object]]:
+    """`once(name, make)`: a folder that `make(folder)` filled, and what that returned.
+
+    Of the processes of a run (`-n`) the first one calls `make`, in a folder of the run; each gets a copy of its own.
+    As pytest-xdist's documentation has it ("making session-scoped fixtures execute only once").
+    """
+
+    def find(name: str, make: Callable[[Path], object]) -> tuple[Path, object]:
+        own = tmp_path_factory.getbasetemp()
+        common = own.parent if own.name.startswith("popen-") else own
+        folder, made = common / f"once-{name}", common / f"once-{name}.pickle"
+        with FileLock(f"{folder}.lock"):
+            if not made.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a process that failed
+                folder.mkdir()
+                found = make(folder)
+                made.write_bytes(pickle.dumps(found))
+        mine = shutil.copytree(folder, tmp_path_factory.mktemp(name) / "study", symlinks=True)
+        return mine, pickle.loads(made.read_bytes())
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def finished(once):
+    """The tiny study, run by plain `snakemake`, with a temporary folder and a data root of its own.
+
+    `output`: what Snakemake printed; `ran_in`: where that was.
+    """
+
+    def run(folder: Path) -> tuple[str, Path]:
+        for name in ("tmp", "data"):
+            (folder / name).mkdir()
+        return printed(folder, TINY, TMPDIR=str(folder / "tmp"), SSLFAST_DATA=str(folder / "data")), folder
+
+    folder, (output, ran_in) = once("tiny", run)
+    workflow = Workflow.at(folder)
+    workflow.output, workflow.ran_in = output, ran_in
     return workflow
 
 
 @pytest.fixture(scope="session")
-def halved(tmp_path_factory) -> Workflow:
+def halved(once) -> Workflow:
     """A study by updates, run once, that checks its length: with runs of half of it, and of equal passes."""
-    workflow = Workflow(tmp_path_factory.mktemp("halved"))
-    result = workflow.run(config=HALVED)
-    assert result.returncode == 0, result.stderr
-    return workflow
+    return Workflow.at(once("halved", lambda folder: printed(folder, HALVED))[0])
 
 
 @pytest.fixture(scope="session")
-def pretended(tmp_path_factory) -> Workflow:
+def pretended(once) -> Workflow:
     """A tiny study that Snakemake takes for finished, for plans only."""
-    workflow = Workflow(tmp_path_factory.mktemp("pretended"))
-    workflow.pretend(TINY)
-    return workflow
+    return Workflow.at(once("pretended", lambda folder: Workflow(folder).pretend(TINY))[0])
 
 
 @pytest.fixture(scope="session")
-def unbroken(tmp_path_factory):
-    """What the study of `test_killed` makes one job after the other, without a break."""
-    workflow = Workflow(tmp_path_factory.mktemp("unbroken"))
-    result = workflow.run("--cores", "1", config=STUDY)
-    assert result.returncode == 0, result.stderr
-    made = results(workflow.folder)
+def unbroken(once):
+    """What the study of `killed` makes one job after the other, without a break."""
+
+    def run(folder: Path) -> dict:
+        printed(folder, STUDY, "--cores", "1")
+        return results(folder)
+
+    made = once("unbroken", run)[1]
     assert len(made) == 3 + 2 + 1 + 1 + 1  # records, predictions, pictures, encoder, split
     return made
+
+
+def printed(folder: Path, config: dict, *arguments: str, **environment: str) -> str:
+    """What Snakemake prints as it runs a study in `folder`."""
+    done = Workflow(folder).run(*arguments, config=config, **environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from killed import results
 from killing import ended
 from studies import TINY, Workflow
-from test_killed import results
 
 from sslfast.runtime.job_client import SERVER
 

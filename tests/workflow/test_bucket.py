@@ -7,8 +7,8 @@ import pytest
 import yaml
 from buckets import PLACE, S3, InBucket
 from hostile import is_one_line
+from killed import STUDY, results, wait_for
 from studies import error_line
-from test_killed import STUDY, results, wait_for
 
 from sslfast.cluster.bucket import MARKER, check_bucket
 from sslfast.errors import DataError

@@ -59,7 +59,7 @@ def processes_with(variable: str, value: str) -> list[psutil.Process]:
 def test_a_study_leaves_its_results_and_nothing_else(finished):
     assert finished.ask().returncode == 0  # what a dry run (of another test) notes for the next call goes with that
     assert left_over(finished) == []
-    assert processes_with("SSLFAST_DATA", str(finished.folder / "data")) == []
+    assert processes_with("SSLFAST_DATA", str(finished.ran_in / "data")) == []
 
 
 @pytest.mark.long

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 from buckets import PLACE, S3, InBucket
+from killed import STUDY, wait_for
 from pods import Cluster
 from studies import TINY, jobs_of
 from test_bucket import BASELINE, PATIENCE
-from test_killed import STUDY, wait_for
 
 from sslfast.study.records import read_record
 

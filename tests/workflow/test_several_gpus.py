@@ -67,7 +67,7 @@ def work(job):
         os.kill(os.getpid(), 9)
     Path(job.output[0]).write_text(gpu)
 
-perform(snakemake, lambda: work)
+perform(snakemake, work)
 """
 
 

@@ -277,7 +277,7 @@ def test_a_checkpoint_of_another_code_or_data_or_encoder_is_never_used(
     file = tmp_path / CHECKPOINT
     kill_in_epoch(3)
     for why, patch in {
-        "code_version": lambda m: m.setattr("sslfast.stages.run.code_version", lambda *_: "another"),
+        "code_version": lambda m: m.setattr("sslfast.stages.run.StageRun.code", "another"),
         "torch": lambda m: m.setattr(torch, "__version__", "2.99.0"),
         "weights": lambda m: m.setattr("pathlib.Path.read_bytes", lambda path: b"another"),
         "split": lambda m: m.setattr("pandas.util.hash_pandas_object", lambda table: table["index"]),

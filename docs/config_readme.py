@@ -34,14 +34,23 @@ is trained. Numbers may be written `1e-3` or `0.001`; fractions `1`, `1.0` and `
 ## Your own images
 
 ```
-my-images/train/<class>/…     or      my-images/<class>/…
+my-images/train/<class>/…     or      my-images/<class>/…     or      images anywhere and a table (`labels: labels.csv`)
 my-images/test/<class>/…      (optional; else test images are split off, class by class)
+my-images/valid/<class>/…     (optional; validation images, or the test images where there is no test/)
 my-images/unlabelled/…        (optional, at any depth)
 ```
 
-PNG, JPEG, BMP and WebP. Images are scaled and cropped to `image_size`, once, and kept under
-`data_root`; when a file is added, changed or removed they are read again. Nothing but the folder is read:
-a link that leads out of it, or to another folder, stops the study with its name.
+Names of these folders may be any usual ones in any case (`Training`, `val`, `dev`, `testing`, `unlabeled`, `unsup`,
+`extra`), one level deeper, too, as ZIP files leave them (`seg_train/seg_train/<class>/`). Images of `test/` without
+classes are unlabelled ones; so are those that the table has no class of. Unlabelled images that are copies of labelled
+ones are left out. Litter of systems, archives and tools (`__MACOSX`, `@eaDir`, `lost+found`, …) is passed over.
+What was found, and what is not used and why, is said before anything is trained.
+
+Whatever Pillow reads: PNG, JPEG, TIFF, GIF, WebP, AVIF, JPEG 2000, BMP, PPM and others, told by content; HEIC with
+`pip install 'sslfast[heic]'`. Grey of more than 8 bits is scaled by one range for all images: 0.1 % of the training
+images' values are darker, 0.1 % brighter. Images are scaled and cropped (see `fit`) to `image_size`, once, and kept
+under `data_root`; when a file is added, changed or removed they are read again. Nothing but the folder is read:
+a link that leads out of it, or to another folder, stops the study with its name, unless you set `follow_links`.
 
 A study keeps to its images. Its folder may move, grow and shrink: what that affects runs again. Other images under the
 name of a study with results (another data set or folder, `image_size`, `channels` or `unlabelled_from`) stop with one

@@ -1,5 +1,7 @@
 """Data sets by name. Each is read once, stored as one array, and memory-mapped from then on."""
 
+from collections.abc import Mapping
+from dataclasses import astuple
 from pathlib import Path
 from typing import TextIO
 
@@ -8,8 +10,9 @@ import numpy as np
 from ..errors import ConfigError, DataError
 from ..files import user_path
 from ..study.datasets import DATASETS, NAMED, STL10_SIZE
+from .decoding import MAX_MEGAPIXELS, FolderOptions, decode_files
 from .elsewhere import with_unlabelled
-from .folder import FolderOptions, decode_files, folder_key, read_folder
+from .folder import folder_key, read_folder
 from .images import Arrays, ImageData, cached, default_data_root
 from .listing import content_digest, scan
 from .scaling import scaled
@@ -30,6 +33,10 @@ def load_dataset(
     test_fraction: float = 0.2,
     test_seed: int = 0,
     on_bad_image: str = "error",
+    fit: str = "crop",
+    max_megapixels: int = MAX_MEGAPIXELS,
+    follow_links: bool = False,
+    labels: str | Mapping | None = None,
     content: str | None = None,
     unlabelled_from: str | Path | None = None,
     unlabelled_content: str | None = None,
@@ -40,9 +47,11 @@ def load_dataset(
 
     `digits` ships with scikit-learn; `mnist`, `fashion_mnist`, `cifar10`, `cifar100`, `svhn` and `stl10` come
     through torchvision, downloaded once into `data_root`; `folder` reads image files (see
-    `sslfast.data.folder`) at `image_size` (default 32) with `channels` 3 (default) or 1, and
-    splits `test_fraction` off as test images, by `test_seed`, where there is no `test/` folder. `content`,
-    the folder's `content_digest` where it is known already, spares looking at every file once more.
+    `sslfast.data.listing`) at `image_size` (default 32) with `channels` 3 (default) or 1, and
+    splits `test_fraction` off as test images, by `test_seed`, where there is no `test/` folder. `fit` says how images
+    that are not square become so (`crop`, `pad`, `squash`; see `sslfast.data.decoding`), `labels` which table has the
+    classes (see `sslfast.data.labels`); `follow_links` and `max_megapixels` are for a folder that you trust.
+    `content`, the folder's `content_digest` where it is known already, spares looking at every file once more.
     STL-10 is scaled to `image_size` too (default 32, at which training costs a ninth of its own 96), and its
     100,000 images without a label are like those in a folder's `unlabelled/`.
 
@@ -69,11 +78,15 @@ def load_dataset(
             test_fraction=test_fraction,
             test_seed=test_seed,
             on_bad_image=on_bad_image,
+            fit=fit,
+            max_megapixels=max_megapixels,
         )
         path = Path(folder).expanduser()
-        content = content or content_digest(path, scan(path))
+        content = content or content_digest(path, scan(path, follow_links, labels))
         key = folder_key(content, options)
-        data = cached("folder", key, root, lambda: read_folder(path, options, content, progress), check)
+        data = cached(
+            "folder", key, root, lambda: read_folder(path, options, content, progress, follow_links, labels), check
+        )
     elif dataset == "digits":
         key = f"t{test_fraction}-s{test_seed}"
         data = cached("digits", key, root, lambda: _digits(test_fraction, test_seed), check)
@@ -85,32 +98,43 @@ def load_dataset(
         data = cached(dataset, key, root, lambda: read_torchvision(dataset, root, size, progress), check)
     if unlabelled_from is None:
         return data
-    options = FolderOptions(data.train.image_size, data.train.channels, on_bad_image=on_bad_image)
-    return _with_unlabelled(data, str(unlabelled_from), unlabelled_content, options, root, progress, check)
+    options = FolderOptions(
+        data.train.image_size,
+        data.train.channels,
+        on_bad_image=on_bad_image,
+        fit=fit,
+        max_megapixels=max_megapixels,
+    )
+    source = str(unlabelled_from)
+    return _with_unlabelled(data, source, unlabelled_content, options, follow_links, root, progress, check)
 
 
-def _with_unlabelled(study, source, content, options, root, progress, check) -> ImageData:
+def _with_unlabelled(study, source, content, options, follow_links, root, progress, check) -> ImageData:
     """`study` with the unlabelled images of `source`, of the size and channels in `options`."""
-    content = content or source_content(source)
+    content = content or source_content(source, follow_links)
 
     def of_data_set() -> tuple[np.ndarray, dict]:
         size = min(options.image_size, STL10_SIZE) if source == "stl10" else None
         other = load_dataset(source, data_root=root, image_size=size, progress=progress)
-        images = scaled([other.train.pixels()], options.image_size, options.channels, root, progress)
+        images = scaled([other.train.pixels()], options.image_size, options.channels, root, progress, options.fit)
         return images, {"unlabelled_from": source}
 
     def of_folder() -> tuple[np.ndarray, dict]:
         path = user_path(source, "unlabelled_from")
-        files = unlabelled_files(path)
-        if source_content(source) != content:
+        files = unlabelled_files(path, follow_links)
+        if source_content(source, follow_links) != content:
             raise DataError(f"unlabelled_from: the images under {path} changed since the study looked; run it again")
-        x, good = decode_files([file[0] for file in files], options, progress, "unlabelled_from")
-        notes = {"unlabelled_from": "a folder", "unlabelled_images_skipped": int((~good).sum())}
+        grey = study.notes.get("grey_range")  # one range for all images of the study
+        ranges = (lambda *_: tuple(grey)) if grey else None
+        x, good, grey = decode_files([file[0] for file in files], options, progress, "unlabelled_from", ranges)
+        notes = {"grey_range": grey and list(grey)} if grey else {}
+        notes |= {"unlabelled_from": "a folder", "unlabelled_images_skipped": int((~good).sum())}
         return (x if good.all() else x[good]), notes
 
     if source in NAMED:
+        content = content if options.fit == "crop" else f"{content} {options.fit}"
         return with_unlabelled(study, source, content, of_data_set, root, check)
-    return with_unlabelled(study, source, f"{content} {options.on_bad_image}", of_folder, root, check)
+    return with_unlabelled(study, source, f"{content} {astuple(options)}", of_folder, root, check)
 
 
 def _digits(test_fraction: float, test_seed: int) -> Arrays:

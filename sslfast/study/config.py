@@ -240,15 +240,20 @@ def _of_other_data(config: Mapping) -> list[str]:
     """Keys that mean nothing for the study's data set."""
     if config["dataset"] == "folder":
         return []
-    strange = ["folder", "image_size", "channels", "on_bad_image"]
+    of_folders = ["folder", "labels", "image_column", "class_column"]
+    of_files = ["on_bad_image", "fit", "max_megapixels", "follow_links"]
+    strange = [*of_folders, "image_size", "channels", *of_files]
     if config["dataset"] == "stl10":
         strange.remove("image_size")
     if config.get("unlabelled_from"):  # may be a folder
-        strange.remove("on_bad_image")
+        strange = [key for key in strange if key not in of_files]
     return strange
 
 
 def _check_elsewhere(config: Mapping) -> None:
+    columns = [key for key in ("image_column", "class_column") if config.get(key)]
+    if columns and not config.get("labels"):
+        raise ConfigError(f"{columns[0]}: given, but no labels; say which table has this column (labels: labels.csv)")
     if config["dataset"] == "stl10" and config["image_size"] > STL10_SIZE:
         raise ConfigError(f"image_size: found {config['image_size']}, expected {STL10_SIZE} or less for stl10")
     if not config["unlabelled_from"]:

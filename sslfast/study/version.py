@@ -14,10 +14,15 @@ __all__ = ["code_version", "reading_version", "report_version", "versions"]
 _REPORTING = ("analysis", "report")
 _READING = (
     "datasets.py",
+    "decoding.py",
     "elsewhere.py",
     "folder.py",
+    "formats.py",
     "images.py",
+    "labels.py",
+    "layout.py",
     "listing.py",
+    "looking.py",
     "scaling.py",
     "sources.py",
     "splits.py",

@@ -7,7 +7,7 @@ is one column of 0 and 1 a class; a column of `train`, `test` and `valid` says t
 import csv
 import os
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,15 +188,17 @@ class _OneOf:
 
 
 class _Index:
-    """Image files by what a table may call them."""
+    """Image files by what a table may call them: the end of their path, with or without suffix."""
 
     def __init__(self, root: str, files: list[File]):
-        self.by_name, self.by_stem = defaultdict(list), defaultdict(list)
+        self.known, skip = defaultdict(list), len(root) + 1
         for path, _, _ in files:
-            relative = nfc(os.path.relpath(path, root).replace(os.sep, "/"))
-            name = relative.rpartition("/")[2]
-            self.by_name[name].append((relative, path))
-            self.by_stem[os.path.splitext(name)[0]].append((relative, path))
+            relative = nfc(path[skip:].replace(os.sep, "/"))
+            for name in dict.fromkeys((relative, os.path.splitext(relative)[0])):
+                end = name
+                while end:
+                    self.known[end].append((relative, path))
+                    end = end.partition("/")[2]
 
     def knows(self, value: str) -> bool:
         return bool(self._candidates(value))
@@ -205,34 +207,19 @@ class _Index:
         """The path of the image that a table calls `value`, None if there is none."""
         found = self._candidates(value)
         if len(found) > 1:
-            counts = Counter(relative for relative, _ in found)
-            one, other = list(counts)[:2]
             raise DataError(
-                f"labels: {table} calls an image {value}, which may be {one} or {other}; write the path in the table"
+                f"labels: {table} calls an image {value}, which may be {found[0][0]} or {found[1][0]}; write the path"
+                " in the table"
             )
         return found[0][1] if found else None
 
     def _candidates(self, value: str) -> list[tuple[str, str]]:
         wanted = nfc(value.strip().replace("\\", "/")).removeprefix("./")
-        name = wanted.rpartition("/")[2]
-        if not name:
-            return []
-        for found, suffix in ((self.by_name.get(name, []), True), (self.by_stem.get(name, []), False)):
-            if (len(found) > 1 and "/" in wanted) or (len(found) > 1 and any(r == wanted for r, _ in found)):
-                ends = [
-                    (relative, path)
-                    for relative, path in found
-                    if _ends(relative if suffix else os.path.splitext(relative)[0], wanted)
-                ]
-                found = ends or found
-            if found:
-                return found
-        return []
-
-
-def _ends(relative: str, wanted: str) -> bool:
-    """Whether both are one path, of which a table may leave out, or add, folders at the front."""
-    return f"/{relative}".endswith(f"/{wanted}") or f"/{wanted}".endswith(f"/{relative}")
+        while wanted and wanted not in self.known:  # a table may be of a time when the images lay elsewhere
+            wanted = wanted.partition("/")[2]
+        found = self.known[wanted] if wanted else []
+        exact = [(relative, path) for relative, path in found if wanted in (relative, os.path.splitext(relative)[0])]
+        return exact if len(exact) == 1 else found
 
 
 def _is_number(value: str) -> bool:

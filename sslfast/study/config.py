@@ -23,6 +23,7 @@ __all__ = ["check_config", "evaluation_settings", "method_settings", "read_schem
 # More is a slip of the keyboard, and would fill the memory with job names.
 MAX_SEEDS = 1000
 MAX_CELLS = 200_000
+MOST_LISTED = 20  # known keys in a message, which stays one line
 DEEPEST = 2  # maps and lists within each other
 SECTIONS = ("pretrain", "classify", "supervised", "finetune")
 _OTHER = {"updates": "epochs", "epochs": "updates"}
@@ -203,7 +204,9 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
         name = next(k for k in problem.instance if k not in known)
         close = difflib.get_close_matches(str(name), known, n=1)
         listed = (
-            f"known keys are {', '.join(known)}" if len(str(name)) < 60 else "config/README.md has all that are known"
+            f"known keys are {', '.join(known)}"
+            if len(known) <= MOST_LISTED
+            else "config/README.md has all that are known"
         )
         hint = f"did you mean {close[0]}?" if close else listed
         return f"{f'{key}.' if key else ''}{_name(name)}: unknown key; {hint}"

@@ -1,7 +1,7 @@
 """Data sets by name. Each is read once, stored as one array, and memory-mapped from then on."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from ..errors import ConfigError, DataError
 from ..files import user_path
-from ..study.datasets import NAMED, dataset_names
+from ..study.datasets import FILE_KEYS, NAMED, dataset_names
+from .decoding import ImageOptions, decode_files
 from .elsewhere import with_unlabelled
-from .folder import ImageOptions, decode_files, folder_key, read_folder
+from .folder import folder_key, read_folder
 from .images import Arrays, ImageData, cached, default_data_root
 from .listing import content_digest, scan
 from .scaling import scaled
@@ -27,6 +28,8 @@ def load_dataset(
     *,
     folder: str | Path | None = None,
     data_root: str | Path | None = None,
+    follow_links: bool = False,
+    labels: str | Mapping | None = None,
     unlabelled_from: str | Path | None = None,
     content: str | None = None,
     unlabelled_content: str | None = None,
@@ -37,10 +40,13 @@ def load_dataset(
     """The data set called `dataset` (one of `dataset_names()`), or a user's own images under `folder`.
 
     `digits` ships with scikit-learn; the others of `sslfast.study.datasets` come through torchvision, downloaded once
-    into `data_root`; `folder` reads image files (see `sslfast.data.folder`). `options` are those of `ImageOptions`:
-    `image_size` (default 32) and `channels` (3, or 1) of a folder; `test_fraction`, split off by `test_seed` as test
-    images where there is no `test/` folder; `on_bad_image`. STL-10 is scaled to `image_size` too (at 32, training costs
-    a ninth of its own 96), and its 100,000 images without a label are like those in a folder's `unlabelled/`.
+    into `data_root`; `folder` reads image files (see `sslfast.data.listing`), whose classes the table `labels` may have
+    (see `sslfast.data.labels`). `options` are those of `ImageOptions`: `image_size` (default 32) and `channels` (3, or
+    1) of a folder; `test_fraction`, split off by `test_seed` as test images where there is no `test/` folder;
+    `on_bad_image`; `fit`, how images that are not square become so (`crop`, `pad`, `squash`; see
+    `sslfast.data.decoding`); `max_megapixels`, which is, like `follow_links`, for a folder that you trust. STL-10 is
+    scaled to `image_size` too (at 32, training costs a ninth of its own 96), and its 100,000 images without a label are
+    like those in a folder's `unlabelled/`.
 
     `unlabelled_from`, another data set's name (then its training images) or a folder of images at any depth, puts
     those, scaled, in place of all that the study could pre-train on (see `sslfast.data.elsewhere`). `content` and
@@ -58,14 +64,16 @@ def load_dataset(
     given = {key: value for key, value in options.items() if value is not None}
     store = _Store(default_data_root(data_root), progress, check)
     if dataset == "folder":
-        data = _of_folder(folder, ImageOptions(**given), content, store)
+        data = _of_folder(
+            folder, ImageOptions(**given), content, {"follow_links": follow_links, "labels": labels}, store
+        )
     else:
         data = _named(dataset, given, store)
     if unlabelled_from is None:
         return data
-    bad = {key: value for key, value in given.items() if key == "on_bad_image"}
-    same = ImageOptions(data.train.image_size, data.train.channels, **bad)
-    return _with_unlabelled(data, str(unlabelled_from), unlabelled_content, same, store)
+    of_files = {key: value for key, value in given.items() if key in FILE_KEYS}
+    same = ImageOptions(data.train.image_size, data.train.channels, **of_files)
+    return _with_unlabelled(data, str(unlabelled_from), unlabelled_content, same, follow_links, store)
 
 
 @dataclass(frozen=True)
@@ -80,13 +88,14 @@ class _Store:
         return cached(name, key, self.root, read, self.check)
 
 
-def _of_folder(folder: str | Path | None, options: ImageOptions, content: str | None, store: _Store) -> ImageData:
+def _of_folder(folder, options: ImageOptions, content: str | None, where: Mapping, store: _Store) -> ImageData:
+    """The images of `folder`; `where`: the options of `scan`."""
     if folder is None:
         raise ConfigError("folder: missing; dataset: folder needs the path of your images here")
     path = Path(folder).expanduser()
-    content = content or content_digest(path, scan(path))
+    content = content or content_digest(path, scan(path, **where))
     return store.get(
-        "folder", folder_key(content, options), lambda: read_folder(path, options, content, store.progress)
+        "folder", folder_key(content, options), lambda: read_folder(path, options, content, store.progress, **where)
     )
 
 
@@ -102,26 +111,30 @@ def _named(dataset: str, given: Mapping, store: _Store) -> ImageData:
     return store.get(dataset, key, lambda: entry.loader.load()(store.root, options, store.progress))
 
 
-def _with_unlabelled(study, source, content, options, store) -> ImageData:
+def _with_unlabelled(study, source, content, options, follow_links, store) -> ImageData:
     """`study` with the unlabelled images of `source`, of the size and channels in `options`."""
-    content, progress = content or source_content(source), store.progress
+    content, progress = content or source_content(source, follow_links), store.progress
 
     def of_data_set() -> tuple[np.ndarray, dict]:
         entry = NAMED[source]
         size = min(options.image_size, entry.side) if "image_size" in entry.keys else None
         other = load_dataset(source, data_root=store.root, image_size=size, progress=progress)
-        images = scaled([other.train.pixels()], options.image_size, options.channels, store.root, progress)
+        images = scaled([other.train.pixels()], options.image_size, options.channels, store.root, progress, options.fit)
         return images, {"unlabelled_from": source}
 
     def of_folder() -> tuple[np.ndarray, dict]:
         path = user_path(source, "unlabelled_from")
-        files = unlabelled_files(path)
-        if source_content(source) != content:
+        files = unlabelled_files(path, follow_links)
+        if source_content(source, follow_links) != content:
             raise DataError(f"unlabelled_from: the images under {path} changed since the study looked; run it again")
-        x, good = decode_files([file[0] for file in files], options, progress, "unlabelled_from")
-        notes = {"unlabelled_from": "a folder", "unlabelled_images_skipped": int((~good).sum())}
+        grey = study.notes.get("grey_range")  # one range for all images of the study
+        ranges = (lambda *_: tuple(grey)) if grey else None
+        x, good, grey = decode_files([file[0] for file in files], options, progress, "unlabelled_from", ranges)
+        notes = {"grey_range": grey and list(grey)} if grey else {}
+        notes |= {"unlabelled_from": "a folder", "unlabelled_images_skipped": int((~good).sum())}
         return (x if good.all() else x[good]), notes
 
     if source in NAMED:
+        content = content if options.fit == "crop" else f"{content} {options.fit}"
         return with_unlabelled(study, source, content, of_data_set, store.root, store.check)
-    return with_unlabelled(study, source, f"{content} {options.on_bad_image}", of_folder, store.root, store.check)
+    return with_unlabelled(study, source, f"{content} {astuple(options)}", of_folder, store.root, store.check)

@@ -5,7 +5,7 @@ from typing import TextIO
 
 import numpy as np
 
-from .folder import ImageOptions
+from .decoding import ImageOptions
 from .images import Arrays
 from .splits import split_off
 

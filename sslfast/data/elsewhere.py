@@ -58,4 +58,13 @@ def _joined(study: ImageData, source: str, outside: np.ndarray, notes: dict, roo
         **notes,
     }
     test = study.test
-    return Arrays(x, y, test.pixels(), test.y.numpy(), study.classes, notes, unlabelled_elsewhere=True)
+    return Arrays(
+        x,
+        y,
+        test.pixels(),
+        test.y.numpy(),
+        study.classes,
+        notes,
+        unlabelled_elsewhere=True,
+        valid_rows=study.valid_rows,  # unlabelled images come after these
+    )

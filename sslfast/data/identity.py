@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import ConfigError, SslfastError, shown
 from ..files import user_path
 from ..study.datasets import NAMED, image_keys
-from .listing import Listing, scan
+from .listing import Listing, listing_of
 from .sources import unlabelled_files
 
 __all__ = ["check_names", "check_results", "known_by"]
@@ -115,16 +115,16 @@ def _folders(config: Mapping, listing: Listing | None = None) -> dict[str, list[
     found = {"folder": _all(listing or _scan(config))} if config["dataset"] == "folder" else {}
     source = config["unlabelled_from"]
     if source is not None and source not in NAMED:
-        found["unlabelled_from"] = unlabelled_files(user_path(source, "unlabelled_from"))
+        found["unlabelled_from"] = unlabelled_files(user_path(source, "unlabelled_from"), config["follow_links"])
     return found
 
 
 def _scan(config: Mapping) -> Listing:
-    return scan(user_path(config["folder"], "folder"))
+    return listing_of(config)
 
 
 def _all(listing: Listing) -> list[File]:
-    return [file for _, files in (*listing.train, *listing.test, ("", listing.unlabelled)) for file in files]
+    return listing.files
 
 
 def _known_by(files: Sequence[File]) -> dict:

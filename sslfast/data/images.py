@@ -75,6 +75,7 @@ class ImageData:
     fingerprint: str
     notes: dict = field(default_factory=dict)
     unlabelled_elsewhere: bool = False
+    valid_rows: tuple[int, int] | None = None  # training images that are validation, from and to, where it is given
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -82,6 +83,14 @@ class ImageData:
 
     def summary(self) -> dict:
         """What was found, for a person and the report: counts, classes, notes."""
+        train, test, valid = self.train.y, self.test.y, self.train.y[:0]
+        if self.valid_rows:
+            start, stop = self.valid_rows
+            train, valid = torch.cat([train[:start], train[stop:]]), train[start:stop]
+        by_class = {
+            part: torch.bincount(y[y >= 0], minlength=len(self.classes)).tolist()
+            for part, y in (("train", train), ("valid", valid), ("test", test))
+        }
         return {
             "name": self.name,
             "fingerprint": self.fingerprint,
@@ -91,6 +100,7 @@ class ImageData:
             "image_size": self.train.image_size,
             "channels": self.train.channels,
             "classes": list(self.classes),
+            "by_class": by_class,
             "notes": self.notes,
         }
 
@@ -106,6 +116,7 @@ class Arrays:
     classes: tuple[str, ...]
     notes: dict = field(default_factory=dict)
     unlabelled_elsewhere: bool = False
+    valid_rows: tuple[int, int] | None = None
 
 
 def default_data_root(data_root: str | Path | None = None) -> Path:
@@ -120,7 +131,7 @@ def from_arrays(name: str, arrays: Arrays, fingerprint: str) -> ImageData:
         return ImageSet(torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y), tuple(arrays.classes))
 
     train, test = image_set(arrays.train_x, arrays.train_y), image_set(arrays.test_x, arrays.test_y)
-    return ImageData(name, train, test, fingerprint, arrays.notes, arrays.unlabelled_elsewhere)
+    return ImageData(name, train, test, fingerprint, arrays.notes, arrays.unlabelled_elsewhere, arrays.valid_rows)
 
 
 def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays], check: bool = False) -> ImageData:
@@ -179,8 +190,13 @@ def _load(name: str, folder: Path, check: bool) -> ImageData:
         # 'c' (copy on write) gives torch the writable array it wants without ever touching the file
         parts = {p: np.load(folder / f"{p}.npy", mmap_mode="c", allow_pickle=False) for p in _PARTS}
         elsewhere = bool(meta.get("unlabelled_elsewhere"))
+        valid = meta.get("valid_rows")
         arrays = Arrays(
-            **parts, classes=tuple(meta["classes"]), notes=dict(meta["notes"]), unlabelled_elsewhere=elsewhere
+            **parts,
+            classes=tuple(meta["classes"]),
+            notes=dict(meta["notes"]),
+            unlabelled_elsewhere=elsewhere,
+            valid_rows=valid and tuple(map(int, valid)),
         )
         _check(arrays)
         if check and _content(arrays)[0] != meta["fingerprint"]:
@@ -198,6 +214,8 @@ def _content(arrays: Arrays) -> tuple[str, dict[str, int]]:
     about = [list(arrays.classes), arrays.train_x.shape, arrays.test_x.shape]
     if arrays.unlabelled_elsewhere:  # the same images make other splits
         about.append("unlabelled elsewhere")
+    if arrays.valid_rows:
+        about.append(["validation images", *arrays.valid_rows])
     labels = (np.ascontiguousarray(y, dtype=np.int64).tobytes() for y in (arrays.train_y, arrays.test_y))
     whole = b"".join((json.dumps(about).encode(), *train, *test, *labels))
     known = set(train)
@@ -216,6 +234,10 @@ def _check(arrays: Arrays) -> None:
             raise ValueError(f"images {x.dtype} {x.shape}, labels {y.dtype} {y.shape}")
         if y.min() < least or y.max() >= len(arrays.classes):
             raise ValueError(f"labels from {y.min()} to {y.max()} for {len(arrays.classes)} classes")
+    if arrays.valid_rows is not None:
+        start, stop = arrays.valid_rows
+        if not 0 <= start < stop <= len(arrays.train_y) or arrays.train_y[start:stop].min() < 0:
+            raise ValueError(f"validation images from {start} to {stop} of {len(arrays.train_y)}")
 
 
 _PARTS = ("train_x", "train_y", "test_x", "test_y")

@@ -1,109 +1,132 @@
-"""Which image files a folder holds, by part and class, found without opening any of them.
+"""Which image files a folder holds, by part and class, found without decoding any of them.
 
-Three layouts are read:
+Classes come from folders (see `layout`) or from a table (`labels`):
 
-* `train/<class>/…`, optionally `test/<class>/…` and `unlabelled/…`;
-* the same without `test/`: test images are split off the training images, class by class;
-* one tree, `<class>/…`, optionally with `unlabelled/…`: the same.
+* `train/<class>/…`, optionally `test/<class>/…`, `valid/<class>/…` and `unlabelled/…`, in any usual spelling;
+* the same without `test/`: `valid/` is the test, or else test images are split off the training images;
+* one tree, `<class>/…`, optionally with `unlabelled/…`: the same;
+* images at any place, and `labels.csv`.
 
-Images may lie at any depth below their class. Files that are no images are passed over and counted. A
-link that leads out of the folder, or to another folder, is an error: nothing but the folder is read, and
-only once.
+Images may lie at any depth below their class. What is not used is noted with its kind and number. A
+link that leads out of the folder, or to another folder, is an error unless `follow_links`: nothing but the folder
+is read, and only once.
 This module does without torch, so that a workflow can look at a folder before anything starts.
 """
 
 import hashlib
 import os
-import stat
+import re
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError
+from ..files import user_path
+from .labels import read_labels
+from .layout import find_layout
+from .looking import File, Look, check_folder, is_mask_name
 
-__all__ = ["Listing", "content_digest", "look_below", "paths_digest", "scan", "too_few"]
+__all__ = ["Listing", "content_digest", "listing_of", "look_below", "paths_digest", "scan", "too_few", "where"]
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".webp")
+Classes = list[tuple[str, list[File]]]
 
 
 @dataclass
 class Listing:
-    """The image files of a folder: `(path, size, time in ns)` a file, by part and class."""
+    """The image files of a folder: `(path, size, time in ns)` a file, by part and class.
+
+    `notes`: `files_ignored`, how many files are not used; `left_out`, which (see `LeftOut.as_list`); `said` and
+    `warnings`, sentences on what was decided and what looks wrong.
+    """
 
     classes: list[str]
-    train: list[tuple[str, list]]
-    test: list[tuple[str, list]]
-    unlabelled: list
+    train: Classes
+    test: Classes
+    unlabelled: list[File]
     tree: Path  # where the class folders of the training images stand
     notes: dict = field(default_factory=dict)
+    valid: Classes = field(default_factory=list)
+
+    @property
+    def files(self) -> list[File]:
+        """All of them."""
+        parts = (*self.train, *self.test, *self.valid, ("", self.unlabelled))
+        return [file for _, files in parts for file in files]
+
+    def summary(self) -> dict:
+        """Counts as `ImageData.summary` has them, before any image was decoded."""
+        by_class = {
+            part: [len(dict(groups).get(name, ())) for name in self.classes]
+            for part, groups in (("train", self.train), ("valid", self.valid), ("test", self.test))
+        }
+        notes = {**self.notes, "test_split_off": not self.test}
+        return {
+            "classes": self.classes,
+            "by_class": by_class,
+            "n_unlabelled_only": len(self.unlabelled),
+            "notes": notes,
+        }
 
 
-def scan(root: Path) -> Listing:
-    """List the images under `root` by part and class, without opening any of them.
+def listing_of(config: Mapping) -> Listing:
+    """The listing of the folder that a config (checked, or as a person wrote it) names."""
+    return scan(user_path(config["folder"], "folder"), **where(config))
 
-    Raises `DataError` where the folder cannot make a study: missing, empty, one class only, a
-    class with a single image, a test class that training does not know, or a link that leads elsewhere.
+
+def where(config: Mapping) -> dict:
+    """The options of `scan` in a config: which files they lead to is in the digest of the folder's content."""
+    table = {key: config[key] for key in ("labels", "image_column", "class_column") if config.get(key)}
+    return {"follow_links": config.get("follow_links") or False, "labels": table if "labels" in table else None}
+
+
+def scan(root: Path, follow_links: bool = False, labels: str | Mapping | None = None) -> Listing:
+    """List the images under `root` by part and class, without decoding any of them.
+
+    `labels`: the table that has the classes (see `sslfast.data.labels`). Raises `DataError` where the folder cannot
+    make a study: missing, empty, one class only, a class with too few images, a test class that training does not
+    know, folders that contradict each other, or a link that leads elsewhere.
     """
-    _check_folder(root, "folder", "a folder of images (see config/README.md)")
-    look = _Look(root)
-    tops = look.folders(root)
-    tree = tops.pop("train", None)
-    test_folder = tops.pop("test", None) if tree else None
-    unlabelled_folder = tops.pop("unlabelled", None)
-    if tree:
-        class_folders = look.folders(tree)
-        look.ignored += len(tops)
-    elif "test" in tops:
-        raise DataError(f"folder: {root} has test/ but no train/; expected train/<class>/ beside it")
-    else:
-        class_folders, tree = tops, str(root)
-    train = [(name, look.images(path)) for name, path in sorted(class_folders.items())]
-    classes = [name for name, files in train if files]
-    if not classes:
+    check_folder(root, "folder", "a folder of images (see config/README.md)")
+    look = Look(root, follow_links=follow_links)
+    listing = _by_table(look, root, labels) if labels else _by_folders(look, root)
+    if len(listing.classes) == 1:
         raise DataError(
-            f"folder: found no images in class folders under {tree};"
-            " expected <class>/<image> with PNG, JPEG, BMP or WebP files"
+            f"folder: found one class only ({listing.classes[0]}) under {listing.tree}; expected two or more"
+            + ("" if labels else _tables(look, str(listing.tree)))
         )
-    if empty := [name for name, files in train if not files]:
-        raise DataError(f"folder: the class folder {Path(tree) / empty[0]} has no images; add some or remove it")
-    if len(classes) == 1:
-        raise DataError(f"folder: found one class only ({classes[0]}) under {tree}; expected two or more")
-    test = []
-    if test_folder:
-        test = [(name, look.images(path)) for name, path in sorted(look.folders(test_folder).items())]
-        for name, files in test:
-            if files and name not in classes:
-                raise DataError(
-                    f"folder: test/{name} is a class that train/ does not have (it has {_some(classes)});"
-                    " rename or remove it"
-                )
-        test = [(name, files) for name, files in test if files]
-        if not test:
-            raise DataError(f"folder: {test_folder} has no images; add some, or remove it to split test images off")
-    unlabelled = look.images(unlabelled_folder) if unlabelled_folder else []
-    needed = 2 if test else 3  # one each for labelled, validation and (where split off) test
-    for name, files in train:
+    needed = _needed(bool(listing.test), bool(listing.valid))
+    for name, files in listing.train:
         if len(files) < needed:
-            raise DataError(too_few(Path(tree) / name, len(files), needed))
-    return Listing(classes, train, test, unlabelled, Path(tree), {"files_ignored": look.ignored})
+            raise DataError(too_few(Path(listing.tree) / name, len(files), needed))
+    listing.notes |= {
+        "files_ignored": look.left_out.total,
+        "left_out": look.left_out.as_list(),
+        "warnings": _warnings(root, listing),
+    }
+    return listing
 
 
-def look_below(root: Path, key: str, expected: str) -> list[tuple[str, int, int]]:
+def look_below(root: Path, key: str, expected: str, follow_links: bool = False) -> list[File]:
     """Image files under `root` at any depth, as `Listing` holds them. Raises `DataError` that names `key`."""
-    _check_folder(root, key, expected)
-    return _Look(root, key).images(str(root))
+    check_folder(root, key, expected)
+    return Look(root, key, follow_links).images(str(root))
 
 
 def content_digest(root: Path, listing: Listing) -> str:
     """Changes when any image's name, size or date does; not when the whole folder moves."""
     digest = hashlib.sha256()
-    for part, groups in (("train", listing.train), ("test", listing.test), ("u", [("", listing.unlabelled)])):
+    parts = [("train", listing.train), ("test", listing.test), ("u", [("", listing.unlabelled)])]
+    if listing.valid:
+        parts.append(("valid", listing.valid))
+    for part, groups in parts:
         for name, files in groups:
             digest.update(f"{part}\0{name}\0{len(files)}\0".encode("utf-8", "surrogateescape"))
             paths_digest(digest, root, files)
     return digest.hexdigest()[:16]
 
 
-def paths_digest(digest, root: Path, files: list[tuple[str, int, int]]) -> None:
+def paths_digest(digest, root: Path, files: list[File]) -> None:
     """Take paths below `root`, sizes and dates of `files` into `digest`."""
     skip = len(str(root)) + 1
     text = "".join(f"{path[skip:]}\0{size}\0{date}\0" for path, size, date in files)
@@ -111,90 +134,66 @@ def paths_digest(digest, root: Path, files: list[tuple[str, int, int]]) -> None:
 
 
 def too_few(folder: Path, found: int, needed: int) -> str:
-    use = "training and validation" if needed == 2 else "training, validation and test"
-    images = "a single image" if found == 1 else f"{found} images"
+    use = {1: "training", 2: "training and validation", 3: "training, validation and test"}[needed]
+    images = {0: "no image", 1: "a single image"}.get(found, f"{found} images")
     return f"folder: the class folder {folder} has {images}, expected at least {needed} (one each for {use})"
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+def _needed(has_test: bool, has_valid: bool) -> int:
+    """Images that a class needs: one each for training, and for validation and test where these are split off."""
+    return 3 - has_test - has_valid
 
 
-class _Look:
-    """A look through the folder `root`, which counts the files that are no images. `key`: what errors begin with."""
-
-    def __init__(self, root: Path, key: str = "folder"):
-        self.root, self.within, self.ignored = root, os.path.join(os.path.realpath(root), ""), 0
-        self.key = key
-
-    def folders(self, folder: str | Path) -> dict[str, str]:
-        """The folders in `folder`, name to path; what else lies there is counted."""
-        entries = self._entries(folder)
-        found = {entry.name: entry.path for entry in entries if _leads_to_folder(entry)}
-        self.ignored += len(entries) - len(found)
-        return found
-
-    def images(self, folder: str) -> list[tuple[str, int, int]]:
-        """Image files below `folder`, sorted by path: `(path, bytes, modification time in ns)`."""
-        found, folders = [], [folder]
-        while folders:
-            for entry in self._entries(folders.pop()):
-                if _leads_to_folder(entry):
-                    folders.append(entry.path)
-                elif not entry.name.lower().endswith(SUFFIXES):
-                    self.ignored += 1
-                elif stat.S_ISREG((status := self._status(entry)).st_mode):
-                    found.append((entry.path, status.st_size, status.st_mtime_ns))
-                else:  # a pipe, say, of which reading would never end
-                    self.ignored += 1
-        return sorted(found)
-
-    def _entries(self, folder: str | Path) -> list[os.DirEntry]:
-        if str(folder) != str(self.root) and os.path.islink(folder):
-            raise DataError(
-                f"{self.key}: {folder} is a link to another folder, which may lead out of {self.root} or in a circle;"
-                " put the images themselves here"
-            )
-        try:
-            with os.scandir(folder) as entries:
-                return [entry for entry in entries if not entry.name.startswith(".")]
-        except PermissionError:
-            raise DataError(
-                f"{self.key}: not allowed to read {folder}; change its permissions or move it away"
-            ) from None
-        except OSError as error:
-            raise DataError(f"{self.key}: cannot look into {folder} ({error.strerror}); move it away") from None
-
-    def _status(self, entry: os.DirEntry) -> os.stat_result:
-        try:
-            if entry.is_symlink() and not os.path.realpath(entry.path).startswith(self.within):
-                raise DataError(
-                    f"{self.key}: {entry.path} is a link out of {self.root}; put the image itself there, or a hard link"
-                )
-            return entry.stat()
-        except OSError as error:
-            raise DataError(
-                f"{self.key}: cannot look at {entry.path} ({error.strerror}); replace or remove it"
-            ) from None
+def _by_folders(look: Look, root: Path) -> Listing:
+    layout = find_layout(look, str(root))
+    tree, train = layout.tree, [(name, look.images(*paths)) for name, paths in layout.train.items()]
+    classes = [name for name, files in train if files]
+    unlabelled = sorted(look.images(*layout.unlabelled))
+    if not classes:
+        only = f"; it has {len(unlabelled):,} unlabelled images only" if unlabelled else ""
+        raise DataError(
+            f"folder: found no images in class folders under {tree}{only};"
+            f" expected <class>/<image> with PNG, JPEG, TIFF, WebP or other image files{_tables(look, tree)}"
+        )
+    if empty := [name for name, files in train if not files]:
+        raise DataError(f"folder: the class folder {Path(tree) / empty[0]} has no images; add some or remove it")
+    test = [(name, look.images(*paths)) for name, paths in layout.test.items()]
+    if layout.test_folder and not test:
+        raise DataError(f"folder: {layout.test_folder} has no images; add some, or remove it to split test images off")
+    valid = [(name, look.images(*paths)) for name, paths in layout.valid.items()]
+    return Listing(classes, train, test, unlabelled, Path(tree), {"said": layout.said}, valid)
 
 
-def _leads_to_folder(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link in a circle; whoever wants to read it as a file is told
-        return False
+def _by_table(look: Look, root: Path, labels: str | Mapping) -> Listing:
+    found = read_labels(look, root, labels)
+    train, test, valid = (list(groups.items()) for groups in (found.train, found.test, found.valid))
+    return Listing(list(found.train), train, test, found.unlabelled, root, {"said": found.said}, valid)
 
 
-def _check_folder(path: Path, key: str, expected: str) -> None:
-    if not _is_folder(path, key):
-        raise DataError(f"{key}: found {'a file' if path.exists() else 'nothing'} at {path}, expected {expected}")
+def _tables(look: Look, tree: str) -> str:
+    """What an error adds if a table of labels lies there."""
+    for folder in dict.fromkeys((str(look.root), tree)):
+        for entry in look.inside(folder).files:
+            if re.search(r"\.(csv|tsv)\Z", entry.name, re.IGNORECASE):
+                name = os.path.relpath(entry.path, look.root)
+                return f"; if {name} has the classes, set labels: {name}"
+    return ""
 
 
-def _is_folder(path: Path, key: str) -> bool:
-    try:
-        return stat.S_ISDIR(os.stat(path).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except (OSError, ValueError) as error:  # not allowed, a name too long, a circle of links, a zero byte
-        why = getattr(error, "strerror", None) or error
-        raise DataError(f"{key}: cannot look at {path} ({why}); expected a folder of images") from None
+def _warnings(root: Path, listing: Listing) -> list[str]:
+    """What looks wrong, and is taken as it is: masks among the images, classes that differ by case alone."""
+    found, by_case = [], defaultdict(list)
+    for name in listing.classes:
+        by_case[name.casefold()].append(name)
+    if alike := [names for names in by_case.values() if len(names) > 1]:
+        found.append(f"classes {' and '.join(alike[0])} differ by case alone, and are taken for two classes")
+    masks = [path for path, _, _ in listing.files if is_mask_name(os.path.basename(path))]
+    within = {os.path.relpath(folder, root) for folder in {os.path.dirname(path) for path, _, _ in listing.files}}
+    folders = sorted({name for folder in within for name in folder.split(os.sep) if is_mask_name(name, folder=True)})
+    if masks:
+        found.append(
+            f"{len(masks):,} files are called as masks are ({os.path.basename(masks[0])}), and are taken for images"
+        )
+    if folders:
+        found.append(f"the folder {folders[0]}/ is called as masks are, and its files are taken for images")
+    return found

@@ -180,7 +180,7 @@ class ImageDataLoaders(DataLoaders):
 
     def test_dl(self, items, rm_type_tfms=None, num_workers=0, **kwargs) -> BatchDL:
         """A loader over new images: paths, PIL images, or a uint8 tensor `[N, C, H, W]`."""
-        from .folder import decode
+        from .decoding import decode
 
         valid = self.valid.dataset
         channels, size, _ = valid.image_shape

@@ -10,17 +10,22 @@ import numpy as np
 from PIL import Image
 
 from ..study.limits import IN_MEMORY
-from .folder import decode, in_parallel
+from .decoding import decode, in_parallel
 
 __all__ = ["empty_images", "scaled"]
 
 
 def scaled(
-    parts: Sequence[np.ndarray], image_size: int, channels: int, root: Path, progress: TextIO | None = None
+    parts: Sequence[np.ndarray],
+    image_size: int,
+    channels: int,
+    root: Path,
+    progress: TextIO | None = None,
+    fit: str = "crop",
 ) -> np.ndarray:
     """The images of all `parts` (uint8, each `[n, h, w, c]`), one after the other, uint8 `[N, S, S, channels]`.
 
-    As the images of a folder are: the shorter side scaled to `image_size`, cropped to the centre; grey by ITU-R 601
+    As the images of a folder are (see `decode`, also for `fit`); grey by ITU-R 601
     luma. Images that need no change stay as they are. `root`: where large arrays lie (see `empty_images`).
     """
     if len(parts) == 1 and parts[0].shape[1:] == (image_size, image_size, channels):
@@ -37,7 +42,7 @@ def scaled(
 
         def one(i: int, part=part, target=target, grey=grey) -> None:
             image = Image.fromarray(np.ascontiguousarray(part[i, ..., 0] if grey else part[i]))
-            target[i] = decode(image, image_size, channels)
+            target[i] = decode(image, image_size, channels, fit)
 
         in_parallel(one, len(part), "scaling images", progress)
     return out

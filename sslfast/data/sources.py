@@ -11,7 +11,7 @@ from .listing import look_below, paths_digest
 __all__ = ["source_content", "unlabelled_files"]
 
 
-def source_content(source: str | Path) -> str:
+def source_content(source: str | Path, follow_links: bool = False) -> str:
     """What a study's `unlabelled_from` holds: the name of a data set (of `NAMED`), or a digest of a folder's images.
 
     The digest changes when any image's name, size or date does; not when the whole folder moves. Raises
@@ -21,13 +21,15 @@ def source_content(source: str | Path) -> str:
         return str(source)
     root = user_path(source, "unlabelled_from")
     digest = hashlib.sha256()
-    paths_digest(digest, root, unlabelled_files(root))
+    paths_digest(digest, root, unlabelled_files(root, follow_links))
     return digest.hexdigest()[:16]
 
 
-def unlabelled_files(root: Path) -> list[tuple[str, int, int]]:
+def unlabelled_files(root: Path, follow_links: bool = False) -> list[tuple[str, int, int]]:
     """All image files under `root`, at any depth: `(path, size, time in ns)`, sorted by path."""
-    files = look_below(root, "unlabelled_from", f"a folder of images or one of {', '.join(NAMED)}")
+    files = look_below(root, "unlabelled_from", f"a folder of images or one of {', '.join(NAMED)}", follow_links)
     if not files:
-        raise DataError(f"unlabelled_from: found no images under {root}; expected PNG, JPEG, BMP or WebP files")
+        raise DataError(
+            f"unlabelled_from: found no images under {root}; expected PNG, JPEG, TIFF, WebP or other image files"
+        )
     return files

@@ -108,19 +108,23 @@ class Split:
 def make_split(data, seed: int, valid_fraction: float = 0.1) -> Split:
     """The split of `data` (an `ImageData`) under `seed`, `valid_fraction` of each class set aside.
 
-    Every class keeps at least one validation and one training image.
+    Every class keeps at least one validation and one training image. Where the data set has validation images of its
+    own, these are the ones, whatever `valid_fraction` and `seed`.
     Raises `DataError` if a class has fewer than two images, `ConfigError` for a `valid_fraction`
     outside (0, 1).
     """
     y = data.train.y.numpy()
+    is_valid = np.zeros(len(y), dtype=bool)
+    if data.valid_rows:
+        is_valid[slice(*data.valid_rows)] = True
     for label, name in enumerate(data.classes):
-        if (found := int((y == label).sum())) < 2:
+        if (found := int((y == label)[~is_valid].sum())) < 2 - bool(data.valid_rows):
             raise DataError(
                 f"dataset: class {name} of {data.name} has {found} training images, expected at least 2"
                 " (one each for training and validation)"
             )
-    is_valid = np.zeros(len(y), dtype=bool)
-    is_valid[split_off(y, valid_fraction, seed, "valid")] = True
+    if not data.valid_rows:
+        is_valid[split_off(y, valid_fraction, seed, "valid")] = True
     labelled = _ranks(~is_valid & (y >= 0), y, seed, "labelled")
     in_pool = ~is_valid & (y < 0) if data.unlabelled_elsewhere else ~is_valid
     unlabelled = _ranks(in_pool, y, seed, "unlabelled")

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._torchvision import make_importable
 from ..errors import DataError, explain
-from .folder import ImageOptions
+from .decoding import ImageOptions
 from .images import Arrays
 from .scaling import scaled
 

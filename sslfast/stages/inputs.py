@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..data.datasets import load_dataset
 from ..data.images import ImageData
+from ..data.listing import where
 from ..data.splits import Split, make_split, read_split
 
 __all__ = ["check_pool", "study_images", "study_split"]
@@ -13,7 +14,7 @@ __all__ = ["check_pool", "study_images", "study_split"]
 def study_images(data: Mapping, config: Mapping, **options) -> ImageData:
     """The images of a study: `data` says what they depend on, `config` where they lie."""
     places = {"folder": config["folder"], "unlabelled_from": config.get("unlabelled_from")}
-    return load_dataset(**data, **places, data_root=config["data_root"], **options)
+    return load_dataset(**data, **places, **where(config), data_root=config["data_root"], **options)
 
 
 def study_split(path: str | Path, data: ImageData, config: Mapping, seed: str | int) -> Split:

@@ -6,6 +6,7 @@ One function a rule; each takes a `RunningJob`.
 import json
 import sys
 
+from ..data.found import found_lines, rare_lines
 from ..data.identity import known_by
 from ..data.splits import make_split, write_split
 from ..files import replacing
@@ -38,8 +39,11 @@ def images(job: RunningJob) -> None:
     of = {key: value for key, value in job.params.data.items() if key not in ("content", "unlabelled_content")}
     data = study_images(job.params.data, job.config, progress=sys.__stderr__, check=True)
     check_pool(data, job.config)
+    summary = data.summary()
+    for line in found_lines(summary) + rare_lines(summary, job.config):
+        print(line)
     with replacing(job.output[0]) as scratch:
-        found = {**data.summary(), "settings": of, "known_by": known_by(job.config)}
+        found = {**summary, "settings": of, "known_by": known_by(job.config)}
         scratch.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 

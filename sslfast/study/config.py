@@ -13,7 +13,7 @@ from jsonschema.validators import extend
 
 from ..errors import LONGEST, ConfigError, printable, shown
 from ..files import user_path
-from .datasets import FOLDER_KEYS, NAMED, dataset_names, image_keys
+from .datasets import FILE_KEYS, FOLDER_KEYS, NAMED, WHICH_FILES, dataset_names, image_keys
 from .encoder_names import check_encoder, encoders
 from .fractions import canonical_list
 from .methods import methods
@@ -26,6 +26,7 @@ __all__ = ["check_config", "evaluation_settings", "method_settings", "read_schem
 # More is a slip of the keyboard, and would fill the memory with job names.
 MAX_SEEDS = 1000
 MAX_CELLS = 200_000
+MOST_LISTED = 20  # known keys in a message, which stays one line
 DEEPEST = 2  # maps and lists within each other
 SECTIONS = tuple(stage.section for stage in STAGES.values() if stage.trains)
 _OTHER = {"updates": "epochs", "epochs": "updates"}
@@ -249,7 +250,9 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
         name = next(k for k in problem.instance if k not in known)
         close = difflib.get_close_matches(str(name), known, n=1)
         listed = (
-            f"known keys are {', '.join(known)}" if len(str(name)) < 60 else "config/README.md has all that are known"
+            f"known keys are {', '.join(known)}"
+            if len(known) <= MOST_LISTED
+            else "config/README.md has all that are known"
         )
         hint = f"did you mean {close[0]}?" if close else listed
         return f"{f'{key}.' if key else ''}{_name(name)}: unknown key; {hint}"
@@ -286,13 +289,16 @@ def _of_other_data(config: Mapping) -> list[str]:
     """Keys that mean nothing for the study's data set."""
     if config["dataset"] == "folder":
         return []
-    strange = ["folder", *(key for key in FOLDER_KEYS if key not in image_keys(config["dataset"]))]
+    strange = [*WHICH_FILES, *(key for key in FOLDER_KEYS if key not in image_keys(config["dataset"]))]
     if config.get("unlabelled_from"):  # may be a folder
-        strange.remove("on_bad_image")
+        strange = [key for key in strange if key not in (*FILE_KEYS, "follow_links")]
     return strange
 
 
 def _check_elsewhere(config: Mapping) -> None:
+    columns = [key for key in ("image_column", "class_column") if config.get(key)]
+    if columns and not config.get("labels"):
+        raise ConfigError(f"{columns[0]}: given, but no labels; say which table has this column (labels: labels.csv)")
     entry, size = NAMED.get(config["dataset"]), config.get("image_size")
     if entry and "image_size" in entry.keys and size > entry.side:
         raise ConfigError(f"image_size: found {size}, expected {entry.side} or less for {config['dataset']}")

@@ -5,10 +5,23 @@ from dataclasses import dataclass
 
 from .source import Source
 
-__all__ = ["NAMED", "DataSet", "dataset_names", "image_keys", "image_shape_of"]
+__all__ = [
+    "FILE_KEYS",
+    "FOLDER_KEYS",
+    "NAMED",
+    "WHICH_FILES",
+    "DataSet",
+    "dataset_names",
+    "image_keys",
+    "image_shape_of",
+]
 
 FOLDER = "folder"  # a person's own images
-FOLDER_KEYS = ("image_size", "channels", "on_bad_image")
+# Which files there are, which a digest of the folder's content stands for.
+WHICH_FILES = ("folder", "labels", "image_column", "class_column", "follow_links")
+# How a file becomes an image, also one of `unlabelled_from`.
+FILE_KEYS = ("on_bad_image", "fit", "max_megapixels")
+FOLDER_KEYS = ("image_size", "channels", *FILE_KEYS)
 _SPLIT_OFF = ("test_fraction", "test_seed")
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sslfast import load_dataset, make_split
-from sslfast.data.folder import decode
+from sslfast.data.decoding import decode
 from sslfast.data.images import ImageData
 from sslfast.data.listing import content_digest, scan
 from sslfast.errors import ConfigError, DataError

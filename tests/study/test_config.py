@@ -162,7 +162,7 @@ def test_a_whole_number_written_with_a_point_is_whole(key, value):
 REFUSED = {  # what is wrong: (changes, the key, what else the message says)
     "a misspelt key": ({"unlabeled": [0.1]}, "unlabeled", "did you mean unlabelled?"),
     "a misspelt key within another": ({"pretrain": {"epoch": 3}}, "pretrain.epoch", "did you mean epochs?"),
-    "a key like no other": ({"xyz": 1}, "xyz", "known keys are"),
+    "a key like no other": ({"xyz": 1}, "xyz", "config/README.md has all that are known"),
     "a key that is a number": ({7: 1}, "7", "unknown key"),
     "a fraction above 1": ({"unlabelled": [0.1, 1.5]}, "unlabelled", "1.5"),
     "a fraction below 0": ({"labelled": [-0.1]}, "labelled", "-0.1"),

@@ -68,7 +68,10 @@ OF_FOLDERS = {  # the same for a folder of images without test/
     "test_fraction": 0.3,
     "test_seed": 1,
     "on_bad_image": "skip",
+    "fit": "squash",
+    "max_megapixels": 100,
 }
+OF_TABLES = ("labels", "image_column", "class_column", "follow_links")  # these lead to the images, as `folder` does
 NEW_BOXES = {  # what the larger grids above have more than the tiny one; the two pools have encoders of other names
     "unlabelled": {"pretrain": 1, "classify": 2, **END},
     "labelled": {"classify": 2, "supervised": 1, **END},
@@ -137,7 +140,7 @@ def of_rich() -> dict[str, tuple[object, dict[str, int]]]:
 
 
 def test_every_key_is_tried():
-    assert {*CHANGES, *OF_FOLDERS, *of_rich(), "budget"} == set(schema_keys())
+    assert {*CHANGES, *OF_FOLDERS, *OF_TABLES, *of_rich(), "budget"} == set(schema_keys())
 
 
 @pytest.mark.parametrize("budget", ["epochs", "updates"])
@@ -214,6 +217,21 @@ def test_keys_of_folders_rerun_what_the_table_of_keys_says_and_nothing_else(imag
     assert dict(zip(other, plans, strict=True)) == {key: expected(key) for key in other}
 
 
+def test_other_classes_of_the_same_images_rerun_everything_and_another_way_to_the_same_ones_nothing(
+    image_folder, tmp_path
+):
+    root = image_folder(train=8, test=0)
+    names = [path.stem for path in sorted(root.glob("train/*/*"))]
+    rows = [f"{name},{name.partition('-')[0]},{'odd' if i % 2 else 'even'}" for i, name in enumerate(names)]
+    (root / "labels.csv").write_text("\n".join(["picture,digit,parity", *rows]) + "\n")
+    workflow = Workflow(tmp_path / "study")
+    base = {**TINY, "dataset": "folder", "folder": str(root), "image_size": 8, "channels": 1}
+    workflow.pretend(base)
+    table = {**base, "labels": "labels.csv", "image_column": "picture", "class_column": "digit"}
+    plans = workflow.plans([{**base, "follow_links": True}, table, {**table, "class_column": "parity"}])
+    assert plans == [{}, {}, ALL]
+
+
 def test_how_test_images_are_split_off_matters_only_where_they_are(image_folder, tmp_path):
     workflow = Workflow(tmp_path / "study")
     base = {**TINY, "dataset": "folder", "folder": str(image_folder(train=8, test=3))}
@@ -234,7 +252,7 @@ EDITS = {  # file, what stands there, what is to stand there; jobs that run agai
     "the method": ("methods/autoencoder.py", "patch: int = 4", "patch: int = 5", OF_AUTOENCODER),
     "a method of no job": ("methods/gan.py", "latent: int = 64", "latent: int = 65", {}),
     "training": ("stages/run.py", "torch.set_num_threads(", "print(); torch.set_num_threads(", TRAINED),
-    "reading": ("data/folder.py", "(257 if sixteen_bits", "(256 if sixteen_bits", {"images": 1, **TRAINED, "split": 1}),
+    "reading": ("data/decoding.py", "65535 if image", "65534 if image", {"images": 1, **TRAINED, "split": 1}),
     "the report": ("report/page.py", "LONGEST = 100", "LONGEST = 200", END),
     "a log line": ("runtime/jobs.py", "'done'", "'ready'", {}),
     "a comment": ("stages/classifying.py", "# by all labelled", "# from all labelled", {}),

@@ -10,14 +10,15 @@ from snakemake.common.configfile import load_configfile
 from sslfast.runtime.attempts import attempt_folder, checkpoints_of
 from sslfast.cluster.bucket import check_bucket
 from sslfast.study.config import check_config, evaluation_settings, method_settings, read_schema
-from sslfast.data.listing import content_digest, scan
+from sslfast.data.found import found_lines, rare_lines
+from sslfast.data.listing import content_digest, listing_of
 from sslfast.data.sources import source_content
 from sslfast.runtime.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
 from sslfast.files import check_room, check_writable, user_path
 from sslfast.runtime.gpus import gpus_to_share
 from sslfast.data.identity import check_names, check_results
-from sslfast.study.datasets import image_keys
+from sslfast.study.datasets import FILE_KEYS, image_keys
 from sslfast.study.grid import WILDCARDS, Box, jobs_of, pattern
 from sslfast.study.length import FULL
 from sslfast.study.names import SHUFFLED
@@ -40,16 +41,18 @@ try:
     CONTENT = None  # changes with the images of a folder, so that a study follows them; looked up once for all jobs
     listing, elsewhere = None, config["unlabelled_from"]
     if elsewhere:
-        elsewhere = source_content(elsewhere)
+        elsewhere = source_content(elsewhere, config["follow_links"])
     if config["dataset"] == "folder":
         folder = user_path(config["folder"], "folder")
-        listing = scan(folder)
+        listing = listing_of(config)
         CONTENT = content_digest(folder, listing)
         if config["pool"] == "rest" and "1" in config["labelled"] and not listing.unlabelled:
             raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
     if workflow.is_main_process:  # before anything of another study is replaced
         check_results(config, listing)
         check_names(config, [*map(load_configfile, workflow.configfiles), workflow.config_settings.config])
+        for line in found_lines(listing.summary()) + rare_lines(listing.summary(), config) if listing else ():
+            logger.info(line)
     if gpu_here(config["device"]):
         gpus_to_share()  # so that one which does not exist is one error now, not an error of every job
     if " " in sys.executable:  # Snakemake calls scripts without quoting it
@@ -76,7 +79,7 @@ DATA |= {key: config[key] for key in image_keys(config["dataset"])}
 if config["dataset"] == "folder":
     DATA["content"] = CONTENT
 if elsewhere:
-    DATA |= {"unlabelled_content": elsewhere, "on_bad_image": config["on_bad_image"]}
+    DATA |= {"unlabelled_content": elsewhere} | {key: config[key] for key in FILE_KEYS}
 if config["dataset"] == "folder" and not listing.test:
     DATA |= {key: config[key] for key in ("test_fraction", "test_seed")}
 RUN = {key: config[key] for key in ("batch_size", "augment", "budget", "precision")}

@@ -1,0 +1,277 @@
+"""Image files as arrays: whatever Pillow reads, of the size, shape and channels that a study asks for.
+
+Grey, colour, palette or with transparency (shown on white), in 8 or more bits; EXIF orientation is honoured; of
+animated files, the first frame. What a file is, its content says and not its name. Formats for which Pillow starts
+other programs, or has no decoder of its own, are not opened; HEIC needs pillow-heif (`pip install 'sslfast[heic]'`).
+"""
+
+import functools
+import os
+import sys
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TextIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ..errors import ConfigError, DataError, printable
+from .formats import kind_of_file, plural
+
+__all__ = ["MAX_MEGAPIXELS", "ImageOptions", "decode", "decode_files", "grey_range", "in_parallel", "what_is_wrong"]
+
+NEVER = {"EPS", "WMF", "PDF", "BUFR", "GRIB", "HDF5", "MPEG"}  # Pillow would start Ghostscript on an EPS file
+LARGE = 2**24  # pixels; larger images are decoded one at a time, or a few small files would fill the memory
+MAX_MEGAPIXELS = 179  # Pillow's own limit
+FITS = ("crop", "pad", "squash")
+SAMPLED = 1000  # images whose values the range of grey is taken from
+PER_IMAGE = 4096  # values of each
+PERCENTILES = (0.1, 99.9)
+
+Range = tuple[float, float]
+
+_large_one = threading.Lock()
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """How a folder becomes images: size in pixels, channels 1 or 3, where test images come from, what is refused."""
+
+    image_size: int = 32
+    channels: int = 3
+    test_fraction: float = 0.2
+    test_seed: int = 0
+    on_bad_image: str = "error"
+    fit: str = "crop"
+    max_megapixels: int = MAX_MEGAPIXELS
+
+    def __post_init__(self):
+        for key, good, expected in (
+            ("image_size", isinstance(self.image_size, int) and self.image_size >= 8, "8 pixels or more"),
+            ("channels", self.channels in (1, 3), "1 (grey) or 3 (colour)"),
+            ("on_bad_image", self.on_bad_image in ("error", "skip"), "error or skip"),
+            ("fit", self.fit in FITS, "crop, pad or squash"),
+            ("max_megapixels", isinstance(self.max_megapixels, int) and self.max_megapixels > 0, "1 or more"),
+        ):
+            if not good:
+                raise ConfigError(f"{key}: found {getattr(self, key)!r}, expected {expected}")
+
+
+class _DeepGrey(Exception):
+    """An image of more than 8 bits a pixel, met before the range of its values is known."""
+
+
+def decode(
+    source,
+    image_size: int,
+    channels: int,
+    fit: str = "crop",
+    grey: Range | None = None,
+    max_megapixels: int = MAX_MEGAPIXELS,
+) -> np.ndarray:
+    """One image (a path, an open file or a PIL image) as uint8 `[image_size, image_size, channels]`.
+
+    Upright by its EXIF orientation. `fit`: `crop` scales the shorter side to `image_size` and keeps the centre; `pad`
+    scales the longer side, with black bars; `squash` scales each side by itself. `grey`: the values of grey with more
+    than 8 bits that become 0 and 255 (default, 0 and 65535).
+    """
+    with _opened(source, max_megapixels) as image:
+        n_pixels = image.width * image.height
+        if not isinstance(source, Image.Image):  # JPEG decoders halve an image several times over at next to no cost
+            image.draft(None, (2 * image_size, 2 * image_size))
+        beyond = n_pixels > MAX_MEGAPIXELS * 1_000_000
+        with _large_one if beyond or image.width * image.height > LARGE else nullcontext():
+            image = ImageOps.exif_transpose(image)
+            if beyond:
+                image = _reduced(image, image_size)
+            image = _plain(image, grey).convert("L" if channels == 1 else "RGB")
+            if image.size != (image_size, image_size):
+                image = _FIT[fit](image, (image_size, image_size))
+            return np.asarray(image, dtype=np.uint8).reshape(image_size, image_size, channels)
+
+
+def decode_files(
+    paths: list[str],
+    options: ImageOptions,
+    progress: TextIO | None,
+    key: str = "folder",
+    grey: Callable[[np.ndarray, np.ndarray], Range | None] | None = None,
+) -> tuple[np.ndarray, np.ndarray, Range | None]:
+    """Images of `paths`, uint8 `[N, S, S, C]`; which of them could be read: all, unless `on_bad_image` is `skip`; and
+    the range of grey values of more than 8 bits, None without such images.
+
+    `grey`: says that range, of which of `paths` are such images and which could be read (default: `grey_range` of all
+    of them). Raises `DataError`, which begins with `key`, for the first unreadable image, and counts others like it.
+    """
+    size, channels, fit, most = options.image_size, options.channels, options.fit, options.max_megapixels
+    x = np.empty((len(paths), size, size, channels), dtype=np.uint8)
+    good, deep = np.ones(len(paths), dtype=bool), np.zeros(len(paths), dtype=bool)
+
+    def one(i: int, path: str, found: Range | str | None) -> None:
+        try:
+            x[i] = decode(path, size, channels, fit, found, most)
+        except _DeepGrey:
+            deep[i] = True
+        except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
+            if options.on_bad_image == "error":
+                raise DataError(
+                    f"{key}: cannot read the image {path} ({what_is_wrong(path, error)});{_others(paths)} replace or"
+                    " remove such files, or set on_bad_image: skip"
+                ) from None
+            good[i] = False
+
+    with _no_limit_of_pillow(most):
+        in_parallel(lambda i: one(i, paths[i], "unknown"), len(paths), "decoding images", progress)
+        if not deep.any():
+            return x, good, None
+        found = grey(deep, good) if grey else grey_range([paths[i] for i in np.flatnonzero(deep)])
+        rows = np.flatnonzero(deep)
+        in_parallel(lambda i: one(rows[i], paths[rows[i]], found), len(rows), "decoding deep grey images", progress)
+    return x, good, found
+
+
+def grey_range(paths: list[str]) -> Range | None:
+    """The values of grey between which nearly all pixels of these images lie: 0.1 % are darker, 0.1 % brighter.
+
+    (0, 255) for whole numbers that fit into 8 bits; None where all pixels are alike, or no image can be read.
+    """
+    values, whole = [], True
+    for path in paths[:: -(-len(paths) // SAMPLED)] if paths else []:
+        try:
+            with _opened(path, None) as image:
+                pixels = np.asarray(image).ravel()
+        except Exception:  # whoever decodes it says so  # noqa: S112
+            continue
+        whole = whole and pixels.dtype.kind in "iu"
+        values.append(pixels[:: max(1, len(pixels) // PER_IMAGE)].astype(np.float64))
+    values = np.concatenate(values) if values else np.empty(0)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return None
+    if whole and values.min() >= 0 and values.max() <= 255:
+        return 0.0, 255.0
+    low, high = (float(value) for value in np.percentile(values, PERCENTILES))
+    return (low, high) if high > low else None
+
+
+def what_is_wrong(path: str, error: Exception) -> str:
+    """Why `path` cannot be read, in a few words: what it is, if it is no image, else what Pillow says."""
+    kind = kind_of_file(path)
+    if kind == "HEIC" and "HEIF" not in _formats():
+        return "it is HEIC, which needs pillow-heif: pip install 'sslfast[heic]'"
+    if kind and not _readable(kind):
+        return f"it is {'an' if kind.startswith(('empty', 'HTML', 'XML', 'SVG')) else 'a'} {plural(kind, 1)[2:]}"
+    return printable((str(error).splitlines() or [type(error).__name__])[0][:120])
+
+
+def in_parallel(one: Callable[[int], None], n: int, title: str, progress: TextIO | None) -> None:
+    """`one(i)` for i below `n`, in threads, with a bar on `progress` (default, stderr) if that is a terminal."""
+    from tqdm import tqdm
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
+        try:
+            with tqdm(total=n, desc=title, unit=" images", file=progress or sys.stderr, disable=None) as bar:
+                for _ in pool.map(one, range(n)):
+                    bar.update()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+_FIT = {
+    "crop": lambda image, size: ImageOps.fit(image, size, Image.Resampling.BICUBIC),
+    "pad": lambda image, size: ImageOps.pad(image, size, Image.Resampling.BICUBIC),
+    "squash": lambda image, size: image.resize(size, Image.Resampling.BICUBIC),
+}
+_NO_IMAGES = (
+    *("empty file", "file of zeros", "HTML page", "XML document", "SVG drawing", "text file", "Git LFS pointer"),
+    *("ZIP archive", "gzip archive", "RAR archive", "PDF", "PostScript", "Windows metafile", "DICOM file", "video"),
+)
+
+
+def _readable(kind: str) -> bool:
+    """Whether files of this kind are images that Pillow, as it is installed, reads."""
+    if kind in _NO_IMAGES:
+        return False
+    return {"HEIC": "HEIF", "JPEG XL": "JXL", "AVIF": "AVIF"}.get(kind, "PNG") in _formats()
+
+
+def _others(paths: list[str]) -> str:
+    """How many of `paths` are no images, by what they are: more than one, or nothing is said."""
+    kinds = Counter(kind for kind in map(kind_of_file, paths) if kind and not _readable(kind))
+    if kinds.total() < 2:
+        return ""
+    return f" of {len(paths):,} files, {', '.join(plural(kind, n) for kind, n in kinds.most_common())};"
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    try:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    except ImportError:
+        pass
+    Image.preinit()
+    first = [name for name in Image.OPEN if name not in NEVER]  # the usual ones
+    Image.init()
+    return (*first, *(name for name in Image.OPEN if name not in NEVER and name not in first))
+
+
+@contextmanager
+def _opened(source, max_megapixels: int | None) -> Iterator[Image.Image]:
+    if isinstance(source, Image.Image):
+        yield source
+        return
+    with Image.open(source, formats=_formats()) as image:
+        megapixels = image.width * image.height / 1e6
+        if max_megapixels and megapixels > max_megapixels:
+            raise ValueError(
+                f"it has {megapixels:,.0f} megapixels, more than max_megapixels: {max_megapixels}; set that key higher"
+                " if you trust the file"
+            )
+        yield image
+
+
+@contextmanager
+def _no_limit_of_pillow(max_megapixels: int) -> Iterator[None]:
+    """Pillow's own limit is one for the whole process, and its error names no key: ours stands in its place."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def _reduced(image: Image.Image, image_size: int) -> Image.Image:
+    """A very large image made smaller at once, so that what follows makes no further copies of its size."""
+    if image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"):
+        return image
+    factor = min(image.size) // (4 * image_size)
+    return image.reduce(factor) if factor > 1 else image
+
+
+def _plain(image: Image.Image, grey: Range | str | None) -> Image.Image:
+    """8 bits a channel and opaque: grey of more bits scaled, transparent pixels shown on white."""
+    if image.mode.startswith("I") or image.mode == "F":
+        if grey == "unknown":
+            image.load()  # so that a damaged one is told from a good one now
+            raise _DeepGrey
+        values = np.asarray(image, dtype=np.float64)
+        if grey is None:
+            grey = (0, 65535 if image.mode.startswith("I;16") or values.max() > 255 else 255)
+        low, high = grey
+        scaled = np.nan_to_num((values - low) * (255 / (high - low)), posinf=255, neginf=0)
+        return Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image

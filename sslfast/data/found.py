@@ -1,0 +1,79 @@
+"""What a study is made of, in lines for a person: classes, parts, what is left out, what looks wrong."""
+
+from collections.abc import Mapping
+
+from ..errors import printable
+from ..study import fractions
+
+__all__ = ["found_lines", "rare_lines"]
+
+MANY = 12  # classes; of more, the extremes are told
+FEW = 3  # of each extreme
+_PARTS = {"train": "training", "valid": "validation", "test": "test"}
+
+
+def found_lines(summary: Mapping) -> list[str]:
+    """Lines on what a study found: `summary` is that of a `Listing` or of an `ImageData`.
+
+    One line a class (of more than 12, the largest and smallest), one for images without classes, then what was decided,
+    what is left out, by kind with number and one example, and warnings.
+    """
+    notes, classes, by_class = summary["notes"], list(summary["classes"]), summary["by_class"]
+    parts = [part for part in _PARTS if any(by_class[part])]
+    totals = [sum(by_class[part][i] for part in parts) for i in range(len(classes))]
+    said = ", ".join(f"{sum(by_class[part]):,} {_PARTS[part]}" for part in parts)
+    lines = [f"found {sum(totals):,} images of {len(classes):,} classes ({said})"]
+    order = range(len(classes))
+    if len(classes) > MANY:
+        by_size = sorted(order, key=lambda i: totals[i])
+        order = [*by_size[: -FEW - 1 : -1], None, *by_size[FEW - 1 :: -1]]
+    for i in order:
+        if i is None:
+            lines.append(f"  … {len(classes) - 2 * FEW:,} more classes …")
+        else:
+            counts = ", ".join(f"{by_class[part][i]:,} {_PARTS[part]}" for part in parts)
+            lines.append(f"  {printable(classes[i])}: {counts}")
+    if summary["n_unlabelled_only"]:
+        lines.append(f"and {summary['n_unlabelled_only']:,} unlabelled images")
+    if notes.get("test_split_off") and not any(by_class["test"]):
+        lines.append("there is no test/ with classes: test images are split off the training images (test_fraction)")
+    lines += [printable(text) for text in notes.get("said", [])]
+    lines += [_left_out(entry) for entry in notes.get("left_out", [])]
+    if notes.get("grey_range"):
+        low, high = notes["grey_range"]
+        lines.append(f"grey of more than 8 bits: values from {low:g} (black) to {high:g} (white), for all images alike")
+    lines += [f"warning: {printable(text)}" for text in notes.get("warnings", [])]
+    return lines
+
+
+def rare_lines(summary: Mapping, config: Mapping) -> list[str]:
+    """Lines on classes with fewer images than a cell of the checked `config` needs, and what will happen."""
+    notes, classes, by_class = summary["notes"], summary["classes"], summary["by_class"]
+    train = by_class["train"]
+    if notes.get("test_split_off") and not any(by_class["test"]):
+        train = [n - min(max(1, round(config["test_fraction"] * n)), n - 1) for n in train]
+    if not any(by_class["valid"]):
+        train = [n - min(max(1, round(config["valid_fraction"] * n)), n - 1) for n in train]
+    lines = []
+    least = min(config["labelled"], key=float)
+    share = fractions.count(least, sum(train)) / max(1, sum(train))
+    if rare := [name for name, n in zip(classes, train, strict=True) if n * share < 0.5]:
+        lines.append(
+            f"warning: at labelled {least}, {_some(rare)} would get no image: each gets one, more than its share"
+        )
+    for part in ("valid", "test"):
+        if any(by_class[part]) and (none := [c for c, n in zip(classes, by_class[part], strict=True) if not n]):
+            verb = "has" if len(none) == 1 else "have"
+            lines.append(f"warning: {_some(none)} {verb} no {_PARTS[part]} images: no score says anything about them")
+    return lines
+
+
+def _some(names: list[str]) -> str:
+    """`3 classes (a, b, c)`."""
+    some = ", ".join(map(printable, names[:3])) + (", …" if len(names) > 3 else "")
+    return f"class {some}" if len(names) == 1 else f"{len(names):,} classes ({some})"
+
+
+def _left_out(entry: Mapping) -> str:
+    why = f": {entry['why']}" if entry["why"] else ""
+    return printable(f"left out: {entry['n']:,} {entry['what']} ({entry['example']}){why}")

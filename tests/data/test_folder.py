@@ -326,7 +326,12 @@ def readings(monkeypatch) -> list:
     import sslfast.data.datasets as datasets
 
     found, read = [], datasets.read_folder
-    monkeypatch.setattr(datasets, "read_folder", lambda path, *rest: found.append(path) or read(path, *rest))
+
+    def noted(path, *rest, **where):
+        found.append(path)
+        return read(path, *rest, **where)
+
+    monkeypatch.setattr(datasets, "read_folder", noted)
     return found
 
 

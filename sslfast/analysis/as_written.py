@@ -80,8 +80,8 @@ def known_names(table: pd.DataFrame, where: str) -> pd.DataFrame:
     found = table.copy()
     for name in ("study", "dataset", "method", "encoder", "evaluate", "pool", "budget"):
         if name in found and not types.is_numeric_dtype(found[name]):
-            words = {word: word.strip() for word in found[name].dropna().unique() if isinstance(word, str)}
-            found[name] = found[name].replace({a: b or np.nan for a, b in words.items() if a != b})
+            trimmed = {word: word.strip() for word in found[name].dropna().unique() if isinstance(word, str)}
+            found[name] = found[name].replace({a: b or np.nan for a, b in trimmed.items() if a != b})
     said = [word for word in found.method.dropna().unique() if isinstance(word, str)]
     unsure = [word for word in said if squashed(word) in UNSURE.split()]
     if unsure:

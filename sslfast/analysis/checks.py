@@ -81,8 +81,8 @@ def check_cells(cells: pd.DataFrame, where: str = "cells", metric: str | None = 
     cells = cells.astype(dict.fromkeys(cells.select_dtypes("category"), object))
     cells = known_columns(cells, [*REQUIRED, *METRICS, *OPTIONAL, *ONE_OF_EACH, "code_version", *extra], where)
     _require(cells, REQUIRED, where)
-    if extra:
-        check_metric(cells, metric, where)
+    for name in extra:
+        check_metric(cells, name, where)
     scored = [name for name in [*METRICS, *extra] if name in cells]
     if not scored:
         raise ResultsError(f"{where}: no column test_macro_f1 or test_accuracy; {score_hint(cells)}")

@@ -16,7 +16,8 @@ def monotone(scores: np.ndarray) -> np.ndarray:
 
     A curve that rises stays as it is; noise that makes it dip is shared between its neighbours.
     """
-    return sum(envelopes(scores)) / 2
+    so_far, yet_to_come = envelopes(scores)
+    return (so_far + yet_to_come) / 2
 
 
 def envelopes(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

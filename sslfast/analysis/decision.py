@@ -1,6 +1,7 @@
 """What to get next for the money: more labels, more unlabelled images, a bigger model, or nothing."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -109,7 +110,7 @@ def decide(options: dict[str, np.ndarray], delta: float = 0.015) -> tuple[str, d
     shares = dict(zip(options, won.mean(axis=1).tolist(), strict=True))
     if (best < delta).mean() >= NOTHING:
         return "buy nothing", shares
-    first = max(shares, key=shares.get)
+    first = max(shares, key=shares.__getitem__)
     return first if shares[first] >= ENOUGH else "not settled", shares
 
 
@@ -179,7 +180,7 @@ def _hours(cells: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
 
 def _purchase(option: str, grid: Grid, prices: Prices, hours: dict, i: int, j: int) -> dict | None:
     """The row of an option that buys images, without its gain; None if it is not on offer."""
-    empty = dict.fromkeys(("gain", "upper", "share"), np.nan) | {"option": option, "reason": ""}
+    empty: dict[str, Any] = dict.fromkeys(("gain", "upper", "share"), np.nan) | {"option": option, "reason": ""}
     if not np.isfinite(grid.scores[:, i, j]).any():
         why = "the most labels and the most unlabelled images were not run together"
         return empty | {"factor": np.nan, "amount": np.nan, "cost": np.nan, "reason": why}
@@ -209,7 +210,7 @@ def _bigger(grid: Grid, rival: Grid, hours: dict, prices: Prices, i: int, j: int
         return None, None
     top = {"l": grid.labelled[i], "u": grid.unlabelled[j]}
     at = [np.flatnonzero(values == top[name]) for name, values in (("l", rival.labelled), ("u", rival.unlabelled))]
-    row = dict.fromkeys(("gain", "upper", "share", "amount"), np.nan)
+    row: dict[str, Any] = dict.fromkeys(("gain", "upper", "share", "amount"), np.nan)
     row |= {"option": f"encoder {rival.encoder}", "factor": np.nan, "cost": extra * (prices.price_per_gpu_hour or 0)}
     row["reason"] = "" if prices.budget is None or row["cost"] <= prices.budget else TOO_DEAR
     if not (len(at[0]) and len(at[1])):

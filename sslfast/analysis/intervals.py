@@ -53,8 +53,8 @@ def mean_interval(values: Iterable[float], level: float = 0.95) -> Estimate:
     return Estimate(float(mean), float(low), float(high), len(values))
 
 
-def mean_intervals(mean: np.ndarray, se: np.ndarray, n: np.ndarray, level: float = 0.95) -> tuple:
-    """`(low, high)` of Student's t intervals, for arrays of means, standard errors and numbers of seeds."""
+def mean_intervals(mean: np.ndarray | float, se: np.ndarray | float, n: np.ndarray | int, level: float = 0.95) -> tuple:
+    """`(low, high)` of Student's t intervals, for means, standard errors and numbers of seeds (arrays or numbers)."""
     n = np.asarray(n)
     half = special.stdtrit(np.maximum(n - 1, 1), (1 + level) / 2) * se
     half = np.where(n >= MIN_SEEDS, half, np.nan)

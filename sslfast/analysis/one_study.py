@@ -48,13 +48,13 @@ def check_one_study(
     said = list(_from_config(cells, config))
     if shorter is not None and len(shorter):
         said += [entry for entry in _from_config(shorter, config) if not entry[0][0].endswith(f".{config['budget']}")]
-    for name, rows, expected in said:
-        found = rows.get(name[1], pd.Series("nothing", rows.index))
+    for (key, column), rows, expected in said:
+        found = rows.get(column, pd.Series("nothing", rows.index))
         expected = expected if is_numeric_dtype(found) else str(expected)
         wrong = rows[found != expected]
         if len(wrong):
             raise ResultsError(
-                f"{_files(wrong, results)}: made with {name[0]} {_text(found[wrong.index[0]])}, the config says"
+                f"{_files(wrong, results)}: made with {key} {_text(found[wrong.index[0]])}, the config says"
                 f" {_text(expected)}; delete the file(s) and run again, or give this study another name"
             )
     for key, found, expected in _grid(cells, config):
@@ -131,7 +131,9 @@ def _alike(cells: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, list[str]]]:
 
 
 def _check_same(rows: pd.DataFrame, name: str, results: str | Path) -> None:
-    counts = rows[name].value_counts(dropna=False) if name in rows else []
+    if name not in rows:
+        return
+    counts = rows[name].value_counts(dropna=False)
     if len(counts) < 2:
         return
     usual = counts.index[0]

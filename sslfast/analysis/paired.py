@@ -85,14 +85,15 @@ def moderated(
     lends = np.isfinite(own) & (n >= MIN_SEEDS)
     if suspect is not None:
         lends &= ~suspect.any(axis=0)
-    for levels in np.unique(lends, axis=1).T if n_labelled is not None else ():
-        if levels.sum() < MIN_LEVELS:
-            continue
-        at = np.ix_(levels, (lends == levels[:, None]).all(axis=0))
-        trend, hat = _trend(np.log(n_labelled[levels]), own[at])
-        lent = WEIGHT / (n[at] + WEIGHT - 1)
-        variance[at] = np.maximum(lent * trend + (1 - lent) * own[at], own[at])
-        free[at] = _degrees(n[at], hat, lent)
+    if n_labelled is not None:
+        for levels in np.unique(lends, axis=1).T:
+            if levels.sum() < MIN_LEVELS:
+                continue
+            at = np.ix_(levels, (lends == levels[:, None]).all(axis=0))
+            trend, hat = _trend(np.log(n_labelled[levels]), own[at])
+            lent = WEIGHT / (n[at] + WEIGHT - 1)
+            variance[at] = np.maximum(lent * trend + (1 - lent) * own[at], own[at])
+            free[at] = _degrees(n[at], hat, lent)
     se = np.sqrt(variance / np.maximum(n, 1))
     return Paired(mean, np.where(n >= MIN_SEEDS, se, np.nan), free, n)
 

@@ -112,8 +112,8 @@ def _filled(scores: np.ndarray) -> np.ndarray:
 def _curves(amounts: tuple[float, ...], factor: float) -> tuple[np.ndarray, np.ndarray]:
     """`f` `[K, n]` at amounts (shares of the largest), and what each gains from the largest to `factor` times it."""
     x = np.array([*amounts, 1.0, factor])
-    f = [-(x**-p) / p if p else np.log(x) for p in POWERS] + [-np.exp(-c * x) for c in RATES]
-    f = np.array(f + [expit(k * np.log(2) * (np.log2(x) - m)) for k in STEEPNESS for m in MIDDLES])
+    forms = [-(x**-p) / p if p else np.log(x) for p in POWERS] + [-np.exp(-c * x) for c in RATES]
+    f = np.array(forms + [expit(k * np.log(2) * (np.log2(x) - m)) for k in STEEPNESS for m in MIDDLES])
     return f[:, :-2], f[:, -1] - f[:, -2]
 
 

@@ -1,7 +1,7 @@
 """Everything at once: all tables of conclusions from a table of cells, and the summary that a person reads first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,7 @@ class Settings:
     `metric` to judge by (None: macro-F1, or accuracy where the table has no other); `delta`, the smallest gain worth
     having (score, 0 to 1); `alpha`, the error rate of a family of tests; the validation `threshold` of
     `threshold_metric` (None: likewise); accuracy `targets` (None: round ones); `prices`; `judged_by`, the evaluation of
-    encoders that conclusions rest on (None: see `main_evaluation`). `analyse` fills in what is None for metrics.
-    Raises `ConfigError` for what cannot be.
+    encoders that conclusions rest on (None: see `main_evaluation`). Raises `ConfigError` for what cannot be.
     """
 
     metric: str | None = None
@@ -83,6 +82,14 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Settled(Settings):
+    """What the analysis answers: `Settings` whose metrics `analyse` has filled in."""
+
+    metric: str = METRICS[0]
+    threshold_metric: str = "macro_f1"
+
+
+@dataclass(frozen=True)
 class Results:
     """The tables of conclusions by name (see `analyse`), the `cells` and `history` that they rest on (see
     `main_cells`), the `settings` that they answer, and `every` checked cell. `shorter`: runs
@@ -90,7 +97,7 @@ class Results:
 
     cells: pd.DataFrame
     tables: dict[str, pd.DataFrame]
-    settings: Settings
+    settings: Settled
     every: pd.DataFrame
     history: pd.DataFrame | None
     shorter: pd.DataFrame | None = None
@@ -147,10 +154,9 @@ def analyse(
     `ResultsError` for tables that
     cannot be used.
     """
-    s = settings or Settings()
-    every = check_cells(cells, metric=s.metric)
-    s = replace(s, metric=s.metric or next(name for name in METRICS if name in every))
-    s = replace(s, threshold_metric=s.threshold_metric or _validated(history))
+    asked = settings or Settings()
+    every = check_cells(cells, metric=asked.metric)
+    s = _settled(asked, every, history)
     judged_by = main_evaluation(every, s.judged_by)
     cells = main_cells(every, judged_by)
     check_metric(cells, s.metric)
@@ -201,13 +207,19 @@ def analyse(
     return Results(cells, tables, s, every, history, shorter, unchecked)
 
 
+def _settled(asked: Settings, every: pd.DataFrame, history: pd.DataFrame | None) -> Settled:
+    metric = asked.metric or next(name for name in METRICS if name in every)
+    threshold_metric = asked.threshold_metric or _validated(history)
+    return Settled(**{**vars(asked), "metric": metric, "threshold_metric": threshold_metric})
+
+
 def _validated(history: pd.DataFrame | None) -> str:
     """The score of a history that a threshold is for: macro-F1, or accuracy where it has no other."""
     names = {squashed(name) for name in history} if history is not None else set()
     return "accuracy" if "accuracy" in names and squashed("macro_f1") not in names else "macro_f1"
 
 
-def _evaluations(every: pd.DataFrame, s: Settings) -> dict[str, pd.DataFrame]:
+def _evaluations(every: pd.DataFrame, s: Settled) -> dict[str, pd.DataFrame]:
     """Scores under every evaluation, and whether the order of methods depends on it; the shuffled control has no part
     in that."""
     compared = every[~every.method.str.startswith(SHUFFLED)]

@@ -123,9 +123,10 @@ def surfaces(cells: pd.DataFrame, metric: str = "test_accuracy", *, delta: float
 
 def why_no_fit(grid: Grid) -> str | None:
     """What keeps a surface from being fitted to a grid, or None."""
-    if surface_points(grid) is None:
+    points = surface_points(grid)
+    if points is None:
         return "no seed has every cell"
-    i, j, _, _ = surface_points(grid)
+    i, j, _, _ = points
     n_l, n_u = len(np.unique(i)), len(np.unique(j))
     if min(n_l, n_u) < MIN_LEVELS:
         return f"{n_l} labelled and {n_u} unlabelled fractions above 0, where a fit takes {MIN_LEVELS} of each"
@@ -134,13 +135,12 @@ def why_no_fit(grid: Grid) -> str | None:
 
 def _rows_of(grid: Grid, delta: float) -> list[dict]:
     prefix = f"{grid.title}: " if grid.title else ""
-    why = why_no_fit(grid)
-    if why:
-        used = surface_points(grid)
+    why, used = why_no_fit(grid), surface_points(grid)
+    if used is None or why:
         n = int(used[3].sum()) if used else 0
         empty = {**grid.key, "chosen": True, "extrapolate": False, "n_seeds": n, "n_dropped": len(grid.seeds) - n}
         return [empty | {"sentence": f"{prefix}No surface: {why}. Do not extrapolate."}]
-    i, j, scores, whole = surface_points(grid)
+    i, j, scores, whole = used
     mean, n_l, n_u = scores.mean(axis=0), grid.n_labelled[i], grid.n_unlabelled[i, j]
     rows = []
     for form in FORMS:

@@ -5,6 +5,7 @@ import json
 import warnings
 from functools import lru_cache
 from pathlib import Path
+from typing import overload
 
 import pandas as pd
 
@@ -93,10 +94,14 @@ def _read_csv(path: Path, text: str, encoding: str) -> pd.DataFrame:
 def _separator(header: str) -> str:
     """The character that splits `header` most often; a blank where there is none."""
     found = {mark: len(next(csv.reader([header], delimiter=mark), [])) for mark in ",;\t|"}
-    most = max(found, key=found.get)
+    most = max(found, key=found.__getitem__)
     return most if found[most] > 1 or " " not in header.strip() else r"\s+"
 
 
+@overload
+def to_csv(table: pd.DataFrame, path: None = None, **options) -> str: ...
+@overload
+def to_csv(table: pd.DataFrame, path: str | Path, **options) -> None: ...
 def to_csv(table: pd.DataFrame, path: str | Path | None = None, **options) -> str | None:
     """`table` as CSV, in `path` or returned; no text in it is one that a spreadsheet takes for a formula.
 

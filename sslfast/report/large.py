@@ -26,9 +26,7 @@ def few(results: Results) -> tuple[Results, str]:
     if len(ls) == len(labelled) and len(us) == len(unlabelled):
         return results, ""
 
-    def shown(table: pd.DataFrame | None) -> pd.DataFrame | None:
-        if table is None:
-            return None
+    def shown(table: pd.DataFrame) -> pd.DataFrame:
         good = table.l.isin(ls) if "l" in table else pd.Series(True, table.index)
         return table[good & (table.u.isin([0, *us]) | table.u.isna())] if "u" in table else table[good]
 
@@ -40,12 +38,13 @@ def few(results: Results) -> tuple[Results, str]:
         of = {"u": [0, *us], "l": ls}
         kept = [needed.given.eq(key) & (needed.value.isin(values) | needed.value.isna()) for key, values in of.items()]
         tables["data_needed"] = needed[kept[0] | kept[1]]
-    smaller = {name: shown(getattr(results, name)) for name in ("cells", "every", "history")}
+    history = None if results.history is None else shown(results.history)
     sentence = (
         f" Shown are {len(ls)} of {len(labelled)} labelled and {len(us)} of {len(unlabelled)} unlabelled fractions;"
         " the tables hold all."
     )
-    return replace(results, tables=tables, **smaller), sentence
+    smaller = replace(results, cells=shown(cells), tables=tables, every=shown(results.every), history=history)
+    return smaller, sentence
 
 
 def _spread(values: list[float], n: int) -> list[float]:

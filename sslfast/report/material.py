@@ -2,25 +2,29 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..analysis.intervals import MIN_SEEDS
 from ..analysis.results import Results
 from ..analysis.words import plural, seeds
 from ..study.examples import Examples
 from .trust import devices
 
-__all__ = ["Material"]
+__all__ = ["NO_EXAMPLES", "Material"]
+
+NO_EXAMPLES = Examples((), np.empty((0, 0, 0, 3), np.uint8), pictures=[], outcomes={}, embeddings=[])
 
 
 @dataclass(frozen=True)
 class Material:
     """`shown`: the results with as many fractions as a figure can show; `whole`: with all, as captions tell them.
 
-    `examples`: images, if there are any. The properties are what captions say alike.
+    `examples`: images, or `NO_EXAMPLES`. The properties are what captions say alike.
     """
 
     shown: Results
     whole: Results
-    examples: Examples | None = None
+    examples: Examples = NO_EXAMPLES
 
     @property
     def metric(self) -> str:

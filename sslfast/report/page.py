@@ -20,7 +20,7 @@ from .drawing import write_figure
 from .figure import PARTS, Figure
 from .figures import all_figures
 from .large import few
-from .material import Material
+from .material import NO_EXAMPLES, Material
 from .options import options_table, runs_table
 from .pieces import csv_uri, inline_svg, png_uri, table_html, table_page
 from .trust import facts, missing, planned_table
@@ -117,9 +117,9 @@ def report_settings(config: Mapping) -> Settings:
 
 def _parts(results: Results, examples: Examples | None, folder: Path) -> list[dict]:
     """The parts of the page with the figures that have something to show, whose files are written to `folder`."""
-    whole, (fewer, left_out) = Material(results, results, examples), few(results)
+    whole, (fewer, left_out) = Material(results, results, examples or NO_EXAMPLES), few(results)
     part = replace(whole, shown=fewer)
-    shown = {name: [] for name in PARTS}
+    shown: dict[str, list[Shown]] = {name: [] for name in PARTS}
     for name, figure in all_figures().items():
         if figure.says(whole):
             made = _show(name, figure, whole if figure.every else part, "" if figure.every else left_out, folder)

@@ -91,8 +91,9 @@ def plateau_claims(study: Study) -> Iterator[tuple[str, bool]]:
         for i, found in enumerate(curves):
             if found is None:
                 continue
-            named.append(found.index is not None)
-            early.append(named[-1] and found.index < true.shape[1] - 1 and _gain(true[i], found.index) > DELTA - 1e-9)
+            at = found.index
+            named.append(at is not None)
+            early.append(at is not None and at < true.shape[1] - 1 and _gain(true[i], at) > DELTA - 1e-9)
             better.append(found.better_inside is not None and true[i, found.better_inside] <= true[i, -1] + 1e-9)
     yield "false: plateau", any(early)
     yield "false: better inside", any(better)

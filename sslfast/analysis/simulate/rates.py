@@ -75,7 +75,7 @@ def rates(
 
 def together(found: Sequence[Rate]) -> list[Rate]:
     """The rates of advice over all worlds together, for each of them has little of it."""
-    counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    counts: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
     for rate in found:
         if rate.claim.startswith(("right", "acts")):
             counts[rate.seeds, rate.claim][0] += rate.hits

@@ -6,7 +6,7 @@ from ...analysis.words import count
 from ...study.examples import Outcome
 from ...study.records import Spec
 
-__all__ = ["GAP", "TWO_CELLS", "bare", "sheet", "title", "who"]
+__all__ = ["GAP", "TWO_CELLS", "bare", "sheet", "title", "unlabelled", "who"]
 
 GAP = 2  # white pixels between images
 TWO_CELLS = (
@@ -39,11 +39,16 @@ def bare(axes) -> None:
     axes.spines[:].set_visible(False)
 
 
+def unlabelled(spec: Spec) -> float:
+    """The unlabelled fraction of an encoder; NaN for what saw none."""
+    return float("nan") if spec.u is None else float(spec.u)
+
+
 def who(spec: Spec) -> dict:
     """The encoder that a row of numbers is about."""
     return {
         "encoder": spec.encoder,
         "method": spec.method,
-        "u": float(spec.u),
+        "u": unlabelled(spec),
         "n_unlabelled": spec.n_unlabelled,
     }

@@ -73,8 +73,8 @@ def all_series(cells: pd.DataFrame) -> list[Series]:
 
 def _lighter(colour: str, share: float) -> str:
     """`colour` mixed with a `share` of white: of several methods, each keeps its own, the paler the fewer images."""
-    rgb = np.array(matplotlib.colors.to_rgb(colour))
-    return matplotlib.colors.to_hex(rgb + share * (1 - rgb))
+    red, green, blue = (part + share * (1 - part) for part in matplotlib.colors.to_rgb(colour))
+    return matplotlib.colors.to_hex((red, green, blue))
 
 
 def methods(cells: pd.DataFrame) -> list[str]:

@@ -7,6 +7,7 @@ random control and black dashes for the supervised baseline; never red against g
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
@@ -17,7 +18,7 @@ from ...files import replacing
 
 __all__ = ["METHOD_STYLES", "METRIC_NAMES", "STYLE", "Drawing", "short", "write_figure"]
 
-STYLE = {
+STYLE: dict[Any, Any] = {  # keys of matplotlib's rcParams, whose type older versions lack
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -83,7 +84,7 @@ def _with_notes(path: Path, notes: dict[str, list[str]]) -> str:
     root = ElementTree.parse(path).getroot()  # noqa: S314 - our own drawing, of a moment ago
     for metadata in root.findall(f"{{{SVG}}}metadata"):
         root.remove(metadata)
-    named = {element.get("id"): element for element in root.iter() if element.get("id")}
+    named = {found: element for element in root.iter() if (found := element.get("id"))}
     for name, texts in notes.items():
         group = named[name]
         markers = group.findall(f".//{{{SVG}}}use")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ...analysis.words import count
 from ...study.examples import Embedding, Examples
-from ..drawing.pictures import who
+from ..drawing.pictures import unlabelled, who
 from ..drawing.series import MARKERS
 from ..drawing.style import STYLE, Drawing, short
 from ..figure import Figure
@@ -55,9 +55,9 @@ def _largest(found: list[Embedding]) -> list[Embedding]:
     """Of each method and encoder the one of most unlabelled images; where there is one method, all of its amounts."""
     if len({(e.spec.method, e.spec.encoder) for e in found}) > 1:
         found = list(
-            {(e.spec.encoder, e.spec.method): e for e in sorted(found, key=lambda e: float(e.spec.u))}.values()
+            {(e.spec.encoder, e.spec.method): e for e in sorted(found, key=lambda e: unlabelled(e.spec))}.values()
         )
-    kept = np.unique(np.linspace(0, len(found) - 1, min(len(found), MOST)).round().astype(int)) if found else []
+    kept = np.unique(np.linspace(0, len(found) - 1, min(len(found), MOST)).round().astype(int))
     return [found[k] for k in kept]
 
 
@@ -85,7 +85,7 @@ FIGURE = Figure(
     part="images",
     place=1,
     category="Images",
-    says=lambda m: m.examples is not None and bool(m.examples.embeddings),
+    says=lambda m: bool(m.examples.embeddings),
     draw=lambda m: draw(m.examples),
     numbers=_numbers,
     caption=_caption,

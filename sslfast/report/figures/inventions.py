@@ -9,7 +9,7 @@ import pandas as pd
 
 from ...analysis.words import count
 from ...study.examples import Examples
-from ..drawing.pictures import bare, sheet, who
+from ..drawing.pictures import bare, sheet, unlabelled, who
 from ..drawing.style import STYLE, Drawing
 from ..figure import Figure
 from ..material import Material
@@ -22,7 +22,7 @@ MOST = 8  # panels: the largest u of each method and encoder comes first
 def draw(examples: Examples) -> Drawing:
     """One panel per encoder and kind: `samples` in one row, `traversals` with one row per latent."""
     largest = {}
-    for made in sorted(examples.invented, key=lambda p: float(p.spec.u)):
+    for made in sorted(examples.invented, key=lambda p: unlabelled(p.spec)):
         largest[made.kind, made.spec.encoder, made.spec.method] = made
     shown = list(largest.values())[:MOST]
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
@@ -63,7 +63,7 @@ FIGURE = Figure(
     part="images",
     place=3,
     category="Images",
-    says=lambda m: m.examples is not None and bool(m.examples.invented),
+    says=lambda m: bool(m.examples.invented),
     draw=lambda m: draw(m.examples),
     numbers=_numbers,
     caption=_caption,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ...analysis.words import count, fraction
 from ...study.examples import Examples, rmse
-from ..drawing.pictures import GAP, bare, sheet, who
+from ..drawing.pictures import GAP, bare, sheet, unlabelled, who
 from ..drawing.style import STYLE, Drawing
 from ..figure import Figure
 from ..material import Material
@@ -24,10 +24,11 @@ def draw(examples: Examples) -> Drawing:
     for r in examples.rebuilt:
         rows.append(r.images[: examples.n_shown])
         who = f"{r.spec.encoder}, {r.spec.method}, " if several else ""
-        names.append(f"{who}u = {fraction(float(r.spec.u))}\n{count(r.spec.n_unlabelled)} images")
+        names.append(f"{who}u = {fraction(unlabelled(r.spec))}\n{count(r.spec.n_unlabelled)} images")
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
         figure = Drawing(figsize=(8.2, max(2.2, 0.3 + 0.85 * len(rows))))
-        figure.get_layout_engine().set(w_pad=0.2)  # a browser's letters may be wider than those that were measured
+        # room at the sides: a browser's letters may be wider than those that were measured
+        figure.set_layout_engine("constrained", w_pad=0.2)
         axes = figure.subplots()
     drawn, step = sheet(rows)
     axes.imshow(drawn, interpolation="none")
@@ -63,7 +64,7 @@ FIGURE = Figure(
     part="images",
     place=2,
     category="Images",
-    says=lambda m: m.examples is not None and bool(m.examples.rebuilt),
+    says=lambda m: bool(m.examples.rebuilt),
     draw=lambda m: draw(m.examples),
     numbers=_numbers,
     caption=_caption,

@@ -35,9 +35,12 @@ def draw(cells: pd.DataFrame, scores: pd.DataFrame, surface: pd.DataFrame, metri
         figure = Drawing(figsize=(8.2, 0.4 + sum(ratios)))
         axes = figure.subplots(len(made), 1, squeeze=False, height_ratios=ratios)[:, 0]
     for ax, grid in zip(axes, made, strict=True):
-        row = _chosen(grid, surface)
-        panel = _table if row is None else _contours
-        panel(figure, ax, grid, scores[scores.encoder == grid.encoder], row, metric)
+        row, measured = _chosen(grid, surface), surface_points(grid)
+        ours = scores[scores.encoder == grid.encoder]
+        if row is None or measured is None:
+            _table(figure, ax, grid, ours, metric)
+        else:
+            _contours(figure, ax, grid, ours, row, measured, metric)
         if grid.title:
             ax.set_title(grid.title, fontsize=9, loc="left")
     return figure
@@ -57,8 +60,10 @@ def _height(grid: Grid, surface: pd.DataFrame) -> float:
     return max(2.0, 0.9 + 0.42 * len(grid.labelled)) if _chosen(grid, surface) is None else 4.2
 
 
-def _contours(figure: Drawing, axes, grid: Grid, scores: pd.DataFrame, row: pd.Series, metric: str) -> None:
-    i, j, runs, _ = surface_points(grid)
+def _contours(
+    figure: Drawing, axes, grid: Grid, scores: pd.DataFrame, row: pd.Series, measured: tuple, metric: str
+) -> None:
+    i, j, runs, _ = measured
     n_l, n_u = grid.n_labelled[i], grid.n_unlabelled[i, j]
     fit: Surface = fit_surface(n_l, n_u, runs.mean(axis=0)[:, None], row.form)
     u = np.geomspace(0.85 * n_u.min(), REACH * n_u.max(), 60)
@@ -84,7 +89,7 @@ def _contours(figure: Drawing, axes, grid: Grid, scores: pd.DataFrame, row: pd.S
     bar.set_label(f"test {METRIC_NAMES[metric]}, fitted")
 
 
-def _table(figure: Drawing, axes, grid: Grid, scores: pd.DataFrame, _, metric: str) -> None:
+def _table(figure: Drawing, axes, grid: Grid, scores: pd.DataFrame, metric: str) -> None:
     """Measured cells as coloured squares with their score; a setting without a result says so."""
     columns = [(SUPERVISED, np.nan)] if np.isfinite(grid.baseline).any() else []
     columns += [(RANDOM if u == 0 else grid.method, u) for u in grid.unlabelled]

@@ -10,6 +10,7 @@ from sslfast.analysis.one_study import check_one_study
 from sslfast.analysis.tables import collect
 from sslfast.errors import RecordError, ResultsError
 from sslfast.study.config import check_config, method_settings
+from sslfast.study.datasets import FOLDER_KEYS, WHICH_FILES
 from sslfast.study.methods import methods
 from sslfast.study.records import write_record
 
@@ -73,8 +74,7 @@ ANOTHER = {  # key: another value
     **{f"{stage}.dropout": 0.1 for stage in ("classify", "supervised")},
     "classify.views": "fresh",
 }
-IN_IMAGES = {"dataset", "folder", "image_size", "channels", "on_bad_image", "test_fraction", "test_seed"}
-IN_IMAGES |= {"unlabelled_from"}
+IN_IMAGES = {"dataset", *WHICH_FILES, *FOLDER_KEYS, "test_fraction", "test_seed", "unlabelled_from"}
 GRID = {"unlabelled", "labelled", "seeds", "methods", "variants", "encoders", "evaluate", "controls"}
 GRID |= {"check_length", "judged_by"}
 OF_METHODS = {  # what is none of `pretrain`'s: another value

@@ -13,9 +13,9 @@ __all__ = ["compare", "paired_of", "suspect_runs", "verdicts"]
 def compare(runs: pd.DataFrame, image_noise: pd.DataFrame | None = None, metric: str = "") -> pd.DataFrame:
     """`by_setting` of `value`, a difference a run, as `difference`, with the `moderated` `se`, `free`, `low`, `high`.
 
-    `runs`: a row a run, with `suspect` (bool) where its scores, or those it is compared with, are (`suspect_runs`). The
-    differences of one encoder and method lend each other their variance. `p`: two-sided, NaN where there is no
-    interval: below three seeds, or where all seeds have the same value. `image_noise`: the variance of `metric` that
+    `runs`: a row a run; `suspect` (bool): whether it, or the run that it is compared with, is an outlier
+    (`suspect_runs`). The differences of one encoder and method lend each other their variance. `p`: two-sided, NaN
+    where there is no interval: below three seeds, or where all seeds have the same value. `image_noise`: the variance of `metric` that
     the choice of test images adds, a row a setting, where it is known (see `sslfast.analysis.image_noise`): then
     intervals speak of images like these, not of these alone. `image_se`: that standard error, NaN where unknown.
     """
@@ -54,8 +54,8 @@ def verdicts(found: pd.DataFrame, family: pd.Series, delta: float, alpha: float)
 
     `better` or `worse` where it differs from 0, `equal` where it lies within ± `delta` (two one-sided tests), else
     `open`; `unknown` where there is no interval. Those in `family` (bool) together err at most at `alpha`: differences
-    by Holm's method (`p_holm`), equality by Bonferroni's, for no difference can be both wrongly. The others are judged
-    one by one, each at `alpha`.
+    by Holm's method (`p_holm`), equality by Bonferroni's; no true difference can be wrongly called both different and
+    equal, so they share `alpha`. The others are judged one by one, each at `alpha`.
     """
     tested = family & found.p.notna()
     corrected = found.p.copy()

@@ -19,7 +19,7 @@ TABLES = [f"{table}.{kind}" for table in ("cells", "history", "pretraining", "sh
 
 
 def done(jobs: Iterable[Job], config: Mapping, results: str | Path, reports: str | Path, fingerprint: str) -> set[str]:
-    """Names of those of `jobs` that need not be done again: their own results and those of all that they need are good.
+    """Names of finished jobs: their results, and those of every job that they need, exist and fit config and code.
 
     `results` and `reports`: the study's folders; `fingerprint`: of its images. Snakemake also looks at dates and at
     what it noted itself, and may do more: a report that is to be of other prices, say, counts as done here.

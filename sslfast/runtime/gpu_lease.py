@@ -1,4 +1,4 @@
-"""A GPU for each job: one of its own, or one of a few jobs' on it; free again when the job ends.
+"""Gives each job a GPU, alone or shared with a few other jobs, until it ends.
 
 Snakemake counts GPUs and binds none: four jobs under `--resources gpu=4` would all train on the first. So a job holds a
 file lock for as long as it uses a GPU; the system frees it with the process, however that ends.

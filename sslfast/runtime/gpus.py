@@ -24,7 +24,8 @@ class Gpu(NamedTuple):
 def gpus_to_share() -> list[Gpu]:
     """The GPUs that jobs here share out: those that CUDA_VISIBLE_DEVICES names, or all.
 
-    None where Slurm has chosen one, or nvidia-smi is not there to say. `DeviceError` if one is named that is not here.
+    Empty if Slurm has chosen the GPU, or if CUDA_VISIBLE_DEVICES is unset and there is no nvidia-smi. Raises
+    `DeviceError` if one is named that is not here.
     """
     if _slurm_has_chosen():
         return []

@@ -93,7 +93,7 @@ def check_config(config: Mapping, schema: Mapping, beside: str | Path = ".") -> 
     for stage in ("supervised", "finetune"):
         config[stage].pop("views", None)  # these train their encoder, and always see fresh images
     for method in methods():
-        config[method] = {"batch_size": config["batch_size"], **config["pretrain"], **config[method]}
+        config[method] = {"batch_size": config["batch_size"], **config["pretrain"], **config.get(method, {})}
     unit = _OTHER[config["budget"]]
     for section in (*SECTIONS, *methods()):
         config[section].pop(unit, None)

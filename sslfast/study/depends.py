@@ -11,9 +11,9 @@ __all__ = ["code_of"]
 
 
 def code_of(config: Mapping, box: Box) -> str | dict[str, str]:
-    """The version of the code that the job of `box` depends on: of its stage, its encoder and what made that.
+    """A digest of the code of the job's stage, its encoder class, and the method that trained the encoder.
 
-    With code of a person's own, the digests of that, too, by name. `config`: a checked one.
+    Where code of a person's own is used, a map that holds the digests of that, too, by name. `config`: a checked one.
     """
     made = code_version(box.stage, _method(config, box), box.encoder)
     own = own_code(config, box.encoder, box.method)
@@ -21,5 +21,5 @@ def code_of(config: Mapping, box: Box) -> str | dict[str, str]:
 
 
 def _method(config: Mapping, box: Box) -> str | None:
-    """The method, of a variant that which it is of; None where no encoder was made before."""
+    """The method's name (of a variant, its base method); None if the job uses no pre-trained encoder."""
     return method_settings(config, box.method).get("method") if box.u else None

@@ -22,7 +22,7 @@ class Stage:
     """A stage. `name`: in records, and of their folder; `rule`: of the workflow, the one that does it.
 
     `evaluate`: what the evaluation is called in configs and tables, in sentences (`said`) and under axes (`label`).
-    `section`: of the config; `settings`: those that a record tells, since another stage's say nothing about it.
+    `section`: of the config; `settings`: names of the settings that this stage's record stores.
     `history`: what a row of it holds beside epoch, updates, images and seconds; empty where no network is trained.
     `frozen`: the encoder stays as it is. `scores`: the function of an evaluation without training, `module:name`;
     `of_pairs`: its time grows with pairs of labelled and other images; `chooses`: what it decides by validation images.

@@ -21,7 +21,7 @@ from .stages import STAGES
 __all__ = ["code_version", "reading_version", "report_version", "versions"]
 
 ROOT = Path(__file__).parents[1]
-# What a run is made by, where it is no cell; a cell is made by `_CELL` and all that made its encoder.
+# The files at which each stage begins that is no cell; a cell begins at `_CELL`, and its method's and encoder's files.
 _STAGES = {
     "split": ("data/splits.py",),
     "pretrain": ("stages/pretraining.py",),

@@ -5,21 +5,11 @@ from .data.datasets import load_dataset as load_dataset
 from .data.loaders import image_dls as image_dls
 from .data.splits import make_split as make_split
 from .errors import SslfastError as SslfastError
-from .learners import (
-    autoencoder_learner as autoencoder_learner,
-)
-from .learners import (
-    classifier_learner as classifier_learner,
-)
-from .learners import (
-    finetune_learner as finetune_learner,
-)
-from .learners import (
-    random_encoder as random_encoder,
-)
-from .learners import (
-    supervised_learner as supervised_learner,
-)
+from .learners import classifier_learner as classifier_learner
+from .learners import finetune_learner as finetune_learner
+from .learners import random_encoder as random_encoder
+from .learners import supervised_learner as supervised_learner
+from .methods.autoencoder import autoencoder_learner as autoencoder_learner
 from .methods.gan import gan_learner as gan_learner
 from .methods.rotation import rotation_learner as rotation_learner
 from .methods.simclr import simclr_learner as simclr_learner

@@ -133,7 +133,7 @@ def make(config: dict, results: Path) -> list[Path]:
     found = []
 
     def keep(record, predictions=None):
-        path = results / f"records/{record.name}.json"
+        path = results / f"records/{record.box.name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         if record.stage != "pretrain":
             write_predictions(predictions, path.with_suffix(".npy"))
@@ -146,7 +146,7 @@ def make(config: dict, results: Path) -> list[Path]:
         for method, u in (("tiny", 1), ("random", 0)):
             how = settings_of(FitSettings, method_settings(config, method))
             net, record, _ = pretrain(data, split, run, how, method=method, encoder=encoder, u=u)
-            weights = results / f"{record.name.replace('/', '-')}.safetensors"
+            weights = results / f"{record.box.name.replace('/', '-')}.safetensors"
             save_encoder(net, weights, **encoder_header(record))
             path = keep(record)
             predictions, record = classify(data, split, run, fit, encoder_file=weights, pretrain_record=path, l="0.5")

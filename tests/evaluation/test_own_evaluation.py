@@ -85,7 +85,7 @@ def records(digits, config, folder) -> list:
     fit, paths = FitSettings(epochs=1), []
 
     def keep(record):
-        paths.append(folder / f"{record.name}.json")
+        paths.append(folder / f"{record.box.name}.json")
         paths[-1].parent.mkdir(parents=True, exist_ok=True)
         write_record(record, paths[-1])
         return paths[-1]

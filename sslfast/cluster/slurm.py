@@ -56,7 +56,7 @@ def mended(question: Question) -> Question:
     """
     silent = False
 
-    async def states_of_jobs(command: str, logger: Logger) -> tuple[dict[str, str], float]:
+    async def states_of_jobs(command: str, logger: Logger) -> tuple[dict[str, str], float | None]:
         nonlocal silent
         states, seconds = await question(command, logger)
         if silent != (states is None):

@@ -88,7 +88,7 @@ class _ImageTransform(DisplayedTransform):
     def encodes(self, x: TensorBase):
         return x
 
-    def encodes(self, x: TensorImage):  # noqa: F811 - fastai takes the one for the type
+    def encodes(self, x: TensorImage):  # type: ignore[no-redef] # noqa: F811 - fastai takes the one for the type
         return TensorImage(self.change(x.as_subclass(Tensor)))
 
 

@@ -49,7 +49,8 @@ class ImageRows:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W)."""
-        return tuple(self.images.x.shape[1:])
+        _, channels, height, width = self.images.x.shape
+        return channels, height, width
 
     def on(self, device: torch.device | None) -> "ImageRows":
         """The same rows, their images on `device` if it has room for them all (see `ImageSet.on`)."""
@@ -85,7 +86,7 @@ class ImageRows:
     def new_empty(self) -> "ImageRows":
         """The same without any image (for `Learner.export`)."""
         empty = ImageSet(self.images.x[:0].clone(), self.images.y[:0].clone(), self.images.classes)
-        return ImageRows(empty, self.rows[:0].clone(), split_idx=self.split_idx, labels=self.labels)
+        return ImageRows(empty, np.arange(0), split_idx=self.split_idx, labels=self.labels)
 
 
 class BatchDL(TfmdDL):
@@ -211,8 +212,9 @@ class ImageLoaders:
 
     def to(self, device) -> "ImageLoaders":
         """Move all loaders to `device`."""
-        for loaders in filter(None, (self.pretrain, self.classify, self.test)):
-            loaders.to(device)
+        for loaders in (self.pretrain, self.classify, self.test):
+            if loaders:
+                loaders.to(device)
         return self
 
 
@@ -273,7 +275,7 @@ def test_dl(data: ImageData, split: Split, device=None) -> BatchDL:
     return BatchDL(dataset, bs=eval_batch(dataset, device), after_batch=tfms, device=device)
 
 
-test_dl.__test__ = False  # its name is fastai's; it is no test
+test_dl.__test__ = False  # type: ignore[attr-defined] # for pytest: its name is fastai's; it is no test
 
 
 def _loaders(data, split, rows, *, labels, bs, augment, device=None, n_batches=None) -> ImageDataLoaders:

@@ -245,13 +245,13 @@ def _statistics(x, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ..
     """Mean and standard deviation a channel, in [0, 1], exactly, from a histogram of the uint8 values."""
     import torch
 
-    rows = torch.from_numpy(rows)
+    chunks = torch.from_numpy(rows).split(4096)
     means, stds = [], []
     values = torch.arange(256, dtype=torch.float64) / 255
     for channel in range(x.shape[1]):
-        histogram = sum(
-            torch.bincount(x[chunk, channel].reshape(-1), minlength=256).double() for chunk in rows.split(4096)
-        )
+        histogram = torch.zeros(256, dtype=torch.float64)
+        for chunk in chunks:
+            histogram += torch.bincount(x[chunk, channel].reshape(-1), minlength=256)
         share = histogram / histogram.sum()
         mean = float((share * values).sum())
         means.append(mean)

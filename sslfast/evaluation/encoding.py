@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -64,10 +65,10 @@ def encode_cell(
 
     Example: `linear_probe(encode_cell(encoder, data, split, split.labelled(0.1)))`.
     """
-    options = {"device": device, "precision": precision, "pooling": pooling}
+    features = partial(encode, encoder, split=split, device=device, precision=precision, pooling=pooling)
     of_valid = split.valid[split.samples(len(rows))]
-    train, valid = (encode(encoder, data.train, part, split, **options) for part in (rows, of_valid))
-    test = encode(encoder, data.test, np.arange(len(data.test)), split, **options)
+    train, valid = (features(data.train, part) for part in (rows, of_valid))
+    test = features(data.test, np.arange(len(data.test)))
     y = data.train.y.numpy()
     return Encoded(train, y[rows], valid, y[of_valid], test, len(data.classes))
 

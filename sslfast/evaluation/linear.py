@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from .encoding import Encoded, Scores
 
 __all__ = ["PENALTIES", "linear_probe"]
@@ -31,7 +31,7 @@ def linear_probe(
     on the validation images (the strongest of equals) is then trained to convergence. A class without a labelled image
     has probability 0. `notes`: `penalty`, `valid_accuracy`, `iterations`, `converged` (within 1,000), and `at_end`,
     whether the penalty is the strongest or weakest of the list. On the CPU, whatever the `device`. Raises
-    `DataError` where the labelled images are of one class.
+    `DataError` where the labelled images are of one class, `ConfigError` without `penalties`.
 
     Source: Alain and Bengio 2016, linear classifier probes; the penalty as in Kornblith et al. 2019.
     """
@@ -50,7 +50,8 @@ def linear_probe(
             model.fit(train, encoded.train_y)
         return float((model.predict(valid) == encoded.valid_y).mean())
 
-    best, worse = None, 0
+    best: tuple[float, float, np.ndarray, np.ndarray] | None = None
+    worse = 0
     for penalty in sorted(penalties, reverse=True):
         accuracy = fit(penalty, CHOOSING)
         if best is None or accuracy > best[0]:
@@ -58,9 +59,11 @@ def linear_probe(
         worse += accuracy < best[0]
         if worse == PATIENCE:  # weaker ones take longest
             break
+    if best is None:
+        raise ConfigError("penalties: found none, expected one or more")
     _, penalty, model.coef_, model.intercept_ = best
     accuracy, iterations = fit(penalty, CONVERGED), int(model.n_iter_.max())
-    scores = (_of_all(model.predict_proba(x), present, encoded.n_classes) for x in (valid, test))
+    of_valid, of_test = (_of_all(model.predict_proba(x), present, encoded.n_classes) for x in (valid, test))
     notes = {
         "penalty": penalty,
         "valid_accuracy": accuracy,
@@ -68,7 +71,7 @@ def linear_probe(
         "converged": iterations < MAX_ITERATIONS,
         "at_end": penalty in (max(penalties), min(penalties)),
     }
-    return Scores(*scores, notes)
+    return Scores(of_valid, of_test, notes)
 
 
 def _statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

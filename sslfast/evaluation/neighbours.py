@@ -63,7 +63,7 @@ def _votes(x: Tensor, bank: Tensor, y: Tensor, n_classes: int, ks: list[int], te
 def _nearest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k largest of each row, falling, and their places; of equal ones the first (`topk` takes any)."""
     values, places = similarity.topk(min(k + 1, similarity.shape[1]))
-    tied = (values[:, k - 1] == values[:, -1]).nonzero().squeeze(1) if values.shape[1] > k else []
+    tied = (values[:, k - 1] == values[:, -1]).nonzero().squeeze(1) if values.shape[1] > k else places.new_empty(0)
     places = places[:, :k]
     if len(tied):
         rows, limit = similarity[tied], values[tied, -1:]

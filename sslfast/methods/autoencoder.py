@@ -8,7 +8,7 @@ from ..data.corrupt import CorruptInput
 from ..errors import ConfigError
 from ..models import AutoEncoder, as_encoder, create_decoder, image_shape, initialised_with
 from ..training.lean import learner_of
-from ..training.metrics import RMSE, RMSELoss
+from ..training.metrics import RMSE, PixelLoss, RMSELoss
 from ..training.precision import resolve_precision
 from .base import method, with_target
 
@@ -66,7 +66,7 @@ def autoencoder_learner(
     return learner_of(dls, model, kwargs, loss_func=loss_func, metrics=[RMSE()], cbs=cbs)
 
 
-class HiddenRMSELoss(RMSELoss):
+class HiddenRMSELoss(PixelLoss):
     """`RMSELoss` over `hidden` pixels only, bool `[N, 1, S, S]`."""
 
     def __call__(self, pred: Tensor, target: Tensor, hidden: Tensor) -> Tensor:

@@ -112,6 +112,9 @@ class GAN(nn.Module):
     `target`, training adds to the samples the noise that is on the images: they would else be told by it.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, discriminator: Discriminator, generator: nn.Module, latent: int, mean: Tensor, std: Tensor):
         super().__init__()
         self.discriminator, self.generator, self.latent = discriminator, generator, latent
@@ -131,7 +134,7 @@ class GAN(nn.Module):
         if target is not None:
             made = made + (x - self._normalised(target.as_subclass(Tensor)))
         real, slope = self._score_and_slope(x)
-        weights = dict(self.discriminator.named_parameters())
+        weights: dict[str, Tensor] = dict(self.discriminator.named_parameters())
         fake = self._score(made.detach(), weights)
         fooled = self._score(made, {name: weight.detach() for name, weight in weights.items()})
         return torch.stack([real, fake, fooled, slope], 1)

@@ -83,13 +83,13 @@ class VAE(_TwoParts):
     def latents(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance `[N, latent]` of the latents of images `x` (normalised)."""
         with self.autocast(x.device):
-            mean, log_variance = self.head["to_latent"](self.encoder(x.as_subclass(Tensor))).chunk(2, 1)
+            mean, log_variance = self.head.get_submodule("to_latent")(self.encoder(x.as_subclass(Tensor))).chunk(2, 1)
         return mean, log_variance
 
     def decode(self, latents: Tensor) -> Tensor:
         """Images in [0, 1], `[N, C, S, S]`, of `latents` `[N, latent]`."""
         with self.autocast(latents.device):
-            return self.head["decoder"](latents).float()
+            return self.head.get_submodule("decoder")(latents).float()
 
     def pictures(self, x: Tensor) -> dict[str, Tensor]:
         """Images in [0, 1]: what it makes of images `x` `[K, C, S, S]` (normalised), and on its own.

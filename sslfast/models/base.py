@@ -11,7 +11,7 @@ from ..errors import ConfigError
 
 __all__ = ["Encoder", "feature_shape", "register"]
 
-Kind = TypeVar("Kind", bound=type)
+Kind = TypeVar("Kind", bound="type[Encoder]")
 
 
 class Encoder(nn.Sequential):
@@ -59,4 +59,5 @@ def feature_shape(encoder: nn.Module, image_shape: tuple[int, int, int]) -> tupl
             f"encoder: {type(encoder).__name__} gives {getattr(features, 'shape', type(features))},"
             " expected a feature map [N, C, h, w]"
         )
-    return tuple(features.shape[1:])
+    _, channels, height, width = features.shape
+    return channels, height, width

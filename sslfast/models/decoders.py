@@ -61,7 +61,7 @@ def growing_decoder(in_shape: tuple[int, int, int], image_shape: tuple[int, int,
 
 
 def _original(encoder: Original) -> Decoder:
-    size, kernel = encoder.image_size, encoder[-1].kernel_size
+    size, kernel = encoder.image_size, _convolutions(encoder)[-1].kernel_size[0]
     first, second, third = _widths(encoder)
     return Decoder(
         ConvTranspose2d(third, second, kernel),
@@ -84,7 +84,11 @@ def _conv(encoder: Conv) -> Decoder:
 
 def _widths(encoder: Encoder) -> list[int]:
     """The channels that each convolution gives, in order."""
-    return [layer.out_channels for layer in encoder if isinstance(layer, nn.Conv2d)]
+    return [layer.out_channels for layer in _convolutions(encoder)]
+
+
+def _convolutions(encoder: Encoder) -> list[nn.Conv2d]:
+    return [layer for layer in encoder if isinstance(layer, nn.Conv2d)]
 
 
 def _double(c_in: int, c_out: int, size: int) -> nn.ConvTranspose2d:

@@ -32,7 +32,7 @@ def create_encoder(name: str, channels: int = 3, image_size: int = 32) -> Encode
         raise ConfigError(f"channels: found {channels}, expected 1 (grey) or 3 (colour)")
     if image_size < MIN_IMAGE_SIZE:
         raise ConfigError(f"image_size: found {image_size}, expected {MIN_IMAGE_SIZE} pixels or more")
-    if parts.base == "timm":
+    if parts.base == "timm" and parts.model:
         from .timm_models import TimmEncoder  # which needs a package that is an extra
 
         return TimmEncoder(parts.model, channels, image_size)

@@ -15,8 +15,8 @@ class ToLatent(nn.Sequential):
 
     def __init__(self, in_shape: tuple[int, int, int], n: int):
         channels, *sides = in_shape
-        blocks = [-(-side // LARGEST_MAP) for side in sides]
-        pool = [nn.AvgPool2d(blocks, ceil_mode=True)] if max(blocks) > 1 else []
+        high, wide = (-(-side // LARGEST_MAP) for side in sides)
+        pool = [nn.AvgPool2d((high, wide), ceil_mode=True)] if max(high, wide) > 1 else []
         height, width = _small(sides)
         super().__init__(*pool, nn.Flatten(), nn.Linear(channels * height * width, n))
 

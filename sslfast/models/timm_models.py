@@ -5,6 +5,7 @@ import difflib
 import math
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,8 @@ class TimmEncoder(Encoder):
 
     Source: Wightman, PyTorch image models, github.com/huggingface/pytorch-image-models.
     """
+
+    net: Any  # a module with `forward_features`; timm has no type for those
 
     def __init__(self, model: str, channels: int = 3, image_size: int = 32):
         name, create_model = f"{TIMM}{model}", _creator(model)
@@ -77,10 +80,10 @@ def _creator(model: str) -> Callable[..., nn.Module]:
 
 def _shape(net: nn.Module, image_shape: tuple[int, int, int]) -> tuple[int, ...]:
     """What `net` makes of an image, without the number of images; () if it is no single tensor."""
-    failure: Exception | None = None
+    failure: Exception
     for device in ("meta", "cpu"):  # the first computes shapes alone; some models hold tensors that do not go there
         try:
-            probe = copy.deepcopy(net).eval().to(device)  # a copy, as models may keep what they computed
+            probe: Any = copy.deepcopy(net).eval().to(device)  # a copy, as models may keep what they computed
             for module in probe.modules():
                 if isinstance(module, nn.Conv2d):
                     module.register_forward_pre_hook(_check_stride)

@@ -44,7 +44,7 @@ class Conv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """`[N, in_channels, h, w]` → `[N, out_channels, h', w']`."""
         if _suits(self, x):
-            kernel, padding = self.kernel_size[0], self.padding[0]
+            kernel, padding = self.kernel_size[0], int(self.padding[0])  # a number, as `_suits` saw
             out = x.shape[-1] + 2 * padding - kernel + 1
             if _is_small(out, kernel):
                 to_output, of_kernel, of_map = _matrices(out, kernel, padding)
@@ -99,13 +99,13 @@ def _convolve(
     n, c_in, side, _ = x.shape
     c_out = weight.shape[-1]
     # tensors anew each time: kept ones might come from inference mode, which training could not use
-    into, of_kernel, out_of = (torch.from_numpy(matrix) for matrix in (into, of_kernel, out_of))
+    b, g, a = (torch.from_numpy(matrix) for matrix in (into, of_kernel, out_of))
     pixels = x.permute(0, 2, 3, 1).reshape(n, side * side, c_in)  # a view of channels-last maps
-    values = torch.bmm(into.expand(n, -1, -1), pixels).transpose(0, 1)
-    weights = (of_kernel @ weight.reshape(-1, c_in * c_out)).view(-1, c_in, c_out)
+    values = torch.bmm(b.expand(n, -1, -1), pixels).transpose(0, 1)
+    weights = (g @ weight.reshape(-1, c_in * c_out)).view(-1, c_in, c_out)
     products = torch.bmm(values, weights).transpose(0, 1)
-    out_of = out_of.expand(n, -1, -1)
-    y = torch.bmm(out_of, products) if bias is None else torch.baddbmm(bias, out_of, products)
+    a = a.expand(n, -1, -1)
+    y = torch.bmm(a, products) if bias is None else torch.baddbmm(bias, a, products)
     side = math.isqrt(y.shape[1])
     y = y.view(n, side, side, c_out).permute(0, 3, 1, 2)
     return y if x.is_contiguous(memory_format=torch.channels_last) else y.contiguous()  # the layout that x has
@@ -131,4 +131,9 @@ def _matrices(out: int, kernel: int, padding: int) -> tuple[np.ndarray, np.ndarr
     to_a, to_g, to_b = np.prod(sizes, axis=0) ** (1 / 3) / sizes
     a, g, b = a * to_a, g * to_g[:, None], b * to_b[:, None]
     b = b[:, padding : b.shape[1] - padding]  # the padding's part would be multiplied by zeros
-    return tuple(np.kron(m, m).astype(np.float32) for m in (a, g, b))
+    return _on_maps(a), _on_maps(g), _on_maps(b)
+
+
+def _on_maps(matrix: np.ndarray) -> np.ndarray:
+    """What acts on the positions of a map, float32, where `matrix` acts on those of a line."""
+    return np.kron(matrix, matrix).astype(np.float32)

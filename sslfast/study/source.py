@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ..errors import ConfigError, one_line, shown
 
@@ -96,7 +97,7 @@ class Source:
         """
         return _digest(tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in self._files()))
 
-    def load(self) -> object:
+    def load(self) -> Any:
         """The class or function itself; its file or module is imported. Raises `ConfigError`."""
         try:
             module = _import_file(self.path, self.digest) if self._is_file else importlib.import_module(self.place)

@@ -77,12 +77,12 @@ class CachedViews(Callback):
         self.train_features = self.valid_features = None
 
     def _features(self, images: BatchDL, views: int) -> "FeatureDL":
-        n, store, at = len(images.dataset), None, 0
+        n, store, at = len(images.dataset), torch.empty(0), 0
         for view in range(views):
             # views are numbered below 0, where no epoch of the images is
             for x, _ in images.batches(torch.arange(n), epoch=-1 - view):
                 features = self.model.features(x.as_subclass(Tensor)).permute(0, 2, 3, 1)
-                if store is None:
+                if at == 0:
                     store = _empty((views * n, *features.shape[1:]), features.dtype, features.device)
                 store[at : at + len(features)] = features
                 at += len(features)

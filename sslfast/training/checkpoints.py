@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import fastai
 import numpy as np
@@ -188,7 +189,8 @@ def _like(p: Tensor, value):
 
 def _generators(device: torch.device) -> dict:
     """The global generators: Python's, numpy's, torch's for the CPU and for `device`."""
-    kind, keys, *rest = np.random.get_state()
+    of_numpy: Any = np.random.get_state()  # a tuple; its type is also that of the dictionary that it can give
+    kind, keys, *rest = of_numpy
     states = {
         "python": _as_tensor(random.getstate()),
         "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), *rest],

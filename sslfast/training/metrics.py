@@ -5,7 +5,7 @@ from fastai.metrics import F1Score
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["RMSE", "CrossEntropy", "MacroF1", "RMSELoss"]
+__all__ = ["RMSE", "CrossEntropy", "MacroF1", "PixelLoss", "RMSELoss"]
 
 
 class CrossEntropy:
@@ -32,16 +32,24 @@ class CrossEntropy:
         return scores.argmax(-1)
 
 
-class RMSELoss:
+class PixelLoss:
+    """What losses between images have in common: `reduction`, `eps`, and that a reconstruction is shown as it is."""
+
+    def __init__(self, reduction: str = "mean", eps: float = 1e-12):
+        self.reduction, self.eps = reduction, eps
+
+    def decodes(self, pred: Tensor) -> Tensor:
+        """Reconstructions as they are: pixels in [0, 1]."""
+        return pred
+
+
+class RMSELoss(PixelLoss):
     """Root mean squared error between images, pixels in [0, 1].
 
     `reduction="mean"`: the square root of the mean squared error over all values of the batch, a
     scalar; `"none"`: the same an image, `[N]`. `eps` keeps the gradient finite at a perfect match.
     Raises `ValueError` where the shapes differ (broadcasting would hide a wrong decoder).
     """
-
-    def __init__(self, reduction: str = "mean", eps: float = 1e-12):
-        self.reduction, self.eps = reduction, eps
 
     def __call__(self, pred: Tensor, target: Tensor) -> Tensor:
         if pred.shape != target.shape:
@@ -50,10 +58,6 @@ class RMSELoss:
         if self.reduction == "none":
             return ((pred - target) ** 2).flatten(1).mean(1).add(self.eps).sqrt()
         return F.mse_loss(pred, target).add(self.eps).sqrt()
-
-    def decodes(self, pred: Tensor) -> Tensor:
-        """Reconstructions as they are: pixels in [0, 1]."""
-        return pred
 
 
 class RMSE(Metric):

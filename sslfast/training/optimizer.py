@@ -1,6 +1,6 @@
 """fastai's Adam with one kernel for all parameters instead of about ten operations for each."""
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from fastai.optimizer import Adam, Optimizer
@@ -8,8 +8,8 @@ from torch import Tensor
 
 __all__ = ["FusedAdam", "fused_adam"]
 
-# torch's own kernel, called directly: `torch.optim`, which wraps it, takes a second to import
-_KERNEL: Callable | None = getattr(torch, "_fused_adamw_", None)
+# torch's own kernel (None where it has none), called directly: `torch.optim`, which wraps it, takes a second to import
+_KERNEL: Any = getattr(torch, "_fused_adamw_", None)
 
 
 def fused_adam(params, lr: float, **hypers: float) -> Optimizer:

@@ -15,9 +15,10 @@ def compare(runs: pd.DataFrame, image_noise: pd.DataFrame | None = None, metric:
 
     `runs`: a row a run; `suspect` (bool): whether it, or the run that it is compared with, is an outlier
     (`suspect_runs`). The differences of one encoder and method lend each other their variance. `p`: two-sided, NaN
-    where there is no interval: below three seeds, or where all seeds have the same value. `image_noise`: the variance of `metric` that
-    the choice of test images adds, a row a setting, where it is known (see `sslfast.analysis.image_noise`): then
-    intervals speak of images like these, not of these alone. `image_se`: that standard error, NaN where unknown.
+    where there is no interval: below three seeds, or where all seeds have the same value. `image_noise`: the variance
+    of `metric` that the choice of test images adds, a row a setting, where it is known (see
+    `sslfast.analysis.image_noise`): then intervals speak of images like these, not of these alone. `image_se`: that
+    standard error, NaN where unknown.
     """
     found = by_setting(runs, "value").rename(columns={"mean": "difference", "n_missing": "n_dropped"})
     variance = pd.Series(np.nan, found.index)

@@ -79,7 +79,7 @@ class Workflow:
         for line in self.ask("--summary", config=config).stdout.splitlines()[1:]:
             path = self.folder / line.split("\t")[0]
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            path.touch() if path.suffix else path.mkdir(exist_ok=True)  # the report's figures are a folder
         done = self.ask("--touch", "--forceall", config=config)
         assert done.returncode == 0, done.stderr
 

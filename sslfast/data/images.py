@@ -159,7 +159,7 @@ def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays], che
 
 def digests(x: np.ndarray) -> list[bytes]:
     """16 bytes for each image of `x` (uint8 `[N, H, W, C]`), the same for the same pixels."""
-    return [hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest() for image in x]
+    return [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in x]
 
 
 def _free_memory(device: torch.device) -> int:

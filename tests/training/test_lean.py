@@ -151,7 +151,7 @@ def test_a_recorder_of_ones_own_stays_and_settings_are_kept(dls):
 @pytest.fixture(scope="module")
 def abilities() -> set[str]:
     """What fastai's Learner can do after `from fastai.vision.all import *`."""
-    return said("import sslfast; from fastai.vision.all import Learner")
+    return said("from sslfast import image_dls; from fastai.vision.all import Learner")
 
 
 @pytest.mark.parametrize("place, name", [("sslfast", "simclr_learner"), *((PLACES[name], name) for name in LEARNERS)])

@@ -59,7 +59,8 @@ snakemake = Bag(
     rule="supervised", log=[folder + "/log"], config=config, threads=1, resources=Bag(),
     wildcards=Bag(encoder="original", l="0.5", seed="0", length=""),
     params=Bag(data=data, fit=dict(config["supervised"], lr=FirstStep(1e-3))),
-    input=Bag(split=folder + "/split.parquet"), output=Bag(record=folder + "/r.json", predictions=folder + "/r.npy"),
+    input=Bag(split=folder + "/split.parquet"),
+    output=Bag(record=folder + "/records/supervised/original-l0.5-s0.json", predictions=folder + "/r.npy"),
 )
 exec(compile(open(script).read(), script, "exec"), dict(snakemake=snakemake, __name__="__main__"))
 sys.exit("it ended without a step")

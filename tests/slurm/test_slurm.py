@@ -27,7 +27,7 @@ def test_a_retry_asks_for_more_time_and_memory(through):
     first, second = sorted(through.submissions("pretrain"), key=lambda job: int(job["JobId"]))
     assert (first["JobState"], second["JobState"]) == ("CANCELLED", "COMPLETED")
     assert minutes(second) == 2 * minutes(first)
-    assert megabytes(second) == 2 * megabytes(first)
+    assert abs(megabytes(second) - 2 * megabytes(first)) <= 1  # each is rounded for itself
 
 
 def test_jobs_get_a_gpu_each_side_by_side(through):

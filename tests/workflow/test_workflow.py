@@ -138,7 +138,10 @@ BAD_CONFIGS = {
     "a word": ({"labelled": ["half"]}, "labelled: found 'half', expected a number from 0 to 1"),
     "a duplicate": ({"unlabelled": [1, 1.0]}, "unlabelled: 1 and 1.0 are the same fraction"),
     "unknown data set": ({"dataset": "imagenet"}, "dataset: found 'imagenet', expected one of digits"),
-    "unknown method": ({"methods": ["magic"]}, "methods: found 'magic', expected autoencoder, vae, simclr"),
+    "unknown method": (
+        {"methods": ["magic"]},
+        "methods: found 'magic', expected autoencoder, gan, rotation, simclr",
+    ),
     "unknown encoder": ({"encoders": ["vit"]}, "encoders: found 'vit', expected one of conv, original, resnet18"),
     "option of another data set": ({"image_size": 64}, "image_size: given, but dataset is digits"),
     "folder not there": ({"dataset": "folder", "folder": "nowhere"}, "folder: found nothing at nowhere"),

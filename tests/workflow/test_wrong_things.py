@@ -65,7 +65,7 @@ def test_a_file_that_belongs_to_something_else_is_named_with_what_to_do(study, w
 def test_doing_what_the_line_says_mends_the_study(study):
     edited(study.folder / BASELINE, code_version="0123456789ab")
     line = error_line(study.run(config=TINY))
-    assert all(word in line for word in ("code_version 0123456789ab, but ", "in the other 5", "delete")), line
+    assert all(word in line for word in ("code_version 0123456789ab, but ", "made the other 5", "delete")), line
     named = study.folder / line.split(": ")[1]
     assert named == study.folder / BASELINE
     named.unlink()

@@ -25,8 +25,8 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/plan.smk"
 
 
-# Every file of the study, not the report alone: Snakemake does not miss a file in the middle (of a job that failed, or
-# deleted) while the report is there.
+# What every job leaves, not the report alone: Snakemake does not miss a file in the middle (of a job that failed, or
+# deleted) while the report is there. Single figures are not looked at: a study has those that have something to show.
 rule all:
     default_target: True
     input:

@@ -18,6 +18,10 @@ def read_summary(path: str | Path) -> dict:
         if not isinstance(found["notes"].get("skipped", []), list):
             raise ValueError(f"skipped is {shown(found['notes']['skipped'])}")
         found["notes"] |= {n: int(found["notes"].get(n) or 0) for n in ("images_skipped", "files_ignored")}
+        left_out = found["notes"].get("left_out", [])
+        found["notes"]["left_out"] = [
+            {"n": int(e["n"]), "what": str(e["what"]), "example": str(e["example"])} for e in left_out
+        ]
     except (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
         raise ResultsError(
             f"{path}: not what the study noted of its images ({error}); delete it and run again"

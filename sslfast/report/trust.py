@@ -63,7 +63,8 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
         found["unlabelled images from"] = f"{printable(str(notes['unlabelled_from']))}, in place of the study's own"
         found["unlabelled images from"] += f"; {left_out:,} copies of its images were left out" if left_out else ""
     if notes.get("files_ignored"):
-        found["files passed over"] = f"{notes['files_ignored']:,} that are not images in a class folder"
+        kinds = [f"{e['n']:,} {e['what']}, such as {e['example']}" for e in notes.get("left_out", [])]
+        found["files left out"] = printable("; ".join(kinds)) or f"{notes['files_ignored']:,}"
     if rounded_up:
         found["rounded up"] = (
             f"up to {plural(rounded_up, 'class', 'classes')} got one labelled image more than their share"

@@ -50,6 +50,7 @@ def report(tmp_path_factory) -> Path:
     cells, history = tables(grid(lambda seed, u, **_: reasons[seed] if u == 1 else 0.8, seeds=range(10), **SMALL))
     images = {"n_labelled": 10, "n_unlabelled_only": 0, "classes": [MARKUP, "b"], "image_size": 8, "channels": 1}
     images["notes"] = {"images_skipped": 7, "skipped": [MARKUP, *NAMES], "files_ignored": 3}
+    images["notes"]["left_out"] = [{"n": 3, "what": "files that are no images", "example": MARKUP, "why": ""}]
     write_report(cells, history, {**CONFIG, "title": MARKUP}, folder, images)
     return folder
 
@@ -60,6 +61,11 @@ def test_the_page_and_its_tables_hold_no_tag_that_others_wrote(report):
         assert found.tags.count("script") == (1 if path.name == "report.html" else 0), path
         assert found.runs == found.links == []
     assert "&lt;script&gt;alert(1)" in (report / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_was_left_out_is_told_by_kind_number_and_example(report):
+    page = (report / "report.html").read_text(encoding="utf-8")
+    assert "3 files that are no images, such as &lt;script&gt;alert(1)" in page
 
 
 def test_everything_that_was_written_is_text_that_is_shown_and_not_obeyed(report):

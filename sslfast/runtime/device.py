@@ -10,8 +10,6 @@ from ..errors import DeviceError, shown
 
 __all__ = ["gpu_here", "resolve_device"]
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-
 
 def gpu_here(device: str = "auto") -> bool:
     """Whether jobs on `device` would use a GPU on this machine; found out without importing torch."""

@@ -24,7 +24,7 @@ from sslfast.study.length import FULL
 from sslfast.study.names import SHUFFLED
 from sslfast.study.depends import code_of
 from sslfast.study.shorter import share_of
-from sslfast.study.stages import STAGES, evaluations
+from sslfast.study.stages import evaluations
 from sslfast.study.version import reading_version, report_version
 
 try:
@@ -175,8 +175,3 @@ def is_shown(job):
 def records_of_study():
     """Every record that the study's tables are made from."""
     return files_of("record", lambda job: job.stage != "pretrain")
-
-
-def percent(fraction):
-    """0.1 as people say it: 10 %."""
-    return f"{float(fraction) * 100:g} %"

@@ -13,6 +13,7 @@ import pandas as pd
 from builders import N_TEST, SCHEMA, examples_of, noise, pretrain_record, run_record
 
 from sslfast.study.config import check_config, method_settings
+from sslfast.study.depends import asked_of
 from sslfast.study.examples import write_examples
 from sslfast.study.names import RANDOM, SUPERVISED
 from sslfast.study.records import RunRecord, write_record
@@ -127,7 +128,9 @@ def _record(config, method, encoder, u, labelled, seed, epochs) -> RunRecord:
     if method != SUPERVISED:
         made = {"method": "autoencoder"} if method == RANDOM else method_settings(config, method)
         settings |= {"views": 8, "pretrain": {"budget": config["budget"], "augment": _augment(config), **made}}
-    return replace(record, spec=spec, settings=settings, test=_ten_classes(score), code_version=code_version())
+    asked = asked_of(config, record.box)
+    made = {"settings": settings, "asked": asked, "code_version": code_version()}
+    return replace(record, spec=spec, test=_ten_classes(score), **made)
 
 
 def _augment(config: Mapping) -> dict:

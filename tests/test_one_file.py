@@ -25,6 +25,7 @@ from sslfast.report.page import write_report
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, settings_of, supervised
 from sslfast.study import datasets
 from sslfast.study.config import check_config, method_settings, read_schema
+from sslfast.study.depends import asked_of
 from sslfast.study.encoder_names import encoders
 from sslfast.study.grid import jobs_of
 from sslfast.study.methods import methods
@@ -133,6 +134,7 @@ def make(config: dict, results: Path) -> list[Path]:
     found = []
 
     def keep(record, predictions=None):
+        record = replace(record, asked=asked_of(config, record.box))
         path = results / f"records/{record.box.name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         if record.stage != "pretrain":

@@ -8,19 +8,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
-from ..errors import ResultsError
-from ..study.config import method_settings
-from ..study.names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
-from ..study.stages import STAGES, evaluations
-from .checks import OF_ONE_CODE, ONE_OF_EACH
+from ..errors import RecordError, ResultsError, printable
+from ..study.depends import asked_by, digest_of_asked
+from ..study.grid import Box
+from ..study.names import PIXELS, RANDOM, SHUFFLED, WITHOUT_ENCODER
+from ..study.records import read_record
+from .checks import OF_ONE_CODE
 from .code import code_now
-from .tables import flat
 
 __all__ = ["check_one_study"]
 
-AMONG_BASELINES_TOO = [name for name in ONE_OF_EACH if name != "pool"]  # a baseline uses no unlabelled images
+ALIKE = ("fingerprint", "precision")
+NOTHING = "nothing"
 SHOWN = 3  # files named in a message
 
 
@@ -34,7 +34,7 @@ def check_one_study(
     The message names the entry, what was found in which files, and what was expected. Devices and numbers of
     threads may differ (a cluster); the report shows them.
     """
-    if absent := [name for name in ("record", "fingerprint", "setting_batch_size") if name not in cells]:
+    if absent := [name for name in ("record", "fingerprint", "asked") if name not in cells]:
         raise ResultsError(
             f"{Path(results) / 'tables'}: made by another version of sslfast (no column {absent[0]});"
             " delete the folder and run again"
@@ -45,31 +45,22 @@ def check_one_study(
                 f"{Path(results) / 'images.json'}: images were read with {key} {_text(found)}, the config says"
                 f" {_text(config[key])}; delete {results} and run again, or give this study another name"
             )
-    said = list(_from_config(cells, config))
-    if shorter is not None and len(shorter):
-        said += [entry for entry in _from_config(shorter, config) if not entry[0][0].endswith(f".{config['budget']}")]
-    for (key, column), rows, expected in said:
-        found = rows.get(column, pd.Series("nothing", rows.index))
-        expected = expected if is_numeric_dtype(found) else str(expected)
-        wrong = rows[found != expected]
-        if len(wrong):
-            raise ResultsError(
-                f"{_files(wrong, results)}: made with {key} {_text(found[wrong.index[0]])}, the config says"
-                f" {_text(expected)}; delete the file(s) and run again, or give this study another name"
-            )
+    runs = cells if shorter is None or shorter.empty else pd.concat([cells, shorter], ignore_index=True)
+    if len(wrong := runs[runs.study != config["study"]]):
+        raise _of_other_config(wrong, results, "study", wrong.study.iloc[0], config["study"])
     for key, found, expected in _grid(cells, config):
         if found != expected:
             raise ResultsError(
                 f"{Path(results) / 'tables'}: made for {key} {_list(found)}, the config says {_list(expected)};"
                 " delete the folder and run again"
             )
+    _check_asked(runs, config, results)
     for rows, names in _alike(cells):
         for name in names:
             _check_same(rows, name, results)
-    if shorter is not None and len(shorter):
-        for name in AMONG_BASELINES_TOO:
-            _check_same(pd.concat([cells, shorter], ignore_index=True), name, results)
-    _check_code(cells if shorter is None else pd.concat([cells, shorter], ignore_index=True), results)
+    for name in ALIKE:
+        _check_same(runs, name, results)
+    _check_code(runs, results)
     if len(other := cells[cells.fingerprint != images["fingerprint"]]):
         raise ResultsError(
             f"{_files(other, results)}: of other images than {Path(results) / 'images.json'} speaks of;"
@@ -77,34 +68,33 @@ def check_one_study(
         )
 
 
-def _from_config(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[tuple[str, str], pd.DataFrame, object]]:
-    """(key of the config, column), the runs that it is for, and what it says. `auto` says nothing."""
-    learned = ~cells.method.isin(WITHOUT_ENCODER)
-    said = [((name, name), cells, config[name]) for name in ("study", "dataset", "valid_fraction", "budget")]
-    said += [
-        (("pool", "pool"), cells[learned], config["pool"]),
-        (("precision", "precision"), cells, config["precision"]),
-    ]
-    said += [(("batch_size", "setting_batch_size"), cells, config["batch_size"])]
-    said += [((f"augment.{k}", f"setting_augment_{k}"), cells, value) for k, value in config["augment"].items()]
-    for method in config["methods"]:
-        made = method_settings(config, method)
-        rows = cells[cells.method == method]
-        del made["method"]
-        for name, value in flat(made):
-            said.append(_setting(method, f"pretrain_{name}", name.removeprefix("options_"), rows, value))
-    parts = [(stage, cells[learned & (cells.evaluate == name)]) for name, stage in evaluations().items()]
-    for stage, rows in [*parts, (STAGES[SUPERVISED], cells[cells.method == SUPERVISED])]:
-        before = "" if stage.trains else "options_"
-        own = config.get(stage.section, {})
-        said += [_setting(stage.section, f"{before}{k}", k, rows, value) for k, value in own.items()]
-    counted = ("setting_updates", "setting_pretrain_updates")  # where they are text, they depend on the images
-    said = [entry for entry in said if not (entry[0][1] in counted and isinstance(entry[2], str))]
-    return (entry for entry in said if entry[2] not in ("auto", None) and len(entry[1]))
+def _check_asked(runs: pd.DataFrame, config: Mapping, results: str | Path) -> None:
+    """Each of `runs` was asked for as `config` asks now; the record of one that was not tells which key differs."""
+    ask = asked_by(config)
+    asked = {name: ask(Box.parse(name)) for name in runs.record.unique()}
+    runs = runs.assign(expected=runs.record.map({name: digest_of_asked(now) for name, now in asked.items()}))
+    wrong = runs[runs.asked != runs.expected]
+    if wrong.empty:
+        return
+    first = wrong.iloc[0]
+    rows, now = wrong[(wrong.asked == first.asked) & (wrong.expected == first.expected)], asked[first.record]
+    try:
+        then = read_record(Path(results) / f"records/{first.record}.json").asked
+    except RecordError:  # the tables are here alone
+        raise _of_other_config(rows, results, "settings", "of another config", "others") from None
+    differ = [key for key in {**now, **then} if now.get(key, NOTHING) != then.get(key, NOTHING)]
+    if digest_of_asked(then) != first.asked or not differ:
+        raise ResultsError(f"{Path(results) / 'tables'}: made of older records; delete the folder and run again")
+    raise _of_other_config(rows, results, differ[0], then.get(differ[0], NOTHING), now.get(differ[0], NOTHING))
 
 
-def _setting(section: str, column: str, key: str, rows: pd.DataFrame, value: object) -> tuple:
-    return (f"{section}.{key}", f"setting_{column}"), rows, value
+def _of_other_config(
+    rows: pd.DataFrame, results: str | Path, key: str, found: object, expected: object
+) -> ResultsError:
+    return ResultsError(
+        f"{_files(rows, results)}: made with {key} {_text(found)}, the config says {_text(expected)}; delete the"
+        " file(s) and run again, or give this study another name"
+    )
 
 
 def _grid(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[str, set, set]]:
@@ -119,9 +109,7 @@ def _grid(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[str, set, set]
 
 
 def _alike(cells: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, list[str]]]:
-    """Runs, and the columns that have one value among them."""
-    yield cells, AMONG_BASELINES_TOO
-    yield cells[~cells.method.isin(WITHOUT_ENCODER)], ["pool"]
+    """Runs, and the columns that have one value among them: what a config may leave to the machine or the images."""
     # `updates: auto` depends on the number of labels
     settings = [name for name in cells if name.startswith("setting_") and name != "setting_updates"]
     yield cells, [name for name in settings if name.startswith(("setting_batch_size", "setting_augment_"))]
@@ -168,7 +156,7 @@ def _label(name: str) -> str:
 
 
 def _text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else printable(str(value))
 
 
 def _list(values: set) -> str:

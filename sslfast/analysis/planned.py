@@ -1,6 +1,5 @@
 """A plan (`snakemake plan`) beside what its jobs then took. Reading one takes no torch."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,28 +7,24 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import printable
+from ..study.depends import asked_of, digest_of_asked
 from ..study.grid import Box
 from ..study.stages import STAGES
 
-__all__ = ["planned_and_measured", "read_plan", "settings_digest"]
+__all__ = ["planned_and_measured", "read_plan", "time_digest"]
 
-# What a job of a given name does not depend on: which boxes there are, where images lie, and the report.
-ELSEWHERE = (
-    "study", "title", "folder", "data_root", "unlabelled", "labelled", "seeds", "methods", "encoders", "evaluate",
-    "controls", "threshold", "accuracy_targets", "delta", "prices",
-)  # fmt: skip
+_MACHINE = ("device", "threads", "jobs_per_gpu")
 
 
-def settings_digest(config: Mapping) -> str:
-    """A text that changes with what the time of a job depends on in a checked config, not with the grid."""
-    own = {key: value for key, value in config.items() if key not in ELSEWHERE}
-    return hashlib.sha256(json.dumps(own, sort_keys=True, default=str).encode()).hexdigest()[:16]
+def time_digest(config: Mapping, box: Box) -> str:
+    """A text that changes with what the time of the job of `box` depends on in a checked config."""
+    return digest_of_asked([asked_of(config, box), [config[key] for key in _MACHINE]])
 
 
 def read_plan(path: str | Path, config: Mapping) -> dict | None:
-    """The plan at `path`; None where there is none, or one of jobs with other settings than those of `config`.
+    """The plan at `path`, with the estimates of jobs whose settings are those of `config`, a checked one.
 
-    `config`: a checked one. Of a file that is no plan, too, which is said: nothing that needs no plan stops for it.
+    None where there is no file; of one that is no plan, too, which is said: nothing that needs no plan stops for it.
     """
     path = Path(path)
     try:
@@ -37,17 +32,19 @@ def read_plan(path: str | Path, config: Mapping) -> dict | None:
         for name, kind in _KINDS.items():
             if not isinstance(plan[name], kind):
                 raise ValueError(f"{name} is no {kind.__name__}")
-        for job, entry in plan["estimates"].items():
+        estimates, plan["estimates"] = plan["estimates"], {}
+        for job, entry in estimates.items():
             whole, recorded, memory = entry
             if not all(value is None or (isinstance(value, int | float) and value >= 0) for value in entry):
                 raise ValueError(f"the estimate of {job[:80]} is no time")
-            plan["estimates"][job] = (whole, recorded, memory)
+            if plan["settings"][job] == time_digest(config, Box.parse(job)):
+                plan["estimates"][job] = (whole, recorded, memory)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         print(f"{path}: not a readable plan ({printable(str(error))}), so it is left out", flush=True)
         return None
-    return plan if plan["settings"] == settings_digest(config) else None
+    return plan
 
 
 def planned_and_measured(cells: pd.DataFrame, plan: Mapping | None) -> pd.DataFrame:
@@ -87,4 +84,4 @@ def _order(name: str) -> int:
     return list(STAGES).index(stage) if stage in STAGES else len(STAGES)
 
 
-_KINDS = {"settings": str, "estimates": dict}
+_KINDS = {"settings": dict, "estimates": dict}

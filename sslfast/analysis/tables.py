@@ -1,6 +1,6 @@
 """The two tables that everything else is computed from: `cells`, a row a run, and `history`, a row a run and epoch."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,13 +8,14 @@ from pandas.api.types import is_numeric_dtype
 
 from ..errors import printable
 from ..files import replacing
+from ..study.depends import digest_of_asked, flat
 from ..study.length import FULL
 from ..study.records import RunRecord, read_record
 from ..study.stages import STAGES
 from .checks import CELL_KEY
 from .table_files import to_csv
 
-__all__ = ["CELL_KEY", "collect", "collect_pretraining", "collect_shorter", "flat", "write_tables"]
+__all__ = ["CELL_KEY", "collect", "collect_pretraining", "collect_shorter", "write_tables"]
 
 
 def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -22,9 +23,10 @@ def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     `cells`: record (the run's name), the spec (`u` and `l` as numbers, beside the counts; `u` is NaN for the
     baseline), evaluate, status and reason, test_accuracy and test_macro_f1 (NaN unless `ok`), n_test and n_classes (0
-    unless `ok`), seconds by phase, device, threads, versions, notes, measures of the encoder (`encoder_…`), settings
-    (`setting_lr`, …; empty where a stage has no such setting). `history`: the cell's key, evaluate, epoch, images,
-    seconds, train_loss, valid_loss, accuracy, macro_f1 (validation). Raises `RecordError` for a damaged record.
+    unless `ok`), seconds by phase, device, threads, versions, a digest of what the config `asked` of the job, notes,
+    measures of the encoder (`encoder_…`), settings (`setting_lr`, …; empty where a stage has no such setting).
+    `history`: the cell's key, evaluate, epoch, images, seconds, train_loss, valid_loss, accuracy, macro_f1
+    (validation). Raises `RecordError` for a damaged record.
     """
     records = [record for record in map(read_record, paths) if record.spec.length == FULL]
     cells = _table(records)
@@ -134,18 +136,10 @@ def _cell(record: RunRecord) -> dict:
         "threads": record.threads,
         "precision": record.precision,
         "code_version": record.code_version,
+        "asked": digest_of_asked(record.asked),
         **{f"version_{name}": found for name, found in record.versions.items()},
         "classes_rounded_up": record.notes.get("classes_rounded_up", 0),
         "images_skipped": record.notes.get("images_skipped", 0),
         **{f"encoder_{name}": value for name, value in record.features.items()},
         **{f"setting_{name}": value for name, value in flat(record.settings) if name != "budget"},
     }
-
-
-def flat(settings: Mapping, above: str = "") -> Iterator[tuple[str, object]]:
-    """Entries of maps within maps by joined names: `{"a": {"b": 1}}` has `("a_b", 1)`."""
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{above}{name}_")
-        else:
-            yield f"{above}{name}", value

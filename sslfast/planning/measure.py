@@ -31,7 +31,7 @@ def probe(
     kinds: Iterable[str],
     split: Split,
     config: Mapping,
-    data: Mapping,
+    content: Mapping,
     *,
     side_by_side: int,
     split_seconds: float = 0.0,
@@ -39,22 +39,22 @@ def probe(
 ) -> Speeds:
     """The `Speeds` of `kinds` of jobs of the study that `config` describes, on this machine, within about a minute.
 
-    `split`: that of its first seed; `data`: what its images depend on (see `study_images`); `side_by_side`: how many
-    jobs run at once; `before`: seconds that a job takes before Python reads its first line of sslfast. Jobs that
-    begin in a fork (see `sslfast.runtime.job_server`) import nothing after that.
+    `split`: that of its first seed; `content`: what the folders of its images hold (see `content_of`);
+    `side_by_side`: how many jobs run at once; `before`: seconds that a job takes before Python reads its first line of
+    sslfast. Jobs that begin in a fork (see `sslfast.runtime.job_server`) import nothing after that.
     """
     kinds = list(dict.fromkeys(kinds))
     if not kinds:
         return Speeds(side_by_side, before, split_seconds)
     with tempfile.TemporaryDirectory(prefix="sslfast-plan-") as folder:
         write_split(split, Path(folder) / "split.parquet")
-        answers = _ask(kinds, config, data, side_by_side, Path(folder))
+        answers = _ask(kinds, config, content, side_by_side, Path(folder))
     forks = forks_for(config["threads"]) and "SLURM_JOB_ID" not in os.environ  # on a node jobs are no forks
     begun = "imported" if forks else "asked"
     return _speeds(kinds, answers, side_by_side, before, split_seconds, begun)
 
 
-def _ask(kinds: Sequence[str], config: Mapping, data: Mapping, n: int, folder: Path) -> list[dict]:
+def _ask(kinds: Sequence[str], config: Mapping, content: Mapping, n: int, folder: Path) -> list[dict]:
     """What each of `n` processes found, or the `problem` that ended it."""
     encoders = [name for name in config["encoders"] if any(kind.endswith(f"/{name}") for kind in kinds)]
     seconds = min(max(IN_ALL / len(kinds) - AROUND, LEAST), MOST)
@@ -62,7 +62,7 @@ def _ask(kinds: Sequence[str], config: Mapping, data: Mapping, n: int, folder: P
     for number in range(n):
         at = number * len(kinds) // n  # not all at the same at once, as in a study
         request = {
-            "kinds": [*kinds[at:], *kinds[:at]], "encoders": encoders, "config": dict(config), "data": dict(data),
+            "kinds": [*kinds[at:], *kinds[:at]], "encoders": encoders, "config": dict(config), "content": dict(content),
             "split": str(folder / "split.parquet"), "seconds": seconds, "images": OF_PIXELS,
         }  # fmt: skip
         path = folder / f"request-{number}.json"

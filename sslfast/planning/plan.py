@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..analysis.planned import read_plan, settings_digest
+from ..analysis.planned import read_plan, time_digest
 from ..data.images import ImageData
 from ..data.splits import make_split
 from ..study.grid import Job, jobs_of
@@ -25,7 +25,7 @@ LADDER = 8  # numbers of jobs at once that a plan speaks of
 def make_plan(
     config: Mapping,
     data: ImageData,
-    data_params: Mapping,
+    content: Mapping,
     results: str | Path,
     reports: str | Path,
     *,
@@ -35,10 +35,10 @@ def make_plan(
 ) -> dict:
     """The plan of the study that `config`, a checked one, describes; plain values, for JSON.
 
-    Measures on this machine what is not known, within about a minute. `data_params`: what the images of `data` depend
-    on; `results` and `reports`: the study's folders, where what is done is looked for; `cores` and `gpus`: what jobs
-    share here; `before`: seconds that a job takes before its script begins. Estimates of an earlier plan stay for jobs
-    that are done since.
+    Measures on this machine what is not known, within about a minute. `content`: what the folders of its images hold
+    (`content_of`); `results` and `reports`: the study's folders, where what is done is looked for; `cores` and `gpus`:
+    what jobs share here; `before`: seconds that a job takes before its script begins. Estimates of an earlier plan stay
+    for jobs that are done since.
     """
     jobs = jobs_of(config)
     finished = done(jobs, config, results, reports, data.fingerprint)
@@ -49,14 +49,13 @@ def make_plan(
     slots = gpus or max(1, cores // config["threads"])
     kinds = [job.kind for job in left if job.rule in RECORDING]
     side_by_side = min(slots, max(1, len(kinds)))
-    speeds = probe(
-        kinds, split, config, data_params, side_by_side=side_by_side, split_seconds=split_seconds, before=before
-    )
+    speeds = probe(kinds, split, config, content, side_by_side=side_by_side, split_seconds=split_seconds, before=before)
     estimator = Estimator(config, sizes_of(split, len(data.test), config), speeds)
     plan = plan_of(jobs, left, estimator, slots=slots)
     if earlier := read_plan(Path(results) / "plan.json", config):
-        kept = {name: list(entry) for name, entry in earlier["estimates"].items() if name in finished}
-        plan["estimates"] = {**kept, **plan["estimates"]}
+        kept = [name for name in earlier["estimates"] if name in finished]
+        for part in ("estimates", "settings"):
+            plan[part] = {**{name: earlier[part][name] for name in kept}, **plan[part]}
     image_bytes = data.train.x.nbytes + data.test.x.nbytes
     plan["machine"] = {"cores": cores, "gpus": gpus, "threads": config["threads"], "device": speeds.device}
     plan["machine"] |= {
@@ -82,7 +81,6 @@ def plan_of(jobs: Sequence[Job], left: Sequence[Job], estimator: Estimator, *, s
     scratch = sorted((found.scratch for found in estimates.values()), reverse=True)
     return {
         "study": estimator.config["study"],
-        "settings": settings_digest(estimator.config),
         "made": time.strftime("%Y-%m-%d %H:%M:%S"),
         "side_by_side": slots,
         "jobs": len(jobs),
@@ -101,6 +99,7 @@ def plan_of(jobs: Sequence[Job], left: Sequence[Job], estimator: Estimator, *, s
             name: [_rounded(found.seconds), _rounded(found.recorded), round(found.memory / 1e6)]
             for name, found in estimates.items()
         },
+        "settings": {job.name: time_digest(estimator.config, job) for job in left},
     }
 
 

@@ -31,7 +31,7 @@ def main(request_path: str, answer_path: str) -> None:
     folder.mkdir()
     prepare()  # each job does, and takes its time for that
     imported = time.time()
-    data = study_images(request["data"], config)
+    data = study_images(request["content"], config)
     split = study_split(request["split"], data, config, config["seeds"][0])
     started = time.time()
     keep_freed_memory()

@@ -38,6 +38,6 @@ def report(job: RunningJob) -> None:
     plan = read_plan(Path(job.input.images).with_name("plan.json"), job.config)
     image_noise = read_table(job.input.image_noise)
     write_report(
-        cells, history, job.params.about, Path(job.output.page).parent, images, examples, plan,
+        cells, history, job.config, Path(job.output.page).parent, images, examples, plan,
         shorter, why_not(job.config), image_noise,
     )  # fmt: skip

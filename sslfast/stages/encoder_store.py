@@ -33,15 +33,16 @@ def shared_encoder(
     study: str,
     say: Callable = print,
     own: str | None = None,
+    asked: Mapping | None = None,
 ) -> Iterator[bool]:
     """The block trains an encoder and writes `outputs` (encoder, pictures, record); then they are put into `store`.
 
     Yields True where they were there already, and are now in place: the block has nothing to do. `depends_on`: all that
-    the encoder depends on (see `sslfast.stages.depends_on`). A record that is taken names its `study`, and in its notes
-    the one that trained (`trained_by`), which its seconds are those of. `own`: see `load_encoder`.
-    Of two processes that want the same encoder the
-    second waits. An entry that is damaged, or of another encoder, is named by `say` and made anew; a store that is
-    full costs the entry, not the training. Without a store the block is left alone.
+    the encoder depends on (see `sslfast.stages.depends_on`). A record that is taken names its `study`, what that
+    `asked` of the job, and in its notes the study that trained (`trained_by`), which its seconds are those of. `own`:
+    see `load_encoder`. Of two processes that want the same encoder the second waits. An entry that is damaged, or of
+    another encoder, is named by `say` and made anew; a store that is full costs the entry, not the training. Without a
+    store the block is left alone.
     """
     if store is None:
         yield False
@@ -50,7 +51,7 @@ def shared_encoder(
     place = user_path(store, "encoder_store") / digest_of(wanted, [])
     place.mkdir(parents=True, exist_ok=True)
     with alone(place / "lock", say):
-        taken = _take(place / "encoder", wanted, outputs, study, say, own)
+        taken = _take(place / "encoder", wanted, outputs, {"study": study, "asked": asked or {}}, say, own)
         yield taken
         if not taken:
             try:
@@ -59,7 +60,7 @@ def shared_encoder(
                 say(f"{one_line(error)}; this encoder is not shared, the study goes on")
 
 
-def _take(entry: Path, wanted: Mapping, outputs: Mapping, study: str, say: Callable, own: str | None) -> bool:
+def _take(entry: Path, wanted: Mapping, outputs: Mapping, taker: Mapping, say: Callable, own: str | None) -> bool:
     if not entry.exists():
         return False
     try:
@@ -72,8 +73,10 @@ def _take(entry: Path, wanted: Mapping, outputs: Mapping, study: str, say: Calla
     for name in ("pictures", "encoder"):
         with replacing(outputs[name]) as scratch:  # a copy: what becomes of one is nothing to the other
             shutil.copyfile(entry / NAMES[name], scratch)
-    own = replace(record, spec=replace(record.spec, study=study), notes={**record.notes, **note})
-    write_record(own, outputs["record"])
+    spec = replace(record.spec, study=taker["study"])
+    write_record(
+        replace(record, spec=spec, asked=dict(taker["asked"]), notes={**record.notes, **note}), outputs["record"]
+    )
     print(f"taken from {entry}, trained by study {record.spec.study}: nothing is trained here", flush=True)
     return True
 

@@ -25,11 +25,11 @@ __all__ = ["best_and_worst", "examples", "gather", "read_predictions", "records_
 
 def examples(job: RunningJob) -> None:
     """Gather the images that the report shows, and measure what the choice of test images adds to differences."""
-    data = study_images(job.params.data, job.config)
+    data = study_images(job.params.content, job.config)
     split = study_split(job.input.split[0], data, job.config, job.config["seeds"][0])
     pictures = list(zip(job.input.pretrained, job.input.pictures, strict=True))
     cells = read_table(job.input.cells)
-    outcomes = records_to_show(cells, job.input.records, job.params.judged_by)
+    outcomes = records_to_show(cells, job.input.records, job.config["judged_by"])
     originals = data.train.pixels(split.valid[split.samples(N_PICTURES)])
     embedded = data.train.y.numpy()[split.valid[split.samples(N_EMBEDDED)]]
     found = gather(originals, pictures, outcomes, data.test.pixels(), data.classes, embedded)

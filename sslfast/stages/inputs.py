@@ -7,14 +7,17 @@ from ..data.datasets import load_dataset
 from ..data.images import ImageData
 from ..data.listing import where
 from ..data.splits import Split, make_split, read_split
+from ..study.depends import asked_of
+from ..study.grid import Box
 
 __all__ = ["check_pool", "study_images", "study_split"]
 
 
-def study_images(data: Mapping, config: Mapping, **options) -> ImageData:
-    """The images of a study: `data` says what they depend on, `config` where they lie."""
-    places = {"folder": config["folder"], "unlabelled_from": config.get("unlabelled_from")}
-    return load_dataset(**data, **places, **where(config), data_root=config["data_root"], **options)
+def study_images(content: Mapping, config: Mapping, **options) -> ImageData:
+    """The images of the study that a checked `config` describes; `content`: what its folders hold (`content_of`)."""
+    places = {"folder": config["folder"], "unlabelled_from": config["unlabelled_from"]}
+    asked = asked_of(config, Box("images"))
+    return load_dataset(**asked, **content, **places, **where(config), data_root=config["data_root"], **options)
 
 
 def study_split(path: str | Path, data: ImageData, config: Mapping, seed: str | int) -> Split:

@@ -5,6 +5,7 @@ One function a rule; each takes a `RunningJob`.
 
 import json
 import sys
+from dataclasses import replace
 
 from ..data.found import found_lines, rare_lines
 from ..data.identity import known_by
@@ -12,8 +13,9 @@ from ..data.splits import make_split, write_split
 from ..files import replacing
 from ..models import save_encoder
 from ..runtime.jobs import RunningJob, say
+from ..study.depends import job_settings
 from ..study.grid import Box
-from ..study.records import write_arrays, write_predictions, write_record
+from ..study.records import RunRecord, write_arrays, write_predictions, write_record
 from ..study.stages import STAGES
 from ..study.version import code_version, reading_version
 from . import FitSettings, depends_on, encoder_header, run_settings, settings_of
@@ -36,56 +38,58 @@ def prepare() -> None:
 
 def images(job: RunningJob) -> None:
     """Read the data set, store it decoded (once), and note what was found."""
-    of = {key: value for key, value in job.params.data.items() if key not in ("content", "unlabelled_content")}
-    data = study_images(job.params.data, job.config, progress=sys.__stderr__, check=True)
+    data = study_images(job.params.content, job.config, progress=sys.__stderr__, check=True)
+    content = {key: value for key, value in job.params.content.items() if key in job.config}
     check_pool(data, job.config)
     summary = data.summary()
     for line in found_lines(summary) + rare_lines(summary, job.config):
         print(line)
     with replacing(job.output[0]) as scratch:
-        found = {**summary, "settings": of, "known_by": known_by(job.config)}
+        found = {**summary, "settings": {**job.params.asked, **content}, "known_by": known_by(job.config)}
         scratch.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def split(job: RunningJob) -> None:
     """Write the split of one seed."""
-    data = study_images(job.params.data, job.config)
-    write_split(make_split(data, int(job.wildcards.seed), job.params.valid_fraction), job.output[0])
+    data = study_images(job.params.content, job.config)
+    write_split(make_split(data, int(job.wildcards.seed), job.config["valid_fraction"]), job.output[0])
 
 
 def pretrain(job: RunningJob) -> None:
     """Pre-train one encoder, or take it from where studies share them; write weights, pictures and record."""
     config, output, own = job.config, job.output, Box.at(job.output.record)
     data, of_seed, run = _started(job)
-    fit = settings_of(FitSettings, job.params.fit)
-    box = {name: getattr(own, name) for name in ("method", "encoder", "u", "l", "length")} | {"pool": job.params.pool}
+    fit = settings_of(FitSettings, job_settings(config, own))
+    box = {name: getattr(own, name) for name in ("method", "encoder", "u", "l", "length")} | {"pool": config["pool"]}
     store = config["encoder_store"] if own.method != "random" else None  # a random encoder costs nothing
     depends, file = depends_on(data, of_seed, run, fit, **box), run.own_file(own.encoder)
-    with shared_encoder(store, depends, output, config["study"], say, file) as taken:
+    taker = {"study": config["study"], "asked": job.params.asked}
+    with shared_encoder(store, depends, output, **taker, say=say, own=file) as taken:
         if not taken:
             encoder, record, pictures = train_encoder(data, of_seed, run, fit, **box, checkpoint=job.checkpoint)
             write_arrays(pictures, output.pictures)
             save_encoder(encoder, output.encoder, **encoder_header(record))
-            write_record(record, output.record)
+            _write_record(record, job)
 
 
 def shuffle(job: RunningJob) -> None:
     """Make the control of one encoder, its weights shuffled; write its weights and record."""
     encoder, record = shuffle_encoder(*_started(job), encoder_file=job.input.encoder, pretrain_record=job.input.record)
     save_encoder(encoder, job.output.encoder, **encoder_header(record))
-    write_record(record, job.output.record)
+    _write_record(record, job)
 
 
 def classify(job: RunningJob) -> None:
     """Find what an encoder is worth with some labels, by one evaluation; write its record and test predictions."""
+    own = Box.at(job.output.record)
     predictions, record = train_classifier(
         *_started(job),
-        settings_of(FitSettings, job.params.fit),
+        settings_of(FitSettings, job_settings(job.config, own)),
         encoder_file=job.input.encoder,
         pretrain_record=job.input.pretrained,
-        l=job.wildcards.l,
-        evaluate=STAGES[job.wildcards.stage].evaluate,
-        length=Box.at(job.output.record).length,
+        l=own.l,
+        evaluate=STAGES[own.stage].evaluate,
+        length=own.length,
         checkpoint=job.checkpoint,
     )
     _write(predictions, record, job)
@@ -93,12 +97,13 @@ def classify(job: RunningJob) -> None:
 
 def supervised(job: RunningJob) -> None:
     """Train one supervised baseline; write its record and test predictions."""
+    own = Box.at(job.output.record)
     predictions, record = train_supervised(
         *_started(job),
-        settings_of(FitSettings, job.params.fit),
-        encoder=job.wildcards.encoder,
-        l=job.wildcards.l,
-        length=Box.at(job.output.record).length,
+        settings_of(FitSettings, job_settings(job.config, own)),
+        encoder=own.encoder,
+        l=own.l,
+        length=own.length,
         checkpoint=job.checkpoint,
     )
     _write(predictions, record, job)
@@ -106,17 +111,21 @@ def supervised(job: RunningJob) -> None:
 
 def pixels(job: RunningJob) -> None:
     """Logistic regression on raw pixels; write its test predictions and record."""
-    predictions, record = probe_pixels(*_started(job, uses_device=False), l=job.wildcards.l)
+    predictions, record = probe_pixels(*_started(job, uses_device=False), l=Box.at(job.output.record).l)
     _write(predictions, record, job)
 
 
 def _started(job: RunningJob, **options):
     """What every training job starts from: the images, the split of its seed, how it runs."""
-    data = study_images(job.params.data, job.config)
+    data = study_images(job.params.content, job.config)
     of_seed = study_split(job.input.split, data, job.config, job.wildcards.seed)
     return data, of_seed, run_settings(job.config, threads=job.threads, **options)
 
 
 def _write(predictions, record, job: RunningJob) -> None:
     write_predictions(predictions, job.output.predictions)
-    write_record(record, job.output.record)
+    _write_record(record, job)
+
+
+def _write_record(record: RunRecord, job: RunningJob) -> None:
+    write_record(replace(record, asked=job.params.asked), job.output.record)

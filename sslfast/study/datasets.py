@@ -9,6 +9,7 @@ __all__ = [
     "FILE_KEYS",
     "FOLDER_KEYS",
     "NAMED",
+    "SPLIT_OFF",
     "WHICH_FILES",
     "DataSet",
     "dataset_names",
@@ -22,7 +23,8 @@ WHICH_FILES = ("folder", "labels", "image_column", "class_column", "follow_links
 # How a file becomes an image, also one of `unlabelled_from`.
 FILE_KEYS = ("on_bad_image", "fit", "max_megapixels")
 FOLDER_KEYS = ("image_size", "channels", *FILE_KEYS)
-_SPLIT_OFF = ("test_fraction", "test_seed")
+# How test images are split off, where there are none of their own.
+SPLIT_OFF = ("test_fraction", "test_seed")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def _torchvision(name: str) -> Source:
 
 
 NAMED = {
-    "digits": DataSet(1_797, 8, 1, Source("sslfast.data.digits", "digits"), mirrored=False, keys=_SPLIT_OFF),
+    "digits": DataSet(1_797, 8, 1, Source("sslfast.data.digits", "digits"), mirrored=False, keys=SPLIT_OFF),
     "mnist": DataSet(70_000, 28, 1, _torchvision("mnist"), mirrored=False),
     "fashion_mnist": DataSet(70_000, 28, 1, _torchvision("fashion_mnist"), mirrored=False),
     "cifar10": DataSet(60_000, 32, 3, _torchvision("cifar10")),

@@ -27,7 +27,7 @@ __all__ = [
     "write_record",
 ]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 FEATURES = "features"  # among the arrays beside an encoder's record: the features of some validation images
 STATUSES = ("ok", "diverged", "collapsed", "failed")
 PHASES = ("data", "pretrain", "classify", "evaluate")
@@ -67,9 +67,10 @@ class RunRecord:
     and `seconds` are cumulative, validation included. `test`: accuracy, macro_f1, f1_by_class, confusion (rows true,
     columns predicted), classes, and the `mistakes` made with most confidence (row among the test images, true and
     predicted class, highest class score); None for encoders and for runs that are not `ok`. `seconds`: wall-clock by
-    phase. `settings`: what the training depended on beside the spec, for a classifier also its
-    encoder's (`pretrain`). `notes`: counts of what was rounded up or skipped, and what an evaluation chose.
-    `features`: measures of the encoder's features of the validation images, by name.
+    phase. `settings`: what the training depended on beside the spec, for a classifier also its encoder's (`pretrain`).
+    `asked`: what the study's config asked of the job (`sslfast.study.depends.asked_of`), where `settings` say what that
+    came to; empty for a run outside a study. `notes`: counts of what was rounded up or skipped, and what an evaluation
+    chose. `features`: measures of the encoder's features of the validation images, by name.
     """
 
     stage: str
@@ -85,6 +86,7 @@ class RunRecord:
     precision: str
     versions: dict[str, str]
     code_version: str
+    asked: dict = field(default_factory=dict)
     notes: dict = field(default_factory=dict)
     features: dict[str, float] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION

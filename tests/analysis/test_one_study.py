@@ -1,18 +1,20 @@
 """Runs of another study, config, code or data set are named, whichever way they came into the study's folder."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from builders import SCHEMA, grid, run_record, schema_keys, tables
+from builders import SCHEMA, grid, run_record, tables
 
 from sslfast.analysis.code import code_now
 from sslfast.analysis.one_study import check_one_study
-from sslfast.analysis.tables import collect
+from sslfast.analysis.tables import collect, collect_shorter
 from sslfast.errors import RecordError, ResultsError
-from sslfast.study.config import check_config, method_settings
-from sslfast.study.datasets import FOLDER_KEYS, WHICH_FILES
-from sslfast.study.methods import methods
+from sslfast.study.config import check_config
+from sslfast.study.depends import asked_of
 from sslfast.study.records import write_record
+from sslfast.study.stages import STAGES
 
 CONFIG = {
     "study": "made-up",
@@ -35,14 +37,23 @@ IMAGES = {
 }
 
 
-def check(records=RECORDS, images=IMAGES, **config) -> None:
-    checked = check_config({**CONFIG, **config}, SCHEMA)
-    check_one_study(tables(records)[0], images, checked, "results/made-up")
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
 
 
-def refusal(records=RECORDS, images=IMAGES, **config) -> str:
+def check(records=RECORDS, images=IMAGES, made=(), **config) -> None:
+    """`records`, written as made with `made` (changes of `CONFIG`), before a config with the changes `config`."""
+    then, now = (check_config({**CONFIG, **dict(changes)}, SCHEMA) for changes in (made or config, config))
+    paths = [Path(f"results/made-up/records/{record.box.name}.json") for record in records]
+    for record, path in zip(records, paths, strict=True):
+        write_record(replace(record, asked=asked_of(then, record.box)), path)
+    check_one_study(collect(paths)[0], images, now, "results/made-up", collect_shorter(paths))
+
+
+def refusal(records=RECORDS, images=IMAGES, made=(), **config) -> str:
     with pytest.raises(ResultsError) as found:
-        check(records, images, **config)
+        check(records, images, made, **config)
     message = str(found.value)
     assert "\n" not in message
     assert message.startswith("results/made-up/")
@@ -50,124 +61,98 @@ def refusal(records=RECORDS, images=IMAGES, **config) -> str:
     return message
 
 
+def other_stage(stage: str) -> list:
+    """`RECORDS`, evaluated by `stage`."""
+    history = {} if STAGES[stage].trains else {"history": []}
+    return [replace(r, stage=stage, **history) if r.stage == "classify" else r for r in RECORDS]
+
+
 def test_runs_of_the_study_that_the_config_describes_pass():
     check()
     check(grid(pool="rest"), pool="rest")
     check(grid(us=["0"]), unlabelled=[0])
     check(grid(encoders=["original", "conv"]), encoders=["conv", "original"])
+    check(other_stage("knn"), evaluate=["knn"])
 
 
-ANOTHER = {  # key: another value
-    "study": "mine",
-    "valid_fraction": 0.2,
-    "pool": "rest",
-    "batch_size": 64,
-    "precision": "bfloat16",
-    "augment.noise": 0.2,
-    "augment.flip_horizontal": 0.5,
-    "augment.flip_vertical": 0.5,
-    **{f"{stage}.epochs": 7 for stage in ("pretrain", "classify", "supervised")},
-    **{f"{stage}.updates": 7 for stage in ("pretrain", "classify", "supervised")},
-    **{f"{stage}.lr": 0.1 for stage in ("pretrain", "classify", "supervised")},
-    **{f"{stage}.wd": 0.1 for stage in ("pretrain", "classify", "supervised")},
-    **{f"{stage}.schedule": "one_cycle" for stage in ("pretrain", "classify", "supervised")},
-    **{f"{stage}.dropout": 0.1 for stage in ("classify", "supervised")},
-    "classify.views": "fresh",
+ANOTHER = {  # key as the message has it: what was found and expected; the change, the first run of which it is told
+    "valid_fraction": ("0.1", "0.2", {"valid_fraction": 0.2}, "classify/autoencoder-original-u0.1-l0.05-s0"),
+    "pool": ("all", "rest", {"pool": "rest", "labelled": [0.05, 0.5]}, "classify/autoencoder"),
+    "batch_size": ("32", "64", {"batch_size": 64}, "classify/autoencoder"),
+    "precision": ("auto", "bfloat16", {"precision": "bfloat16"}, "classify/autoencoder"),
+    "augment.noise": ("0.1", "0.2", {"augment": {"noise": 0.2}}, "classify/autoencoder"),
+    "augment.flip_vertical": ("nothing", "0.5", {"augment": {"noise": 0.1, "flip_vertical": 0.5}}, "classify/"),
+    "budget": ("epochs", "updates", UPDATES, "classify/autoencoder"),
+    "autoencoder.lr": ("0.001", "0.1", {"autoencoder": {"lr": 0.1}}, "classify/autoencoder"),
+    "autoencoder.denoise": ("None", "0.3", {"autoencoder": {"denoise": 0.3}}, "classify/autoencoder"),
+    "classify.views": ("auto", "fresh", {"classify": {**CONFIG["classify"], "views": "fresh"}}, "classify/autoencoder"),
+    "supervised.epochs": ("3", "7", {"supervised": {"epochs": 7}}, "supervised/original-l0.05-s0"),
 }
-IN_IMAGES = {"dataset", *WHICH_FILES, *FOLDER_KEYS, "test_fraction", "test_seed", "unlabelled_from"}
-GRID = {"unlabelled", "labelled", "seeds", "methods", "variants", "encoders", "evaluate", "controls"}
-GRID |= {"check_length", "judged_by"}
-OF_METHODS = {  # what is none of `pretrain`'s: another value
-    "batch_size": 7, "denoise": 0.3, "mask": 0.3, "patch": 2, "loss_on": "hidden", "beta": 3, "latent": 7,
-    "temperature": 0.3, "projector": [7], "views": {"crop": 0.3}, "invariance": 3, "variance": 3, "covariance": 3,
-    "r1": 3,
-}  # fmt: skip
-OF_METHODS |= {key.partition(".")[2]: ANOTHER[key] for key in ANOTHER if key.startswith("pretrain.")}
-OF_EVALUATIONS = {
-    **{
-        f"finetune.{key}": ANOTHER[f"classify.{key}"]
-        for key in ("epochs", "updates", "lr", "wd", "schedule", "dropout")
-    },
-    "linear.pooling": "mean",
-    "knn.pooling": "mean",
-    "knn.k": 7,
-    "knn.temperature": 0.3,
-}
-METHOD_KEYS = [key for key in schema_keys() if key.split(".")[0] in methods()]
-
-
-def test_every_key_that_training_depends_on_is_looked_at():
-    rules = {"classify", "supervised", "evaluate"}
-    trains = {key for key, entry in schema_keys().items() if rules & set(entry["x-reruns"])}
-    assert trains - IN_IMAGES - GRID == {*ANOTHER, *METHOD_KEYS, *OF_EVALUATIONS, "budget"}
-
-
-def counted_in(key: str) -> tuple[list, dict]:
-    """Runs of which `key` is a setting, and the config that made them."""
-    return (BY_UPDATES, {**CONFIG, **UPDATES}) if key.endswith(".updates") else (RECORDS, CONFIG)
-
-
-@pytest.mark.parametrize("key", METHOD_KEYS)
-def test_encoders_made_with_another_setting_of_their_method_are_named(key):
-    method, _, name = key.partition(".")
-    all_records, config = counted_in(key)
-    config = {**config, "methods": [method]}
-    checked = check_config(config, SCHEMA)
-    made = {**all_records[-1].settings, **method_settings(checked, method)}
-    records = []
-    for record in all_records:
-        if record.spec.method == "autoencoder":
-            settings = {**record.settings, "pretrain": made}
-            record = replace(record, spec=replace(record.spec, method=method), settings=settings)
-        records.append(record)
-    check(records, **config)
-    value = OF_METHODS[name]
-    if value == checked[method][name]:  # that is another schedule's default
-        value = "constant"
-    message = refusal(records, **{**config, method: {name: value}})
-    told = f"{method}.{name}{'_crop' if name == 'views' else ''} "
-    assert f"made with {told}" in message
-    assert f"the config says {value['crop'] if name == 'views' else value}" in message
-
-
-@pytest.mark.parametrize("key", OF_EVALUATIONS)
-def test_other_evaluations_made_with_another_setting_are_named(key):
-    stage, _, name = key.partition(".")
-    all_records, config = counted_in(key)
-    config = {**config, "evaluate": [stage]}
-    checked = check_config(config, SCHEMA)
-    how = checked["finetune"] if stage == "finetune" else {"options": checked[stage]}
-    records = [
-        replace(
-            r,
-            stage=stage,
-            history=r.history if stage == "finetune" else [],
-            settings={**{k: v for k, v in r.settings.items() if k not in checked["classify"]}, **how},
-        )
-        if r.stage == "classify"
-        else r
-        for r in all_records
-    ]
-    check(records, **config)
-    message = refusal(records, **{**config, stage: {name: OF_EVALUATIONS[key]}})
-    assert f"made with {key} " in message and f"results/made-up/records/{stage}/" in message
 
 
 @pytest.mark.parametrize("key", ANOTHER)
 def test_runs_made_with_another_value_of_a_key_are_named_with_both_values(key):
-    outer, _, inner = key.partition(".")
-    value, (records, config) = ANOTHER[key], counted_in(key)
+    found, expected, changes, first = ANOTHER[key]
+    message = refusal(made=CONFIG, **changes)
+    assert f"made with {key} {found}, the config says {expected}; delete the file(s)" in message
+    assert message.startswith(f"results/made-up/records/{first}")
+
+
+def test_a_key_of_another_evaluation_is_told_of_its_runs():
+    for stage, key, value in (("knn", "k", 7), ("finetune", "lr", 0.1), ("linear", "pooling", "mean")):
+        changes = {"evaluate": [stage], stage: {key: value}}
+        message = refusal(other_stage(stage), made={"evaluate": [stage]}, **changes)
+        assert f"made with {stage}.{key} " in message and f"the config says {value};" in message
+        assert message.startswith(f"results/made-up/records/{stage}/")
+
+
+def made_by(method: str) -> list:
+    """`RECORDS`, with another method's name."""
+    return [replace(r, spec=replace(r.spec, method=method)) if r.spec.method == "autoencoder" else r for r in RECORDS]
+
+
+@pytest.mark.parametrize(
+    "method, config, changes, told",
+    [
+        ("vicreg", {}, {"vicreg": {"views": {"crop": 0.3}}}, "vicreg.views.crop nothing, the config says 0.3"),
+        (
+            "mine",
+            {"variants": {"mine": {"method": "simclr", "temperature": 0.2}}},
+            {"variants": {"mine": {"method": "simclr", "temperature": 0.3}}},
+            "variants.mine.temperature 0.2, the config says 0.3",
+        ),
+    ],
+)
+def test_of_another_method_or_a_variant_the_setting_is_named_as_a_person_writes_it(method, config, changes, told):
+    records, config = made_by(method), {**config, "methods": [method]}
     check(records, **config)
-    message = refusal(records, **{**config, outer: {**config.get(outer, {}), inner: value} if inner else value})
-    assert f"made with {key.replace('pretrain', 'autoencoder')} " in message
-    assert f"the config says {value}" in message
-    stage = "supervised" if outer == "supervised" else "classify"
-    assert f"results/made-up/records/{stage}/" in message
+    assert f"made with {told}" in refusal(records, made=config, **{**config, **changes})
 
 
-def test_runs_whose_length_was_counted_otherwise_are_named():
-    assert "made with budget epochs, the config says updates" in refusal(**UPDATES)
-    assert "made with budget updates, the config says epochs" in refusal(BY_UPDATES)
+def test_runs_of_a_study_of_another_name_are_named():
+    assert "made with study made-up, the config says mine" in refusal(made=CONFIG, study="mine")
+
+
+def test_runs_that_no_study_asked_for_are_named():
+    with pytest.raises(ResultsError, match="made with dataset nothing, the config says digits"):
+        check_one_study(*unasked(), "results/made-up")
+
+
+def unasked() -> tuple:
+    paths = [Path(f"results/made-up/records/{record.box.name}.json") for record in RECORDS]
+    for record, path in zip(RECORDS, paths, strict=True):
+        write_record(record, path)
+    return collect(paths)[0], IMAGES, check_config(CONFIG, SCHEMA)
+
+
+def test_tables_whose_records_are_others_or_not_here_are_named():
+    cells, images, config = unasked()
+    shutil.rmtree("results/made-up/records")
+    with pytest.raises(ResultsError, match="made with settings of another config, the config says others; delete"):
+        check_one_study(cells, images, config, "results/made-up")
+    check()
+    with pytest.raises(ResultsError, match=r"^results/made-up/tables: made of older records; delete the folder"):
+        check_one_study(cells, images, config, "results/made-up")
 
 
 def test_by_updates_runs_with_more_labels_may_be_trained_for_longer_where_that_is_automatic():
@@ -177,13 +162,21 @@ def test_by_updates_runs_with_more_labels_may_be_trained_for_longer_where_that_i
 
 
 def test_shorter_runs_may_differ_in_their_length_and_in_nothing_else():
-    cells, config = tables(RECORDS)[0], check_config(CONFIG, SCHEMA)
-    shorter = cells[cells.u == 1].assign(length="half", setting_epochs=1)
-    check_one_study(cells, IMAGES, config, "results/made-up", shorter)
-    with pytest.raises(ResultsError, match="code_version other, but 0123456789ab in the other"):
-        check_one_study(cells, IMAGES, config, "results/made-up", shorter.assign(code_version="other"))
-    with pytest.raises(ResultsError, match=r"-u1-l0\.05-s0\.json.*made with classify\.lr 0\.1, the config says 0\.001"):
-        check_one_study(cells, IMAGES, config, "results/made-up", shorter.assign(setting_lr=0.1))
+    half = [
+        replace(r, spec=replace(r.spec, length="half"), settings={**r.settings, "epochs": 1})
+        for r in RECORDS
+        if r.spec.u == "1"
+    ]
+    check([*RECORDS, *half])
+    other = [replace(record, code_version="other") for record in half]
+    assert "code_version other, but 0123456789ab in the other" in refusal([*RECORDS, *other])
+    checked = check_config(CONFIG, SCHEMA)
+    asked = {**asked_of(checked, half[0].box), "classify.lr": 0.1}
+    path = Path(f"results/made-up/records/{half[0].box.name}.json")
+    write_record(replace(half[0], asked=asked), path)
+    cells = collect([f"results/made-up/records/{record.box.name}.json" for record in RECORDS])[0]
+    with pytest.raises(ResultsError, match=r"-half\.json: made with classify\.lr 0\.1, the config says 0\.001"):
+        check_one_study(cells, IMAGES, checked, "results/made-up", collect_shorter([path]))
 
 
 @pytest.mark.parametrize("key, value", [("test_fraction", 0.3), ("test_seed", 1)])

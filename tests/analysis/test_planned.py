@@ -6,11 +6,14 @@ import pandas as pd
 import pytest
 from builders import SCHEMA, examples_of, grid, run_record, tables
 
-from sslfast.analysis.planned import planned_and_measured, read_plan, settings_digest
+from sslfast.analysis.planned import planned_and_measured, read_plan, time_digest
 from sslfast.report.page import write_report
 from sslfast.study.config import check_config
+from sslfast.study.grid import Box
 
 BASE = {"dataset": "digits", "unlabelled": [0, 0.1], "labelled": [0.5], "budget": "epochs", "pretrain": {"epochs": 3}}
+
+NO_TIMES = ("[1, 2]", '["1", 2, 3]', "[-1, 2, 3]", "[NaN, 2, 3]")
 
 
 def config(**changes) -> dict:
@@ -18,7 +21,8 @@ def config(**changes) -> dict:
 
 
 def plan_of(estimates: dict, **changes) -> dict:
-    return {"settings": settings_digest(config()), "estimates": estimates, "made": "2026-11-25 12:00:00", **changes}
+    digests = {name: time_digest(config(), Box.parse(name)) for name in estimates}
+    return {"settings": digests, "estimates": estimates, "made": "2026-11-25 12:00:00", **changes}
 
 
 def by_stage(planned: pd.DataFrame) -> dict:
@@ -66,24 +70,25 @@ def test_runs_without_a_result_or_an_estimate_are_in_neither():
     [
         ({"labelled": [0.1, 0.5], "seeds": 5, "methods": ["vae"]}, True),  # another grid
         ({"title": "Other", "delta": 0.1}, True),
-        ({"pretrain": {"epochs": 4}}, False),
+        ({"pretrain": {"epochs": 4}}, True),  # of the encoders, not of the baseline
+        ({"supervised": {"epochs": 4}}, False),
         ({"batch_size": 32}, False),
         ({"threads": 2}, False),
     ],
 )
-def test_a_plan_counts_where_its_jobs_have_the_same_settings(change, same, tmp_path):
+def test_an_estimate_counts_where_its_job_has_the_same_settings(change, same, tmp_path):
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(plan_of({"supervised/original-l0.5-s0": [2, 1, 300]})))
     found = read_plan(path, config(**change))
-    assert (found is not None) == same
-    assert not same or found["estimates"] == {"supervised/original-l0.5-s0": (2, 1, 300)}
+    assert found["estimates"] == ({"supervised/original-l0.5-s0": (2, 1, 300)} if same else {})
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{", '{"settings": "x"}', '{"settings": "x", "estimates": {"a": [1, 2]}}',
-     '{"settings": "x", "estimates": {"a": ["1", 2, 3]}}', '{"settings": "x", "estimates": {"a": [-1, 2, 3]}}',
-     '{"settings": "x", "estimates": {"a": [NaN, 2, 3]}}', "[" * 100_000],
+    ["", "[]", "{", '{"settings": "x"}', '{"settings": "x", "estimates": {}}', "[" * 100_000]
+    + [f'{{"settings": {{"a": "x"}}, "estimates": {{"a": {entry}}}}}' for entry in NO_TIMES]
+    + ['{"settings": {"collect": "x"}, "estimates": {"no job": [1, 2, 3]}}']
+    + ['{"settings": {}, "estimates": {"collect": [1, 2, 3]}}'],
 )  # fmt: skip
 def test_a_file_that_is_no_plan_is_left_out_in_one_line(text, tmp_path, capsys):
     path = tmp_path / "plan.json"

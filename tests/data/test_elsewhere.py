@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import SCHEMA
 from hostile import is_one_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,10 +18,12 @@ from PIL import Image
 
 from sslfast import image_dls, load_dataset, make_split
 from sslfast.data.images import ImageData, ImageSet
-from sslfast.data.sources import source_content
+from sslfast.data.listing import listing_of
+from sslfast.data.sources import content_of, source_content
 from sslfast.data.splits import read_split, write_split
 from sslfast.errors import ConfigError, DataError, RecordError
 from sslfast.stages.inputs import study_images
+from sslfast.study.config import check_config
 
 FOLDER = {"dataset": "folder", "image_size": 8, "channels": 1}
 
@@ -254,11 +257,12 @@ def test_a_folder_that_changed_since_the_study_looked_is_an_error(study, others,
 
 
 def test_a_study_says_where_they_are_in_its_config_and_what_they_are_in_its_params(study, others, root):
-    data = {**FOLDER, "unlabelled_content": source_content(others)}
-    config = {"folder": str(study), "data_root": str(root), "unlabelled_from": str(others)}
-    assert study_images(data, config).fingerprint == load(study, others, root).fingerprint
-    own = study_images(FOLDER, {"folder": str(study), "data_root": str(root)})
-    assert not own.unlabelled_elsewhere
+    given = {"folder": str(study), "data_root": str(root), "unlabelled": [1], "labelled": [1], **FOLDER}
+    config = check_config({**given, "unlabelled_from": str(others)}, SCHEMA)
+    content = content_of(config, listing_of(config))
+    assert study_images(content, config).fingerprint == load(study, others, root).fingerprint
+    own = check_config(given, SCHEMA)
+    assert not study_images(content_of(own, listing_of(own)), own).unlabelled_elsewhere
 
 
 def test_looking_at_a_folder_imports_no_torch(others):

@@ -37,8 +37,7 @@ def done(results) -> Callable[[dict], Path]:
     def note(config: dict) -> Path:
         path = results / config["study"] / "images.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        keys = ("dataset", "image_size", "channels", "test_fraction")
-        data = study_images({key: config[key] for key in keys if config.get(key) is not None}, config)
+        data = study_images({}, config)
         path.write_text(json.dumps({**data.summary(), "known_by": known_by(config)}))
         return path
 

@@ -23,11 +23,10 @@ def test_seconds_before_the_script_began_are_those_of_the_start_without_imports(
     monkeypatch.setattr(rules, "plan_text", lambda _: "")
     monkeypatch.setattr(rules, "age_of_process", lambda: 5.0)
     config = checked(data_root=str(own_data_root))
-    data = {"dataset": "digits", "test_fraction": 0.2, "test_seed": 0}
     job = RunningJob(
         config,
         {},
-        SimpleNamespace(data=data, reports="reports", gpus=2),
+        SimpleNamespace(content={}, reports="reports", gpus=2),
         [],
         SimpleNamespace(plan=tmp_path / "plan.json", text=tmp_path / "plan.txt"),
         threads=3,

@@ -35,7 +35,7 @@ def trained(digits):
 def job(digits, trained, tmp_path):
     """A job of rule `pretrain`, whose training is a copy of `trained`: (whether it was taken, what was said)."""
 
-    def run(name="first", store=tmp_path / "store", during=lambda: None, identity=None, then=lambda: None):
+    def run(name="first", store=tmp_path / "store", during=lambda: None, identity=None, then=lambda: None, **options):
         outputs, said = outputs_of(tmp_path / name), []
 
         def say(line):
@@ -43,7 +43,7 @@ def job(digits, trained, tmp_path):
             then()
 
         about = identity or depends_on(digits, make_split(digits, 0), RUN, FIT, **BOX)
-        with shared_encoder(store, about, outputs, name, say) as taken:
+        with shared_encoder(store, about, outputs, name, say, **options) as taken:
             if not taken:
                 during()
                 write(trained, outputs, name)
@@ -70,7 +70,7 @@ def entry_in(store: Path) -> Path:
 
 def test_what_one_study_trained_the_other_takes_with_its_own_name(job, tmp_path, capsys):
     assert job("first") == (False, [])
-    assert job("second", during=pytest.fail) == (True, [])
+    assert job("second", during=pytest.fail, asked={"autoencoder.epochs": 1}) == (True, [])
     assert "trained by study first: nothing is trained here" in capsys.readouterr().out
     first, second = outputs_of(tmp_path / "first"), outputs_of(tmp_path / "second")
     for name in ("encoder", "pictures"):
@@ -78,7 +78,8 @@ def test_what_one_study_trained_the_other_takes_with_its_own_name(job, tmp_path,
         assert not os.path.samefile(first[name], second[name])
     made, taken = read_record(first["record"]), read_record(second["record"])
     assert taken.notes == {"trained_by": "first"}
-    assert replace(taken, notes={}, spec=replace(taken.spec, study="first")) == made
+    assert taken.asked == {"autoencoder.epochs": 1}
+    assert replace(taken, notes={}, asked={}, spec=replace(taken.spec, study="first")) == made
     assert made.seconds["pretrain"] > 0  # those of the training that made it
     load_encoder(second["encoder"], **encoder_header(taken))
 

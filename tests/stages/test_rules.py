@@ -10,11 +10,12 @@ from grids import checked
 from sslfast.errors import ConfigError, RecordError
 from sslfast.runtime.jobs import RunningJob
 from sslfast.stages import rules
+from sslfast.study.depends import asked_of
 from sslfast.study.grid import Box
 from sslfast.study.records import read_record
 
 DATA = {"dataset": "digits", "test_fraction": 0.2, "test_seed": 0}
-FIT = {"epochs": 1}
+FIT = {"pretrain": {"epochs": 1}, "classify": {"epochs": 1}}
 SPLIT = {"split": "s.parquet"}
 ENCODER = {"method": "autoencoder", "seed": "0", "encoder": "conv", "u": "0.2", "length": "", "of": ""}
 BOX = {**ENCODER, "l": "0.5"}
@@ -35,25 +36,26 @@ class Study:
 
     def __init__(self, folder: Path, **config):
         self.folder = folder
-        self.config = checked(encoders=["conv"], batch_size=64, budget="epochs", device="cpu", **config)
+        self.config = checked(encoders=["conv"], batch_size=64, budget="epochs", device="cpu", **FIT, **config)
 
-    def do(self, rule, given: dict, made: dict, wildcards: dict | None = None, **params) -> None:
+    def do(self, rule, given: dict, made: dict, box: Box | None = None) -> None:
+        wildcards = Named(seed=str(box.seed if box else 0))
+        params = Named(asked=asked_of(self.config, box or Box(rule.__name__)), content={})
         files = (Named(**{name: str(self.folder / file) for name, file in of.items()}) for of in (given, made))
-        rule(RunningJob(self.config, Named(**{**BOX, **(wildcards or {})}), Named(data=DATA, **params), *files))
+        rule(RunningJob(self.config, wildcards, params, *files))
 
     def pretrain(self, **wildcards) -> dict[str, str]:
         """The files that it makes of an encoder."""
         box = Box.of("pretrain", {**ENCODER, **wildcards})
         made = {kind: box.path(kind) for kind in ("encoder", "pictures", "record")}
-        pool = "rest" if box.l else "all"
-        self.do(rules.pretrain, SPLIT, made, wildcards, pool=pool, fit=FIT)
+        self.do(rules.pretrain, SPLIT, made, box)
         return made
 
-    def train(self, rule, stage: str, given: dict, wildcards: dict | None = None, **params):
+    def train(self, rule, stage: str, given: dict, **wildcards):
         """The record that the rule wrote, and the predictions beside it."""
-        box = Box.of(stage, {**BOX, **(wildcards or {})})
+        box = Box.of(stage, {**BOX, **wildcards})
         made = {kind: box.path(kind) for kind in ("record", "predictions")}
-        self.do(rule, given, made, {"stage": stage, **(wildcards or {})}, **params)
+        self.do(rule, given, made, box)
         return read_record(self.folder / made["record"]), np.load(self.folder / made["predictions"])
 
 
@@ -61,7 +63,7 @@ class Study:
 def study(tmp_path_factory, own_data_root):
     """With its split and an encoder."""
     study = Study(tmp_path_factory.mktemp("study"), data_root=str(own_data_root))
-    study.do(rules.split, {}, SPLIT, valid_fraction=study.config["valid_fraction"])
+    study.do(rules.split, {}, SPLIT)
     study.pretrain()
     return study
 
@@ -87,41 +89,45 @@ def test_an_encoder_comes_with_its_pictures_and_the_record_of_what_was_asked_for
         assert "reconstructions" in pictures.files
 
 
-def test_an_encoder_of_pool_rest_is_of_one_labelled_fraction(study):
+def test_an_encoder_of_pool_rest_is_of_one_labelled_fraction(study, monkeypatch):
+    monkeypatch.setitem(study.config, "pool", "rest")
     made = study.pretrain(of="-l0.5")
     assert read_record(study.folder / made["record"]).spec.l == "0.5"
     with pytest.raises(ConfigError, match=r"l: 0\.1, but with pool: rest this encoder belongs to 0\.5"):
         given = {**SPLIT, "encoder": made["encoder"], "pretrained": made["record"]}
-        study.train(rules.classify, "classify", given, {"l": "0.1"}, fit=FIT)
+        study.train(rules.classify, "classify", given, l="0.1")
 
 
 def test_a_shuffled_encoder_is_a_control_of_the_trained_one(study):
     made = {"encoder": "shuffled.safetensors", "record": "shuffled.json"}
-    study.do(rules.shuffle, {**SPLIT, "encoder": CELL["encoder"], "record": CELL["pretrained"]}, made)
+    study.do(rules.shuffle, {**SPLIT, "encoder": CELL["encoder"], "record": CELL["pretrained"]}, made, MADE)
     assert read_record(study.folder / "shuffled.json").spec.method == "shuffled_autoencoder"
     assert (study.folder / "shuffled.safetensors").read_bytes() != (study.folder / CELL["encoder"]).read_bytes()
 
 
 @pytest.mark.parametrize(
-    "rule, given, fit, stage, method",
+    "rule, given, stage, method",
     [
-        (rules.classify, CELL, {"fit": FIT}, "classify", "autoencoder"),
-        (rules.classify, CELL, {"fit": {}}, "knn", "autoencoder"),
-        (rules.supervised, SPLIT, {"fit": FIT}, "supervised", "supervised"),
-        (rules.pixels, SPLIT, {}, "pixels", "pixels"),
+        (rules.classify, CELL, "classify", "autoencoder"),
+        (rules.classify, CELL, "knn", "autoencoder"),
+        (rules.supervised, SPLIT, "supervised", "supervised"),
+        (rules.pixels, SPLIT, "pixels", "pixels"),
     ],
 )
-def test_a_run_leaves_its_record_and_a_prediction_for_each_test_image(study, rule, given, fit, stage, method):
-    record, predictions = study.train(rule, stage, given, **fit)
+def test_a_run_leaves_its_record_and_a_prediction_for_each_test_image(study, rule, given, stage, method):
+    record, predictions = study.train(rule, stage, given)
     assert (record.stage, record.spec.method, record.spec.l, record.status) == (stage, method, "0.5", "ok")
+    assert record.asked == asked_of(study.config, record.box)
     assert len(predictions) == np.sum(record.test["confusion"])
 
 
-def test_a_shorter_run_says_what_it_is_called(study):
-    record, _ = study.train(rules.supervised, "supervised", SPLIT, {"length": "-half"}, fit={**FIT, "share": 0.5})
-    assert record.spec.length == "half"
+def test_a_shorter_run_says_what_it_is_called_and_trains_for_its_share(study, monkeypatch):
+    monkeypatch.setitem(study.config, "supervised", {**study.config["supervised"], "epochs": 2})
+    record, _ = study.train(rules.supervised, "supervised", SPLIT, length="-half")
+    assert record.spec.length == "half" and record.asked["share"] == 0.5
+    assert len(record.history) == 1
 
 
 def test_a_split_of_another_seed_is_no_input(study):
     with pytest.raises(RecordError, match="seed"):
-        study.train(rules.supervised, "supervised", SPLIT, {"seed": "1"}, fit=FIT)
+        study.train(rules.supervised, "supervised", SPLIT, seed="1")

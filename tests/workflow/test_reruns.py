@@ -1,262 +1,69 @@
-"""A change of the config reruns the jobs that it affects and no others: every key of the schema, as real plans."""
+"""What Snakemake runs again after a change is what `runs_again` reckons (with every key: tests/study/test_depends.py)."""
 
 import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from builders import schema_keys
+from reruns import END, runs_again
 from studies import TINY, Workflow, jobs_of
 
 import sslfast
-from sslfast.study.methods import methods
 
-ALL = {"images": 1, "split": 1, "pretrain": 2, "classify": 4, "supervised": 2, "collect": 1, "examples": 1, "report": 1}
-END = {"collect": 1, "examples": 1, "report": 1}
-
-CHANGES = {  # key: another value than that of the tiny study
-    "study": "other",
-    "title": "Other",
-    "dataset": "mnist",
-    "data_root": "elsewhere",
-    "checkpoints": "elsewhere",
-    "encoder_store": "shared",
-    "test_fraction": 0.3,
-    "test_seed": 1,
-    "valid_fraction": 0.2,
-    "unlabelled": [0, 0.2, 1],
-    "labelled": [0.1, 0.3, "0.50"],
-    "seeds": 2,
-    "pool": "rest",
-    "methods": ["autoencoder", "vae"],
-    "evaluate": ["head", "knn"],
-    "controls": ["pixels"],
-    "unlabelled_from": "mnist",
-    "encoders": ["conv", "original"],
-    "batch_size": 32,
-    "augment.flip_horizontal": 0.5,
-    "augment.flip_vertical": 0.5,
-    "augment.noise": 0.2,
-    "pretrain.epochs": 2,
-    "classify.epochs": 3,
-    "supervised.epochs": 3,
-    **{f"{stage}.lr": 0.01 for stage in ("pretrain", "classify", "supervised")},
-    **{f"{stage}.schedule": "constant" for stage in ("pretrain", "classify", "supervised")},
-    **{f"{stage}.wd": 0.2 for stage in ("pretrain", "classify", "supervised")},
-    "classify.dropout": 0.1,
-    "supervised.dropout": 0.1,
-    "classify.views": 2,
-    "threshold.metric": "accuracy",
-    "threshold.value": 0.9,
-    "accuracy_targets": [0.5],
-    "delta": 0.01,
-    "judged_by": "head",
-    "check_length": False,
-    "prices.price_per_label": 0.1,
-    "prices.price_per_unlabelled_image": 0.1,
-    "prices.price_per_gpu_hour": 1,
-    "prices.budget": 100,
-    "device": "auto",
-    "jobs_per_gpu": 2,
-    "precision": "float32",
-    "threads": 2,
-}
-OF_FOLDERS = {  # the same for a folder of images without test/
-    "folder": "other images",
-    "image_size": 16,
-    "channels": 3,
-    "test_fraction": 0.3,
-    "test_seed": 1,
-    "on_bad_image": "skip",
-    "fit": "squash",
-    "max_megapixels": 100,
-}
-OF_TABLES = ("labels", "image_column", "class_column", "follow_links")  # these lead to the images, as `folder` does
-NEW_BOXES = {  # what the larger grids above have more than the tiny one; the two pools have encoders of other names
-    "unlabelled": {"pretrain": 1, "classify": 2, **END},
-    "labelled": {"classify": 2, "supervised": 1, **END},
-    "seeds": {"split": 1, "pretrain": 2, "classify": 4, "supervised": 2, **END},
-    "encoders": {"pretrain": 2, "classify": 4, "supervised": 2, **END},
-    "pool": {"pretrain": 3, "classify": 4, **END},
-    "methods": {"pretrain": 1, "classify": 2, **END},
-    # a random encoder does not depend on how others are trained
-    **{f"pretrain.{key}": {"pretrain": 1, "classify": 2, **END} for key in ("epochs", "lr", "schedule", "wd")},
-    "evaluate": {"classify": 4, **END},
-    "controls": {"pixels": 2, **END},
-    # a study of one seed has no runs of less length; why, its report says
-    "check_length": {"report": 1},
-    "judged_by": {"examples": 1, "report": 1},
-}
-RICH = {  # everything that a study may have
+ALL = {"images": 1, "split": 1, "pretrain": 2, "classify": 4, "supervised": 2, **END}
+WHOLE = {  # a job of each rule, and runs of less length
     **TINY,
-    "methods": [*methods(), "cool"],
-    "variants": {"cool": {"method": "simclr", "temperature": 0.1}},
-    "evaluate": ["head", "linear", "knn", "finetune"],
-    "controls": ["pixels", "shuffled"],
-}
-UPDATES = {"budget": "updates", "pretrain": {"updates": 60}, "classify": {"updates": 60}}
-ONE_METHOD = {"pretrain": 1, "shuffle": 1, "classify": 16, **END}
-ONE_EVALUATION = {"classify": 30, **END}  # of a random and of seven learned encoders with their shuffled ones, 2 labels
-EVERY_METHOD = {rule: n if rule in END else 7 * n for rule, n in ONE_METHOD.items()}
-OF_METHODS = {
-    "epochs": 3, "updates": 30, "lr": 0.01, "wd": 0.2, "schedule": "constant", "batch_size": 16, "denoise": 0.3,
-    "mask": 0.3, "patch": 2, "loss_on": "hidden", "beta": 3, "latent": 7, "temperature": 0.3, "projector": [7],
-    "views": {"crop": 0.3}, "invariance": 3, "variance": 3, "covariance": 3, "r1": 3,
-}  # fmt: skip
-OF_EVALUATIONS = {
-    "epochs": 3, "updates": 30, "lr": 0.01, "wd": 0.2, "schedule": "constant", "dropout": 0.1, "k": 7,
-    "pooling": "mean", "temperature": 0.3,
-}  # fmt: skip
-
-
-def changed(config: dict, key: str, value: object) -> dict:
-    outer, _, inner = key.partition(".")
-    return {**config, outer: {**config.get(outer, {}), inner: value} if inner else value}
-
-
-def expected(key: str) -> dict[str, int]:
-    rules = schema_keys()[key]["x-reruns"]
-    jobs = NEW_BOXES.get(key, {rule: ALL[rule] for rule in rules if rule in ALL})
-    assert set(jobs) <= set(rules)
-    return jobs
-
-
-def of_rich() -> dict[str, tuple[object, dict[str, int]]]:
-    """The keys of methods and evaluations, and of updates: another value, and the jobs that it reruns in `RICH`."""
-    found = {"variants": ({"cool": {"method": "simclr", "temperature": 0.2}}, ONE_METHOD)}
-    for key in schema_keys():
-        section, _, name = key.partition(".")
-        if section in methods():
-            value = OF_METHODS[name]
-            # a variant follows what its method says
-            twice = {rule: n if rule in END else 2 * n for rule, n in ONE_METHOD.items()}
-            found[key] = value, twice if section == "simclr" and name != "temperature" else ONE_METHOD
-        elif section in ("finetune", "linear", "knn"):
-            found[key] = OF_EVALUATIONS[name], ONE_EVALUATION
-    found["pretrain.updates"] = 30, EVERY_METHOD
-    found["classify.updates"] = 30, {"classify": 2 * 30, "supervised": 2, **END}  # head and fine-tuning
-    found["supervised.updates"] = 30, {"supervised": 2, **END}
-    return found
-
-
-def test_every_key_is_tried():
-    assert {*CHANGES, *OF_FOLDERS, *OF_TABLES, *of_rich(), "budget"} == set(schema_keys())
-
-
-@pytest.mark.parametrize("budget", ["epochs", "updates"])
-def test_every_setting_of_a_method_or_an_evaluation_reruns_that_alone(budget, tmp_path):
-    """All of them by epochs; by updates, those that count."""
-    workflow, base = Workflow(tmp_path / "study"), RICH if budget == "epochs" else {**RICH, **UPDATES}
-    tried = {key: what for key, what in of_rich().items() if key.endswith(".updates") == (budget == "updates")}
-    workflow.pretend(base)
-    plans = workflow.plans([base, *(changed(base, key, value) for key, (value, _) in tried.items())])
-    assert plans.pop(0) == {}
-    assert dict(zip(tried, plans, strict=True)) == {key: jobs for key, (_, jobs) in tried.items()}
-    for key, (_, jobs) in tried.items():
-        assert set(jobs) == set(schema_keys()[key]["x-reruns"])
-
-
-CHECKED = {
-    **TINY,
-    **UPDATES,
+    "unlabelled": [0.2, 1],
+    "labelled": [0.5],
     "seeds": 3,
-    "unlabelled": [0, 0.2, 1],
     "evaluate": ["head", "knn"],
-    "controls": ["pixels"],
+    "controls": ["pixels", "shuffled"],
+    "pretrain": {"epochs": 2},
+    "supervised": {"lr": 0.01},
 }
+CHANGES = [  # each rule is the first to be affected by one of these
+    {"test_fraction": 0.3},
+    {"valid_fraction": 0.2},
+    {"autoencoder": {"lr": 0.1}, "supervised": {"lr": 0.1}},
+    {"classify": {"epochs": 2, "lr": 0.1}},
+    {"batch_size": 32},
+    {"unlabelled": [0.2, 0.5, 1], "seeds": [0, 1]},
+    {"judged_by": "knn"},
+    {"title": "Other"},
+    {"threads": 2, "data_root": "elsewhere"},
+]
 
 
-def test_what_counts_the_length_of_training_reruns_what_trains_and_a_check_of_it_adds_shorter_runs(tmp_path):
-    """With three seeds, the runs of one are checked: an encoder of half the length, one of equal passes, and so on."""
-    workflow, alone = Workflow(tmp_path / "study"), {**CHECKED, "check_length": False}
-    workflow.pretend(alone)
-    added = {"pretrain": 2, "supervised": 2}
-    same, with_heads, with_neighbours, by_epochs = workflow.plans(
-        [alone, CHECKED, {**CHECKED, "judged_by": "knn"}, {**alone, **{key: TINY[key] for key in UPDATES}}]
-    )
-    assert same == {}
-    assert with_heads == {**added, "classify": 3, **END}
-    assert with_neighbours == {**added, "classify": 3, **END}
-    assert by_epochs == {"pretrain": 9, "classify": 36, "supervised": 6, "pixels": 6, **END}
-    workflow.pretend(CHECKED)
-    same, other, off, judged = workflow.plans(
-        [CHECKED, alone, {**CHECKED, "unlabelled": [0, 0.2, 0.5]}, {**CHECKED, "judged_by": "knn"}]
-    )
-    assert same == {}
-    assert other == END  # what was trained stays on disk, and leaves the tables
-    # another encoder has the most images: its half, and the same passes as it has
-    assert off == {"pretrain": 3 + 1 + 1, "classify": 6 + 2 + 1 + 6, **END}
-    assert judged == {"classify": 3, **END}
-    for key, plan in (
-        ("budget", by_epochs),
-        ("check_length", {**with_heads, **with_neighbours}),
-        ("judged_by", judged),
-    ):
-        rules = set(schema_keys()[key]["x-reruns"])
-        assert set(plan) <= rules
-        assert rules - set(plan) <= {"shuffle", "classify"}
+def test_a_change_of_the_config_reruns_what_is_asked_otherwise_and_what_stands_on_that(tmp_path):
+    workflow = Workflow(tmp_path / "study")
+    workflow.pretend(WHOLE)
+    configs = [WHOLE, *({**WHOLE, **change} for change in CHANGES)]
+    plans = workflow.plans(configs)
+    assert plans == [runs_again(WHOLE, config) for config in configs]
+    assert plans[0] == plans[-1] == {}
+    assert set().union(*plans) == {*ALL, "shuffle", "pixels"}
 
 
-def test_every_key_reruns_what_the_table_of_keys_says_and_nothing_else(pretended):
-    plans = pretended.plans([TINY, *(changed(TINY, key, value) for key, value in CHANGES.items())])
-    assert plans.pop(0) == {}
-    found = dict(zip(CHANGES, plans, strict=True))
-    assert found == {key: expected(key) for key in CHANGES}
-
-
-def test_keys_of_folders_rerun_what_the_table_of_keys_says_and_nothing_else(image_folder, tmp_path):
+def test_a_study_follows_the_images_of_its_folder_and_not_the_folder(image_folder, tmp_path):
     root = image_folder(train=8, test=0)
+    rows = [f"{path.stem},{path.parent.name}" for path in sorted(root.glob("train/*/*"))]
+    (root / "same.csv").write_text("\n".join(["picture,digit", *rows]) + "\n")
     workflow = Workflow(tmp_path / "study")
     base = {**TINY, "dataset": "folder", "folder": str(root), "image_size": 8, "channels": 1}
     workflow.pretend(base)
-    other = {**OF_FOLDERS, "folder": str(image_folder(tmp_path / "others", train=9, test=0))}
-    moved = shutil.copytree(root, tmp_path / "moved", copy_function=shutil.copy2)
-    configs = [base, {**base, "folder": str(moved)}, *(changed(base, key, value) for key, value in other.items())]
-    same, same_elsewhere, *plans = workflow.plans(configs)
-    assert same == same_elsewhere == {}
-    assert dict(zip(other, plans, strict=True)) == {key: expected(key) for key in other}
+    moved = {**base, "folder": str(shutil.copytree(root, tmp_path / "moved", copy_function=shutil.copy2))}
+    table = {**base, "labels": "same.csv", "image_column": "picture", "class_column": "digit"}
+    configs = [base, moved, table, {**base, "fit": "squash"}, {**base, "test_seed": 1}]
+    assert workflow.plans(configs) == [runs_again(base, config) for config in configs] == [{}, {}, {}, ALL, ALL]
 
 
-def test_other_classes_of_the_same_images_rerun_everything_and_another_way_to_the_same_ones_nothing(
-    image_folder, tmp_path
-):
-    root = image_folder(train=8, test=0)
-    names = [path.stem for path in sorted(root.glob("train/*/*"))]
-    rows = [f"{name},{name.partition('-')[0]},{'odd' if i % 2 else 'even'}" for i, name in enumerate(names)]
-    (root / "labels.csv").write_text("\n".join(["picture,digit,parity", *rows]) + "\n")
-    workflow = Workflow(tmp_path / "study")
-    base = {**TINY, "dataset": "folder", "folder": str(root), "image_size": 8, "channels": 1}
-    workflow.pretend(base)
-    table = {**base, "labels": "labels.csv", "image_column": "picture", "class_column": "digit"}
-    plans = workflow.plans([{**base, "follow_links": True}, table, {**table, "class_column": "parity"}])
-    assert plans == [{}, {}, ALL]
-
-
-def test_how_test_images_are_split_off_matters_only_where_they_are(image_folder, tmp_path):
-    workflow = Workflow(tmp_path / "study")
-    base = {**TINY, "dataset": "folder", "folder": str(image_folder(train=8, test=3))}
-    workflow.pretend(base)
-    assert workflow.plans([{**base, "test_fraction": 0.3}, {**base, "test_seed": 1}]) == [{}, {}]
-
-
-def test_a_baseline_with_settings_of_its_own_does_not_follow_the_classifier(workflow):
-    base = {**TINY, "supervised": {"lr": 0.01}}
-    workflow.pretend(base)
-    plans = workflow.plans([changed(base, "classify.lr", 0.1), changed(base, "classify.wd", 0.2)])
-    assert plans == [{"classify": 4, **END}, {"classify": 4, "supervised": 2, **END}]
-
-
-OF_AUTOENCODER = {"pretrain": 1, "classify": 2, **END}
-TRAINED = {rule: n for rule, n in ALL.items() if rule not in ("images", "split")}
 EDITS = {  # file, what stands there, what is to stand there; jobs that run again (more in tests/study/test_version.py)
-    "the method": ("methods/autoencoder.py", "patch: int = 4", "patch: int = 5", OF_AUTOENCODER),
-    "a method of no job": ("methods/gan.py", "latent: int = 64", "latent: int = 65", {}),
-    "training": ("stages/run.py", "torch.set_num_threads(", "print(); torch.set_num_threads(", TRAINED),
-    "reading": ("data/decoding.py", "65535 if image", "65534 if image", {"images": 1, **TRAINED, "split": 1}),
+    "the method": (
+        "methods/autoencoder.py", "patch: int = 4", "patch: int = 5", {"pretrain": 1, "classify": 2, **END},
+    ),
+    "reading": ("data/decoding.py", "65535 if image", "65534 if image", ALL),
     "the report": ("report/page.py", "LONGEST = 100", "LONGEST = 200", END),
-    "a log line": ("runtime/jobs.py", "'done'", "'ready'", {}),
-    "a comment": ("stages/classifying.py", "# by all labelled", "# from all labelled", {}),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("what", EDITS)

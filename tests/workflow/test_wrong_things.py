@@ -44,7 +44,7 @@ COPIED = {  # what was put where; what is said
     "a record of another cell": (another_record, [CELL.format("0.1"), "holds classify/autoencoder-conv-u0.2-l0.5-s0"]),
     "a record of another schema version": (
         lambda folder: edited(folder / BASELINE, schema_version=1),
-        [BASELINE, "schema_version 1, not 4", "delete the file and run again"],
+        [BASELINE, "schema_version 1, not 5", "delete the file and run again"],
     ),
     "a record of another precision": (
         lambda folder: edited(folder / BASELINE, precision="float16"),

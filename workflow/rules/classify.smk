@@ -18,11 +18,9 @@ rule classify:
         runtime=training_time("classify"),
         turn=1,
     params:
-        data=DATA,
-        run=RUN,
-        fit=lambda w: {**evaluation_settings(config, w.stage), "share": share(w, w.stage)},
+        asked=lambda w: asked(w.stage, w),
+        content=CONTENT,
         code=lambda w: code(w.stage, w),
-        before=before_cell,
         checkpoint=checkpoint,
     message:
         "{wildcards.stage} over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}{wildcards.length}"

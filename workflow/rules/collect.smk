@@ -15,8 +15,9 @@ rule collect:
         mem_mb=memory(),
         runtime=minutes(30),
     params:
+        asked=lambda w: asked("collect", w),
+        content=CONTENT,
         code=REPORT_CODE,
-        before=BEFORE_TABLES,
     message:
         "collect the records of {config[study]}"
     script:

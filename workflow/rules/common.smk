@@ -11,19 +11,17 @@ from sslfast.runtime.attempts import attempt_folder, checkpoints_of
 from sslfast.cluster.bucket import check_bucket
 from sslfast.study.config import check_config, evaluation_settings, method_settings, read_schema
 from sslfast.data.found import found_lines, rare_lines
-from sslfast.data.listing import content_digest, listing_of
-from sslfast.data.sources import source_content
+from sslfast.data.listing import listing_of
+from sslfast.data.sources import content_of
 from sslfast.runtime.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
-from sslfast.files import check_room, check_writable, user_path
+from sslfast.files import check_room, check_writable
 from sslfast.runtime.gpus import gpus_to_share
 from sslfast.data.identity import check_names, check_results
-from sslfast.study.datasets import FILE_KEYS, image_keys
 from sslfast.study.grid import WILDCARDS, Box, jobs_of, pattern
 from sslfast.study.length import FULL
 from sslfast.study.names import SHUFFLED
-from sslfast.study.depends import code_of
-from sslfast.study.shorter import share_of
+from sslfast.study.depends import asked_by, code_of
 from sslfast.study.stages import evaluations
 from sslfast.study.version import reading_version, report_version
 
@@ -38,14 +36,9 @@ try:
     config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")), beside)
     if config["encoder_store"]:
         check_writable(config["encoder_store"], "encoder_store")
-    CONTENT = None  # changes with the images of a folder, so that a study follows them; looked up once for all jobs
-    listing, elsewhere = None, config["unlabelled_from"]
-    if elsewhere:
-        elsewhere = source_content(elsewhere, config["follow_links"])
-    if config["dataset"] == "folder":
-        folder = user_path(config["folder"], "folder")
-        listing = listing_of(config)
-        CONTENT = content_digest(folder, listing)
+    listing = listing_of(config) if config["dataset"] == "folder" else None
+    CONTENT = content_of(config, listing)  # a study follows its images; they are looked at once, for all jobs
+    if listing:
         if config["pool"] == "rest" and "1" in config["labelled"] and not listing.unlabelled:
             raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
     if workflow.is_main_process:  # before anything of another study is replaced
@@ -71,20 +64,16 @@ JOBS = jobs_of(config)
 # A GPU resource on a machine without a GPU would only make jobs wait for each other.
 GPU = int(gpu_here(config["device"]))
 
-# What a job's result depends on, by key of the config: a change of these reruns it, no other does. Where the
-# images lie is none of them: a folder that moved holds the same images. Each key's entry x-reruns in the schema
-# says what is to come of this.
-DATA = {"dataset": config["dataset"]}
-DATA |= {key: config[key] for key in image_keys(config["dataset"])}
-if config["dataset"] == "folder":
-    DATA["content"] = CONTENT
-if elsewhere:
-    DATA |= {"unlabelled_content": elsewhere} | {key: config[key] for key in FILE_KEYS}
-if config["dataset"] == "folder" and not listing.test:
-    DATA |= {key: config[key] for key in ("test_fraction", "test_seed")}
-RUN = {key: config[key] for key in ("batch_size", "augment", "budget", "precision")}
 READING_CODE = reading_version()
 REPORT_CODE = report_version()
+
+
+ASKED = asked_by(config)
+
+
+def asked(stage, w):
+    """What a job depends on in the config: a change of that reruns it, no other does (the schema's x-reruns)."""
+    return ASKED(Box.of(stage, w))
 
 
 def code(stage, w):
@@ -92,41 +81,10 @@ def code(stage, w):
     return code_of(config, Box.of(stage, w))
 
 
-def code_of_study():
-    """The same for all of the study's jobs."""
-    made = {(job.stage, job.method, job.encoder): job for job in JOBS}
-    return {"/".join(filter(None, kind)): code_of(config, job) for kind, job in made.items()}
-
-
-# A job that fails leaves no output, and Snakemake compares params with those of outputs that exist. So a rule also
-# holds, as `before`, what the jobs before it depend on; else a change would be forgotten with the job that failed.
-BEFORE_TRAINING = {"valid_fraction": config["valid_fraction"]}
-BEFORE_TABLES = {
-    **BEFORE_TRAINING,
-    **{key: config[key] for key in ("pool", "classify", "supervised")},
-    **{name: method_settings(config, name) for name in config["methods"]},
-    **{stage.section: config.get(stage.section) for name, stage in evaluations().items() if name in config["evaluate"]},
-    **DATA,
-    **RUN,
-    "code": code_of_study(),
-}
-
-
 def checkpoint(_, output):
     """A job's folder for attempts at it: no output, which Snakemake would delete before the job goes on, and, as it
     comes of one, no reason to rerun."""
     return str(attempt_folder(checkpoints_of(config), output.record))
-
-
-def before_cell(w):
-    """What the encoder of a cell depends on."""
-    made = {**BEFORE_TRAINING, "pool": config["pool"], "pretrain": method_settings(config, w.method)}
-    return made | ({"share": share(w, "pretrain")} if w.get("length") else {})
-
-
-def share(w, stage):
-    """Of the study's own length, what a job trains for."""
-    return share_of(w.length[1:], stage, w.get("u"), config["unlabelled"][-1])
 
 
 # Where files lie (`sslfast.study.grid`).

@@ -17,10 +17,9 @@ rule examples:
         mem_mb=memory(),
         runtime=minutes(20),
     params:
-        data=DATA,
-        judged_by=config["judged_by"],
+        asked=lambda w: asked("examples", w),
+        content=CONTENT,
         code=REPORT_CODE,
-        before=BEFORE_TABLES,
     message:
         "gather the images that the report shows"
     script:

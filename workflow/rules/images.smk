@@ -8,7 +8,8 @@ rule images:
         mem_mb=memory(2),
         runtime=minutes(60),
     params:
-        data=DATA,
+        asked=lambda w: asked("images", w),
+        content=CONTENT,
         code=READING_CODE,
     message:
         "read the images of {config[dataset]}"

@@ -13,10 +13,9 @@ rule pixels:
         runtime=minutes(60),
         turn=1,
     params:
-        data=DATA,
-        run=RUN,
+        asked=lambda w: asked("pixels", w),
+        content=CONTENT,
         code=lambda w: code("pixels", w),
-        before=BEFORE_TRAINING,
     message:
         "logistic regression on pixels, l {wildcards.l}, seed {wildcards.seed}"
     script:

@@ -22,10 +22,10 @@ rule plan:
     resources:
         gpu=GPU,
     params:
-        data=DATA,
+        content=CONTENT,
         reports=REPORTS,
         gpus=GPU,
-        asked=time.time(),  # whoever asks gets a new one
+        now=time.time(),  # whoever asks gets a new one
     message:
         "plan {config[study]}: measures for about a minute"
     script:

@@ -16,12 +16,9 @@ rule pretrain:
         mem_mb=training_memory,
         runtime=training_time("pretrain"),
     params:
-        data=DATA,
-        run=RUN,
-        fit=lambda w: {**method_settings(config, w.method), "share": share(w, "pretrain")},
-        pool=config["pool"],
+        asked=lambda w: asked("pretrain", w),
+        content=CONTENT,
         code=lambda w: code("pretrain", w),
-        before=BEFORE_TRAINING,
         checkpoint=checkpoint,
     message:
         "pretrain {wildcards.encoder} ({wildcards.method}), u {wildcards.u}{wildcards.of}, seed {wildcards.seed}{wildcards.length}"

@@ -29,8 +29,6 @@ PAGES = {
     "missing": "Trust",
     "claims": "Trust",
 }
-# What the report depends on beside the results: another price makes another report, and trains nothing.
-ABOUT = ["title", "threshold", "accuracy_targets", "delta", "prices", "judged_by", "check_length"]
 
 
 def figure(w):
@@ -80,9 +78,9 @@ rule report:
         mem_mb=memory(),
         runtime=minutes(30),
     params:
+        asked=lambda w: asked("report", w),
+        content=CONTENT,
         code=REPORT_CODE,
-        before=BEFORE_TABLES,
-        about={key: config[key] for key in ABOUT},
         captions=captions(),
     message:
         "report on {config[study]}"

@@ -16,10 +16,9 @@ rule shuffle:
         runtime=minutes(10),
         turn=1,
     params:
-        data=DATA,
-        run=RUN,
+        asked=lambda w: asked("pretrain", w),
+        content=CONTENT,
         code=lambda w: code("pretrain", w),
-        before=before_cell,
     message:
         "shuffle {wildcards.encoder} ({wildcards.method}), u {wildcards.u}{wildcards.of}, seed {wildcards.seed}"
     script:

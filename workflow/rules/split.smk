@@ -10,8 +10,8 @@ rule split:
         runtime=minutes(10),
         turn=1,
     params:
-        data=DATA,
-        valid_fraction=config["valid_fraction"],
+        asked=lambda w: asked("split", w),
+        content=CONTENT,
         code=lambda w: code("split", w),
     message:
         "split {config[dataset]}, seed {wildcards.seed}"

@@ -13,11 +13,9 @@ rule supervised:
         mem_mb=training_memory,
         runtime=training_time("supervised"),
     params:
-        data=DATA,
-        run=RUN,
-        fit=lambda w: {**config["supervised"], "share": share(w, "supervised")},
+        asked=lambda w: asked("supervised", w),
+        content=CONTENT,
         code=lambda w: code("supervised", w),
-        before=BEFORE_TRAINING,
         checkpoint=checkpoint,
     message:
         "supervised {wildcards.encoder}, l {wildcards.l}, seed {wildcards.seed}{wildcards.length}"

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from .intervals import holm
+from .multiple_testing import holm
 from .paired import Paired, moderated, suspects
 from .scores import SETTING, by_setting
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from .checks import RANDOM, SUPERVISED, check_metric
 from .comparisons import compare, suspect_runs, verdicts
-from .intervals import detectable
+from .power import detectable
 from .scores import SETTING
 from .words import badge, count, points, range_of_points, seeds
 

@@ -15,7 +15,7 @@ from ..errors import ResultsError
 from ..study.stages import evaluations
 from .checks import RANDOM, SUPERVISED, check_metric
 from .comparisons import compare, suspect_runs
-from .intervals import holm
+from .multiple_testing import holm
 from .scores import by_setting, with_intervals
 from .words import count, evidence, points, range_of_points
 

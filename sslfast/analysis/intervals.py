@@ -1,18 +1,15 @@
 """Means over seeds, with intervals."""
 
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special  # not stats, which takes half a second to import
+from scipy import special  # not stats, which takes half a second to import
 
 __all__ = [
     "MIN_SEEDS",
     "Estimate",
-    "detectable",
     "draw_means",
-    "holm",
     "mean_interval",
     "mean_intervals",
     "quantile",
@@ -21,7 +18,6 @@ __all__ = [
 
 MIN_SEEDS = 3  # below, an interval would say more about the method than about the data
 N_DRAWS = 1000
-N_SPREADS = 24
 
 
 @dataclass(frozen=True)
@@ -75,18 +71,6 @@ def score_intervals(mean: np.ndarray, se: np.ndarray, n: np.ndarray, level: floa
     return tuple(np.where(inside, end, np.nan) for end in ends)
 
 
-def holm(p: np.ndarray) -> np.ndarray:
-    """p-values `[n]` of a family corrected by Holm's step-down method: the family errs at most at the level tested.
-
-    As statsmodels' `multipletests(p, method="holm")`, whose garbage collection at every call takes longer than all
-    else that the analysis does.
-    """
-    p = np.asarray(p, dtype=float)
-    order = np.argsort(p)
-    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    return np.minimum(steps, 1)[np.argsort(order)]
-
-
 def draw_means(scores: np.ndarray, n_draws: int = N_DRAWS, seed: int = 0) -> np.ndarray:
     """Draws of what the true means may be, `[n_draws, ...]`, from scores `[seeds, ...]` without NaN.
 
@@ -111,31 +95,6 @@ def quantile(draws: np.ndarray, level: float) -> np.ndarray:
         return np.full(draws.shape[1:], np.nan)
     # between −inf and inf there is no middle: take a value that was drawn
     return np.quantile(draws, level, axis=0, method="inverted_cdf")
-
-
-def detectable(se: np.ndarray, free: np.ndarray, alpha: np.ndarray | float = 0.05, power: float = 0.8) -> np.ndarray:
-    """The smallest true difference that a two-sided t test at `alpha` finds in a share `power` of studies like this.
-
-    `se`: the standard error of the difference, NaN where there is none, estimated with `free` degrees of freedom: the
-    power is the mean over what the true one may be (assurance; O'Hagan, Stevens & Campbell 2005).
-    """
-    se, free, alpha = np.broadcast_arrays(np.asarray(se, float), free, alpha)
-    effects = [_effect(round(f, 1), a, power) if np.isfinite(s) else np.nan
-               for s, f, a in zip(se.ravel(), free.ravel().tolist(), alpha.ravel().tolist(), strict=True)]  # fmt: skip
-    return se * np.reshape(effects, se.shape)
-
-
-@functools.lru_cache(10_000)
-def _effect(free: float, alpha: float, power: float) -> float:
-    """That difference in standard errors (noncentral t)."""
-    limit = special.stdtrit(free, 1 - alpha / 2)
-    chances = (np.arange(N_SPREADS) + 0.5) / N_SPREADS
-    spread = np.sqrt(free / (2 * special.gammaincinv(free / 2, chances)))  # true over estimated
-
-    def missing(effect: float) -> float:  # scipy has no value (NaN) far out, where power is 1
-        return float(np.nan_to_num(1 - special.nctdtr(free, effect / spread, limit), nan=1.0).mean()) - power
-
-    return optimize.brentq(missing, 1e-3, 1e4)
 
 
 def _mean_and_error(values: np.ndarray) -> tuple[float, float]:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from .checks import RANDOM
-from .intervals import MIN_SEEDS, holm
+from .intervals import MIN_SEEDS
+from .multiple_testing import holm
 from .paired import Paired, moderated, suspects
 from .score_grids import Grid, complete, each_label, grids
 from .words import count, evidence, fraction, points

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from ..comparisons import paired_of, verdicts
-from ..intervals import detectable, score_intervals
+from ..intervals import score_intervals
 from ..paired import moderated, suspects
 from ..plateau import plateaus_of
+from ..power import detectable
 from .worlds import DELTA, Study, between_amounts, draw
 
 __all__ = ["detected", "differences", "plateau_claims", "score_intervals_cover"]

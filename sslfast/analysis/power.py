@@ -1,0 +1,35 @@
+"""Statistical power: the smallest true difference that a study of this size would find."""
+
+import functools
+
+import numpy as np
+from scipy import optimize, special  # not stats, which takes half a second to import
+
+__all__ = ["detectable"]
+
+N_SPREADS = 24  # quantiles of what the true spread may be, over which the power is averaged
+
+
+def detectable(se: np.ndarray, free: np.ndarray, alpha: np.ndarray | float = 0.05, power: float = 0.8) -> np.ndarray:
+    """The smallest true difference that a two-sided t test at `alpha` finds in a share `power` of studies like this.
+
+    `se`: the standard error of the difference, NaN where there is none, estimated with `free` degrees of freedom: the
+    power is the mean over what the true one may be (assurance; O'Hagan, Stevens & Campbell 2005).
+    """
+    se, free, alpha = np.broadcast_arrays(np.asarray(se, float), free, alpha)
+    effects = [_effect(round(f, 1), a, power) if np.isfinite(s) else np.nan
+               for s, f, a in zip(se.ravel(), free.ravel().tolist(), alpha.ravel().tolist(), strict=True)]  # fmt: skip
+    return se * np.reshape(effects, se.shape)
+
+
+@functools.lru_cache(10_000)
+def _effect(free: float, alpha: float, power: float) -> float:
+    """That difference in standard errors (noncentral t)."""
+    limit = special.stdtrit(free, 1 - alpha / 2)
+    chances = (np.arange(N_SPREADS) + 0.5) / N_SPREADS
+    spread = np.sqrt(free / (2 * special.gammaincinv(free / 2, chances)))  # true over estimated
+
+    def missing(effect: float) -> float:  # scipy has no value (NaN) far out, where power is 1
+        return float(np.nan_to_num(1 - special.nctdtr(free, effect / spread, limit), nan=1.0).mean()) - power
+
+    return optimize.brentq(missing, 1e-3, 1e4)

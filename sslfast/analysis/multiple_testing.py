@@ -6,10 +6,11 @@ __all__ = ["holm"]
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """p-values `[n]` of a family corrected by Holm's step-down method: the family errs at most at the level tested.
+    """The p-values `p` `[n]` of a family of tests, corrected by Holm's step-down method.
 
-    As statsmodels' `multipletests(p, method="holm")`, whose garbage collection at every call takes longer than all
-    else that the analysis does.
+    If each corrected p-value is compared with α, the chance of any false rejection in the family is at most α. Equals
+    statsmodels' `multipletests(p, method="holm")`, which collects garbage at every call: that took longer than the rest
+    of the analysis. Source: Holm 1979, A simple sequentially rejective multiple test procedure.
     """
     p = np.asarray(p, dtype=float)
     order = np.argsort(p)

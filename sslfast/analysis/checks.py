@@ -368,7 +368,7 @@ def _check_counts(cells: pd.DataFrame, where: str) -> None:
     if wrong.any():
         row = unlabelled[wrong].iloc[0]
         raise ResultsError(
-            f"{where}: column n_unlabelled: found {row.n_unlabelled:g} where u is {row.u:g}; correct either"
+            f"{where}: column n_unlabelled: found {row.n_unlabelled:g} where u is {row.u:g}; fix either"
         )
     for rows, name, given in ((cells, "l", []), (unlabelled, "u", ["l"] if _draws_from_rest(cells) else [])):
         counts = rows.groupby([*given, name])[f"n_{'' if name == 'l' else 'un'}labelled"].agg(["min", "max"])
@@ -386,7 +386,7 @@ def _check_counts(cells: pd.DataFrame, where: str) -> None:
             at = counts.index[counts["max"] < before][0]
             at = at[-1] if isinstance(at, tuple) else at
             raise ResultsError(
-                f"{where}: column {what}: fewer images where {name} is {at:g} than at a smaller {name}; correct either"
+                f"{where}: column {what}: fewer images where {name} is {at:g} than at a smaller fraction; fix either"
             )
 
 

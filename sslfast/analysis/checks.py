@@ -367,9 +367,7 @@ def _check_counts(cells: pd.DataFrame, where: str) -> None:
     wrong = (unlabelled.u == 0) != (unlabelled.n_unlabelled == 0)
     if wrong.any():
         row = unlabelled[wrong].iloc[0]
-        raise ResultsError(
-            f"{where}: column n_unlabelled: found {row.n_unlabelled:g} where u is {row.u:g}; fix either"
-        )
+        raise ResultsError(f"{where}: column n_unlabelled: found {row.n_unlabelled:g} where u is {row.u:g}; fix either")
     for rows, name, given in ((cells, "l", []), (unlabelled, "u", ["l"] if _draws_from_rest(cells) else [])):
         counts = rows.groupby([*given, name])[f"n_{'' if name == 'l' else 'un'}labelled"].agg(["min", "max"])
         spread = counts[counts["max"] > (1 + COUNT_SLACK) * counts["min"] + 1]

@@ -13,7 +13,8 @@ from .models import DROPOUT, Classifier, as_encoder, create_head, feature_shape,
 from .training.cached_views import CachedViews, resolve_views
 from .training.callbacks import FrozenEncoderGuard
 from .training.lean import learner_of
-from .training.metrics import CrossEntropy, MacroF1
+from .training.losses import CrossEntropy
+from .training.metrics import MacroF1
 from .training.precision import resolve_precision
 
 __all__ = ["classifier_learner", "finetune_learner", "random_encoder", "supervised_learner"]

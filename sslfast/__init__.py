@@ -23,7 +23,7 @@ _PUBLIC = {
     "create_encoder": "sslfast.models",
     "save_encoder": "sslfast.models",
     "load_encoder": "sslfast.models",
-    "RMSELoss": "sslfast.training.metrics",
+    "RMSELoss": "sslfast.training.losses",
     "RMSE": "sslfast.training.metrics",
     "MacroF1": "sslfast.training.metrics",
     "TimeToAccuracy": "sslfast.training.callbacks",

@@ -20,9 +20,9 @@ from .models import load_encoder as load_encoder
 from .models import save_encoder as save_encoder
 from .training.callbacks import TimeToAccuracy as TimeToAccuracy
 from .training.checkpoints import Checkpoint as Checkpoint
+from .training.losses import RMSELoss as RMSELoss
 from .training.metrics import RMSE as RMSE
 from .training.metrics import MacroF1 as MacroF1
-from .training.metrics import RMSELoss as RMSELoss
 
 __version__: str
 __all__: list[str]

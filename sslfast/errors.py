@@ -31,11 +31,11 @@ class ConfigError(SslfastError):
 
 
 class DataError(SslfastError):
-    """A file or folder of images is missing, empty, unreadable or contradictory."""
+    """A file or folder, mostly of images, is missing, empty, unreadable or contradictory."""
 
 
 class DeviceError(SslfastError):
-    """A processor that was asked for is not here, or cannot be used."""
+    """The requested processor does not exist on this machine, or cannot be used."""
 
 
 class RecordError(SslfastError):
@@ -47,15 +47,15 @@ class ResultsError(SslfastError):
 
 
 def printable(text: str) -> str:
-    r"""`text` with the characters that a terminal, page or table obeys instead of showing as escapes (`\x1b`).
+    r"""`text`, with escapes (`\x1b`) for the characters that a terminal, page or table would obey instead of show.
 
-    These are control characters, bytes of a file name that are no UTF-8, and marks that turn the direction of text.
+    These are control characters, bytes of a file name that are not UTF-8, and marks that change the direction of text.
     """
     return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def shown(value: object) -> str:
-    """`value` as an error repeats it: as Python writes it, and not at any length."""
+    """`value` as an error message repeats it: Python's `repr`, cut after 100 characters."""
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # a whole number of thousands of digits, a list that holds itself
@@ -64,10 +64,10 @@ def shown(value: object) -> str:
 
 
 def explain(error: BaseException) -> str | None:
-    """What the machine refused (room on the disk, access, memory) and what to do, in a line; None for other errors."""
+    """One line on what the machine refused (disk space, access, memory) and what to do; None for any other error."""
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        # a short write of numpy's is an OSError without a number
+        # numpy reports a short write by an OSError without errno
         if error.errno in (errno.ENOSPC, errno.EDQUOT) or "requested and" in str(error):
             return f"{where}no space left on the disk; make room and run again (what is finished is kept)"
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
@@ -81,7 +81,7 @@ def explain(error: BaseException) -> str | None:
 
 
 def one_line(error: BaseException) -> str:
-    """Any error in one line that is safe to print: what to do where that is known, else what Python says."""
+    """`error` in one line that is safe to print: what to do, if that is known, else Python's own message."""
     if isinstance(error, SslfastError):
         return str(error)
     return printable(explain(error) or f"{type(error).__name__}: {' '.join(str(error).split())}")

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all; paths that people wrote are paths, or an error that names their key."""
+"""Files that appear whole or not at all, and checks of paths that people wrote."""
 
 import os
 import platform
@@ -11,15 +11,15 @@ from .errors import ConfigError, DataError, shown
 
 __all__ = ["check_room", "check_writable", "replacing", "user_path"]
 
-ROOM = 2**20  # bytes, less than which no study has ever taken
+ROOM = 2**20  # bytes that must be free; every study needs more
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path`; it becomes `path` when the block ends well, else it goes.
+    """Yields a temporary path beside `path`; it becomes `path` if the block ends well, and is removed otherwise.
 
-    What processes of this machine left there that were killed while they wrote `path`, goes too.
-    An `OSError` (a full disk, say) names `path`.
+    Temporary files that killed writers of `path` on this machine left behind are removed, too. An `OSError` in the
+    block (a full disk, say) names `path`.
     """
     path, machine = Path(path), re.sub(r"\W", "_", platform.node())
     scratch = path.with_name(f".{path.stem}.{machine}-{os.getpid()}{path.suffix}")
@@ -31,15 +31,15 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield scratch
         os.replace(scratch, path)
     except OSError as error:
-        error.filename, error.filename2 = str(path), None  # a write that fails knows no name, others the scratch's
+        error.filename, error.filename2 = str(path), None  # it named no file, or the temporary one
         raise
     finally:
-        with suppress(OSError):  # nothing to remove, or nothing may be: the error above says why
+        with suppress(OSError):  # renamed already, or not removable: then the error above says why
             scratch.unlink()
 
 
 def user_path(text: str | Path, key: str) -> Path:
-    """The path that a person wrote, `~` and all. Raises `ConfigError` naming `key` for what can be none."""
+    """The path that a person wrote as `text`, `~` expanded. Raises `ConfigError`, naming `key`, for any other text."""
     try:
         path = Path(text).expanduser()
         os.fsencode(path)
@@ -51,7 +51,7 @@ def user_path(text: str | Path, key: str) -> Path:
 
 
 def check_room(folder: str | Path) -> None:
-    """`DataError` where `folder` cannot be written or its disk is full: Snakemake itself would end in a traceback."""
+    """Raises `DataError` if `folder` cannot be written or its disk is full; Snakemake would end in a traceback."""
     folder = Path(folder).absolute()
     disk = os.statvfs(folder)
     if not os.access(folder, os.W_OK):
@@ -61,7 +61,7 @@ def check_room(folder: str | Path) -> None:
 
 
 def check_writable(text: str, key: str) -> None:
-    """`ConfigError` naming `key` where `text` is no path of a folder that is there or can be made, to write in."""
+    """Raises `ConfigError`, naming `key`, unless `text` is a writable folder, or a path where one can be made."""
     folder = user_path(text, key).absolute()
     there = next(above for above in (folder, *folder.parents) if os.path.lexists(above))
     if not there.is_dir():

@@ -13,7 +13,8 @@ from .models import DROPOUT, Classifier, as_encoder, create_head, feature_shape,
 from .training.cached_views import CachedViews, resolve_views
 from .training.callbacks import FrozenEncoderGuard
 from .training.lean import learner_of
-from .training.metrics import CrossEntropy, MacroF1
+from .training.losses import CrossEntropy
+from .training.metrics import MacroF1
 from .training.precision import resolve_precision
 
 __all__ = ["classifier_learner", "finetune_learner", "random_encoder", "supervised_learner"]
@@ -33,17 +34,17 @@ def classifier_learner(
 ) -> Learner:
     """A Learner that trains a head over a *frozen* encoder: `model[0]` the encoder, `model[1]` the head.
 
-    `dls`: `image_dls(…).classify`, or any fastai image classification DataLoaders. `encoder`: a
-    learner, a module, the path of a saved encoder, or a name (then its weights are random: the
-    control). It is copied, and while frozen runs in eval mode without gradients; every fit ends
-    with a proof that parameters and BatchNorm statistics are bit-identical. `unfreeze()` wakes it
-    with a parameter group of its own, so `slice` learning rates work. `seed` fixes the initial
-    weights. Metrics: accuracy and macro-F1 over the whole validation set.
+    `dls`: `image_dls(…).classify`, or any fastai image classification DataLoaders. `encoder`: a learner, a module, the
+    path of a saved encoder, or the name of an encoder, whose weights are then random (the control). The encoder is
+    copied. While frozen, it runs in eval mode without gradients, and after every fit its parameters and BatchNorm
+    statistics are proved to be bit-identical. `unfreeze()` makes it trainable; it is a parameter group of its own, so
+    `slice` learning rates work. `seed` fixes the initial weights. Metrics: accuracy and macro-F1 over the whole
+    validation set.
 
-    `precision`: see `resolve_precision`. `views`: how many augmented views of each image the frozen
-    encoder sees, once, at the start of a fit (see `CachedViews`), or `fresh` for a new one every
-    epoch (always so with DataLoaders that are not of `image_dls`). Callbacks that change
-    the images of a batch, such as fastai's `MixUp`, need `fresh`.
+    `precision`: see `resolve_precision`. `views`: the number of augmented views of each image, whose features are
+    computed once per fit (see `CachedViews`); or `fresh`, for a new view in every epoch. Only DataLoaders of
+    `image_dls` can have a number of views. Callbacks that change the images of a batch, such as fastai's `MixUp`, need
+    `fresh`. Raises `ConfigError` for other `views`, `DataError` for fewer than two classes.
     """
     learn = _classifier(dls, encoder, head, dropout, seed, precision, train_bn=train_bn, **kwargs)
     if isinstance(dls.train, BatchDL):
@@ -81,21 +82,21 @@ def finetune_learner(
     precision: str = "auto",
     **kwargs,
 ) -> Learner:
-    """A Learner that trains a pre-trained encoder further, together with the head: `supervised_learner` from there.
+    """A Learner that trains a pre-trained encoder further, together with a new head.
 
-    `encoder`: a learner, a module, or the path of a saved encoder; it is copied. Head, order of images and
-    augmentation are those of `classifier_learner` and `supervised_learner` with the same `seed`, so their differences
-    are due to the encoder. Both parts are trained at one rate by `fit(10, 1e-3)`; `fit(10, slice(1e-3))` gives the
-    encoder a tenth of it, which on digits (autoencoder, 5 seeds, 3 to 50 % of labels) scored 0.2 to 1.5 points of
-    macro-F1 lower on average; whether that is more than chance was not settled.
+    `encoder`: a learner, a module, or the path of a saved encoder; it is copied. With the same `seed`, head, order of
+    images and augmentation are those of `classifier_learner` and `supervised_learner`, so differences in score are due
+    to the encoder. `fit(10, 1e-3)` trains both parts at one rate; `fit(10, slice(1e-3))` gives the encoder a tenth of
+    it. On digits (autoencoder, 5 seeds, 3 to 50 % of labels) a tenth scored 0.2 to 1.5 points of macro-F1 lower on
+    average, which may be chance.
     """
     return _classifier(dls, encoder, head, dropout, seed, precision, **kwargs)
 
 
 def random_encoder(dls, encoder: str = "original", seed: int | None = None) -> nn.Module:
-    """The control: an encoder called `encoder`, for the images of `dls`, that learned nothing.
+    """The control: the encoder named `encoder`, with random weights, for images like those of `dls`.
 
-    With the same `seed`, its weights are those that `autoencoder_learner` starts from.
+    With the same `seed`, `autoencoder_learner` starts from these weights.
     """
     return as_encoder(encoder, image_shape(dls), seed)
 

@@ -1,4 +1,4 @@
-"""`python -m sslfast.analysis cells.csv --out DIR`: conclusions from a table of results, wherever it comes from."""
+"""`python -m sslfast.analysis cells.csv --out DIR`: conclusions from a table of results, whatever program made it."""
 
 import argparse
 import sys
@@ -13,11 +13,11 @@ from .words import count
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write all tables and `summary.md`, print the verdict; 0, or 1 after one line on what was wrong."""
+    """Write all tables and `summary.md`, and print the verdict. Returns 0, or 1 after one line on what was wrong."""
     options = _parser().parse_args(arguments)
     try:
         o = options
-        check_number("delta", o.delta, 0, 0.5, above=True)  # 1 is meant as a point
+        check_number("delta", o.delta, 0, 0.5, above=True)  # who writes 1 means a percentage point
         prices = Prices(o.price_per_label, o.price_per_unlabelled_image, o.price_per_gpu_hour, o.budget)
         settings = Settings(o.metric, o.delta, o.alpha, o.threshold, o.threshold_metric, o.target, prices, o.judged_by)
         cells = read_table(options.cells)
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _check_counts(results: Results) -> None:
-    """`ResultsError` if no run of the table has a score: there is nothing to conclude."""
+    """Raises `ResultsError` if no run of the table has a score, since then nothing can be concluded."""
     every, metric = results.every, results.settings.metric
     if every[metric].notna().any():
         return
@@ -59,13 +59,13 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__.split(": ")[1],
     )
     columns = "method, u, l, seed, n_unlabelled, n_labelled, and test_macro_f1, test_accuracy or both"
-    parser.add_argument("cells", type=Path, help=f"table with a row a run, CSV, Parquet or JSON: {columns}")
+    parser.add_argument("cells", type=Path, help=f"table with one row per run, CSV, Parquet or JSON: {columns}")
     moments = "method, u, l, seed, epoch (or number of the validation), seconds, macro_f1; updates, if known"
-    parser.add_argument("--history", type=Path, help=f"table with a row a run and validation: {moments}")
+    parser.add_argument("--history", type=Path, help=f"table with one row per run and validation: {moments}")
     halves = "columns of cells, and length (half, of both arms trained for half as long)"
     parser.add_argument("--shorter", type=Path, help=f"table of runs that check the length of training: {halves}")
     about = "variance of differences by the choice of test images (image_noise.parquet of a study)"
-    parser.add_argument("--image-noise", type=Path, help=f"{about}; without it, they are told of these test images")
+    parser.add_argument("--image-noise", type=Path, help=f"{about}; without it, results hold for these test images")
     parser.add_argument("--out", type=Path, required=True, help="folder for the tables and summary.md")
     parser.add_argument("--metric", help="score to judge by (test_macro_f1, or test_accuracy if that is all)")
     parser.add_argument(

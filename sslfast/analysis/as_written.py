@@ -1,6 +1,6 @@
-"""What people write in tables, as what it means: columns, names, numbers and words for 'it finished'.
+"""Reads tables as people write them: other names of columns and methods, numbers as text, words for 'it finished'.
 
-Only what can mean one thing is read; the rest is refused in one line that says what to write.
+Only what can have a single meaning is accepted. Anything else is an error, in one line that says what to write instead.
 """
 
 import re
@@ -42,18 +42,19 @@ CALL_IT = (
 THOUSANDS = re.compile(r"[0-9]{1,3}([,' ][0-9]{3})+")
 DOTTED = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+")
 SEED = re.compile(r"(?:random)?[ _-]*(?:seed|run|rep|s)?[ _=:#-]*([0-9]+)(?:\.0*)?", re.IGNORECASE)
-OF_WANDB = re.compile(r"^(config|summary|params|metrics)[./]")  # and of MLflow, before a column's name
+OF_WANDB = re.compile(r"^(config|summary|params|metrics)[./]")  # prefixes of columns in exports of wandb and MLflow
 
 
 def squashed(name: object) -> str:
-    """`name` in small letters and digits only: `N labelled`, `n-labelled` and `n_labelled` are the same."""
+    """`name` reduced to small letters and digits, so that `N labelled`, `n-labelled` and `n_labelled` are equal."""
     return re.sub(r"[\W_]", "", str(name).casefold())
 
 
 def known_columns(table: pd.DataFrame, known: Sequence[str], where: str) -> pd.DataFrame:
-    """`table` with its columns called as those of `known` that they can only mean: whatever case, blanks or hyphens.
+    """`table` with columns renamed to those of `known` that they must mean, whatever case, blanks or hyphens they have.
 
-    A column that is there under its own name stays; others pass through. `ResultsError` where two could be one.
+    Columns that already have a known name, and columns that mean none, stay as they are. Raises `ResultsError` if two
+    columns could mean the same one.
     """
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
@@ -76,7 +77,10 @@ def known_columns(table: pd.DataFrame, known: Sequence[str], where: str) -> pd.D
 
 
 def known_names(table: pd.DataFrame, where: str) -> pd.DataFrame:
-    """`table` with methods and evaluations called as the analysis calls them, and no blanks around any name."""
+    """`table` with methods and evaluations renamed to the analysis's own names, and names without blanks around them.
+
+    Raises `ResultsError`, naming `where`, for a method that could mean two things, or that is written in two ways.
+    """
     found = table.copy()
     for name in ("study", "dataset", "method", "encoder", "evaluate", "pool", "budget"):
         if name in found and not types.is_numeric_dtype(found[name]):
@@ -109,10 +113,10 @@ def known_names(table: pd.DataFrame, where: str) -> pd.DataFrame:
 
 
 def known_statuses(column: pd.Series, scored: pd.Series, where: str) -> pd.Series:
-    """`ok` for every word that says so, other words as they are; `scored`: which rows have a score.
+    """`column` of statuses, with `ok` for every word that means it; other words stay.
 
-    A word that is not known may be the reason of a run without score. With a score it would drop it, so that is a
-    `ResultsError`.
+    `scored`: which rows have a score. An unknown word in a row without a score is taken for the reason why there is
+    none. In a row with a score, it would exclude the run from every result, so it raises `ResultsError`.
     """
     words = {
         word: squashed(word) if isinstance(word, str) else str(word).casefold() for word in column.dropna().unique()
@@ -132,11 +136,11 @@ def known_statuses(column: pd.Series, scored: pd.Series, where: str) -> pd.Serie
 
 
 def numbers(column: pd.Series, what: str, kind: str = "") -> pd.Series:
-    """`column` as numbers; `ResultsError` naming `what` for what is none.
+    """`column` as numbers. Raises `ResultsError`, naming `what`, for a value that is no number.
 
-    `kind` says what text may stand for one: of a `share` (a score, a fraction) `45 %` is 0.45; of a `count` 45,000 is
-    that many; a `seed` may be called `seed3`. Commas are decimal ones where no text of the column has a point and they
-    cannot be thousands.
+    `kind` says which texts are numbers, too. In a `share` (a score or fraction) `45 %` is 0.45; in a `count` `45,000`
+    is 45000; a `seed` may be written `seed3`. Elsewhere commas are decimal commas, if no text of the column has a point
+    and they cannot separate thousands.
     """
     texts = column if types.is_numeric_dtype(column) else _plain(column, kind)
     try:
@@ -156,7 +160,7 @@ def numbers(column: pd.Series, what: str, kind: str = "") -> pd.Series:
 
 
 def score_hint(table: pd.DataFrame) -> str:
-    """What to do about a table without one of `METRICS`: which of its columns may be a score, and what to call it."""
+    """The hint of an error about a table without any of `METRICS`: which column may be a score, and how to use it."""
     likely = [c for c in map(str, table) if re.search(r"acc|f1|fscore|score|top1|metric|auc|result", squashed(c))]
     if not likely:
         return "expected one of them, or both, from 0 to 1"
@@ -168,7 +172,7 @@ def score_hint(table: pd.DataFrame) -> str:
 
 
 def first(rows: pd.Series) -> int:
-    """The number of the first row that is True, as a person counts who does not count the header."""
+    """The number of the first row that is True, counted from 1 without the header."""
     return int(np.argmax(rows.to_numpy())) + 1
 
 
@@ -177,7 +181,7 @@ def _all_known(column: pd.Series) -> bool:
 
 
 def _plain(column: pd.Series, kind: str) -> pd.Series:
-    """Texts as `to_numeric` reads them, where they can only mean one number; others as they are."""
+    """`column` with texts rewritten for `to_numeric` where they can mean only one number; others stay as they are."""
     is_text = column.map(lambda value: isinstance(value, str))
     if not is_text.any():
         return column
@@ -191,7 +195,7 @@ def _plain(column: pd.Series, kind: str) -> pd.Series:
         texts = texts.where(~dotted, "ambiguous")  # 45.000 may be 45, or 45,000
     elif kind == "seed":
         seeds = texts.map(lambda text: found[1] if (found := SEED.fullmatch(text)) else text)
-        # seed 0 and run 0 would be one
+        # with other words in the column, `seed 0` and `run 0` would become the same
         texts = seeds if texts.str.replace(r"[0-9]+(\.0*)?$", "", regex=True).nunique() == 1 else texts
     elif not every.str.contains(".", regex=False).any():
         grouped = texts.map(lambda text: bool(THOUSANDS.fullmatch(text)) and not text.startswith("0"))

@@ -1,4 +1,4 @@
-"""The verdict for somebody who has half a minute: one headline, then what to do, in words that need no statistics."""
+"""The verdict for a reader with half a minute: one headline, then questions and answers, without statistical terms."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from .words import EXPLORATORY_BELOW, count, plural, points, seeds
 
 __all__ = ["Card", "card", "plateau_answers", "unsure_ways"]
 
-FEW = 4  # numbers that a sentence lists before it only counts them
+FEW = 4  # a sentence lists up to so many numbers of labels, and counts them if there are more
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class Card:
     exploratory: bool
 
 
-LOOK_ONCE = "Decide on the number of seeds beforehand: adding some and looking again errs more often."
+LOOK_ONCE = "Fix the number of seeds beforehand: adding seeds and looking again makes false verdicts more likely."
 LENGTH = "Not settled: it still depends on how long one trains"
 
 
 def card(cells: pd.DataFrame, tables: Mapping[str, pd.DataFrame], delta: float, length: str = "") -> Card:
-    """The card of a study from the tables of `analyse`; `delta` is the smallest gain worth having.
+    """The card of a study, from its `cells` and the tables of `analyse`; `delta` is the smallest gain worth having.
 
-    `length`: what is known of how the verdict depends on the length of training, as a clause. Of a way of pre-training
-    whose verdict was taken back for that (see `take_back`) nothing else is concluded.
+    `length`: a clause on whether the verdict depends on the length of training. If a verdict on a way of pre-training
+    was taken back for that reason (see `take_back`), the card concludes nothing else about that way.
     """
     n_seeds = cells.seed.nunique()
     primary = tables["contrasts"][tables["contrasts"].primary]
@@ -54,7 +54,7 @@ def card(cells: pd.DataFrame, tables: Mapping[str, pd.DataFrame], delta: float, 
 
 
 def headline(primary: pd.DataFrame, delta: float) -> str:
-    """Whether one way of pre-training beats training on the labels alone: `primary` rows of one (encoder, method)."""
+    """Whether a way of pre-training beats training on the labels alone; `primary`: its rows of `contrasts`."""
     rows = primary[primary.n_seeds > 0].sort_values("n_labelled")
     if rows.empty:
         return "Not known: no seed has both a pre-trained and a supervised run."
@@ -84,7 +84,7 @@ def headline(primary: pd.DataFrame, delta: float) -> str:
     parts += [f"training on the labels alone wins with {_labels(worse)} ({_by(worse)})"] if len(worse) else []
     parts += [f"it makes no difference with {_labels(equal)}"] if len(equal) else []
     rest = rows.drop(index=pd.concat([better, worse, equal, length]).index)
-    if not parts:  # nothing is settled, for two reasons
+    if not parts:  # nothing is settled: at some numbers of labels for one reason, at the rest for the other
         return f"{LENGTH} with {_labels(length)}; seeds do not show it with {_labels(rest)}."
     parts += [f"not settled with {_labels(length)}: it still depends on how long one trains"] if len(length) else []
     parts += [f"not settled with {_labels(rest)}"] if len(rest) else []
@@ -108,15 +108,16 @@ def _headline_of_many(primary: pd.DataFrame) -> str:
 
 
 def unsure_ways(contrasts: pd.DataFrame) -> set[tuple[str, str]]:
-    """Ways of pre-training (encoder, method) with a verdict that depends on the length of training."""
+    """The ways of pre-training (encoder, method) of which some verdict depends on the length of training."""
     rows = contrasts[contrasts.primary & (contrasts.outcome == "length")]
     return set(rows[["encoder", "method"]].itertuples(index=False, name=None))
 
 
 def plateau_answers(flat: pd.DataFrame, delta: float, unsure: Collection[tuple[str, str]] = ()) -> list[str]:
-    """Whether more unlabelled images are worth having, from the table of plateaus: of each way of pre-training.
+    """Whether more unlabelled images are worth having, from the table of plateaus: an answer per way of pre-training.
 
-    `unsure`: ways (encoder, method) of which nothing is concluded, as scores depend on the length of training.
+    `unsure`: ways (encoder, method) about which nothing is concluded, since their scores depend on the length of
+    training. If all ways have the same answer, it is given once.
     """
     return _of_each_way(flat, lambda rows: _plateau(rows, delta), unsure) or [_plateau(flat, delta)]
 
@@ -128,7 +129,7 @@ def _plateau(flat: pd.DataFrame, delta: float) -> str:
     if shown.empty:
         most = flat.last_gain_high.max()
         still = f": the last step may still have gained up to {points(most)}" if np.isfinite(most) else ""
-        return f"They may still help; no point beyond which they stop is shown{still}."
+        return f"They may still help; no amount is shown beyond which they stop helping{still}."
     where = "At every number of labels" if len(shown) == len(flat) else f"With {_labels(shown)}"
     most = shown.n_unlabelled.max()
     beyond = f"more than {count(most)} of them gain" if most else "they gain"
@@ -144,7 +145,7 @@ def _next(options: pd.DataFrame, delta: float, unsure: Collection[tuple[str, str
 def _of_each_way(
     table: pd.DataFrame, answer: Callable[[pd.DataFrame], str], unsure: Collection[tuple[str, str]]
 ) -> list[str]:
-    """An answer a way of pre-training, saying which, or only one where all have the same."""
+    """The `answer` for each way of pre-training, with its name before it; a single one if all are the same."""
     groups = table.groupby(["encoder", "method"], sort=False)
     answers = {
         f"{method}, {encoder}: ": f"{LENGTH}." if (encoder, method) in unsure else answer(rows)
@@ -160,7 +161,7 @@ def _decision(rows: pd.DataFrame, delta: float) -> str:
     gains = ", ".join(f"{row.option} {points(row.gain, sign=True)}" for row in known.itertuples())
     if action == "not asked":
         doubling = f" A guess at what doubling each would gain: {gains}." if gains else ""
-        return f"Say what things cost ('prices' in the config) to be told.{doubling}"
+        return f"Give prices ('prices' in the config) to get a recommendation.{doubling}"
     if action == "buy nothing":
         return f"Nothing: no option is likely to gain {points(delta)} or more for the budget."
     if action == "not settled":
@@ -196,16 +197,16 @@ def _certainty(cells: pd.DataFrame, primary: pd.DataFrame, unusual: pd.DataFrame
 
 
 def _assumed(primary: pd.DataFrame) -> str:
-    """For which images the intervals speak, and where spreads come from, in plain words."""
+    """For which images the intervals hold, and what was assumed about the spread over seeds."""
     known = primary[primary.n_seeds > 0]
     whom = "images like the test images" if len(known) and known.image_se.notna().all() else "these test images only"
     lent = known.groupby(["encoder", "method"]).l.nunique().max() >= MIN_LEVELS if len(known) else False
-    spread = ", and numbers of labels are taken to differ smoothly in how much seeds vary" if lent else ""
-    return f"Intervals are for {whom}{spread}."
+    spread = ", and assume that the spread over seeds changes smoothly with the number of labels" if lent else ""
+    return f"Intervals hold for {whom}{spread}."
 
 
 def _labels(rows: pd.DataFrame) -> str:
-    """`900, 4,500 and 22,500 labels`; of many, only how many."""
+    """`900, 4,500 and 22,500 labels`; if there are many, their number and range."""
     numbers = [count(n) for n in sorted(rows.n_labelled.unique())]
     if len(numbers) > FEW:
         return f"{len(numbers)} numbers of labels ({numbers[0]} to {numbers[-1]})"

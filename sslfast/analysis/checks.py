@@ -1,4 +1,4 @@
-"""Tables of results from anywhere: what they must hold, and one line on what is wrong if they do not."""
+"""Checks of tables of results, whatever program made them: each error is one line on what is wrong."""
 
 import difflib
 import re
@@ -45,35 +45,38 @@ HEAD = "head"
 
 REQUIRED = ["method", "u", "l", "seed", "n_unlabelled", "n_labelled"]
 COUNTS = ["n_unlabelled", "n_labelled", "n_test", "n_classes"]
-# a table that mixes them compares unlike things
+# columns that must have a single value: a table with several would compare things that cannot be compared
 ONE_OF_EACH = ["study", "dataset", "fingerprint", "valid_fraction", "schema_version", "budget", "pool"]
 ONE_OF_EACH += ["precision"]
-OF_ONE_CODE = ["method", "encoder", "evaluate"]  # runs that agree in these are made by the same code
-# Names stand in pages, Markdown and CSV: none may begin a formula there, or hold a tag, a link or a table's bar.
+OF_ONE_CODE = ["method", "encoder", "evaluate"]  # runs that agree in these must have been made by the same code
+# Names appear in pages, Markdown and CSV, so none may begin a formula, or hold a tag, a link or the bar of a table.
 NAMES = ["study", "dataset", "method", "encoder", "evaluate", "pool", "budget"]
 OPTIONAL = [*NAMES, "status", "n_test", "n_classes", "seconds_pretrain", "seconds_classify", "length"]
 NAME = re.compile(r"[^\W_][^<>|`*\[\]$\\]{0,99}")
-COUNT_SLACK = 0.01  # classes are rounded one by one, so counts of one fraction may differ a little
+COUNT_SLACK = 0.01  # counts of one fraction may differ by this share, since classes are rounded one by one
 
 
 def check_cells(cells: pd.DataFrame, where: str = "cells", metric: str | None = None) -> pd.DataFrame:
-    """A copy of `cells`, a row a run, fit for every function of `sslfast.analysis`; its columns:
+    """A checked copy of `cells`, one row per run, as every function of `sslfast.analysis` expects it.
 
-    `method` (`supervised` is the baseline, `random` the control at u = 0, `pixels` that without an encoder,
-    `shuffled_…` that of a method's encoder with its weights shuffled, any other a way of pre-training),
-    `u` and `l` (fractions, 0 to 1; u empty for the baseline and pixels), `seed` (a whole number), `n_unlabelled`
-    and `n_labelled` (images), and `test_macro_f1`, `test_accuracy` or both (0 to 1, empty for a run without result).
-    Optional: `evaluate` (what was built over the encoder: `head`, the default, `linear`, `knn`, `finetune`), `study`,
-    `dataset`, `encoder`, `status` (`ok` or why there is no result), `pool`, `budget`,
-    `schema_version`, `fingerprint`, `valid_fraction`, `precision` (one value each, but for encoder
-    and status), `code_version` (one for runs that agree in method, encoder and evaluate), `seconds_pretrain`,
-    `seconds_classify`, `n_test`, `n_classes`. Other columns pass through. Scores of
-    runs that are not `ok` are emptied: they never count. `metric`: another column of scores that is to be checked as
-    these are. What can be written in several ways is read (see `as_written`): `N Labelled`, `finished`, `baseline`,
-    `45 %`, `seed3`.
+    Required columns:
 
-    Names (of methods, say) begin with a letter or digit and have at most 100 characters, none of < > | ` * [ ] $ \\.
-    Raises `ResultsError`, one line naming `where` and the column, for what is missing or cannot be.
+    * `method`: `supervised` (the baseline), `random` (the control, u = 0), `pixels` (the control without an encoder),
+      `shuffled_<method>` (the control with shuffled weights); any other name is a way of pre-training;
+    * `u` and `l`: fractions from 0 to 1; `u` is empty for the baseline and for pixels;
+    * `seed`: a whole number; `n_unlabelled` and `n_labelled`: numbers of images;
+    * `test_macro_f1`, `test_accuracy` or both: 0 to 1, empty for a run without a result.
+
+    Optional columns: `evaluate` (what was built over the encoder: `head`, the default, `linear`, `knn`, `finetune`),
+    `encoder`, `status` (`ok`, or why there is no result), `seconds_pretrain`, `seconds_classify`, `n_test`,
+    `n_classes`; with a single value each: `study`, `dataset`, `pool`, `budget`, `schema_version`, `fingerprint`,
+    `valid_fraction`, `precision`; `code_version`, with a single value among runs of the same method, encoder and
+    evaluation. Other columns pass through. `metric`: another column of scores, checked like the two above.
+
+    Scores of runs that are not `ok` are emptied, so that they never count. Other spellings are read if they have a
+    single meaning (see `as_written`): `N Labelled`, `finished`, `baseline`, `45 %`, `seed3`. Names (of methods, say)
+    begin with a letter or digit and have at most 100 characters, none of < > | ` * [ ] $ \\. Raises `ResultsError`, one
+    line naming `where` and the column, for what is missing or impossible.
     """
     if cells.empty:
         raise ResultsError(f"{where}: no rows, expected a row for each run")
@@ -119,13 +122,15 @@ def check_cells(cells: pd.DataFrame, where: str = "cells", metric: str | None = 
 
 
 def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where: str = "history") -> pd.DataFrame:
-    """A copy of `history`, a row a run and validation: method, u, l, seed, epoch, seconds, `metric` (0 to 1).
+    """A checked copy of `history`, one row per run and validation: method, u, l, seed, epoch, seconds, `metric`.
 
-    `epoch` numbers the validations of a run (with a budget of epochs there is one after each); `seconds` count from the
-    start of the classifier's training. Optional: `dataset`, `encoder` (as in `cells`, which `check_cells` returned),
-    `images` and `updates` (training images seen, and steps of the optimiser, so far; NaN where they are not known).
-    Raises `ResultsError` for a column that is missing, a score outside 0 to 1, an epoch that stands twice, updates that
-    are no counts, grow fewer or are known of some rows only, or runs that `cells` does not hold.
+    `epoch` numbers the validations of a run (with a budget of epochs there is one after each epoch); `seconds` count
+    from the start of the classifier's training; `metric` is a score from 0 to 1. Optional: `dataset`, `encoder` and
+    `evaluate` (as in `cells`, which `check_cells` has returned), `images` and `updates` (training images seen and steps
+    of the optimiser so far; NaN if not known).
+
+    Raises `ResultsError` for a missing column, a score outside 0 to 1, a repeated epoch, a run that is not in `cells`,
+    and `updates` that are no counts, decrease, or are known for some rows only.
     """
     needed = ["method", "u", "l", "seed", "epoch", "seconds", metric]
     history = history.astype(dict.fromkeys(history.select_dtypes("category"), object))
@@ -166,17 +171,20 @@ def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where
 
 
 def main_cells(cells: pd.DataFrame, judged_by: str | None = None) -> pd.DataFrame:
-    """Of checked `cells` (or their history), those that conclusions rest on: pre-trained encoders under the evaluation
-    `judged_by` (None: see `main_evaluation`), the random control and the baseline."""
+    """The rows of checked `cells` (or of their history) that conclusions rest on.
+
+    These are pre-trained encoders and the random control under the evaluation `judged_by` (None: see
+    `main_evaluation`), and the baseline.
+    """
     ours = ~cells.method.isin(WITHOUT_ENCODER)
     shown = (ours & (cells.evaluate == (judged_by or main_evaluation(cells)))) | (cells.method == SUPERVISED)
     return cells[shown & ~cells.method.str.startswith(SHUFFLED)].reset_index(drop=True)
 
 
 def main_evaluation(cells: pd.DataFrame, judged_by: str | None = None) -> str:
-    """The evaluation that conclusions rest on: `judged_by`, or else `first_to_judge` of those that `cells` have.
+    """The evaluation that conclusions rest on: `judged_by`, or else the `first_to_judge` among those in `cells`.
 
-    Raises `ResultsError` if they have no `judged_by`.
+    Raises `ResultsError` if `cells` has no rows of the evaluation `judged_by`.
     """
     found = set(cells.evaluate[~cells.method.isin(WITHOUT_ENCODER)])
     if judged_by is not None:
@@ -188,7 +196,7 @@ def main_evaluation(cells: pd.DataFrame, judged_by: str | None = None) -> str:
 
 
 def check_shorter(shorter: pd.DataFrame, where: str = "shorter") -> pd.DataFrame:
-    """A copy of `shorter`, a row a run as in `check_cells`, with a column `length`: `half` or `passes`."""
+    """A checked copy of `shorter`: like `cells` (see `check_cells`), with a column `length`, `half` or `passes`."""
     shorter = known_columns(shorter, ["length"], where)
     _require(shorter, ["length"], where)
     shorter["length"] = shorter.length.map(lambda word: squashed(word) if isinstance(word, str) else word)
@@ -202,7 +210,7 @@ def check_shorter(shorter: pd.DataFrame, where: str = "shorter") -> pd.DataFrame
 
 
 def check_metric(cells: pd.DataFrame, metric: str, where: str = "cells") -> None:
-    """`ResultsError` if `cells` has no column `metric`."""
+    """Raises `ResultsError` if `cells` has no column `metric`."""
     there = [name for name in METRICS if name in cells]
     if metric not in cells:
         instead = f"judge by {' or '.join(there)} (--metric {there[0]})" if there else score_hint(cells)
@@ -210,7 +218,10 @@ def check_metric(cells: pd.DataFrame, metric: str, where: str = "cells") -> None
 
 
 def check_number(name: str, value: float, low: float, high: float = np.inf, *, above: bool = False) -> float:
-    """`value`; `ConfigError` naming it unless it is a number from `low` (with `above`, more than that) to `high`."""
+    """`value` as a float. Raises `ConfigError` for anything but a number from `low` to `high`.
+
+    `name`: what the error calls it. `above`: the number must be more than `low`.
+    """
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
     if not number or not low <= value <= high or (above and value == low):
         bounds = f"{'more than' if above else 'at least'} {low:g}" + (f" and at most {high:g}" if high < np.inf else "")
@@ -266,7 +277,7 @@ def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
 
 
 def _hint(cells: pd.DataFrame, name: str, wrong: pd.Series) -> str:
-    """What a wrong `u` or `l` may have been meant as."""
+    """A hint for an error about a wrong `u` or `l`: what the person may have meant."""
     row = cells[wrong].iloc[0]
     if name not in ("u", "l"):
         return ""
@@ -285,7 +296,7 @@ def _text(column: pd.Series) -> pd.Series:
 
 def _check_names(cells: pd.DataFrame, where: str) -> None:
     for name in NAMES:
-        if name in cells:  # a data set may be called 2012, and then it is a number in a CSV file
+        if name in cells:  # in a CSV file, the name of a data set called 2012 is read as a number
             cells[name] = _text(cells[name])
         for found in cells[name].dropna().unique() if name in cells else []:
             if not NAME.fullmatch(str(found)) or printable(str(found)) != str(found):
@@ -298,20 +309,20 @@ def _check_names(cells: pd.DataFrame, where: str) -> None:
 
 def _check_one_study(cells: pd.DataFrame, where: str) -> None:
     for name in ONE_OF_EACH:
-        # the baseline uses no unlabelled images: its pool says nothing
+        # the pool of the baseline means nothing, since it uses no unlabelled images
         rows = cells[~cells.method.isin(WITHOUT_ENCODER)] if name == "pool" else cells
         found = sorted(map(str, rows[name].dropna().unique())) if name in cells else []
         if len(found) > 1:
             some = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
             raise ResultsError(
-                f"{where}: column {name}: found {len(found)} values ({some}), expected one; analyse each on its own"
+                f"{where}: column {name}: found {len(found)} values ({some}), expected one; analyse each by itself"
             )
     for kind, rows in cells.groupby(OF_ONE_CODE) if "code_version" in cells else ():
         found = sorted(map(str, rows.code_version.dropna().unique()))
         if len(found) > 1:
             raise ResultsError(
                 f"{where}: column code_version: found {len(found)} values ({', '.join(found[:3])}) among runs of"
-                f" {', '.join(kind)}, expected one; analyse each on its own"
+                f" {', '.join(kind)}, expected one; analyse each by itself"
             )
 
 
@@ -348,14 +359,15 @@ def _check_updates(history: pd.DataFrame, key: list[str], where: str) -> None:
 
 
 def _check_counts(cells: pd.DataFrame, where: str) -> None:
-    """A larger fraction is no fewer images, and one fraction one number of them (in pool rest, of each l its own)."""
+    """Raises `ResultsError` unless each fraction stands for one number of images, and larger ones for no fewer.
+
+    In pool `rest` a fraction `u` may stand for another number of images at each `l`.
+    """
     unlabelled = cells[~cells.method.isin(WITHOUT_ENCODER)]
     wrong = (unlabelled.u == 0) != (unlabelled.n_unlabelled == 0)
     if wrong.any():
         row = unlabelled[wrong].iloc[0]
-        raise ResultsError(
-            f"{where}: column n_unlabelled: found {row.n_unlabelled:g} where u is {row.u:g}; mend either"
-        )
+        raise ResultsError(f"{where}: column n_unlabelled: found {row.n_unlabelled:g} where u is {row.u:g}; fix either")
     for rows, name, given in ((cells, "l", []), (unlabelled, "u", ["l"] if _draws_from_rest(cells) else [])):
         counts = rows.groupby([*given, name])[f"n_{'' if name == 'l' else 'un'}labelled"].agg(["min", "max"])
         spread = counts[counts["max"] > (1 + COUNT_SLACK) * counts["min"] + 1]
@@ -365,14 +377,14 @@ def _check_counts(cells: pd.DataFrame, where: str) -> None:
             at = at[-1] if isinstance(at, tuple) else at
             raise ResultsError(
                 f"{where}: column {what}: found {low:g} and {high:g} where {name} is {at:g}, expected one number of"
-                " images a fraction; is this more than one data set?"
+                " images per fraction; is this more than one data set?"
             )
         before = counts["max"].groupby(level=given).shift() if given else counts["max"].shift()
         if (counts["max"] < before).any():
             at = counts.index[counts["max"] < before][0]
             at = at[-1] if isinstance(at, tuple) else at
             raise ResultsError(
-                f"{where}: column {what}: fewer images where {name} is {at:g} than at a smaller fraction; mend either"
+                f"{where}: column {what}: fewer images where {name} is {at:g} than at a smaller fraction; fix either"
             )
 
 

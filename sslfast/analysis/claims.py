@@ -1,4 +1,4 @@
-"""The claims of the original study, each marked held, did not hold, or not settled, with the evidence."""
+"""The claims of the original study, each judged as held, did not hold, or not settled, with the evidence."""
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -19,15 +19,16 @@ from .words import count, evidence, fraction, points
 __all__ = ["HELD", "NOT", "OPEN", "claims"]
 
 HELD, NOT, OPEN = "held", "did not hold", "not settled"
-SAME_TIME = 1.25  # ratio of two times within which they barely differ
+SAME_TIME = 1.25  # two times barely differ if their ratio is at most this
 ROUNDING = 1e-9  # a standard error below this is the rounding of identical scores
 RISES = "the score rises with unlabelled data"
 GROWS = "the gain from unlabelled data grows with labelled data"
 STOPS = "beyond some point more unlabelled data stops helping"
 OF_SCORES = (RISES, GROWS, STOPS)
 LENGTH = "still depend on how long one trains"
-BESIDE = "but with one error rate for all claims together that is not sure enough"
-# What a claim rests on: how it is judged at an error rate (outcome, evidence), or why it cannot be; and its seeds.
+BESIDE = "but not certain enough with one error rate for all claims together"
+# How a claim is judged: a function from an error rate to (outcome, evidence), or a text on why it cannot be judged; and
+# the number of seeds that it rests on.
 Judged = tuple[Callable[[float], tuple[str, str]] | str, int]
 
 
@@ -44,16 +45,22 @@ def claims(
     flat: pd.DataFrame | None = None,
     image_noise: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """A row an (encoder, method, claim) of the 2021 study: claim, outcome, evidence, n_seeds, n_dropped.
+    """One row per (encoder, method, claim) of the 2021 study: claim, outcome, evidence, n_seeds, n_dropped.
 
-    All claims of a study that its design can decide are one family: each is judged at `alpha` divided by their number,
-    so at most a share `alpha` of studies decides any of them wrongly, whichever way (Bonferroni). That something rises
-    is monotone: see `_rising`. 'The baseline wins' and 'a plateau' need what `contrasts` and `plateaus` say at every
-    number of labels, and at this error rate as well. A plateau may come beyond what was tried, so that claim is never
-    refuted; 'at every number of labels' never holds from one. The wall-clock barely differs if every two amounts are
-    shown to lie within a ratio of 0.8 to 1.25, and does not if any two are shown not to. Claims about time need
-    `history`, else they are not settled. `against` and `flat` are the tables of `contrasts` and `plateaus`, where they
-    are made already. The claims were made of an autoencoder: where there is a method of that name, no other is judged.
+    All claims that the design of a study can decide are one family. Each is judged at `alpha` divided by their number,
+    so at most a share `alpha` of studies decides any claim wrongly, in either direction (Bonferroni). How each is
+    judged:
+
+    * 'Rises', 'grows', 'falls': a monotone trend (see `_rising`).
+    * 'The baseline wins' and 'a plateau': the verdicts of `contrasts` and `plateaus` at every number of labels, which
+      must also hold at this error rate. A plateau may lie beyond the amounts that were tried, so that claim is never
+      refuted. A study with one number of labels cannot show 'at every number of labels'.
+    * 'Wall-clock barely differs': held if each two amounts are shown to have a ratio of times within 0.8 to 1.25;
+      refuted if some two are shown not to.
+
+    Claims about the time to the threshold need `history`, else they are not settled. `against`, `flat`: the tables of
+    `contrasts` and `plateaus`, if they exist already. The original claims are about an autoencoder: if `cells` has a
+    method of that name, only that method is judged.
     """
     about = {"autoencoder"} & set(cells.method) or set(cells.method) - {RANDOM}
     against = contrasts(cells, metric, delta=delta, alpha=alpha) if against is None else against
@@ -78,7 +85,7 @@ def claims(
             "wall-clock barely differs between amounts of unlabelled data": _wall_clock(own, grid),
             "the supervised baseline wins at every number of labels": _wins(_of(against, grid)),
         }
-        if (grid.encoder, grid.method) in unsure:  # of scores that depend on it nothing else is concluded
+        if (grid.encoder, grid.method) in unsure:  # nothing is concluded from scores that depend on the training length
             judged |= {claim: (f"scores {LENGTH}", judged[claim][1]) for claim in OF_SCORES}
         found += [(grid, claim, *how) for claim, how in judged.items()]
     error = alpha / max(sum(callable(how) for _, _, how, _ in found), 1)
@@ -97,18 +104,20 @@ def _of(table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
 def _rising(
     values: np.ndarray, margin: float | np.ndarray, error: float, sharing: int = 1
 ) -> tuple[str, tuple[int, int] | None]:
-    """Whether the true mean of `values` `[S, K]` rises along K, wrong at most in a share `error` of studies.
+    """Whether the true means of `values` `[S, K]` (S seeds) rise along K; wrong in at most a share `error` of studies.
 
-    Held: from the first to the last it rises, and no later one lies below an earlier one by `margin` (of all, or
-    `[S]`, each seed's own); each is tested at `error` and all have to pass (an intersection-union test). It did not
-    hold if a step down is shown, whose place is returned too, or if the whole rise is shown to be below `margin`;
-    these share `error`, together with the rest of the `sharing` of which any refutes a claim.
+    Held: the last mean is above the first, and no later mean lies `margin` or more below an earlier one. Each part is
+    tested at `error`, and all have to pass (an intersection-union test). Did not hold: a step down is shown, or the
+    rise from first to last is shown to be less than `margin`. These tests share `error`, also with those of the other
+    trends of the same claim (`sharing` trends in all). `margin`: one number, or one per seed, `[S]`.
+
+    Returns the outcome, and the indices of the step down if one is shown.
     """
     k = values.shape[1]
     margin = np.broadcast_to(margin, len(values))[:, None]
     total, steps = values[:, [-1]] - values[:, [0]], np.diff(values)
     later = np.stack([values[:, b] - values[:, a] for a, b in combinations(range(k), 2)], axis=1)
-    shared = error / sharing / (k if k > 2 else 1)  # of two, the one step is the whole rise
+    shared = error / sharing / (k if k > 2 else 1)  # with two values, the only step is the whole rise
     down = _limits(-steps, shared)[0]
     if (down > 0).any() and k > 2:
         at = int(np.argmax(down))
@@ -119,21 +128,21 @@ def _rising(
 
 
 def _limits(values: np.ndarray, error: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper limits of the means of `[S, K]`, each wrong in a share `error`; NaN below three seeds."""
+    """One-sided lower and upper limits of the means of `values` `[S, K]`, each at `error`; NaN below three seeds."""
     n = len(values)
     se = np.maximum(values.std(axis=0, ddof=1) / np.sqrt(n), ROUNDING) if n > 1 else np.full(values.shape[1], np.nan)
     return mean_intervals(values.mean(axis=0), se, n, 1 - 2 * error)
 
 
 def _interval(low: float, high: float, form: str, error: float) -> str:
-    """` [1.1, 3.0] (98.3 %)`, with the level at which its ends are the limits; nothing where there is no interval."""
+    """` [1.1, 3.0] (98.3 %)`: an interval with its level; empty if there is no interval."""
     return f" [{low:{form}}, {high:{form}}] ({100 * (1 - 2 * error):.3g} %)" if np.isfinite(low) else ""
 
 
 def _learned(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """`(scores [S, L, U], which l)` with u > 0, at the labelled fractions that have a run for every u.
+    """`(scores [S, L, U], which l)` of pre-trained encoders (u > 0), at the fractions l with runs for every u.
 
-    A missing run costs its seed that labelled fraction: all its u are NaN there. Seeds with none are left out.
+    If a seed lacks a run at some l, all scores of that seed and l are NaN. Seeds without any score are left out.
     """
     scores = grid.scores[:, :, grid.unlabelled > 0]
     full = np.isfinite(scores).any(axis=0).all(axis=1)
@@ -143,7 +152,7 @@ def _learned(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _monotone(values: np.ndarray, delta: float, what: str, at: Sequence[str], error: float) -> tuple[str, str]:
-    """Outcome and evidence of a claim that `values` `[S, K]`, scores or differences of them, rise along `at`."""
+    """Outcome and evidence of the claim that `values` `[S, K]` (scores, or differences of scores) rise along `at`."""
     total = values[:, [-1]] - values[:, [0]]
     if len(values) >= MIN_SEEDS and np.ptp(total) == 0:
         return OPEN, f"{what} {points(total.mean(), sign=True)}, the same in all seeds, so chance is not known"
@@ -168,7 +177,7 @@ def _rises(grid: Grid, delta: float) -> Judged:
         return "it takes two amounts of unlabelled data and a seed with every run", len(scores)
     at = [f"{fraction(u)} of it" for u in grid.unlabelled[grid.unlabelled > 0]]
     what = "from the smallest to the largest amount, averaged over labels,"
-    each = np.nanmean(scores, axis=1)  # of a seed: amounts are compared over the same numbers of labels
+    each = np.nanmean(scores, axis=1)  # one curve per seed, averaged over the same numbers of labels at each amount
     return lambda error: _monotone(each, delta, what, at, error), len(each)
 
 
@@ -186,7 +195,10 @@ def _grows(grid: Grid, delta: float) -> Judged:
 
 
 def _falls(grid: Grid, reached: pd.DataFrame | None, unit: Unit) -> Judged:
-    """Training until the threshold, and no more than all runs got where it is not reached, as one number a cell."""
+    """Judged by the training that each cell needs to reach the threshold.
+
+    A cell that does not reach it, or only after the shortest run has ended, counts with the length of that run.
+    """
     if reached is None:
         return "there is no history of the training", len(grid.seeds)
     rows = reached[(reached.encoder == grid.encoder) & (reached.method == grid.method)]
@@ -211,10 +223,11 @@ def _falls(grid: Grid, reached: pd.DataFrame | None, unit: Unit) -> Judged:
 
 
 def _faster(means: dict[str, np.ndarray], hides: bool, told: str, unit: Unit, error: float) -> tuple[str, str]:
-    """Outcome and evidence: times `[S, K]` have to fall along the amounts of both kinds of data.
+    """Outcome and evidence of the claim that the times in `means` `[S, K]` fall along both kinds of data.
 
-    A fifth of the time with the least data is worth having. Where a run got there later than all lasted, or never
-    (`hides`, as `told`), what more data saved may be hidden, and a saving that is small refutes nothing.
+    The smallest saving that counts is a fifth of the time with the least data. `hides`: some run reached the threshold
+    after the shortest run had ended, or never (`told` says so in words). Then a larger saving may be hidden, so a small
+    one refutes nothing.
     """
     parts, outcomes = [], []
     for name, time in means.items():
@@ -232,7 +245,7 @@ def _faster(means: dict[str, np.ndarray], hides: bool, told: str, unit: Unit, er
 
 
 def _stops(rows: pd.DataFrame, alpha: float, flatter: Callable[[float], pd.DataFrame]) -> Judged:
-    """`flatter`: the plateaus of this grid at another error rate, shared among its numbers of labels."""
+    """Judged by the plateaus of the table, `rows`. `flatter`: the plateaus of this grid at another error rate."""
     if rows.empty or rows.last_gain_high.isna().all():
         return "too few seeds or amounts for the test", int(rows.n_seeds.max()) if len(rows) else 0
 
@@ -243,7 +256,7 @@ def _stops(rows: pd.DataFrame, alpha: float, flatter: Callable[[float], pd.DataF
         text += f" (from {' and '.join(at)})" if at else ""
         if len(shown) < len(rows):
             return OPEN, f"{text}; elsewhere not decidable here: it may come beyond what was tried"
-        # wrong only if it is at one number of labels: tested at `error` at each
+        # the claim is wrong if any number of labels has no plateau, so each is tested at the full `error`
         if error * len(rows) < alpha and not _of_all(flatter(error * len(rows)).shown):
             return OPEN, f"{text}, {BESIDE}"
         return HELD, text
@@ -263,11 +276,11 @@ def _wins(rows: pd.DataFrame) -> Judged:
     text += f"; at {length.sum()} it still depends on how long one trains" if length.any() else ""
 
     def judge(error: float) -> tuple[str, str]:
-        p = rows.p / 2  # of the side that it lies on
+        p = rows.p / 2  # one-sided, on the side of the difference
         if (better & (p * len(rows) < error)).any():
             return NOT, text
         if len(rows) == 1:
-            return OPEN, f"{text}; of every number of labels one cannot tell"
+            return OPEN, f"{text}; a study with one number of labels cannot show it for every number"
         if worse.all() and (p < error).all():
             return HELD, text
         return OPEN, f"{text}, {BESIDE}" if worse.all() or better.any() else text
@@ -286,13 +299,13 @@ def _wall_clock(own: pd.DataFrame, grid: Grid) -> Judged:
     mean = table.T.groupby(level="u").mean().T.sort_index(axis=1).to_numpy()
     pairs = list(combinations(range(mean.shape[1]), 2))
     ratios = np.stack([mean[:, b] - mean[:, a] for a, b in pairs], axis=1)
-    ratios = ratios[:, np.argsort([a - b for a, b in pairs], kind="stable")]  # the most against the least first
+    ratios = ratios[:, np.argsort([a - b for a, b in pairs], kind="stable")]  # first: the most against the least
 
     def judge(error: float) -> tuple[str, str]:
         limit = np.log(SAME_TIME)
         low, high = _limits(ratios, error)
         outcome = HELD if (-limit < low).all() and (high < limit).all() else OPEN
-        least, most = _limits(ratios, error / len(pairs))  # any pair refutes it
+        least, most = _limits(ratios, error / len(pairs))  # divided, since any pair can refute the claim
         outcome = NOT if (least > limit).any() or (most < -limit).any() else outcome
         interval = _interval(np.exp(low[0]), np.exp(high[0]), ".3g", error)
         takes = f"{np.exp(ratios[:, 0].mean()):.3g}{interval} times as long as one with the least"

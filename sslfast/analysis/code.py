@@ -9,11 +9,11 @@ __all__ = ["code_now"]
 
 
 def code_now(cells: pd.DataFrame) -> pd.Series:
-    """The version that the code of each run in `cells` (see `collect`) has now; empty text where that is unknown."""
+    """What `code_version` gives today for each run in `cells` (see `collect`); empty text where that is unknown."""
     if "record" not in cells:
         return pd.Series("", cells.index)
     kinds = cells.get("setting_pretrain_method", cells.method)
-    methods = kinds.where(kinds.notna() & (kinds != "None"), cells.method)  # of a variant the method that it is of
+    methods = kinds.where(kinds.notna() & (kinds != "None"), cells.method)  # for a variant, its underlying method
     return pd.Series(list(map(_code, cells.record, methods)), cells.index)
 
 

@@ -1,9 +1,9 @@
-"""Tables of differences that are paired by seed: their intervals, and verdicts with one error rate for all of them."""
+"""Tables of differences paired by seed: their intervals, and verdicts that share one error rate."""
 
 import numpy as np
 import pandas as pd
 
-from .intervals import holm
+from .multiple_testing import holm
 from .paired import Paired, moderated, suspects
 from .scores import SETTING, by_setting
 
@@ -11,14 +11,17 @@ __all__ = ["compare", "paired_of", "suspect_runs", "verdicts"]
 
 
 def compare(runs: pd.DataFrame, image_noise: pd.DataFrame | None = None, metric: str = "") -> pd.DataFrame:
-    """`by_setting` of `value`, a difference a run, as `difference`, with the `moderated` `se`, `free`, `low`, `high`.
+    """The mean difference of each setting, with its interval: one row per (encoder, l, method, u).
 
-    `runs`: a row a run; `suspect` (bool): whether it, or the run that it is compared with, is an outlier
-    (`suspect_runs`). The differences of one encoder and method lend each other their variance. `p`: two-sided, NaN
-    where there is no interval: below three seeds, or where all seeds have the same value. `image_noise`: the variance
-    of `metric` that the choice of test images adds, a row a setting, where it is known (see
-    `sslfast.analysis.image_noise`): then intervals speak of images like these, not of these alone. `image_se`: that
-    standard error, NaN where unknown.
+    `runs`: one row per run. `value`: the difference between this run and the one that it is compared with. `suspect`
+    (bool): whether either of the two is an outlier (see `suspect_runs`). `image_noise`: the variance of `metric` that
+    the choice of test images adds, one row per setting (see `sslfast.analysis.image_noise`). With it, intervals hold
+    for images like the test images; without it, for these test images only.
+
+    Columns beside those of `by_setting`: `difference`; `se` and its degrees of freedom `free`, moderated over the
+    settings of one encoder and method (see `moderated`); `low` and `high`, the 95 % interval; `p`, two-sided;
+    `image_se`, the standard error that the test images add, NaN if unknown. Interval and `p` are NaN below three seeds,
+    and where all seeds have the same value.
     """
     found = by_setting(runs, "value").rename(columns={"mean": "difference", "n_missing": "n_dropped"})
     variance = pd.Series(np.nan, found.index)
@@ -46,17 +49,20 @@ def compare(runs: pd.DataFrame, image_noise: pd.DataFrame | None = None, metric:
 
 
 def paired_of(found: pd.DataFrame) -> Paired:
-    """The differences of a table of `compare`."""
+    """The differences in a table of `compare`, as `Paired`."""
     return Paired(*(found[name].to_numpy() for name in ("difference", "se", "free", "n_seeds")))
 
 
 def verdicts(found: pd.DataFrame, family: pd.Series, delta: float, alpha: float) -> pd.DataFrame:
-    """`found`, a table of `compare`, with `p_holm` and `outcome`: what each difference shows, in a word.
+    """`found`, a table of `compare`, with two more columns: `p_holm`, and `outcome`, the verdict in one word.
 
-    `better` or `worse` where it differs from 0, `equal` where it lies within ± `delta` (two one-sided tests), else
-    `open`; `unknown` where there is no interval. Those in `family` (bool) together err at most at `alpha`: differences
-    by Holm's method (`p_holm`), equality by Bonferroni's; no true difference can be wrongly called both different and
-    equal, so they share `alpha`. The others are judged one by one, each at `alpha`.
+    Outcomes: `better` or `worse` if the difference is shown to differ from 0; `equal` if it is shown to lie within
+    ± `delta` (two one-sided tests); else `open`; `unknown` without an interval.
+
+    The rows in `family` (bool) share one error rate: any verdict among them is wrong in at most a share `alpha` of
+    studies. Differences are corrected by Holm's method (`p_holm`), equality by Bonferroni's. Both can use the whole of
+    `alpha`, since no true difference can be wrongly called different and also wrongly called equal. Rows outside the
+    family are each judged at `alpha`.
     """
     tested = family & found.p.notna()
     corrected = found.p.copy()
@@ -69,7 +75,7 @@ def verdicts(found: pd.DataFrame, family: pd.Series, delta: float, alpha: float)
 
 
 def suspect_runs(cells: pd.DataFrame, metric: str) -> pd.Series:
-    """Which runs score so far from other seeds of their setting that chance does not explain it (see `suspects`)."""
+    """Which runs, `[len(cells)]` bool, score too far from the other seeds of their setting (see `suspects`)."""
     found = np.zeros(len(cells), bool)
     groups = cells.groupby([name for name in ("encoder", "evaluate") if name in cells])
     for rows in groups.indices.values():
@@ -81,8 +87,10 @@ def suspect_runs(cells: pd.DataFrame, metric: str) -> pd.Series:
 
 
 def _array(runs: pd.DataFrame, values: pd.Series, arms: np.ndarray) -> tuple[tuple, np.ndarray]:
-    """Where the rows of `runs` lie in an array `[S, L, K]` of seeds, numbers of labels and `arms` (indices), and
-    `values` there; NaN for a run that is missing."""
+    """`(indices, array)`: `values` of `runs` as an array `[S, L, K]` of seeds, numbers of labels and `arms`.
+
+    `arms`: the index along K of each run. `indices`: where each run is in the array. Missing runs are NaN.
+    """
     labels, seeds = np.unique(runs.l), np.unique(runs.seed)
     at = np.searchsorted(seeds, runs.seed), np.searchsorted(labels, runs.l), arms
     found = np.full((len(seeds), len(labels), arms.max() + 1), np.nan)

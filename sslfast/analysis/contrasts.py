@@ -1,11 +1,11 @@
-"""Self-supervised against supervised, and against an encoder that learned nothing, paired by seed."""
+"""Pre-trained encoders against the supervised baseline, and against the random control, paired by seed."""
 
 import numpy as np
 import pandas as pd
 
 from .checks import RANDOM, SUPERVISED, check_metric
 from .comparisons import compare, suspect_runs, verdicts
-from .intervals import detectable
+from .power import detectable
 from .scores import SETTING
 from .words import badge, count, points, range_of_points, seeds
 
@@ -23,18 +23,21 @@ def contrasts(
     alpha: float = 0.05,
     image_noise: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """`metric` minus that of `against` (`supervised` or `random`), paired by seed: a row a (encoder, l, method, u).
+    """`metric` minus that of `against` (`supervised` or `random`), paired by seed: one row per (encoder, l, method, u).
 
-    `difference` with its 95 % interval (`low`, `high`), the two-sided `p`, and over how many seeds (`n_seeds`): see
-    `sslfast.analysis.paired`; seeds for which either run is missing are dropped, and counted in `n_dropped`.
-    `primary`: the comparisons fixed beforehand, each method at its largest u against the baseline. All of a study,
-    of every encoder, method and l, are one family: `p_holm` is corrected for it by Holm's method. All others are
-    exploratory. `outcome`: see `verdicts`. `detectable`: the smallest true difference that so many seeds find in 80 %
-    of studies, corrected as the family is. `sentence`: the result in words. `image_noise`: see
-    `sslfast.analysis.image_noise`; without it intervals speak of these test images.
+    * `difference`, its 95 % interval (`low`, `high`), the two-sided `p`, and the number of seeds, `n_seeds` (see
+      `sslfast.analysis.paired`). Seeds that lack one of the two runs are dropped; `n_dropped` counts them.
+    * `primary`: the comparisons fixed beforehand, each method at its largest u against the baseline. All primary
+      comparisons of a study are one family; `p_holm` is corrected for it by Holm's method. Others are exploratory.
+    * `outcome`: see `verdicts`. `sentence`: the result in words.
+    * `detectable`: the smallest true difference that 80 % of studies with as many seeds would find, with the
+      same correction.
+    * `n_suspect`: pairs with an outlier (see `suspect_runs`). `image_se`: see `compare`.
 
-    Pairing: seeds share images, order and weights, so their difference varies less than they do (Bouthillier et
-    al. 2021, Accounting for variance in machine learning benchmarks).
+    `image_noise`: see `sslfast.analysis.image_noise`; without it, intervals hold for these test images only.
+
+    Runs of one seed share images, order and initial weights, so their difference varies less than their scores do
+    (Bouthillier et al. 2021, Accounting for variance in machine learning benchmarks).
     """
     check_metric(cells, metric)
     cells = cells.assign(suspect=suspect_runs(cells, metric))
@@ -84,7 +87,7 @@ def _sentence(row, against: str, delta: float, alpha: float, several: dict[str, 
     doubt = f"; {seeds(row.n_suspect)} far from the others" if row.n_suspect else ""
     if row.outcome == "open":
         alone = row.primary and row.p < alpha
-        doubt += "; by itself the interval leaves out 0, but not once corrected for all comparisons" if alone else ""
+        doubt += "; its interval excludes 0, but not after correction for all comparisons" if alone else ""
         least = f"a difference below {points(row.detectable)}" if row.detectable < 1 else "any difference"
         doubt += f"; {least} would often go unseen"
     return f"{where}, {who} {outcome} {OTHER[against]} ({number}{doubt}{kind})."

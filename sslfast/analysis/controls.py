@@ -1,4 +1,4 @@
-"""What was learned, and what would have come without: pre-trained encoders against controls, paired by seed."""
+"""Pre-trained encoders against controls that learned nothing from the images, paired by seed."""
 
 import pandas as pd
 
@@ -25,12 +25,13 @@ def controls(
     alpha: float = 0.05,
     image_noise: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """`metric` minus that of each control, paired by seed: a row a (encoder, l, method, u), evaluation and control.
+    """`metric` minus that of each control, paired by seed: one row per (encoder, l, method, u), evaluation and control.
 
-    `control`: `random` (weights as they were drawn), `shuffled` (those of the same encoder in other places: what the
-    scale of its weights alone explains, Raghu et al. 2019) or `pixels`, each only where the study has it. `difference`
-    with its 95 % interval (see `sslfast.analysis.paired`), `p_holm` and `outcome` (see `verdicts`; all rows are
-    one family), `sentence`. `image_noise`: see `contrasts`; it knows the control `random`.
+    `control`, as far as the study has it: `random` (initial weights), `shuffled` (the weights of the same encoder in
+    random places, which shows what their scale alone explains; Raghu et al. 2019) or `pixels` (no encoder).
+    `difference` with its 95 % interval (`low`, `high`; see `sslfast.analysis.paired`); `p_holm` and `outcome` (see
+    `verdicts`; all rows are one family); `sentence`, the result in words. `image_noise`: see `contrasts`; used for the
+    control `random`.
     """
     check_metric(cells, metric)
     cells = cells.assign(suspect=suspect_runs(cells, metric))

@@ -1,4 +1,4 @@
-"""Scores against an amount of data on a log axis, and back: how much data gives a score."""
+"""Curves of scores over an amount of data, and their inverse: how much data gives a score."""
 
 import numpy as np
 from scipy import special
@@ -8,30 +8,34 @@ from .intervals import MIN_SEEDS, N_DRAWS, draw_means
 
 __all__ = ["amount_bounds", "amount_for", "envelopes", "last_doubling", "mean_draws", "monotone"]
 
-HALVINGS = 16  # of the (log) interval between two levels: finer than the three figures that are shown
+HALVINGS = 16  # of the (log) interval between two levels: finer than the three digits that are shown
 
 
 def monotone(scores: np.ndarray) -> np.ndarray:
-    """`scores` `[..., L]` made to rise with the amount: the middle of `envelopes`.
+    """`scores` `[..., L]` made to rise with the amount: the mean of the two `envelopes`.
 
-    A curve that rises stays as it is; noise that makes it dip is shared between its neighbours.
+    A curve that rises stays as it is. A dip is evened out between the levels on both sides.
     """
     so_far, yet_to_come = envelopes(scores)
     return (so_far + yet_to_come) / 2
 
 
 def envelopes(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The highest of `scores` `[..., L]` so far and the lowest yet to come: both rise, and a rising curve is both."""
+    """The highest score so far, and the lowest score from here on, at each level of `scores` `[..., L]`.
+
+    Both rise. A curve that rises equals both.
+    """
     so_far = np.maximum.accumulate(scores, axis=-1)
     return so_far, np.minimum.accumulate(scores[..., ::-1], axis=-1)[..., ::-1]
 
 
 def amount_for(amounts: np.ndarray, scores: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """The smallest amount at which each curve is thought to reach the wanted scores, `[D, M]`.
+    """The smallest amount at which each curve reaches each of the wanted scores, `[D, M]`.
 
-    `amounts` `[L]`: increasing, above 0; `scores` `[D, L]`, made monotone; `wanted` `[D, M]`. Between levels, monotone
-    cubic interpolation (PCHIP; Fritsch & Carlson 1980) in log amount. Infinite where a curve never reaches it; 0 where
-    its lowest level lies above it already: beyond the levels nothing is known.
+    `amounts` `[L]`: the measured levels, increasing and above 0; `scores` `[D, L]`: D curves, made monotone first;
+    `wanted` `[D, M]`. Between levels, curves are interpolated by monotone cubics (PCHIP; Fritsch & Carlson 1980) in log
+    amount. Beyond the levels nothing is known: infinite where a curve never reaches the score, 0 where its lowest level
+    is above it already.
     """
     curve = monotone(scores)
     found, d, m, interval, _ = _place(amounts, curve, wanted)
@@ -49,13 +53,13 @@ def amount_for(amounts: np.ndarray, scores: np.ndarray, wanted: np.ndarray) -> n
 
 
 def amount_bounds(amounts: np.ndarray, scores: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`(low, high)`, `[D, M]` each: between which amounts each curve reaches the wanted scores, given as to
-    `amount_for`.
+    """`(low, high)`, `[D, M]` each: bounds of the amount at which each curve reaches the wanted scores.
 
-    What a curve does between two levels was not measured. It is taken to lie between the straight lines that join them
-    in 1 / amount and in amount. So does every logarithm and every power law that levels off with an exponent up to 1,
-    whatever its offset; exponentials and gentle S-shapes nearly do. A jump between two levels need not. Where noise
-    makes a curve dip, `low` is of the upper of its `envelopes` and `high` of the lower.
+    Arguments as for `amount_for`. What a curve does between two levels was not measured. It is assumed to lie between
+    two lines that join them: one straight in 1 / amount, one straight in amount. Every logarithm does, and every power
+    law that levels off with an exponent up to 1, whatever its offset; exponentials and gentle S-shapes nearly do. A
+    jump between two levels may violate it. If noise makes a curve dip, `low` comes from the upper of its `envelopes`
+    and `high` from the lower one.
     """
     upper, lower = envelopes(scores)
     low, d, m, interval, share = _place(amounts, upper, wanted)
@@ -68,10 +72,10 @@ def amount_bounds(amounts: np.ndarray, scores: np.ndarray, wanted: np.ndarray) -
 
 
 def mean_draws(scores: np.ndarray, n_draws: int = N_DRAWS) -> np.ndarray:
-    """`draw_means` of scores `[S, n]` with gaps (NaN): `[D, n]`, NaN where fewer than three seeds are left.
+    """`draw_means` for scores `[S, n]` with missing runs (NaN): `[D, n]`, NaN for columns of fewer than three seeds.
 
-    A missing run costs its own column a seed, and no other. Deviations are stretched so that the interval of a column
-    is Student's t interval over the seeds that it has.
+    A missing run affects its own column only. The deviations of a column are scaled so that its interval is Student's t
+    interval over the seeds that it has.
     """
     n, n_seeds = np.isfinite(scores).sum(axis=0), len(scores)
     enough = n >= MIN_SEEDS
@@ -87,10 +91,10 @@ def mean_draws(scores: np.ndarray, n_draws: int = N_DRAWS) -> np.ndarray:
 
 
 def last_doubling(logs: np.ndarray, curves: np.ndarray) -> np.ndarray:
-    """What the last doubling of the amount gained, `[D]`; `logs` `[n]`: increasing, base 2; `curves` `[D, n]`.
+    """What the last doubling of the amount gained, `[D]`. `logs` `[n]`: amounts, increasing, base 2; `curves` `[D, n]`.
 
-    Interpolated at half the largest amount: two levels that lie close together would turn their noise into a steep
-    slope. Where the last two levels lie further apart, their slope.
+    The score at half the largest amount is interpolated, since the slope between two levels close to each other would
+    be mostly noise. If the last two levels are more than a factor of two apart, it is the slope between them.
     """
     half = np.clip(logs[-1] - 1, logs[0], logs[-2])
     k = np.clip(np.searchsorted(logs, half, side="right") - 1, 0, len(logs) - 2)
@@ -100,8 +104,11 @@ def last_doubling(logs: np.ndarray, curves: np.ndarray) -> np.ndarray:
 
 
 def _place(amounts: np.ndarray, curve: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, ...]:
-    """`(found, d, m, interval, share)`: the amounts `[D, M]`, 0 or infinite, where nothing lies between two levels; and
-    for all others, `found[d, m]`, the index of the level below and the share of the rise to the next."""
+    """`(found, d, m, interval, share)`: where on its curve each wanted score lies.
+
+    `found` `[D, M]` is final for scores below the first level (0), equal to it, or above the last (infinite). All
+    others are listed by `d` and `m`: they lie above the level `interval`, at `share` of the rise to the next level.
+    """
     position = (curve[:, None, :] < wanted[:, :, None]).sum(axis=2)  # levels that fall short
     found = np.where(position == 0, 0.0, np.inf)
     found[(position == 0) & (wanted == curve[:, :1])] = amounts[0]

@@ -1,4 +1,4 @@
-"""How much data reaches a target accuracy: labelled for each u, unlabelled for each l."""
+"""How much data reaches a target accuracy: how many labels at each u, and how many unlabelled images at each l."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -14,28 +14,33 @@ from .words import about, count, evidence, fraction
 __all__ = ["data_needed"]
 
 ASSURANCE = 0.8
-SURE = "for at least 80 % assurance that the mean of many runs gets there"  # of one run nothing is promised
+SURE = "for at least 80 % assurance that the mean of many runs gets there"  # nothing is promised about a single run
 ROUNDING = 1e-12  # of a mean of scores that equal the target
 N_DRAWS = 500
-REACH = 2.0  # times the largest amount of the grid, beyond which nothing is said
-DAMPING = 0.8  # a further doubling brings this share of what the last one brought
+REACH = 2.0  # nothing is said beyond so many times the largest amount of the grid
+DAMPING = 0.8  # a further doubling is assumed to gain this share of what the last one gained
 
 
 def data_needed(cells: pd.DataFrame, targets: Sequence[float], *, extrapolate: bool = False) -> pd.DataFrame:
-    """The least data that reaches each target test accuracy: a row a (target, encoder, method, given).
+    """The least data that reaches each target test accuracy: one row per (target, encoder, method, given).
 
-    With `given` `u` (or no pre-training) it is about l, with `given` `l` about u. What the bare means say, which chance
-    may have lifted: `needed`, `n_needed` (images) and `accuracy`, the smallest of the grid whose mean reaches the
-    target, NaN if none does; `n_mean`, where the line through the means first reaches it (PCHIP on a log axis),
-    never above `n_needed`, infinite if it does not. With `extrapolate` (for grids whose surface passes the held-out
-    check) `n_mean` may be up to twice the grid, `beyond` it, a doubling being taken to bring 0.8 of what the last one
-    brought. `n_assured` is 'enough with 80 % assurance': the true mean, of many runs and not of each, reaches the
-    target there in 80 % of studies or more (the 80 % quantile over draws of the upper `amount_bounds`, which a jump
-    between two levels may escape); never below `n_mean`, never extrapolated, infinite where the grid does not assure
-    it, NaN below three seeds. `n_seeds`: the fewest runs that a mean rests on; `n_dropped`: the seeds that it lacks;
-    `sentence`. Mahmood et al. 2022, How much more data do I need?
+    `given` says which amount is fixed, at `value`: `u` (NaN for the baseline), then the row is about labels; or `l`,
+    then it is about unlabelled images.
 
-    Raises `ConfigError` for a target that is not between 0 and 1.
+    * `needed`, `n_needed` (images), `accuracy`: the smallest amount of the grid whose mean accuracy reaches the target,
+      and that accuracy; NaN if none does. Chance may have lifted these means.
+    * `n_mean`: where the curve through the means first reaches the target (PCHIP on a log axis); never above
+      `n_needed`, infinite if the curve does not reach it. With `extrapolate` (for grids whose surface passes the
+      held-out check) it may be up to twice the grid's largest amount, and `beyond` is then True; a doubling is assumed
+      to gain 0.8 of what the last one gained.
+    * `n_assured`: enough with 80 % assurance, that is, in at least 80 % of studies the true mean (over many runs, not
+      of each run) reaches the target there. It is the 80 % quantile over draws of the upper `amount_bounds`; a jump
+      between two levels may violate it. Never below `n_mean`, never extrapolated; infinite if the grid does not assure
+      the target, NaN below three seeds.
+    * `n_seeds`: the fewest runs that a mean rests on; `n_dropped`: the seeds that are missing there; `sentence`.
+
+    Raises `ConfigError` for a target that is not between 0 and 1. Source: Mahmood et al. 2022, How much more data do I
+    need?
     """
     targets = [check_number("accuracy target", target, 0, 1, above=True) for target in targets]
     columns = ["target", "encoder", "method", "given", "value", "of", "needed", "n_needed", "accuracy"]
@@ -59,9 +64,10 @@ def _chance(cells: pd.DataFrame) -> float:
 
 
 def _curves(grid: Grid) -> Iterator[tuple[tuple, tuple]]:
-    """`(key, (amounts, scores [S, n], fractions))` along l for each u and the baseline, and along u for each l.
+    """Each curve of a grid as `(key, (amounts, scores [S, n], fractions))`.
 
-    Amounts are numbers of images; key is (encoder, method, given, value, of).
+    Curves run along l for the baseline and for each u, and along u for each l. Amounts are numbers of images; the key
+    is (encoder, method, given, value, of).
     """
     yield (grid.encoder, SUPERVISED, "u", np.nan, "l"), _along(grid.n_labelled, grid.baseline, grid.labelled)
     for j, u in enumerate(grid.unlabelled):
@@ -81,7 +87,7 @@ def _along(amounts: np.ndarray, scores: np.ndarray, fractions: np.ndarray):
 def _rows_of(
     key: tuple, curve: tuple, targets: list[float], chance: float, extrapolate: bool, n_test: float
 ) -> list[dict]:
-    """The rows of one curve, a target each."""
+    """The rows of one curve, one per target."""
     amounts, runs, fractions = curve
     n = np.isfinite(runs).sum(axis=0)
     n = n[n >= min(MIN_SEEDS, n.max())].min() if len(n) else 0
@@ -106,7 +112,7 @@ def _rows_of(
 
 
 def _needed(amounts: np.ndarray, means: np.ndarray, targets: np.ndarray, extrapolate: bool) -> np.ndarray:
-    """The amount at which the highest mean so far reaches each target, `[T]`; infinite beyond `REACH`."""
+    """The amount at which the running maximum of the means reaches each target, `[T]`; infinite beyond `REACH`."""
     rising = np.maximum.accumulate(means)[None]
     found = _from_start(amounts, rising, targets, lambda *curve: (amount_for(*curve),))[0][0]
     logs = np.log2(amounts[amounts > 0])
@@ -119,25 +125,29 @@ def _needed(amounts: np.ndarray, means: np.ndarray, targets: np.ndarray, extrapo
 
 
 def _assured(amounts: np.ndarray, runs: np.ndarray, targets: np.ndarray, n_test: float) -> np.ndarray:
-    """The amount that is enough for each target with `ASSURANCE`, `[T]`; infinite beyond the grid, NaN below three
-    seeds. A level with fewer runs tells nothing here. `n_test` test images (NaN: not known) leave all accuracies of a
-    curve too high or too low alike."""
+    """The amount that is enough for each target with `ASSURANCE`, `[T]`.
+
+    Infinite beyond the grid, NaN below three seeds. Levels with fewer than three runs are ignored. `n_test`: the number
+    of test images (NaN: not known); their choice makes all accuracies of a curve too high, or all too low.
+    """
     draws = mean_draws(runs, N_DRAWS)
     if not len(draws):
         return np.full(len(targets), np.nan)
-    known = np.isfinite(draws[0]) & (np.nanstd(runs, axis=0) > 0)  # identical in all seeds tells nothing of chance
+    known = np.isfinite(draws[0]) & (np.nanstd(runs, axis=0) > 0)  # identical scores say nothing about chance
     if not known.any():
         return np.full(len(targets), np.nan)
     if n_test >= 1:
         by_images = np.sqrt(np.clip(draws * (1 - draws), 0, None) / n_test)
         draws = draws + by_images * np.random.default_rng(1).standard_normal((len(draws), 1))
-    lowest = envelopes(draws[:, known])[1]  # one lucky level assures nothing
+    lowest = envelopes(draws[:, known])[1]  # so that a single lucky level assures nothing
     return quantile(_from_start(amounts[known], lowest, targets, amount_bounds)[-1], ASSURANCE)
 
 
 def _from_start(amounts: np.ndarray, curves: np.ndarray, targets: np.ndarray, amounts_at: Callable) -> list[np.ndarray]:
-    """What `amounts_at` (as `amount_bounds`) finds for each of `curves` `[D, n]` and each target, `[D, T]`, the least
-    that was measured being enough for what it reaches: that may be no image at all."""
+    """What `amounts_at` (such as `amount_bounds`) finds for each of `curves` `[D, n]` and each target, `[D, T]`.
+
+    If the smallest measured amount reaches a target already, that amount is the answer; it may be no image at all.
+    """
     control = int(amounts[0] == 0)
     positive, reached = amounts[control:], curves[:, :1] >= targets
     if len(positive) == 0:

@@ -1,4 +1,4 @@
-"""What to get next for the money: more labels, more unlabelled images, a bigger model, or nothing."""
+"""What to buy next: more labels, more unlabelled images, a bigger model, or nothing."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,20 +18,20 @@ __all__ = ["Decision", "Prices", "decide", "what_next"]
 COLUMNS = ["option", "factor", "amount", "cost", "gain", "upper", "share", "reason"]
 RUN_COLUMNS = ["encoder", "method", "l", "u", "n_more_seeds"]
 
-MAX_FACTOR = 4.0  # more of a kind of data than this times what was measured is not predicted
+MAX_FACTOR = 4.0  # nothing is predicted for more than so many times the measured amount of a kind of data
 ENOUGH = 0.875  # share of draws that have to agree on an option
-NOTHING = 0.95  # and on buying nothing, of which nobody will ever find out that it was wrong
-UNKNOWN = {"pretrain": 0.0, "classify": 0.0}  # hours
+NOTHING = 0.95  # the same for buying nothing; higher, since nobody would notice that this advice was wrong
+UNKNOWN = {"pretrain": 0.0, "classify": 0.0}  # hours, where no time was recorded
 TOO_DEAR = "the budget is too small"
 LABELS, UNLABELLED = "more labels", "more unlabelled images"
 
 
 @dataclass(frozen=True)
 class Prices:
-    """What things cost, in one currency, and how much there is to spend. None: not on offer (or not known).
+    """What data and computing cost, and the budget, all in one currency. None: not on offer, or not known.
 
-    `price_per_gpu_hour`: an hour of the machine that the study ran on, whatever it is (None: computing is free).
-    Raises `ConfigError` for negative numbers.
+    `price_per_gpu_hour`: the price of an hour on the machine that ran the study, with or without a GPU (None: computing
+    is free). Raises `ConfigError` for a negative number or a budget of 0.
     """
 
     price_per_label: float | None = None
@@ -47,13 +47,15 @@ class Prices:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to get next, for one (encoder, method).
+    """What to buy next, for one (encoder, method).
 
-    `action`: an option, `buy nothing`, `not settled` or `not asked` (no prices). `options`: a row an option:
-    option, factor (times what was measured), amount (images; NaN: a model), cost, gain (a guess: the median of what may
-    come), upper (the most that it is said to gain), share (of what may come in which the option is the one to take, see
-    `decide`), reason (why it has no gain). `run`: cells that would settle it (l, u, encoder, n_more_seeds). `n_seeds`
-    have a result with an encoder, `n_dropped` have none. `sentence`: the answer in words.
+    * `action`: an option, `buy nothing`, `not settled` or `not asked` (no prices were given).
+    * `options`: one row per option: `option`; `factor`, how many times the measured amount; `amount`, in images (NaN
+      for a model); `cost`; `gain` in score, a guess: the median of the draws; `upper`, the most that it may gain;
+      `share` of draws in which this option is the one to take (see `decide`); `reason` why it has no gain.
+    * `run`: the cells whose runs would help most to settle it (encoder, method, l, u, n_more_seeds).
+    * `n_seeds`: seeds that have a result with an encoder; `n_dropped`: seeds that have none.
+    * `sentence`: the answer in words.
     """
 
     encoder: str
@@ -74,19 +76,19 @@ def what_next(
     delta: float = 0.015,
     against: pd.DataFrame | None = None,
 ) -> list[Decision]:
-    """A `Decision` for each (encoder, method) of `cells`: what adds most to the study's largest amounts of data.
+    """A `Decision` for each (encoder, method) of `cells`: which purchase adds most to the largest amounts of data.
 
-    Each option spends the whole budget: labels and images with the computing that they cause (seconds an image, as
-    measured); a bigger model costs its extra training time only. Without a budget the gain of doubling each is
-    told, and nothing is recommended. What may come is drawn (see `sslfast.analysis.predict`), and `decide` says what
-    draws have to agree on for an answer; otherwise the answer is 'not settled', with cells to run. No factor above 4
-    is predicted.
+    Each option spends the whole budget. Labels and images include the computing that they cause (seconds per image, as
+    measured); a bigger model costs its extra training time only. Without a budget nothing is recommended, and the gain
+    of doubling each amount is given. Gains are drawn (see `sslfast.analysis.predict`), and `decide` says how many draws
+    have to agree on an option. If too few do, the answer is 'not settled', with cells to run. Nothing is predicted
+    beyond 4 times the measured amounts. `against`: the study's `contrasts` with the baseline, if they exist already.
 
-    A curve that stops rising right after the largest amount cannot be told from one that goes on, so a gain is called
-    a guess and has no lower bound. Simulated (`docs/simulation.md`; 5 seeds, five levels): it
-    acts in half of the studies and is then right in 97 to 98 %; 4 % of what it would buy gains less than `delta`. With
-    three levels it acts in a quarter of the studies. It does not know of the choice of test images.
-    `against`: the study's `contrasts` with the baseline, where they are made already.
+    A curve that stops rising right after the largest amount cannot be distinguished from one that goes on. Therefore a
+    gain is called a guess, and has no lower bound. The choice of test images is not accounted for. In simulations
+    (`docs/simulation.md`; 5 seeds, five levels) a purchase or 'buy nothing' is recommended in half of the studies, and
+    is right in 97 to 98 % of them; 4 % of the recommended purchases gain less than `delta`. With three levels it
+    recommends something in a quarter of the studies.
     """
     prices = prices or Prices()
     against = contrasts(cells, metric, delta=delta) if against is None else against
@@ -97,12 +99,12 @@ def what_next(
 
 
 def decide(options: dict[str, np.ndarray], delta: float = 0.015) -> tuple[str, dict[str, float]]:
-    """`(action, share of each option)` from draws `[D]` of what the options may gain.
+    """`(action, share of each option)`, from draws `[D]` of what each of `options` may gain.
 
-    The share of an option: of draws in which it gains `delta` or more and nothing else gains more by over a third of
-    `delta` (who is that close to the best has chosen well). The option with the largest is the action if that is
-    7/8 or more; 'buy nothing' if in 95 % of draws nothing gains `delta`; else 'not settled'. No share is a probability
-    of being right.
+    An option's share counts the draws in which it gains at least `delta` and no other option gains over a third of
+    `delta` more. (An option so close to the best is a good choice.) The action is 'buy nothing' if no option gains
+    `delta` in 95 % of draws; else the option with the largest share, if that is 7/8 or more; else 'not settled'. A
+    share is not the probability that the option is right.
     """
     drawn = np.stack(list(options.values()))
     best = drawn.max(axis=0)
@@ -135,7 +137,7 @@ def _decision(
     asked = prices.budget is not None
     unknown = [row for row in rows if row["reason"] not in ("", TOO_DEAR)]
     if n < MIN_SEEDS or (asked and unknown):
-        action = "not settled"  # of an option that cannot be predicted nobody knows that it is not the best
+        action = "not settled"  # an option that cannot be predicted might be the best
     if not asked:
         action = "not asked"
     options = pd.DataFrame(rows, columns=COLUMNS)
@@ -145,7 +147,7 @@ def _decision(
 
 
 def _offers(grid: Grid, hours: dict, prices: Prices, rivals: list[Grid], i, j) -> tuple[list[dict], dict]:
-    """The row of each option on offer, and by its name the `Gains` of those that can be predicted."""
+    """The row of each option on offer, and, by name, the `Gains` of the options that can be predicted."""
     rows, predicted = [], {}
     for option, along in ((LABELS, "l"), (UNLABELLED, "u")):
         row = _purchase(option, grid, prices, hours.get((grid.encoder, grid.method), UNKNOWN), i[-1], j[-1])
@@ -179,7 +181,7 @@ def _hours(cells: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
 
 
 def _purchase(option: str, grid: Grid, prices: Prices, hours: dict, i: int, j: int) -> dict | None:
-    """The row of an option that buys images, without its gain; None if it is not on offer."""
+    """The row of an option that buys labels or images, still without its gain; None if it is not on offer."""
     empty: dict[str, Any] = dict.fromkeys(("gain", "upper", "share"), np.nan) | {"option": option, "reason": ""}
     if not np.isfinite(grid.scores[:, i, j]).any():
         why = "the most labels and the most unlabelled images were not run together"
@@ -203,7 +205,7 @@ def _purchase(option: str, grid: Grid, prices: Prices, hours: dict, i: int, j: i
 
 
 def _bigger(grid: Grid, rival: Grid, hours: dict, prices: Prices, i: int, j: int):
-    """`(row, Gains)` of changing to the rival's encoder; None if it is no bigger (it trains no longer)."""
+    """`(row, Gains)` of a change to the rival's encoder; `(None, None)` if it is no bigger (trains no longer)."""
     ours, theirs = (hours.get((g.encoder, g.method), UNKNOWN) for g in (grid, rival))
     extra = sum(theirs.values()) - sum(ours.values())
     if extra <= 0:
@@ -217,7 +219,7 @@ def _bigger(grid: Grid, rival: Grid, hours: dict, prices: Prices, i: int, j: int
         return row | {"reason": "it was not run with the largest amounts"}, None
     mine = pd.Series(grid.scores[:, i, j], grid.seeds)
     other = pd.Series(rival.scores[:, at[0][0], at[1][0]], rival.seeds)
-    difference = (other - mine).dropna().to_numpy()  # at the same seeds
+    difference = (other - mine).dropna().to_numpy()  # paired by seed
     if row["reason"]:
         return row, None
     if len(difference) < MIN_SEEDS:
@@ -227,7 +229,7 @@ def _bigger(grid: Grid, rival: Grid, hours: dict, prices: Prices, i: int, j: int
 
 
 def _cells_to_run(grid: Grid, i: np.ndarray, j: np.ndarray) -> pd.DataFrame:
-    """Which cells would help most: the ends of both last doublings with more seeds, and levels that are missing."""
+    """The cells that would help most: more seeds at both ends of the last steps in l and u, and levels in between."""
     levels_l, levels_u = grid.labelled[i], grid.unlabelled[j]
     ends = {(levels_l[-1], levels_u[-1])}
     ends |= {(levels_l[-2], levels_u[-1])} if len(levels_l) > 1 else set()
@@ -235,7 +237,7 @@ def _cells_to_run(grid: Grid, i: np.ndarray, j: np.ndarray) -> pd.DataFrame:
     more = max(2, 5 - len(grid.seeds))
     rows = [(grid.encoder, grid.method, a, b, more) for a, b in sorted(ends, reverse=True)]
     everything = len(grid.seeds)
-    if len(levels_l) < 4:  # a new level between the two largest: the last doubling becomes visible
+    if len(levels_l) < 4:  # a new level between the two largest shows how the curve bends there
         rows.append((grid.encoder, grid.method, _between(levels_l), levels_u[-1], everything))
     if len(levels_u) < 4:
         rows.append((grid.encoder, grid.method, levels_l[-1], _between(levels_u), everything))
@@ -278,17 +280,17 @@ def _sentence(grid: Grid, action: str, options: pd.DataFrame, n: int, delta: flo
         what = f"{action} ({count(row.amount)} for {row.cost:,.4g}, {row.factor:.2g} times what there is)"
     else:
         what = f"{action} (computing {row.cost:,.4g})"
-    others = f" and nothing else {points(delta / 3)} more than it" if len(known) > 1 else ""
+    others = f", and nothing else gains over {points(delta / 3)} more" if len(known) > 1 else ""
     share = fraction(round(row.share, 2))
     return (
-        f"{_prefix(grid)}Get {what}: of the curves that fit what was measured, {share} gain {points(delta)} or more by"
-        f" it{others}. That is no probability of being right: a curve may stop rising where nothing was measured."
+        f"{_prefix(grid)}Get {what}: in {share} of the curves that fit what was measured, it gains {points(delta)} or"
+        f" more{others}. This is not the probability of being right: a curve may stop rising beyond what was measured."
         f" A guess at the gains for the same money: {gain_text} ({kind})."
     )
 
 
 def _caution(grid: Grid, against: pd.DataFrame) -> str:
-    """A sentence more where the baseline does better with what there is already: that costs nothing but computing."""
+    """A further sentence if the baseline, with the same data, is better: switching to it costs only computing."""
     rows = against[against.primary & (against.encoder == grid.encoder) & (against.method == grid.method)]
     most = rows[rows.l == rows.l.max()]
     if most.empty or most.outcome.iloc[0] != "worse":

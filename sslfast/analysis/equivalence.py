@@ -10,7 +10,7 @@ from .words import about, count, evidence
 
 __all__ = ["label_equivalence"]
 
-ROUNDING = 1e-12  # of the spread of identical scores
+ROUNDING = 1e-12  # a spread below this is that of identical scores
 KEY = ["encoder", "method", "l", "u"]
 
 
@@ -21,20 +21,22 @@ def label_equivalence(
     *,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """What each pre-trained setting is worth in labels of the baseline: a row a (encoder, method, l, u).
+    """What each pre-trained setting is worth in labels of the baseline: one row per (encoder, method, l, u).
 
-    `equivalent`: the labels with which the baseline scores as much, by inverting its curve (monotone PCHIP in log l);
-    `low`, `high`: the interval at `level`, of draws over whole seeds and of what the curve may do between numbers of
-    labels (see `amount_bounds`: a jump between two of them may escape), and of the choice of test images, where
-    `contrasts` knows its `image_se`. 0 stands for fewer than the baseline's fewest
-    labels, infinity for more than its most: beyond them nothing is known, and `text` says `< 900` or `> 22,500`.
-    `ratio` is equivalent / labels used, `saved` is equivalent − labels used (it can be negative: unlabelled data can
-    be worth less than nothing); both with `_low` and `_high`, NaN where a bound is open. `n_seeds`: the fewest runs
-    that any mean here rests on, NaN bounds below three; `n_dropped`: the seeds that it lacks. A number of labels with
-    fewer than three baseline runs is left out where others have three. `sentence`: it says 'more' or 'fewer' only where
-    `contrasts`, which knows of all comparisons (columns encoder, method, l, u, primary, outcome), has it as a primary
-    `better` or `worse` and the interval agrees. Newell & Deng 2020, How useful is self-supervised pretraining for
-    visual tasks?
+    * `equivalent`: the number of labels with which the baseline reaches the same score, by inverting its curve
+      (monotone PCHIP in log l). 0 stands for fewer than the baseline's fewest labels, infinity for more than its most:
+      nothing is known beyond them, and `text` says `< 900` or `> 22,500`.
+    * `low`, `high`: the interval at `level`. It covers chance (draws over whole seeds), what the curve may do between
+      two numbers of labels (see `amount_bounds`; a jump may violate it) and, if `contrasts` has `image_se`, the choice
+      of test images.
+    * `ratio`: equivalent / labels used. `saved`: equivalent − labels used; negative if pre-training is worth less than
+      nothing. Both have `_low` and `_high`, NaN if that bound is not known.
+    * `n_seeds`: the fewest runs of any mean that is used here; below three, the bounds are NaN. `n_dropped`: the seeds
+      that are missing there. Numbers of labels with fewer than three baseline runs are ignored, if others have three.
+    * `sentence` says 'more' or 'fewer' only if the row of `contrasts` (columns encoder, method, l, u, primary,
+      outcome), which is corrected for all comparisons, is primary, is `better` or `worse`, and the interval agrees.
+
+    Source: Newell & Deng 2020, How useful is self-supervised pretraining for visual tasks?
     """
     outcomes, image_se = {}, {}
     if contrasts is not None:
@@ -50,7 +52,7 @@ def label_equivalence(
 
 
 def _rows_of(grid: Grid, outcomes: dict[tuple, str], image_se: dict[tuple, float], level: float) -> list[dict]:
-    """The rows of a grid; by `KEY`, `outcomes` of its primary comparisons and `image_se` of all."""
+    """The rows of a grid. By `KEY`: `outcomes` of its primary comparisons, and `image_se` of all comparisons."""
     cells = [(i, j, row) for i, row in each_label(grid) for j in np.flatnonzero(np.isfinite(grid.n_unlabelled[i]))]
     if not cells:
         return []
@@ -89,12 +91,14 @@ def _rows_of(grid: Grid, outcomes: dict[tuple, str], image_se: dict[tuple, float
 
 
 def _interval(amounts: np.ndarray, draws: np.ndarray, estimate: np.ndarray, n: np.ndarray, level: float) -> tuple:
-    """`(low, high)` around estimates `[M]` from `draws` `[D, L + M]` of the baseline and the cells; NaN where a mean
-    rests on too few seeds (`n` `[M]`)."""
+    """`(low, high)` around estimates `[M]`, from `draws` `[D, L + M]` of the baseline's and the cells' mean scores.
+
+    NaN where a mean rests on too few seeds (`n` `[M]`).
+    """
     bounds = amount_bounds(amounts, draws[:, : len(amounts)], draws[:, len(amounts) :])
     low, high = (quantile(bound, end) for bound, end in zip(bounds, ((1 - level) / 2, (1 + level) / 2), strict=True))
     spread = draws.std(axis=0) > ROUNDING if len(draws) else np.ones(draws.shape[1], bool)
-    known = (n >= MIN_SEEDS) & spread[len(amounts) :] & spread[: len(amounts)].all()  # identical seeds tell nothing
+    known = (n >= MIN_SEEDS) & spread[len(amounts) :] & spread[: len(amounts)].all()  # identical seeds show no chance
     return np.where(known, np.minimum(low, estimate), np.nan), np.where(known, np.maximum(high, estimate), np.nan)
 
 
@@ -123,5 +127,5 @@ def _sentence(prefix: str, row: dict, outcome: str, text: str, low: float, high:
     alone = "more" if low > used else "fewer" if high < used else ""
     unsure = "; whether that is more or fewer is not settled" if outcome == "open" else ""
     if unsure and alone:
-        unsure = f"; {alone} by itself, but not settled beside all other comparisons"
+        unsure = f"; {alone} by itself, but not settled after correction for all comparisons"
     return f"{prefix}{count(used)} labels with {encoder} are worth {side}{text} labels without it{unsure} ({kind})."

@@ -1,8 +1,9 @@
 """Does the order of methods depend on how their encoders are evaluated? Scores, ranks, and differences by seed.
 
-`cells` has a column `evaluate` here: by what a run was scored (`head`, `linear`, `knn`, `finetune`). What uses no
-unlabelled images (the control `random`, `pixels`, the baseline) is compared with the methods at every u. The baseline
-is trained as a whole: its score stands under every evaluation that has none of its own.
+The column `evaluate` of `cells` says how a run was scored (`head`, `linear`, `knn`, `finetune`). Methods without
+unlabelled images (the controls `random` and `pixels`, and the baseline) are compared with the others at every u. The
+baseline has no frozen encoder to evaluate, so its score counts under every evaluation for which it has no score of its
+own.
 """
 
 import itertools
@@ -15,7 +16,7 @@ from ..errors import ResultsError
 from ..study.stages import evaluations
 from .checks import RANDOM, SUPERVISED, check_metric
 from .comparisons import compare, suspect_runs
-from .intervals import holm
+from .multiple_testing import holm
 from .scores import by_setting, with_intervals
 from .words import count, evidence, points, range_of_points
 
@@ -35,11 +36,11 @@ PAIR = ["first", "second"]
 
 
 def evaluation_scores(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
-    """A row an (encoder, u, l, evaluate, method): `mean` over seeds, `low`, `high` (95 % t interval), `rank`, counts.
+    """One row per (encoder, u, l, evaluate, method): `mean` over seeds, `low`, `high` (95 % interval), `rank`, counts.
 
-    `rank`: 1 for the highest mean of those under the same evaluation (`n_ranked`); equal means share the mean of their
-    ranks; NaN without a result. Raises `ResultsError` without a column `evaluate` or `metric`, or where a run stands
-    twice.
+    `rank`: 1 for the highest mean among the `n_ranked` methods under the same evaluation. Equal means share the mean of
+    their ranks; NaN without a result. Raises `ResultsError` if the column `evaluate` or `metric` is missing, or for a
+    repeated run.
     """
     found = _each_evaluation(_compared(cells, metric), lambda runs: with_intervals(by_setting(runs, metric)))
     means = found.groupby([*PLACE, "evaluate"])["mean"]
@@ -49,10 +50,11 @@ def evaluation_scores(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.
 
 
 def rank_correlations(scores: pd.DataFrame) -> pd.DataFrame:
-    """A row an (encoder, u, l, evaluate, other): Kendall's τ_b of the mean scores of `n_methods` under the two.
+    """One row per (encoder, u, l, evaluate, other): `tau`, Kendall's τ_b of the mean scores under two evaluations.
 
-    `scores`: the table of `evaluation_scores`. 1: the same order, −1: the opposite; NaN with fewer than two methods, or
-    where all are equal. It does not know how sure the means are: that is for `agreements`.
+    `scores`: the table of `evaluation_scores`. 1: the same order of the `n_methods` methods; −1: the opposite order;
+    NaN with fewer than two methods, or if all means are equal. τ ignores how uncertain the means are; `agreements` does
+    not.
     """
     rows = []
     several = scores[scores.groupby(PLACE).evaluate.transform("nunique") > 1]
@@ -66,11 +68,11 @@ def rank_correlations(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def differences(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
-    """A row an (encoder, u, l, first, second, evaluate): `first` minus `second`, two methods, paired by seed.
+    """One row per (encoder, u, l, first, second, evaluate): `first` minus `second`, two methods, paired by seed.
 
     `difference` with its 95 % interval (`low`, `high`), two-sided `p` (see `sslfast.analysis.paired`), and `p_holm`,
-    corrected by Holm's method for all pairs, evaluations, encoders, u and l together. Seeds for which either run is
-    missing are dropped, and pairs without a seed.
+    corrected by Holm's method for all rows together. Seeds that lack one of the two runs are dropped, and so are pairs
+    without a common seed.
     """
     runs = _compared(cells, metric)
     runs = runs[runs.groupby(PLACE).evaluate.transform("nunique") > 1]  # elsewhere there is no other order to compare
@@ -79,7 +81,7 @@ def differences(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFr
     both = runs.merge(runs[[*key, "method", metric, "suspect"]], on=key, suffixes=("", "_of_second"))
     both = both[both.method < both.method_of_second]
     value = both[metric] - both[f"{metric}_of_second"]
-    # no name holds a bar, see check_cells
+    # `check_cells` allows no bar in a name
     pair = both.method + "|" + both.method_of_second
     both = both.assign(value=value, method=pair, suspect=both.suspect | both.suspect_of_second)
     found = _each_evaluation(both, compare)
@@ -91,11 +93,11 @@ def differences(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFr
 
 
 def agreements(found: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
-    """A row an (encoder, u, l, first, second, evaluate, other): whether two evaluations order two methods alike.
+    """One row per (encoder, u, l, first, second, evaluate, other): do two evaluations order two methods alike?
 
-    `found`: the table of `differences`. `outcome`: `same` or `opposite` sign where both differences have p_holm <
-    `alpha`, else `not settled`; `alone`: the same from `p`, as if this were the only question. The rest of both rows
-    follows, that of `other` with `_other` behind its name.
+    `found`: the table of `differences`. `outcome`: `same` or `opposite` sign if both differences have p_holm < `alpha`,
+    else `not settled`. `alone`: the outcome by the uncorrected `p`, as if this were the only question. The other
+    columns of both rows follow; those of the evaluation `other` end in `_other`.
     """
     key = [*PLACE, *PAIR]
     place = {name: i for i, name in enumerate(in_order(found.evaluate.unique()))}
@@ -111,11 +113,11 @@ def agreements(found: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
 
 
 def evaluation_order(cells: pd.DataFrame, metric: str = "test_macro_f1", alpha: float = 0.05) -> pd.DataFrame:
-    """A row an (encoder, u, l): does the order of methods change with the evaluation? `sentence` answers.
+    """One row per (encoder, u, l): does the order of methods change with the evaluation? `sentence` answers.
 
-    Of the pairs of methods that share two evaluations or more, `n_same` have the same settled sign under all that they
-    share, `n_opposite` settled opposite signs under some (see `agreements`), `n_open` are not settled. `tau`: the
-    lowest of `rank_correlations`. `n_seeds`: the fewest of any pair.
+    Counted are pairs of methods that share at least two evaluations. `n_same`: pairs with the same settled sign under
+    all evaluations that they share; `n_opposite`: pairs with settled opposite signs under some two (see `agreements`);
+    `n_open`: all others. `tau`: the lowest of `rank_correlations`. `n_seeds`: the fewest seeds of any pair.
     """
     scores, found = evaluation_scores(cells, metric), differences(cells, metric)
     agreed, taus = agreements(found, alpha), rank_correlations(scores)
@@ -144,18 +146,18 @@ def evaluation_order(cells: pd.DataFrame, metric: str = "test_macro_f1", alpha: 
 
 
 def said(evaluation: str) -> str:
-    """An evaluation as people say it."""
+    """The name of an evaluation in a sentence: `a linear probe`, say."""
     return evaluations()[evaluation].said if evaluation in evaluations() else evaluation
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Names of evaluations as they are shown: those that a config can ask for first, others in alphabetical order."""
+    """Names of evaluations in the order in which they are shown: those of the package first, then others by name."""
     first = list(evaluations())
     return sorted(names, key=lambda name: (first.index(name) if name in first else len(first), name))
 
 
 def _compared(cells: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """`cells` with what has no unlabelled images at every u, and the baseline under every evaluation."""
+    """`cells`, with methods without unlabelled images repeated at every u, and the baseline under every evaluation."""
     check_metric(cells, metric)
     check_metric(cells, "evaluate")
     baseline, runs = cells[cells.method == SUPERVISED], cells[cells.method != SUPERVISED]
@@ -183,7 +185,7 @@ def _compared(cells: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _each_evaluation(runs: pd.DataFrame, summarise: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
-    """A table of settings of each evaluation, one after the other."""
+    """The tables that `summarise` makes of each evaluation's runs, as one table."""
     names = in_order(runs.evaluate.unique())
     parts = [summarise(runs[runs.evaluate == name]).assign(evaluate=name) for name in names]
     whole = pd.concat(parts, ignore_index=True) if parts else summarise(runs).assign(evaluate="")
@@ -191,7 +193,7 @@ def _each_evaluation(runs: pd.DataFrame, summarise: Callable[[pd.DataFrame], pd.
 
 
 def _kendall(a: np.ndarray, b: np.ndarray) -> float:
-    """τ_b of `[n]` and `[n]`: agreeing minus disagreeing pairs, ties in one of them corrected for (Kendall 1945)."""
+    """τ_b of two sets of scores `[n]`: agreeing minus disagreeing pairs, corrected for ties (Kendall 1945)."""
     signs = [np.sign(x[:, None] - x[None]) for x in (a, b)]
     untied = np.sqrt(np.prod([np.abs(s).sum() for s in signs]))
     return float((signs[0] * signs[1]).sum() / untied) if untied else float("nan")
@@ -220,7 +222,7 @@ def _sentence(row: dict, scores: pd.DataFrame, pairs: pd.DataFrame, several: boo
 
 
 def _clearest(pairs: pd.DataFrame) -> str:
-    """The pair that is told apart most under both evaluations; of two ways of pre-training, where there is one."""
+    """A sentence on the pair with the clearest change of sign; two ways of pre-training are preferred."""
     turned = pairs[pairs.outcome == OPPOSITE]
     learned = turned[~turned[PAIR].isin([SUPERVISED, RANDOM]).any(axis=1)]
     turned = turned if learned.empty else learned

@@ -1,7 +1,7 @@
-"""What the choice of test images adds to a difference: all seeds share them, so no number of seeds shows it.
+"""How much a difference of scores would vary with other test images: all seeds share them, so seeds cannot show it.
 
-Of each test image it is on disk what every run made of it. How much a single image moves a difference of scores, as the
-mean over seeds has it, says how far the difference would lie elsewhere on other images like these.
+The predictions of every run for every test image are on disk. From them follows how much each image moves a difference
+of mean scores, and from that how far the difference would move with other images of the same kind.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ KEY = ["encoder", "evaluate", "l", "method", "u", "other", "other_u"]
 
 
 def check_image_noise(table: pd.DataFrame, where: str = "image noise") -> None:
-    """`ResultsError` if `table` has not the columns of `image_variance`."""
+    """Raises `ResultsError` if `table` lacks a column of `image_variance`."""
     for name in [*KEY, *METRICS]:
         if name not in table:
             expected = "the file image_noise.parquet of a study"
@@ -27,11 +27,12 @@ def check_image_noise(table: pd.DataFrame, where: str = "image noise") -> None:
 
 
 def influences(predictions: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """By metric, how much each test image moves the score: `[N]` with mean 0, whose variance / N is the score's.
+    """For each metric, how much each test image moves the score: `[N]`, with mean 0.
 
-    `predictions` and `labels` `[N]`: class indices. Macro-F1 is a smooth function of shares, so its influence is the
-    derivative (Hampel 1974, The influence curve and its role in robust estimation); a class counts if it occurs among
-    labels or predictions.
+    The variance of these influences, divided by N, is the variance of the score. `predictions` and `labels` `[N]`:
+    class indices. Macro-F1 is a smooth function of shares of images, so its influence is a derivative; a class counts
+    if it occurs among labels or predictions. Source: Hampel 1974, The influence curve and its role in robust
+    estimation.
     """
     n, classes = len(labels), int(max(predictions.max(), labels.max())) + 1
     right = predictions == labels
@@ -45,12 +46,14 @@ def influences(predictions: np.ndarray, labels: np.ndarray) -> dict[str, np.ndar
 
 
 def image_variance(cells: pd.DataFrame, predictions: Mapping[str, np.ndarray], labels: np.ndarray) -> pd.DataFrame:
-    """The variance that the choice of test images gives a difference of mean scores: a row a pair of settings.
+    """The variance of a difference of mean scores due to the choice of test images: one row per pair of settings.
 
-    `predictions`: by column `record` of `cells`, of the test images whose classes are `labels`. Pairs: each setting
-    (encoder, evaluate, l, method, u) with the baseline, with the random control (`other_u` 0) and with every smaller u
-    of its method. It is the covariance, over images, of the influences of different seeds, so that what seeds do by
-    chance has no part in it (that is in the spread over seeds); 0 where that is negative, NaN for fewer than two seeds.
+    `predictions`: the predicted classes of each run, by the column `record` of `cells`; `labels`: the true classes of
+    the test images. Each setting (encoder, evaluate, l, method, u) is paired with the baseline, with the random control
+    (`other_u` 0), and with every smaller u of its method.
+
+    The variance is the covariance, over images, between the influences of different seeds. So it leaves out the chance
+    of a single seed, which the spread over seeds already shows. Negative covariances become 0; NaN below two seeds.
     """
     rows = []
     pretrained = cells[~cells.method.isin(WITHOUT_ENCODER) & (cells.status == "ok")]

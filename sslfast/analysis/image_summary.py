@@ -1,4 +1,4 @@
-"""What a study noted of its images."""
+"""Reads the summary of a study's images, `images.json`."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ __all__ = ["read_summary"]
 
 
 def read_summary(path: str | Path) -> dict:
-    """What the data set holds (`ImageData.summary`, stored as JSON). Raises `ResultsError` for anything else."""
+    """`ImageData.summary` as it was stored in `path`. Raises `ResultsError` if the file holds anything else."""
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
         for name, kind in _NOTED.items():

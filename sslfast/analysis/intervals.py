@@ -1,27 +1,23 @@
-"""Means over seeds, with intervals."""
+"""Means over seeds with their confidence intervals, and draws of what the true means may be."""
 
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special  # not stats, which takes half a second to import
+from scipy import special  # not stats, which takes half a second to import
 
 __all__ = [
     "MIN_SEEDS",
     "Estimate",
-    "detectable",
     "draw_means",
-    "holm",
     "mean_interval",
     "mean_intervals",
     "quantile",
     "score_intervals",
 ]
 
-MIN_SEEDS = 3  # below, an interval would say more about the method than about the data
+MIN_SEEDS = 3  # below this, an interval would depend more on assumptions than on data
 N_DRAWS = 1000
-N_SPREADS = 24
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,7 @@ class Estimate:
     n: int
 
     def text(self, digits: int = 3, sign: bool = False) -> str:
-        """For example `0.481 [0.472, 0.490]`; without brackets where there is no interval."""
+        """For example `0.481 [0.472, 0.490]`; without brackets if there is no interval."""
         form = f"{{:{'+' if sign else ''}.{digits}f}}"
         if self.n == 0:
             return "no runs"
@@ -43,9 +39,9 @@ class Estimate:
 
 
 def mean_interval(values: Iterable[float], level: float = 0.95) -> Estimate:
-    """Mean and Student's t interval with n − 1 degrees of freedom of one value a seed; NaNs are dropped.
+    """The mean of `values`, one per seed, with Student's t interval (n − 1 degrees of freedom); NaNs are dropped.
 
-    A percentile bootstrap over so few seeds would cover far less than `level`.
+    A percentile bootstrap over so few seeds would cover the true mean far less often than `level`.
     """
     values = np.asarray([v for v in values if np.isfinite(v)], dtype=float)
     mean, se = _mean_and_error(values)
@@ -54,7 +50,7 @@ def mean_interval(values: Iterable[float], level: float = 0.95) -> Estimate:
 
 
 def mean_intervals(mean: np.ndarray | float, se: np.ndarray | float, n: np.ndarray | int, level: float = 0.95) -> tuple:
-    """`(low, high)` of Student's t intervals, for means, standard errors and numbers of seeds (arrays or numbers)."""
+    """`(low, high)` of Student's t intervals, from means, standard errors and numbers of seeds (arrays or numbers)."""
     n = np.asarray(n)
     half = special.stdtrit(np.maximum(n - 1, 1), (1 + level) / 2) * se
     half = np.where(n >= MIN_SEEDS, half, np.nan)
@@ -62,10 +58,11 @@ def mean_intervals(mean: np.ndarray | float, se: np.ndarray | float, n: np.ndarr
 
 
 def score_intervals(mean: np.ndarray, se: np.ndarray, n: np.ndarray, level: float = 0.95) -> tuple:
-    """`mean_intervals` of scores, which lie between 0 and 1: so do their ends.
+    """`mean_intervals` for scores: the ends of the intervals stay between 0 and 1, as scores do.
 
-    The t interval's half width is taken on the logit scale, through its slope at the mean. (A t interval of logits
-    would weigh low scores more, and covers less.) NaN where all seeds score the same: that says nothing of chance.
+    The half width of the t interval is transformed to the logit scale by the slope of the logit at the mean. (A t
+    interval of the logits themselves weighs low scores more, and covers less.) NaN if all seeds score the same, since
+    that says nothing about chance.
     """
     mean, se = np.asarray(mean, float), np.asarray(se, float)
     inside = (mean > 0) & (mean < 1) & (se > 0)
@@ -75,25 +72,12 @@ def score_intervals(mean: np.ndarray, se: np.ndarray, n: np.ndarray, level: floa
     return tuple(np.where(inside, end, np.nan) for end in ends)
 
 
-def holm(p: np.ndarray) -> np.ndarray:
-    """p-values `[n]` of a family corrected by Holm's step-down method: the family errs at most at the level tested.
-
-    As statsmodels' `multipletests(p, method="holm")`, whose garbage collection at every call takes longer than all
-    else that the analysis does.
-    """
-    p = np.asarray(p, dtype=float)
-    order = np.argsort(p)
-    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    return np.minimum(steps, 1)[np.argsort(order)]
-
-
 def draw_means(scores: np.ndarray, n_draws: int = N_DRAWS, seed: int = 0) -> np.ndarray:
     """Draws of what the true means may be, `[n_draws, ...]`, from scores `[seeds, ...]` without NaN.
 
-    Y* = ȳ + τ Σ z_s (y_s − ȳ) / √(S(S−1)) with z standard normal and τ = √((S−1)/χ²): whole seeds share a z, so
-    what seeds have in common stays in common, and a quantile interval of any one mean (or linear function of means)
-    is Student's t interval. For functions that are not linear, apply them to each draw. Below three seeds there
-    are no draws: `[0, ...]`.
+    Y* = ȳ + τ Σ z_s (y_s − ȳ) / √(S(S−1)), with z standard normal and τ = √((S−1)/χ²). All scores of a seed share one
+    z, so their correlation is kept. A quantile interval of any mean, or of a linear function of means, is then
+    Student's t interval; other functions are applied to each draw. Below three seeds there are no draws: `[0, ...]`.
     """
     n_seeds = len(scores)
     if n_seeds < MIN_SEEDS:
@@ -106,36 +90,11 @@ def draw_means(scores: np.ndarray, n_draws: int = N_DRAWS, seed: int = 0) -> np.
 
 
 def quantile(draws: np.ndarray, level: float) -> np.ndarray:
-    """The `level` quantile over draws `[n_draws, ...]`, which may be infinite; NaN without draws."""
+    """The `level` quantile over draws `[n_draws, ...]`, some of which may be infinite; NaN without draws."""
     if not len(draws):
         return np.full(draws.shape[1:], np.nan)
-    # between −inf and inf there is no middle: take a value that was drawn
+    # a value that was drawn, since nothing can be interpolated between −inf and inf
     return np.quantile(draws, level, axis=0, method="inverted_cdf")
-
-
-def detectable(se: np.ndarray, free: np.ndarray, alpha: np.ndarray | float = 0.05, power: float = 0.8) -> np.ndarray:
-    """The smallest true difference that a two-sided t test at `alpha` finds in a share `power` of studies like this.
-
-    `se`: the standard error of the difference, NaN where there is none, estimated with `free` degrees of freedom: the
-    power is the mean over what the true one may be (assurance; O'Hagan, Stevens & Campbell 2005).
-    """
-    se, free, alpha = np.broadcast_arrays(np.asarray(se, float), free, alpha)
-    effects = [_effect(round(f, 1), a, power) if np.isfinite(s) else np.nan
-               for s, f, a in zip(se.ravel(), free.ravel().tolist(), alpha.ravel().tolist(), strict=True)]  # fmt: skip
-    return se * np.reshape(effects, se.shape)
-
-
-@functools.lru_cache(10_000)
-def _effect(free: float, alpha: float, power: float) -> float:
-    """That difference in standard errors (noncentral t)."""
-    limit = special.stdtrit(free, 1 - alpha / 2)
-    chances = (np.arange(N_SPREADS) + 0.5) / N_SPREADS
-    spread = np.sqrt(free / (2 * special.gammaincinv(free / 2, chances)))  # true over estimated
-
-    def missing(effect: float) -> float:  # scipy has no value (NaN) far out, where power is 1
-        return float(np.nan_to_num(1 - special.nctdtr(free, effect / spread, limit), nan=1.0).mean()) - power
-
-    return optimize.brentq(missing, 1e-3, 1e4)
 
 
 def _mean_and_error(values: np.ndarray) -> tuple[float, float]:

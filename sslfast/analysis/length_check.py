@@ -1,8 +1,8 @@
-"""Is a verdict about data, or about how long networks were trained? Both arms again, for half as long.
+"""Would a verdict change with longer training? Both arms are trained again, for half as long, to find out.
 
-The full length is twice the half: what the doubling moved, a further one would move about as much, or less, since
-scores flatten (`benchmarks/longer.py` tries it with four times the training). A half takes a quarter of the time of a
-double, so that more seeds can be had for it, and the scores that are reported are those of the longer training.
+The full length is a doubling of the half. A further doubling should move a difference about as much as this one did, or
+less, since scores flatten (`benchmarks/longer.py` tests that with four times the training). Half the length costs a
+quarter of twice the length, so more seeds can be checked, and the reported scores are those of the longer training.
 """
 
 from collections.abc import Mapping
@@ -29,19 +29,20 @@ def length_check(
     delta: float = 0.015,
     alpha: float = 0.05,
 ) -> pd.DataFrame:
-    """How each comparison with the baseline moved when both arms were trained for twice as long: a row a (way, l, u).
+    """How each comparison with the baseline moved when the length of training was doubled.
 
-    `cells`: the study's; `shorter`: its runs of half the length (column `length`), of the largest u. Over the seeds
-    that have all four runs (`n_seeds`): `difference_half` and `difference` (ours − baseline), `moved` between them,
-    and what the doubling gave each arm, `gain` and `gain_baseline`. `noise`: what chance alone may do to `moved`,
-    the half width of a two-sided 1 − 2 `alpha` interval from the spread over seeds, pooled over the rows; where no row
-    has two seeds, from that of the study's own runs, as two lengths of a seed share its images, weights and order and
-    vary no more than seeds do.
+    One row per (encoder, method, l, u). `cells`: the study's runs; `shorter`: runs at the largest u, with a column
+    `length`; those of half the length are used. Over the `n_seeds` seeds that have all four runs:
 
-    `outcome`: `moves` where the difference moved by more than `delta` and more than chance does, and `unsure` where
-    chance may do as much; `both rise` where
-    both arms gained that much, and more than half of the difference between them, so that neither is at its end and
-    what is to come is of the size of what is judged; else `holds`; `unknown` where no seed has the runs.
+    * `difference_half`, `difference`: pre-trained − baseline at half and at full length; `moved`: the change between
+      them; `gain`, `gain_baseline`: what the doubling gained in each arm.
+    * `noise`: how far chance alone may move a difference: the half width of a two-sided 1 − 2 `alpha` interval, from
+      the spread over seeds, pooled over the rows. If no row has two seeds, the spread of the study's own runs is used:
+      two lengths of one seed share images, weights and order, so they vary no more than seeds do.
+    * `outcome`: `moves` if the difference moved by more than `delta` and by more than chance; `unsure` if it moved by
+      more than `delta`, but chance may explain it; `both rise` if both arms gained more than `delta`, than chance and
+      than half of the difference between them (then neither is fully trained, and what is still to come is as large as
+      the difference that is judged); `unknown` if no seed has all four runs; else `holds`.
     """
     columns = [*KEY, "n_labelled", "n_unlabelled", "difference_half", "difference", "moved", "gain", "gain_baseline"]
     columns += ["noise", "n_seeds", "outcome", "sentence"]
@@ -82,13 +83,12 @@ def length_check(
 
 
 def take_back(contrasts: pd.DataFrame, check: pd.DataFrame, delta: float = 0.015) -> pd.DataFrame:
-    """`contrasts` whose primary `outcome` is `length` where `check` (see `length_check`) does not let it stand.
+    """`contrasts`, with the primary outcomes that `check` (see `length_check`) puts in doubt replaced by `length`.
 
-    What is `unsure` stands only if it would after another such move: a difference that would still be of its sign and
-    above `delta`, an equality still within it.
-
-    What it was by the seeds alone is in `by_seeds`. Numbers of labels that were not checked themselves lie between
-    two that were, and stand only if both do.
+    The column `by_seeds` keeps the outcome by seeds alone. If the check is `unsure`, the outcome stays if another move
+    of the same size would not change it: a difference would keep its sign and remain above `delta`, an equality would
+    remain within `delta`. Numbers of labels that were not checked lie between two that were; their outcome stays only
+    if both of those do.
     """
     found = contrasts.assign(by_seeds=contrasts.outcome)
     bad = check[check.outcome.isin([MOVES, RISE, UNSURE])]
@@ -110,13 +110,13 @@ def take_back(contrasts: pd.DataFrame, check: pd.DataFrame, delta: float = 0.015
 
 
 def _would_turn(row, moved: float, delta: float) -> bool:
-    """Whether a comparison that is settled would no longer be so if its difference `moved` as much once more."""
+    """Whether a settled comparison would lose its outcome if its difference `moved` by the same amount once more."""
     after = row.difference + moved
     return {"better": after < delta, "worse": after > -delta, "equal": abs(after) > delta}.get(row.outcome, False)
 
 
 def check_sentence(check: pd.DataFrame, unchecked: str, delta: float) -> str:
-    """What is known of how verdicts depend on the length of training; `unchecked`: why it is not, if it is not."""
+    """A clause on whether the verdict depends on the length of training; `unchecked`: why that was not checked."""
     if check.empty or (check.outcome == UNKNOWN).all():
         why = unchecked or (check.sentence.iloc[0] if len(check) else "there are no runs of half the length")
         return f"whether longer training changes the verdict was not checked: {why}"
@@ -126,24 +126,25 @@ def check_sentence(check: pd.DataFrame, unchecked: str, delta: float) -> str:
     if len(bad):
         return f"it depends on the length of training: {'; '.join(bad.sentence)}"
     if len(unsure):
-        text = f"that is not known for sure: {'; '.join(unsure.sentence)}, which {n} of halves cannot tell from chance"
-        return f"{text}; verdicts that another such move would overturn are taken back"
+        text = f"that is not certain: {'; '.join(unsure.sentence)}; with so few seeds that may be chance"
+        return f"{text}; verdicts that another such change would overturn are taken back"
     seen = max(delta, known.noise.max()) if np.isfinite(known.noise).any() else delta
     moved = f"differences moved by {points(known.moved.abs().max())} at most"
-    if seen > delta:  # too few seeds to call that the same
+    if seen > delta:  # too few seeds to conclude that it is the same
         text = f"half the training shows no other verdict: {moved} ({n}), but moves below {points(seen)} may go unseen"
     else:
-        text = f"half the training gives the same: {moved} ({n}; less than {points(seen)} may go unseen)"
+        text = f"half the training gives the same verdict: {moved} ({n}; less than {points(seen)} may go unseen)"
     lost = check[check.outcome == UNKNOWN]
     return text + (f"; {lost.sentence.iloc[0]}" if len(lost) else "")
 
 
 def equal_passes(cells: pd.DataFrame, shorter: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
-    """What fewer unlabelled images score with as many passes over them as the most get: a row a (way, l, u).
+    """What fewer unlabelled images would score with equal passes instead of equal updates.
 
-    In a study by updates all encoders are trained for equally long. `score` is of that; `score_passes`, of an encoder
-    whose updates shrink with its images; over the `n_seeds` that have both and the encoder of the most images.
-    `gain` and `gain_passes`: from there to the most. The second is more data and more training at once.
+    One row per (encoder, method, l, u). In a study that counts updates, every encoder gets the same number: `score`. An
+    encoder with as many passes over its images as the largest u gets has fewer updates: `score_passes`. `gain` and
+    `gain_passes`: from these scores to that of the largest u; `gain_passes` is due to more data and more training
+    together. Means over the `n_seeds` seeds that have all three runs.
     """
     ours = _values(shorter[shorter.length == PASSES], metric, "passes").merge(
         _values(cells, metric, "full"), how="left"
@@ -190,7 +191,7 @@ def _values(runs: pd.DataFrame, metric: str, name: str, baseline: bool = False) 
 
 
 def _pooled_sd(runs: pd.DataFrame, name: str) -> tuple[float, int]:
-    """The standard deviation over seeds within a row, pooled over rows, and its degrees of freedom."""
+    """The standard deviation of column `name` over seeds, pooled over settings, and its degrees of freedom."""
     groups = runs.dropna(subset=[name]).groupby(KEY)[name]
     free = int((groups.size() - 1).sum())
     squares = groups.apply(lambda values: float(((values - values.mean()) ** 2).sum())).sum() if free else 0.0
@@ -198,7 +199,10 @@ def _pooled_sd(runs: pd.DataFrame, name: str) -> tuple[float, int]:
 
 
 def _between_seeds(cells: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Runs of full length, a row a (way, l, u, seed), for their spread over seeds; a baseline counts once."""
+    """Runs of full length, one row per (encoder, method, l, u, seed), for their spread over seeds.
+
+    Each run of the baseline is kept once.
+    """
     ours = _values(cells[cells.method != SUPERVISED], metric, "gain")
     ours = ours.merge(_values(cells[cells.method == SUPERVISED], metric, "gain_baseline", baseline=True), how="left")
     ours["moved"] = ours.gain - ours.gain_baseline
@@ -207,7 +211,7 @@ def _between_seeds(cells: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _limits(sds: Mapping[str, tuple[float, int]], alpha: float) -> dict[str, float]:
-    """How far the value of one seed may lie from the truth by chance; 0 where the spread is not known."""
+    """How far the value of one seed may lie from the true mean by chance; 0 if the spread is not known."""
     return {name: special.stdtrit(free, 1 - alpha) * sd if free else 0.0 for name, (sd, free) in sds.items()}
 
 

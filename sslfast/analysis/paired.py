@@ -1,10 +1,11 @@
-"""Differences paired by seed, where comparisons of one kind lend each other their variance: a trended, moderated t.
+"""Differences paired by seed, with variances moderated over the numbers of labels: a moderated t test with a trend.
 
-Three to five seeds say little about the spread of one difference: its own t interval is honest, and wide. A study has
-the same difference at several numbers of labels, over which its spread hardly jumps. So each variance is drawn towards
-a trend over them (Smyth 2004, Linear models and empirical Bayes methods; the trend as in limma), and never below
-itself: a number of labels that is off the trend keeps its own. Amounts of unlabelled data lend each other nothing, for
-the largest, of which verdicts are, may vary more than the others. `sslfast.analysis.simulate` shows what it holds.
+Three to five seeds say little about the spread of one difference, so its own t interval is valid, but wide. A study has
+the same difference at several numbers of labels, and its spread changes gradually over them. Therefore each variance is
+shrunk towards a trend over the numbers of labels (Smyth 2004, Linear models and empirical Bayes methods; the trend as
+in limma), but never below its own value, so a number of labels above the trend keeps its variance. Amounts of
+unlabelled data do not share variances, since the largest amount, on which verdicts rest, may vary more than the others.
+`sslfast.analysis.simulate` shows that the error rates hold.
 """
 
 from dataclasses import dataclass
@@ -16,18 +17,21 @@ from .intervals import MIN_SEEDS
 
 __all__ = ["MIN_LEVELS", "Paired", "moderated", "suspects"]
 
-MIN_LEVELS = 3  # numbers of labels, below which there is no trend: then each difference has its own variance
-WEIGHT = 3.0  # of the trend, in degrees of freedom
-CAUTION = 0.95  # of the degrees of freedom: for small p the delta method promises a few too many
-STEPS = 30  # of Newton's method, for a trend of two coefficients
-FAR = 8.0  # robust standard deviations from the median, beyond which a run is suspect
-FAR_POINTS = 0.05  # and at least so much
+MIN_LEVELS = 3  # with fewer numbers of labels there is no trend, and each difference has its own variance
+WEIGHT = 3.0  # weight of the trend, in degrees of freedom
+CAUTION = 0.95  # factor on the degrees of freedom, since the delta method gives a few too many where p is small
+STEPS = 30  # iterations to fit a trend of two coefficients
+FAR = 8.0  # a run is suspect if it is so many robust standard deviations from the median,
+FAR_POINTS = 0.05  # and at least so far
 
 
 @dataclass(frozen=True)
 class Paired:
-    """Mean differences over seeds, arrays of one shape: `mean`, `se` (NaN below three seeds, or where all seeds are
-    identical), degrees of freedom `free`, and the number of seeds `n`."""
+    """Mean differences over seeds; all fields are arrays of one shape.
+
+    `mean`; its standard error `se`, NaN below three seeds and if all seeds are identical; degrees of freedom `free`;
+    number of seeds `n`.
+    """
 
     mean: np.ndarray
     se: np.ndarray
@@ -35,7 +39,7 @@ class Paired:
     n: np.ndarray
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """`(low, high)` of two-sided t intervals, within −1 to 1, where differences of scores lie."""
+        """`(low, high)` of two-sided t intervals, cut to −1 to 1, the range of differences of scores."""
         half = special.stdtrit(self.free, (1 + level) / 2) * self.se
         return np.clip(self.mean - half, -1, 1), np.clip(self.mean + half, -1, 1)
 
@@ -56,7 +60,7 @@ class Paired:
         return np.maximum(self.above(-delta), self.below(delta))
 
     def with_variance(self, variance: np.ndarray) -> "Paired":
-        """With a known `variance` of the means beside that over seeds: degrees of freedom by Satterthwaite."""
+        """These differences with a known `variance` added to that over seeds; degrees of freedom by Satterthwaite."""
         ours = self.se**2
         total = ours + variance
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -67,20 +71,22 @@ class Paired:
 def moderated(
     differences: np.ndarray, n_labelled: np.ndarray | None = None, suspect: np.ndarray | None = None
 ) -> Paired:
-    """The means over seeds of `differences` `[S, L, K]` (seeds, numbers of labels, any comparisons): `[L, K]`.
+    """The means over seeds of `differences` `[S, L, K]` (seeds, numbers of labels, comparisons), as `Paired` `[L, K]`.
 
-    NaN for a missing pair, which costs its own comparison only. `n_labelled` `[L]`: None, or fewer than three numbers
-    of labels, for plain paired t. Comparisons with a `suspect` run (`[S, L, K]`, see `suspects`) have their own
-    variance, and lend it to none. Else a variance is (3 · trend + (n − 1) · own) / (n + 2), or its own if that is
-    larger: the trend, one for each of K, is log-linear in the number of labels. Its degrees of freedom are those of a
-    weighted sum of the variances.
+    A missing pair is NaN and affects its own comparison only. `n_labelled` `[L]`: the numbers of labels; with None, or
+    fewer than three, each difference has its own variance (a plain paired t test). `suspect` `[S, L, K]`: outliers (see
+    `suspects`); a comparison with one keeps its own variance and has no part in the trend.
+
+    The variance of any other comparison is (3 · trend + (n − 1) · own) / (n + 2), or its own if that is larger. Each of
+    the K comparisons has its trend, log-linear in the number of labels. The degrees of freedom are those of a weighted
+    sum of variances.
     """
     known = np.isfinite(differences)
     n = known.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(known, differences, 0).sum(axis=0) / np.where(n, n, np.nan)
         own = (np.where(known, differences - mean, 0.0) ** 2).sum(axis=0) / np.where(n > 1, n - 1, np.nan)
-        own = np.where(own > 1e-18, own, np.nan)  # identical in all seeds: nothing is known of chance
+        own = np.where(own > 1e-18, own, np.nan)  # identical in all seeds, which says nothing about chance
     variance, free = own.copy(), np.maximum(n - 1.0, 1)
     lends = np.isfinite(own) & (n >= MIN_SEEDS)
     if suspect is not None:
@@ -99,11 +105,12 @@ def moderated(
 
 
 def suspects(scores: np.ndarray) -> np.ndarray:
-    """Which runs of `scores` `[S, L, K]` lie so far from the other seeds of their cell that chance does not explain it.
+    """Which runs of `scores` `[S, L, K]` are outliers: too far from the other seeds of their cell to be chance.
 
-    More than five points from the median of their cell, and eight robust standard deviations: of the cell, of all runs
-    with as many labels, and half that of all, whichever is largest. A run that collapsed and still ended well is such a
-    one, and one of an arm that varies much is none. Nothing is left out for it.
+    An outlier is more than five points and more than eight robust standard deviations from the median of its cell. The
+    standard deviation is the largest of three: that of the cell, that of all runs with as many labels, and half that of
+    all runs. So a run that collapsed without an error is an outlier, and a run of an arm that always varies much is
+    not. Outliers are not left out of any result.
     """
     with np.errstate(invalid="ignore"):
         away = np.abs(scores - _median(scores, (0,)))
@@ -113,7 +120,7 @@ def suspects(scores: np.ndarray) -> np.ndarray:
 
 
 def _median(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """The median over `axes`, which stay, of what is known; 0 where nothing is."""
+    """The median over `axes` (kept, with length 1), NaN ignored; 0 if all values are NaN."""
     stay = [i for i in range(values.ndim) if i not in axes]
     flat = np.sort(values.transpose(*stay, *axes).reshape(*(values.shape[i] for i in stay), -1), axis=-1)  # NaN last
     n = np.isfinite(flat).sum(axis=-1, keepdims=True)
@@ -123,9 +130,9 @@ def _median(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 
 
 def _trend(x: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Variances `own` `[L, K]` by log-linear trends in `x` `[L]`, and the hat matrix `[L, L]` of each.
+    """Trends of the variances `own` `[L, K]`, log-linear in `x` `[L]`: fitted variances `[L, K]`, hat matrix `[L, L]`.
 
-    A gamma regression, whose fit is not biased as that to logarithms of variances of few degrees of freedom would be.
+    A gamma regression, since a fit to the logarithms would be biased for variances of few degrees of freedom.
     """
     design = np.stack([np.ones_like(x), x - x.mean()], axis=1)
     hat = design @ np.linalg.pinv(design)

@@ -1,4 +1,4 @@
-"""Where more unlabelled data stops helping, tested so that the chance of saying so wrongly is known."""
+"""Where more unlabelled data stops helping, by tests with a known error rate."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from .checks import RANDOM
-from .intervals import MIN_SEEDS, holm
+from .intervals import MIN_SEEDS
+from .multiple_testing import holm
 from .paired import Paired, moderated, suspects
 from .score_grids import Grid, complete, each_label, grids
 from .words import count, evidence, fraction, points
@@ -16,12 +17,14 @@ __all__ = ["Plateau", "plateaus", "plateaus_of"]
 
 @dataclass(frozen=True)
 class Plateau:
-    """Of one curve of scores over increasing u. Indices into that curve; scores 0 to 1.
+    """The plateau of one curve of scores (0 to 1) over increasing u. Indices are positions on the curve.
 
-    `index`: the smallest u from which on more is worth less than δ; None: not shown. `last_gain` with
-    `last_gain_low`, `last_gain_high`: what the last step, to the largest u, gained, with its one-sided limits at 1 − α.
-    `better_inside`: a smaller u that scored better than the largest (by `inside_gain`), None if none is shown to.
-    `n_seeds`: the fewest that any two amounts have in common; `n_dropped`: the others.
+    * `index`: the smallest u beyond which more is shown to gain less than δ; None if no plateau is shown.
+    * `last_gain`, `last_gain_low`, `last_gain_high`: what the last step, to the largest u, gained, and its one-sided
+      limits at 1 − α.
+    * `better_inside`: a smaller u that is shown to score better than the largest, by `inside_gain`; None if there is
+      none.
+    * `n_seeds`: the fewest seeds that any two amounts have in common; `n_dropped`: the other seeds.
     """
 
     index: int | None
@@ -40,14 +43,17 @@ def plateaus_of(
 ) -> list[Plateau | None]:  # fmt: skip
     """The plateau of each curve of `scores` `[S, L, U]` (seeds, numbers of labels, increasing u), NaN for missing runs.
 
-    None for a curve with fewer than two amounts. With D_ik = score(u_k) − score(u_i) a seed, u_i passes if the upper
-    limits at 1 − `alpha` of *all* D_ik with k > i are below `delta`: no larger amount, not only the largest, is worth
-    that much more (an intersection-union test: each is tested at `alpha`, and all have to pass; Berger 1982). Tested
-    from the largest u downwards, stopping at the first that does not pass. So at most a share `alpha` of studies
-    names a u that is too small: the first true H0 on the way down has to be rejected for that, and that is one test
-    (fixed-sequence testing; Maurer, Hothorn & Lehmacher 1995). Naming the smallest u that passes would err far more
-    often. Spreads over seeds: see `moderated`; `control` says that the first u is the random control, which has its
-    own. `variance` `[L, U, U]`: what the choice of test images adds to the difference of two u, where it is known.
+    None for a curve with fewer than two amounts. `control`: the first u is the random control, whose spread over seeds
+    is estimated separately (see `moderated`). `variance` `[L, U, U]`: the variance that the choice of test images adds
+    to the difference of two u, if known.
+
+    Let D_ik = score(u_k) − score(u_i), paired by seed. u_i passes if the upper limits at 1 − `alpha` of *all* D_ik with
+    k > i are below `delta`: not only the largest, but every larger amount gains less than `delta` (an
+    intersection-union test: each is tested at `alpha`, and all have to pass; Berger 1982). The tests go from the
+    largest u downwards and stop at the first u that does not pass. Then at most a share `alpha` of studies names a u
+    that is too small, since that takes the rejection of the first true null hypothesis on the way down, which is a
+    single test (fixed-sequence testing; Maurer, Hothorn & Lehmacher 1995). Naming the smallest u that passes would err
+    far more often.
     """
     first, second = np.triu_indices(scores.shape[2], 1)
     if not len(first):
@@ -60,7 +66,7 @@ def plateaus_of(
 
 
 def _gains(scores: np.ndarray, n_labelled, first: np.ndarray, second: np.ndarray, control: bool) -> Paired:
-    """The differences of all pairs of u, `[L, pairs]`."""
+    """The differences between all pairs of u, `[L, pairs]`."""
     doubtful = suspects(scores)
     differences, doubtful = scores[:, :, second] - scores[:, :, first], doubtful[:, :, first] | doubtful[:, :, second]
     parts = [np.flatnonzero((first == 0) & control), np.flatnonzero((first > 0) | (not control))]
@@ -71,7 +77,7 @@ def _gains(scores: np.ndarray, n_labelled, first: np.ndarray, second: np.ndarray
 
 
 def _plateau(curve, first, second, gains: Paired, limits: tuple, i: int, delta: float, alpha: float) -> Plateau | None:
-    """Of `curve` `[S, U]`, the `i`-th number of labels of `gains`."""
+    """The plateau of `curve` `[S, U]`, which is row `i` of `gains` and `limits`."""
     measured = np.flatnonzero(np.isfinite(curve).any(axis=0))
     if len(measured) < 2:
         return None
@@ -84,7 +90,7 @@ def _plateau(curve, first, second, gains: Paired, limits: tuple, i: int, delta: 
         if not good:
             break
         index = int(np.searchsorted(measured, u))
-    whole = known & (second == measured[-1])  # of each smaller u to the largest, in order
+    whole = known & (second == measured[-1])  # from each smaller u to the largest, in order
     last = np.flatnonzero(whole)[-1]
     n = int(gains.n[i][known].min())
     p = np.where(np.isfinite(gains.se[i][whole]), gains.below()[i][whole], 1.0)
@@ -104,12 +110,12 @@ def plateaus(
     alpha: float = 0.05,
     image_noise: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """The plateau at each labelled fraction: a row a (encoder, method, l); `alpha` is shared among all of a study.
+    """The plateau at each labelled fraction: one row per (encoder, method, l).
 
-    `shown`; `u` and `n_unlabelled`, the smallest amount from which on more is worth less than `delta` (NaN if not
-    shown); `last_gain` of the last step and its one-sided limits `last_gain_low`, `last_gain_high`; `better_u`, a
-    smaller u that is shown to score better than the largest; `n_seeds`, `n_dropped`; `sentence`. `image_noise`: see
-    `contrasts`.
+    `shown`: whether a plateau is shown; `u`, `n_unlabelled`: the smallest amount beyond which more gains less than
+    `delta` (NaN if not shown); `last_gain`, `last_gain_low`, `last_gain_high`: what the last step gained, and its
+    one-sided limits; `better_u`: a smaller u that is shown to score better than the largest; `n_seeds`, `n_dropped`;
+    `sentence`. All curves of a study share the error rate `alpha`. `image_noise`: see `contrasts`.
     """
     rows = []
     made = grids(cells, metric)
@@ -149,7 +155,7 @@ def plateaus(
 
 
 def _variance(grid: Grid, metric: str, image_noise: pd.DataFrame | None) -> np.ndarray | None:
-    """That of the differences of two u of a grid, `[L, U, U]`, the smaller u first."""
+    """The variance that the choice of test images adds to each difference of two u, `[L, U, U]`, smaller u first."""
     if image_noise is None or metric not in image_noise:
         return None
     known = image_noise[(image_noise.encoder == grid.encoder) & (image_noise.method == grid.method)]

@@ -1,4 +1,4 @@
-"""How far the numbers of a study reach: what chance alone does to them."""
+"""How far the numbers of a study can be trusted: what chance alone may do to them."""
 
 from collections.abc import Mapping
 
@@ -11,11 +11,11 @@ from .words import LOOKING_AGAIN, plural, points
 
 __all__ = ["reach"]
 
-LENT = "the spread over seeds is taken to follow a trend over the numbers of labels, for each way of pre-training"
+LENT = "the spread over seeds is assumed to follow a trend over the numbers of labels, for each way of pre-training"
 
 
 def reach(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
-    """From the tables of `analyse`: what chance alone does to the numbers, where it is known, name and text."""
+    """What chance alone may do to the numbers, as far as it is known, from the tables of `analyse`: text by name."""
     contrasts, fits = tables["contrasts"], tables["surface"]
     primary = contrasts[contrasts.primary]
     found = {}
@@ -37,13 +37,13 @@ def reach(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
         found["intervals of differences"] = _population(primary)
         found["looking again"] = LOOKING_AGAIN
         found["between numbers of labels"] = (
-            "worth in labels and data needed take scores to change gradually; a jump between two of them may escape"
+            "worth in labels and data needed assume that scores change gradually; they miss a jump between two of them"
         )
     if text := unusual_sentence(tables["unusual"]):
         found["runs to look at"] = text
     if np.isfinite(error := tables["scores"].test_error.max()):
         found["test images alone"] = (
-            f"leave a score uncertain by {points(error)} (one standard error), in all seeds alike"
+            f"leave a score uncertain by {points(error)} (one standard error), whatever the number of seeds"
         )
     chosen = fits[fits.chosen.astype(bool)]
     for row in chosen.itertuples():
@@ -53,14 +53,14 @@ def reach(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
 
 
 def _population(primary: pd.DataFrame) -> str:
-    """For what images the intervals speak, and what was assumed of the spread over seeds."""
+    """For which images the intervals hold, and what was assumed about the spread over seeds."""
     known = primary.image_se[primary.n_seeds > 0]
     if len(known) and known.notna().all():
         whom = (
-            "speak of images like the test images: what their choice adds is in them, and in those of worth in labels"
+            "hold for images like the test images: they include the choice of test images, and so does worth in labels"
         )
-        whom += "; claims, what to get next and comparisons of evaluations speak of these test images"
+        whom += "; claims, what to get next and comparisons of evaluations hold for these test images only"
     else:
-        whom = "speak of these test images; on others a difference may be another"
+        whom = "hold for these test images only; with others a difference may be larger or smaller"
     levels = primary.groupby(["encoder", "method"]).l.nunique().max()
     return f"{whom}; {LENT}" if levels >= MIN_LEVELS else whom

@@ -1,4 +1,4 @@
-"""Everything at once: all tables of conclusions from a table of cells, and the summary that a person reads first."""
+"""All tables of conclusions from a table of cells, and the summary that a person reads first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -51,17 +51,20 @@ from .words import EXPLORATORY_BELOW, count, p_value, plural, points, range_of_p
 __all__ = ["Results", "Settings", "analyse", "card_of", "main_table", "summary", "verdict", "write_results"]
 
 
-CARD = 10  # comparisons, above which a verdict tells only the most important
+CARD = 10  # with more comparisons than this, a verdict gives only the most important ones
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the analysis is asked.
+    """The settings of the analysis.
 
-    `metric` to judge by (None: macro-F1, or accuracy where the table has no other); `delta`, the smallest gain worth
-    having (score, 0 to 1); `alpha`, the error rate of a family of tests; the validation `threshold` of
-    `threshold_metric` (None: likewise); accuracy `targets` (None: round ones); `prices`; `judged_by`, the evaluation of
-    encoders that conclusions rest on (None: see `main_evaluation`). Raises `ConfigError` for what cannot be.
+    * `metric`: the test score to judge by (None: macro-F1, or accuracy if the table has no macro-F1).
+    * `delta`: the smallest gain worth having, 0 to 1. `alpha`: the error rate of a family of tests.
+    * `threshold` of the validation score `threshold_metric`, for times (None: macro-F1 or accuracy, as above).
+    * `targets`: test accuracies to ask data for (None: round ones). `prices`: for what to get next.
+    * `judged_by`: the evaluation of encoders that conclusions rest on (None: see `main_evaluation`).
+
+    Raises `ConfigError` for impossible numbers.
     """
 
     metric: str | None = None
@@ -83,7 +86,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Settled(Settings):
-    """What the analysis answers: `Settings` whose metrics `analyse` has filled in."""
+    """`Settings` in which `analyse` has replaced metrics that were None."""
 
     metric: str = METRICS[0]
     threshold_metric: str = "macro_f1"
@@ -91,9 +94,12 @@ class Settled(Settings):
 
 @dataclass(frozen=True)
 class Results:
-    """The tables of conclusions by name (see `analyse`), the `cells` and `history` that they rest on (see
-    `main_cells`), the `settings` that they answer, and `every` checked cell. `shorter`: runs
-    that check its length, or `unchecked`: why there are none, as a clause."""
+    """All conclusions about a study.
+
+    `tables`: by name (see `analyse`); `cells`, `history`: the rows that they rest on (see `main_cells`); `settings`;
+    `every`: all checked cells; `shorter`: the runs that check the length of training; `unchecked`: if there are none, a
+    clause on why.
+    """
 
     cells: pd.DataFrame
     tables: dict[str, pd.DataFrame]
@@ -105,7 +111,7 @@ class Results:
 
     @property
     def length(self) -> str:
-        """Whether the verdict depends on the length of training, as a clause."""
+        """A clause on whether the verdict depends on the length of training."""
         return check_sentence(self.tables["length_check"], self.unchecked, self.settings.delta)
 
     @cached_property
@@ -115,17 +121,17 @@ class Results:
 
     @property
     def unit(self) -> Unit:
-        """What the training is told in."""
+        """The unit in which the length of training is given: updates or epochs."""
         return unit_of(self.cells, self.history)
 
     @property
     def judged_by(self) -> str:
-        """The evaluation of encoders that the conclusions rest on."""
+        """The name of the evaluation of encoders that the conclusions rest on."""
         return main_evaluation(self.every, self.settings.judged_by)
 
     @property
     def judged(self) -> str:
-        """That, as a sentence; nothing where encoders are evaluated by the study's head alone."""
+        """A sentence on `judged_by`; empty if encoders are evaluated by the study's head alone."""
         evaluations = self.every.evaluate[~self.every.method.isin(WITHOUT_ENCODER)].unique()
         if set(evaluations) <= {HEAD}:
             return ""
@@ -142,17 +148,17 @@ def analyse(
     unchecked: str = "",
     image_noise: pd.DataFrame | None = None,
 ) -> Results:
-    """All conclusions from `cells` (columns: `sslfast.analysis.checks.check_cells`) and `history`, if there is one.
+    """All conclusions from `cells` (columns: see `sslfast.analysis.checks.check_cells`) and, if given, `history`.
 
-    `shorter`: runs of less length, a table like `cells` with a column `length` (see `length_check`); verdicts that they
-    do not bear out are taken back. `unchecked`: why there are none, as a clause. `image_noise`: what the choice of test
-    images adds to differences (`sslfast.analysis.image_noise`); without it they are told of these test images.
+    `shorter`: runs of shorter training, a table like `cells` with a column `length` (see `length_check`); verdicts that
+    they do not confirm are taken back. `unchecked`: if there are none, a clause on why. `image_noise`: what the choice
+    of test images adds to differences (see `sslfast.analysis.image_noise`); without it, conclusions hold for these test
+    images only.
 
-    Tables: scores, unusual (runs to look at), contrasts (against the baseline, then the control), controls (against
-    each control), evaluations, evaluation_order, plateau, label_equivalence, surface, what_next, cells_to_run, claims;
-    data_needed where there are accuracies, time_to_threshold and still_rising where there is a history. Raises
-    `ResultsError` for tables that
-    cannot be used.
+    Tables: scores, unusual (runs to look at), contrasts (against the baseline, then the control), length_check,
+    equal_passes, controls (against each control), evaluations, evaluation_order, plateau, label_equivalence, surface,
+    what_next, cells_to_run, claims; data_needed if there are accuracies; time_to_threshold and still_rising if there is
+    a history. Raises `ResultsError` for tables that cannot be used.
     """
     asked = settings or Settings()
     every = check_cells(cells, metric=asked.metric)
@@ -214,16 +220,18 @@ def _settled(asked: Settings, every: pd.DataFrame, history: pd.DataFrame | None)
 
 
 def _validated(history: pd.DataFrame | None) -> str:
-    """The score of a history that a threshold is for: macro-F1, or accuracy where it has no other."""
+    """The validation score of a history to compare with a threshold: macro-F1, or accuracy if it has no macro-F1."""
     names = {squashed(name) for name in history} if history is not None else set()
     return "accuracy" if "accuracy" in names and squashed("macro_f1") not in names else "macro_f1"
 
 
 def _evaluations(every: pd.DataFrame, s: Settled) -> dict[str, pd.DataFrame]:
-    """Scores under every evaluation, and whether the order of methods depends on it; the shuffled control has no part
-    in that."""
+    """Tables of scores under every evaluation, and of whether the order of methods depends on the evaluation.
+
+    The shuffled control is left out.
+    """
     compared = every[~every.method.str.startswith(SHUFFLED)]
-    pixels = compared.method == PIXELS  # of no encoder: stands beside each
+    pixels = compared.method == PIXELS  # uses no encoder, so it is compared with every encoder's methods
     encoders = compared.encoder[~pixels].unique()
     beside = [compared[pixels].assign(encoder=name) for name in encoders]
     compared = pd.concat([compared[~pixels], *beside], ignore_index=True)
@@ -264,7 +272,7 @@ def _without(table: pd.DataFrame, ways: set[tuple[str, str]]) -> pd.DataFrame:
 
 
 def summary(results: Results) -> str:
-    """The verdict, the main table, the claims and what was dropped, as Markdown."""
+    """The verdict, the main table, the claims, and how far to trust them, as Markdown."""
     cells, tables, s = results.cells, results.tables, results.settings
     n_seeds, lost = cells.seed.nunique(), int((cells.status != "ok").sum())
     lines = [f"# {cells.study.iloc[0]}: what the unlabelled data is worth", ""]
@@ -297,7 +305,7 @@ def summary(results: Results) -> str:
 
 
 def write_results(results: Results, folder: str | Path) -> None:
-    """Write each table as `<folder>/<name>.csv`, and `summary.md`, each whole or not at all."""
+    """Write each table as `<folder>/<name>.csv`, and `summary.md`; each file appears whole or not at all."""
     for name, table in results.tables.items():
         with replacing(Path(folder) / f"{name}.csv") as scratch:
             to_csv(table, scratch)
@@ -306,7 +314,7 @@ def write_results(results: Results, folder: str | Path) -> None:
 
 
 def _options(decisions: list) -> pd.DataFrame:
-    """A row an option of each decision, at least one each, with the action and the sentence."""
+    """One row per option of each decision, with the decision's action and sentence; at least one row per decision."""
     parts = []
     for d in decisions:
         head = {"encoder": d.encoder, "method": d.method, "action": d.action}
@@ -318,7 +326,7 @@ def _options(decisions: list) -> pd.DataFrame:
 
 
 def main_table(results: Results) -> pd.DataFrame:
-    """The verdict by number of labels, as text: a row a primary comparison; empty where there is none."""
+    """The verdict at each number of labels, as text: one row per primary comparison; empty if there is none."""
     tables = results.tables
     against = tables["contrasts"]
     if not against.primary.any():
@@ -379,7 +387,7 @@ def _line(parts: list[str]) -> str:
 
 
 def _for_most(needed: pd.DataFrame) -> list[str]:
-    """The sentences about labels: with the baseline, and with each method's largest u."""
+    """The sentences about labels, for the baseline and for each method at its largest u."""
     about = needed[(needed.given == "u") & (needed.method != RANDOM)]
     largest = about.groupby(["encoder", "method"]).value.transform("max")
     return about[about.value.isna() | (about.value == largest)].sentence.tolist()

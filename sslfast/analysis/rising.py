@@ -1,4 +1,4 @@
-"""Which runs were stopped while they still learned, so that their scores are those of too short a training."""
+"""Which runs were still improving when their training ended, so that their scores are too low."""
 
 from collections.abc import Iterator
 
@@ -13,23 +13,23 @@ from .words import badge, count, listed, points, range_of_points, seeds, who
 
 __all__ = ["rising_sentence", "still_rising"]
 
-FEW = 3  # arms that a sentence names before it only counts them
-LABELS = 4  # numbers of labels, in the same way
+FEW = 3  # a sentence names up to so many arms, and counts them if there are more
+LABELS = 4  # the same for numbers of labels
 
 
 def still_rising(
     cells: pd.DataFrame, history: pd.DataFrame, metric: str = "macro_f1", delta: float = 0.015
 ) -> pd.DataFrame:
-    """What the second half of the training gained in validation `metric`: a row a (encoder, l, method, u).
+    """What the second half of the training gained in validation `metric`: one row per (encoder, l, method, u).
 
     `gain`: the score at the end minus that at half of the training (interpolated between validations), as mean over
     the `n_seeds` runs that finished, with its 95 % t interval (`low`, `high`; NaN below three seeds). `rising`: the
     mean is above `delta`. `sentence`: that in words.
 
-    It says something of a constant rate only. A rate that decays to 0 makes the score rise at its end however long the
-    training is, and stand still when it is over: there only a longer training shows whether this one was long enough.
-    Runs whose `setting_schedule` is `one_cycle` are therefore not `known` and never `rising`; where a table does not
-    name a schedule, a constant rate is taken.
+    This says something only if the learning rate was constant. A rate that decays to 0 makes the score rise towards the
+    end of any training and stand still at its end, so only a longer training shows whether this one was long enough.
+    Therefore runs whose `setting_schedule` is `one_cycle` are not `known`, and never `rising`. A table without
+    schedules is taken to have constant rates.
     """
     length = unit_of(cells, history).column
     halves = [
@@ -51,9 +51,9 @@ def still_rising(
 
 
 def rising_sentence(cells: pd.DataFrame, rising: pd.DataFrame) -> str:
-    """One sentence on what the table of `still_rising` finds rising, the baseline and the most unlabelled images first.
+    """One sentence on the arms that `still_rising` finds rising: the baseline and the most unlabelled images first.
 
-    "" where nothing is, and with a budget of updates, where every network is trained to its end.
+    Empty if there are none, and with a budget of updates, since then every network is trained to its end.
     """
     if "budget" in cells and (cells.budget == "updates").any():
         return ""
@@ -65,13 +65,13 @@ def rising_sentence(cells: pd.DataFrame, rising: pd.DataFrame) -> str:
 
 
 def _second_half(lengths: np.ndarray, scores: np.ndarray) -> float:
-    """The last score minus that at half of the last length; NaN where no validation lies before that."""
+    """The last score minus the score at half of the training; NaN if there was no validation before that."""
     half = lengths[-1] / 2
     return scores[-1] - np.interp(half, lengths, scores) if lengths[0] <= half else np.nan
 
 
 def _arms(rising: pd.DataFrame, several: bool) -> Iterator[str]:
-    """Each (encoder, method, u) of the rows, with its labels and gains."""
+    """A phrase for each (encoder, method, u) of the rows, with its numbers of labels and gains."""
     order = {SUPERVISED: 0, RANDOM: 2}
     rows = rising.assign(order=rising.method.map(order).fillna(1), less=-rising.u)
     for number, (_, arm) in enumerate(rows.groupby(["order", "less", "encoder", "method"], dropna=False)):

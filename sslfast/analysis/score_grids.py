@@ -15,9 +15,10 @@ __all__ = ["Grid", "complete", "each_label", "grids"]
 class Grid:
     """The scores of one (encoder, method), and of the baseline with the same encoder.
 
-    `scores` `[S, L, U]` and `baseline` `[S, L]`: 0 to 1, NaN for a run without result. `seeds` `[S]`; `labelled` `[L]`
-    and `unlabelled` `[U]`: increasing fractions, a 0 first in `unlabelled` being the random control. `n_labelled` `[L]`
-    and `n_unlabelled` `[L, U]`: images. `title` names the grid where a table holds several, else it is empty.
+    `scores` `[S, L, U]` and `baseline` `[S, L]`: 0 to 1, NaN for a run without a result. `seeds` `[S]`. `labelled`
+    `[L]` and `unlabelled` `[U]`: increasing fractions; if the first of `unlabelled` is 0, it is the random control.
+    `n_labelled` `[L]` and `n_unlabelled` `[L, U]`: numbers of images. `title`: the name of the grid if a table holds
+    several, else empty.
     """
 
     encoder: str
@@ -38,8 +39,9 @@ class Grid:
 
 
 def grids(cells: pd.DataFrame, metric: str = "test_macro_f1") -> list[Grid]:
-    """A `Grid` for each (encoder, method) in `cells`, in alphabetical order; the control alone where nothing else is.
+    """A `Grid` for each (encoder, method) in `cells`, in alphabetical order.
 
+    The random control is part of the grids of its encoder's methods; it has a grid of its own only if there are none.
     `cells` as `check_cells` returns it. Raises `ResultsError` if it has no column `metric`.
     """
     check_metric(cells, metric)
@@ -72,7 +74,7 @@ def _grid(rows: pd.DataFrame, baseline: pd.DataFrame | None, encoder, method, ti
     own = rows[rows.method == method]
     if baseline is None:
         baseline = rows.iloc[:0]
-    # a control or baseline of other seeds or labels pairs with nothing here
+    # runs of the control or the baseline at other seeds or labels cannot be paired
     seeds = np.unique(own.seed)
     labelled = np.unique(np.concatenate([own.l, baseline.l]))
     rows = rows[rows.seed.isin(seeds) & rows.l.isin(labelled)]
@@ -91,7 +93,7 @@ def _grid(rows: pd.DataFrame, baseline: pd.DataFrame | None, encoder, method, ti
 
 
 def each_label(grid: Grid) -> Iterator[tuple[int, dict]]:
-    """`(index, columns)` for each labelled fraction of a grid that has a run with an encoder."""
+    """`(index, first columns of its row)` of each labelled fraction of a grid that has a run with an encoder."""
     for i, fraction in enumerate(grid.labelled):
         if np.isfinite(grid.n_unlabelled[i]).any():
             yield i, {**grid.key, "l": fraction, "n_labelled": int(grid.n_labelled[i])}

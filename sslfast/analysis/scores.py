@@ -1,4 +1,4 @@
-"""Scores by setting: the mean over seeds of each (encoder, l, method, u), and round accuracies within their range."""
+"""Scores of each setting (encoder, l, method, u) as means over seeds, and round accuracies within their range."""
 
 import math
 from collections.abc import Sequence
@@ -15,13 +15,11 @@ SETTING = ["encoder", "l", "method", "u"]
 
 
 def scores(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
-    """One row a (encoder, l, method, u): mean, sd, low, high of `metric`, n_seeds, n_missing, counts, seconds.
+    """One row per (encoder, l, method, u): mean, sd, low, high of `metric`, n_seeds, n_missing, counts, seconds.
 
-    Beside them means of the measures of the encoder (`encoder_…`), where there are any.
-
-    `test_error` is the standard error of an accuracy that the number of test images alone causes: all seeds share the
-    test images, so no number of seeds makes it smaller (NaN without a column `n_test`). Seconds are means over the
-    runs that finished; a run that stopped early was not faster.
+    Seconds, and measures of the encoder (`encoder_…`) if there are any, are means over the runs that finished; a run
+    that stopped early was not faster. `test_error`: the standard error of an accuracy that is due to the number of test
+    images. All seeds share them, so more seeds do not make it smaller. NaN without a column `n_test`.
     """
     check_metric(cells, metric)
     table = with_intervals(by_setting(cells, metric))
@@ -37,9 +35,9 @@ def scores(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
 
 
 def by_setting(table: pd.DataFrame, value: str) -> pd.DataFrame:
-    """One row a setting of `table`: counts, mean, sd, se of `value` over seeds, n_seeds, n_missing.
+    """One row per setting of `table`: counts, mean, sd, se of `value` over seeds, n_seeds, n_missing.
 
-    `table`: a row a run, `value` NaN where there is none.
+    `table`: one row per run, `value` NaN where there is none.
     """
     groups = table.groupby(SETTING, dropna=False, sort=True)
     found = groups.agg(
@@ -52,7 +50,7 @@ def by_setting(table: pd.DataFrame, value: str) -> pd.DataFrame:
         n_seeds=(value, "count"),
         n_runs=(value, "size"),
     ).reset_index()
-    identical = found.least == found.most  # their mean may differ from them in the last digit
+    identical = found.least == found.most  # the mean of identical scores may differ from them in the last digit
     found.loc[identical, "mean"] = found.most[identical]
     found.loc[identical & (found.n_seeds > 1), "sd"] = 0.0
     se = found.sd / np.sqrt(found.n_seeds)
@@ -63,10 +61,10 @@ def by_setting(table: pd.DataFrame, value: str) -> pd.DataFrame:
 
 
 def best_setting(cells: pd.DataFrame, metric: str = "test_macro_f1") -> tuple[tuple, float] | None:
-    """`((encoder, l, method, u), score)` of the setting with the highest mean, told without the luck of the choice.
+    """`((encoder, l, method, u), score)` of the setting with the highest mean, without the luck of the choice.
 
-    The highest of many means owes part of its height to chance. So each seed tells the score of the setting that the
-    other seeds choose, and `score` is the mean of that; NaN where no two seeds can. None without a result.
+    The highest of many means is partly chance. Therefore `score` is the mean over seeds of the score that a seed has in
+    the setting that the other seeds would choose; NaN below two seeds. None if there is no result.
     """
     runs = cells.dropna(subset=[metric]).pivot_table(
         index=[cells[name].fillna(-1) if name == "u" else cells[name] for name in SETTING],
@@ -86,7 +84,7 @@ def best_setting(cells: pd.DataFrame, metric: str = "test_macro_f1") -> tuple[tu
 
 
 def with_intervals(scores: pd.DataFrame) -> pd.DataFrame:
-    """`by_setting` of scores with `low` and `high`, their 95 % intervals: see `score_intervals`."""
+    """`scores` (a table of `by_setting`) with the 95 % intervals `low` and `high`: see `score_intervals`."""
     low, high = score_intervals(scores["mean"], scores.se, scores.n_seeds)
     return scores.assign(low=low, high=high)
 
@@ -103,8 +101,8 @@ def accuracy_targets(cells: pd.DataFrame, targets: Sequence[float] | None = None
         return []
     low, high = means.quantile(0.25), means.max()
     step = next((s for s in (0.1, 0.05, 0.02, 0.01, 0.005) if round((high - low) / s, 6) >= 3), 0.002)
-    # 0.6 / 0.1 is 5.999…: round before looking for whole steps
-    first = max(1, math.ceil(round(low / step, 6)))  # 0 is reached with no data at all
+    # rounded first, since 0.6 / 0.1 is 5.999…
+    first = max(1, math.ceil(round(low / step, 6)))  # not 0, which needs no data at all
     grid = np.arange(first, math.floor(round(high / step, 6)) + 1) * step
     chosen = grid[np.unique(np.linspace(0, len(grid) - 1, 3).round().astype(int))] if len(grid) else []
     return [round(float(target), 4) for target in chosen]

@@ -1,4 +1,4 @@
-"""Error as a function of both amounts of data, and whether it may be trusted beyond what was measured."""
+"""Error as a function of both amounts of data, and whether the fit may be trusted beyond what was measured."""
 
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -17,9 +17,9 @@ MIN_LEVELS = 4
 
 @dataclass(frozen=True)
 class Surface:
-    """A fitted form for one or many sets of scores at once (`D` of them): `coefficients` `[p, D]`, exponents `[D]`.
+    """`form`, fitted to D sets of scores at once: `coefficients` `[p, D]`, exponents `alpha` and `beta` `[D]`.
 
-    Amounts are divided by the largest of the fit, `l_unit` and `u_unit` images, so a coefficient is an error there.
+    Amounts are divided by the largest of the fit, `l_unit` and `u_unit` images, so coefficients are errors at these.
     """
 
     form: str
@@ -30,7 +30,7 @@ class Surface:
     u_unit: float
 
     def scores(self, n_labelled: float, n_unlabelled: float) -> np.ndarray:
-        """What the form predicts at these numbers of images, `[D]`."""
+        """The predicted scores at these numbers of images, `[D]`."""
         columns = FORMS[self.form](n_labelled / self.l_unit, n_unlabelled / self.u_unit, self.alpha, self.beta)
         return 1 - sum(b * column for b, column in zip(self.coefficients, columns, strict=True))
 
@@ -51,13 +51,15 @@ FORMS = {"additive": _additive, "product": _product}
 def fit_surface(
     n_labelled: np.ndarray, n_unlabelled: np.ndarray, scores: np.ndarray, form: str = "additive"
 ) -> Surface:
-    """The least-squares fit of `form` to `scores` `[n, D]` (each column by itself) at n amounts (images, above 0).
+    """The least-squares fit of `form` to `scores` `[n, D]` (each column by itself) at n pairs of amounts (images, > 0).
 
-    Coefficients are 0 or more (data never hurts), exponents from a grid. For each pair of exponents the
-    non-negative fit of two or three columns is exact: it is the best of the unconstrained fits on a subset of the
-    columns that come out non-negative. Joint power laws: Hestness et al. 2017; Rosenfeld et al. 2020 (A constructive
-    prediction of the generalization error across scales); Hoffmann et al. 2022. Fitting by grid and linear
-    least squares avoids the local minima that made published fits look too sure (Besiroglu et al. 2024).
+    Exponents come from a grid; coefficients are 0 or more, since data is assumed never to hurt. For each pair of
+    exponents the non-negative fit is exact: it is the best among the unconstrained fits to subsets of the two or three
+    columns whose coefficients come out non-negative. A grid with linear least squares avoids the local minima that made
+    published fits look too certain (Besiroglu et al. 2024).
+
+    Source: joint power laws of Hestness et al. 2017; Rosenfeld et al. 2020, A constructive prediction of the
+    generalization error across scales; Hoffmann et al. 2022.
     """
     l_unit, u_unit = float(np.max(n_labelled)), float(np.max(n_unlabelled))
     pairs = np.array(list(product(EXPONENTS, EXPONENTS)))
@@ -73,7 +75,7 @@ def fit_surface(
         for subset in combinations(range(n_columns), size):
             part = gram[:, subset][:, :, subset]
             solved = np.linalg.pinv(part, rcond=1e-10, hermitian=True) @ moments[:, subset]  # [pairs, size, D]
-            left = -(moments[:, subset] * solved).sum(axis=1)  # the sum of squares, less the same for all
+            left = -(moments[:, subset] * solved).sum(axis=1)  # the sum of squares, less a constant
             left[(solved < 0).any(axis=1)] = np.inf
             best = left.argmin(axis=0)
             better = left[best, here] < least
@@ -86,9 +88,9 @@ def fit_surface(
 
 
 def surface_points(grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
-    """The measured cells with u > 0, as `(i [n], j [n], scores [S, n], which seeds [seeds])`: indices of l and u.
+    """The n measured cells with u > 0: `(i [n], j [n], scores [S, n], which seeds)`, with indices i of l and j of u.
 
-    Only seeds that have them all; None if no seed does. A cell that no seed has is not part of the grid.
+    A cell without any run is not counted. Only seeds that have all n cells are used; None if there is no such seed.
     """
     measured = np.isfinite(grid.scores).any(axis=0) & (grid.unlabelled > 0)
     i, j = np.nonzero(measured)
@@ -98,7 +100,7 @@ def surface_points(grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
 
 
 def held_out_error(n_labelled, n_unlabelled, scores: np.ndarray, form: str, by: np.ndarray) -> float:
-    """Root mean squared error at the largest level of `by` (`[n]`) of a fit to all others; `scores` `[n]`."""
+    """Root mean squared error of a fit to all but the largest level of `by` `[n]`, at that level; `scores` `[n]`."""
     out = by == by.max()
     fit = fit_surface(n_labelled[~out], n_unlabelled[~out], scores[~out, None], form)
     predicted = [fit.scores(*amounts)[0] for amounts in zip(n_labelled[out], n_unlabelled[out], strict=True)]
@@ -106,12 +108,13 @@ def held_out_error(n_labelled, n_unlabelled, scores: np.ndarray, form: str, by: 
 
 
 def surfaces(cells: pd.DataFrame, metric: str = "test_accuracy", *, delta: float = 0.015) -> pd.DataFrame:
-    """Both forms fitted to the mean scores of each (encoder, method): a row a form; none below four levels of l or u.
+    """Both forms fitted to the mean scores of each (encoder, method): one row per form.
 
-    `E`, `A`, `alpha`, `B`, `beta` (product: `A`, `kappa`), with amounts as shares of the largest; `rmse` of the fit;
-    `held_out_l`, `held_out_u`: the error at the largest l (u) of a fit that has not seen it. `chosen`: the form with
-    the smaller of the larger held-out errors (True for a row without a fit). `extrapolate`: False if that exceeds
-    `delta`. `n_seeds`, `n_dropped`, `sentence` (for a grid without a fit, a single row that says why).
+    `E`, `A`, `alpha`, `B`, `beta` (product: `A`, `alpha`, `kappa`, `beta`), with amounts as shares of the largest;
+    `rmse` of the fit; `held_out_l`, `held_out_u`: the error at the largest l, or u, of a fit without it; `chosen`: the
+    form whose larger held-out error is smaller; `extrapolate`: whether that error is at most `delta`; `n_seeds`,
+    `n_dropped`; `sentence`. A grid with fewer than four levels of l or u is not fitted: it has one row, which is
+    chosen, and whose sentence says why.
     """
     rows = []
     for grid in grids(cells, metric):
@@ -122,7 +125,7 @@ def surfaces(cells: pd.DataFrame, metric: str = "test_accuracy", *, delta: float
 
 
 def why_no_fit(grid: Grid) -> str | None:
-    """What keeps a surface from being fitted to a grid, or None."""
+    """Why no surface can be fitted to a grid; None if one can."""
     points = surface_points(grid)
     if points is None:
         return "no seed has every cell"

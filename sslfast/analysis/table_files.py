@@ -1,4 +1,4 @@
-"""Tables as files: read from anywhere, and written so that a spreadsheet runs nothing that stands in them."""
+"""Tables as files: read in many formats, and written so that spreadsheets take no text in them for a formula."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ EXPECTED = "expected CSV with a header (separated by commas, semicolons or tabs)
 def read_table(path: str | Path) -> pd.DataFrame:
     """The table in a file of CSV (separated by comma, semicolon, tab or bar, in UTF-8 or UTF-16), Parquet or JSON.
 
-    Raises `ResultsError`, one line on what to do, for a file that holds none.
+    Raises `ResultsError`, one line on what to do, for any other file.
     """
     path = Path(path)
     if path.is_dir():
@@ -92,7 +92,7 @@ def _read_csv(path: Path, text: str, encoding: str) -> pd.DataFrame:
 
 
 def _separator(header: str) -> str:
-    """The character that splits `header` most often; a blank where there is none."""
+    """The character that splits `header` most often; if none does, a pattern for blanks."""
     found = {mark: len(next(csv.reader([header], delimiter=mark), [])) for mark in ",;\t|"}
     most = max(found, key=found.__getitem__)
     return most if found[most] > 1 or " " not in header.strip() else r"\s+"
@@ -103,10 +103,11 @@ def to_csv(table: pd.DataFrame, path: None = None, **options) -> str: ...
 @overload
 def to_csv(table: pd.DataFrame, path: str | Path, **options) -> None: ...
 def to_csv(table: pd.DataFrame, path: str | Path | None = None, **options) -> str | None:
-    """`table` as CSV, in `path` or returned; no text in it is one that a spreadsheet takes for a formula.
+    """`table` as CSV, written to `path` or returned as text; no text in it can be taken for a formula.
 
-    Text that begins with =, +, − or @ gets an apostrophe before it (https://owasp.org/www-community/attacks/CSV_Injection);
-    characters that cannot be printed become escapes. Numbers stay numbers.
+    Text that begins with =, +, − or @ gets an apostrophe before it
+    (https://owasp.org/www-community/attacks/CSV_Injection); characters that cannot be printed become escapes. Numbers
+    stay numbers.
     """
     text = {name: table[name].map(_harmless) for name in table.select_dtypes(exclude=["number", "bool"])}
     return table.assign(**text).to_csv(path, index=False, **options)
@@ -116,10 +117,10 @@ def _harmless(value: object) -> object:
     return _harmless_text(value) if isinstance(value, str) else value
 
 
-@lru_cache(10_000)  # the same names stand in hundreds of thousands of rows
+@lru_cache(10_000)  # a few names occur in hundreds of thousands of rows
 def _harmless_text(value: str) -> str:
     try:
-        float(value)  # -0.5 is no formula
+        float(value)  # -0.5 is a number, no formula
     except ValueError:
         value = printable(value)
         return f"'{value}" if value.startswith(("=", "+", "-", "@")) else value

@@ -1,4 +1,4 @@
-"""The two tables that everything else is computed from: `cells`, a row a run, and `history`, a row a run and epoch."""
+"""The tables that all conclusions rest on: `cells`, one row per run, and `history`, one row per run and epoch."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,14 +19,15 @@ __all__ = ["CELL_KEY", "collect", "collect_pretraining", "collect_shorter", "wri
 
 
 def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`(cells, history)` of the run records at `paths`, without those of shorter runs (see `collect_shorter`).
+    """`(cells, history)` of the run records at `paths`, without runs of shorter training (see `collect_shorter`).
 
-    `cells`: record (the run's name), the spec (`u` and `l` as numbers, beside the counts; `u` is NaN for the
-    baseline), evaluate, status and reason, test_accuracy and test_macro_f1 (NaN unless `ok`), n_test and n_classes (0
-    unless `ok`), seconds by phase, device, threads, versions, a digest of what the config `asked` of the job, notes,
-    measures of the encoder (`encoder_…`), settings (`setting_lr`, …; empty where a stage has no such setting).
-    `history`: the cell's key, evaluate, epoch, images, seconds, train_loss, valid_loss, accuracy, macro_f1
-    (validation). Raises `RecordError` for a damaged record.
+    Columns of `cells`: record (the run's name); the spec, with fractions `u` and `l` as numbers (`u` is NaN for the
+    baseline) beside the counts; evaluate; status and reason; test_accuracy and test_macro_f1 (NaN unless `ok`); n_test
+    and n_classes (0 unless `ok`); seconds by phase, device, threads, versions and notes; a digest of what the config
+    `asked` of the job; measures of the encoder (`encoder_…`); settings (`setting_lr`, …; empty if a stage has no such setting).
+
+    Columns of `history`: the cell's key, evaluate, epoch, updates, images, seconds, train_loss, valid_loss, and on the
+    validation images accuracy and macro_f1. Raises `RecordError` for a damaged record.
     """
     records = [record for record in map(read_record, paths) if record.spec.length == FULL]
     cells = _table(records)
@@ -51,7 +52,7 @@ def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def collect_shorter(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Of the run records at `paths`, those that were shorter than their study's: as `cells`, with a column `length`."""
+    """The runs of shorter training among the records at `paths`: a table like `cells`, with a column `length`."""
     records = [record for record in map(read_record, paths) if record.spec.length != FULL]
     table = _table(records)
     return table.assign(length=table.record.map({record.box.name: record.spec.length for record in records}))
@@ -68,10 +69,10 @@ def _table(records: list[RunRecord]) -> pd.DataFrame:
 
 
 def collect_pretraining(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """How the encoders of the records at `paths` were made, a row an encoder and epoch: what its method recorded.
+    """The history of pre-training in the records at `paths`: one row per encoder and epoch.
 
-    Columns: dataset, method, encoder, u, l (NaN for an encoder that serves all), seed, status, epoch, updates, images,
-    seconds, and the losses and measures, empty where a method has none of that name.
+    Columns: dataset, method, encoder, u, l (NaN for an encoder that serves every l), seed, status, epoch, updates,
+    images, seconds, and the losses and measures of all methods, empty where a method does not have one.
     """
     records = [read_record(path) for path in paths]
     rows = [{**_key(record), "status": record.status, **row} for record in records for row in record.history]
@@ -81,7 +82,7 @@ def collect_pretraining(paths: Iterable[str | Path]) -> pd.DataFrame:
 
 
 def write_tables(tables: dict[str, pd.DataFrame], folders: Sequence[str | Path], kinds=("parquet", "csv")) -> None:
-    """Write each table as `<folder>/<name>.<kind>` for every folder and kind, whole or not at all."""
+    """Write each table as `<folder>/<name>.<kind>`, for every folder and kind; a file appears whole or not at all."""
     for folder in folders:
         for name, table in tables.items():
             for kind in kinds:
@@ -106,7 +107,7 @@ def _key(record: RunRecord) -> dict:
 
 
 def _evaluate(record: RunRecord) -> str:
-    """What was built over the encoder; the baseline has the study's head, raw pixels a logistic regression."""
+    """The evaluation of a run; for a run without a frozen encoder (the baseline, pixels), its stage."""
     return STAGES[record.stage].evaluate or record.stage
 
 

@@ -1,4 +1,4 @@
-"""Time to a score: when runs first reached it, how many never did, and when pre-training pays back its time."""
+"""Time to a score: when runs first reached it, how many never did, and when pre-training has paid for its time."""
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,10 @@ __all__ = ["first_reached", "time_to_threshold"]
 
 
 def first_reached(cells: pd.DataFrame, history: pd.DataFrame, metric: str, threshold: float) -> pd.DataFrame:
-    """`cells` with when each first was at or above `threshold`: reached_epoch, _updates, _seconds and _images.
+    """`cells` with when each run first reached `threshold`: reached_epoch, _updates, _seconds and _images.
 
-    NaN for a run that never got there; one that stopped early is such a run, whatever it had reached before.
-    `last_epoch`, `last_updates` and `last_seconds` say how long each run lasted.
+    NaN for a run that never reached it, and for every run that stopped early. `last_epoch`, `last_updates` and
+    `last_seconds`: how long each run lasted.
     """
     reached = history[history[metric] >= threshold].sort_values("epoch").drop_duplicates(CELL_KEY)
     lengths = ["epoch", "updates", "seconds"]
@@ -29,22 +29,25 @@ def first_reached(cells: pd.DataFrame, history: pd.DataFrame, metric: str, thres
 def time_to_threshold(
     cells: pd.DataFrame, history: pd.DataFrame, metric: str = "macro_f1", threshold: float = 0.4
 ) -> pd.DataFrame:
-    """When validation `metric` first reached `threshold`: a row a (encoder, l, method, u).
+    """When validation `metric` first reached `threshold`: one row per (encoder, l, method, u).
 
-    `n_reached` of `n_seeds` runs got there; `epochs`, `updates`, `images` and `seconds` (of the classifier) are
-    medians, NaN unless more than half did: a run that never reaches it has no time, and is no large number. With a
-    budget of updates `epochs` only counts the validations, and no sentence tells them.
-    `restricted_epochs`, `_updates`, `_seconds`: the mean time spent within a budget common to all runs with the same
-    encoder and l (`budget_epochs`, and so on: the shortest finished run), where 'never' counts as the whole
-    budget. `seconds_with_pretrain` adds the pre-training of each run's encoder, `seconds_shared` its share, 1/m, where
-    m cells use the same encoder. `break_even`: how many cells must share the encoder before pre-training has paid for
-    itself against the baseline's median (1: at once; infinite: never; NaN: unknown). Time to accuracy: DAWNBench
-    (Coleman et al. 2017) and the MLPerf rules; restricted means: Royston & Parmar 2013.
+    * `n_reached` of `n_seeds` runs reached it. `epochs`, `updates`, `images` and `seconds` (of the classifier): medians
+      over all runs, NaN unless more than half reached it, since a run that never reaches the threshold has no time.
+      With a budget of updates, `epochs` only numbers the validations, and `sentence` does not give them.
+    * `restricted_epochs`, `_updates`, `_seconds`: the mean time within a budget, where 'never' counts as the whole
+      budget. The budget (`budget_epochs`, …) is the shortest finished run with the same encoder and l.
+    * `seconds_with_pretrain` adds the pre-training of the run's encoder; `seconds_shared` adds 1/m of it if m cells use
+      the encoder.
+    * `break_even`: how many cells have to share the encoder until pre-training saves time, compared with the baseline's
+      median (1: at once; infinite: never; NaN: unknown).
+
+    Source: DAWNBench (Coleman et al. 2017) and the MLPerf rules for time to accuracy; Royston & Parmar 2013 for
+    restricted means.
     """
     runs = first_reached(cells, history, metric, threshold)
     if "seconds_pretrain" not in runs:
         runs["seconds_pretrain"] = np.nan
-    runs.loc[runs.method.isin([SUPERVISED, RANDOM]), "seconds_pretrain"] = 0.0  # they have none, whatever a table says
+    runs.loc[runs.method.isin([SUPERVISED, RANDOM]), "seconds_pretrain"] = 0.0  # nothing is pre-trained there
     from_rest = "pool" in runs and (runs.pool == "rest").any()
     encoder = ["encoder", "method", "u", "seed"] + (["l"] if from_rest else [])
     sharing = runs.groupby(encoder, dropna=False).l.transform("size")
@@ -62,7 +65,7 @@ def time_to_threshold(
     medians = {"epochs": "reached_epoch", "updates": "reached_updates", "images": "reached_images"}
     medians["seconds"] = "seconds"
     medians |= {name: name for name in ("seconds_shared", "seconds_with_pretrain")}
-    for name, source in medians.items():  # the median over all runs, with 'never' as later than anything
+    for name, source in medians.items():  # medians over all runs, with 'never' as infinite
         runs[f"median_{name}"] = runs[source].where(~never, np.inf)
     groups = runs.groupby(SETTING, dropna=False, sort=True)
     found = groups.agg(
@@ -74,7 +77,7 @@ def time_to_threshold(
         pretrain=("seconds_pretrain", "median"),
     ).reset_index()
     most = found.n_reached > found.n_seeds / 2
-    for name in medians:  # inf − inf, for an even number of runs, is NaN already
+    for name in medians:  # for an even number of runs, the mean of two infinite times is NaN already
         found[name] = found[name].where(most & np.isfinite(found[name]))
     found["break_even"] = _break_even(found)
     unit = unit_of(cells, history)
@@ -113,7 +116,7 @@ def _sentence(row, metric: str, threshold: float, unit: Unit) -> str:
 
 
 def _passes(row) -> str:
-    """How often the labelled images were seen, which an epoch would tell by itself."""
+    """How often the labelled images were seen; a number of epochs says that by itself."""
     passes = row.images / row.n_labelled
     number = about(passes) if passes >= 10 else f"{passes:.2g}"
     return f"{number} pass{'' if number == '1' else 'es'} over the labels"

@@ -1,4 +1,4 @@
-"""The unit in which a study's training is told: updates of the weights, or epochs."""
+"""The unit in which a study gives the length of training: updates of the weights, or epochs."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ __all__ = ["EPOCHS", "UPDATES", "Unit", "unit_of"]
 
 @dataclass(frozen=True)
 class Unit:
-    """`column`: where a history has it; `one`, `many`: its name; `decimals`: those that a mean of it is worth."""
+    """A unit: its `column` in a history, its name (`one`, `many`), and the `decimals` that a mean is shown with."""
 
     column: str
     one: str
@@ -26,9 +26,9 @@ UPDATES = Unit("updates", "update", "updates", 0)
 
 
 def unit_of(cells: pd.DataFrame, history: pd.DataFrame | None) -> Unit:
-    """`UPDATES` where `cells` were trained by a budget of them and `history` counts them, else `EPOCHS`.
+    """`UPDATES` if the budget of `cells` is in updates and `history` counts them, else `EPOCHS`.
 
-    With that budget the column `epoch` only numbers the moments of validation.
+    With a budget of updates, the column `epoch` only numbers the validations.
     """
     by_updates = "budget" in cells and bool((cells.budget == "updates").any())
     counted = history is not None and "updates" in history and bool(history.updates.notna().all())

@@ -1,4 +1,4 @@
-"""Runs that chance does not explain: one far from its other seeds, or all seeds alike to the last digit."""
+"""Unlikely results: a run far from the other seeds of its setting, or a setting with the same score in all seeds."""
 
 import numpy as np
 import pandas as pd
@@ -16,17 +16,18 @@ COLUMNS = [*SETTING, "seed", "score", "what", "sentence"]
 
 
 def unusual(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
-    """A row a run (`what` is `FAR`; see `suspects`) or a setting (`SAME`; seed empty) that somebody should look at.
+    """Results that somebody should look at: one row per run (`what` is `FAR`) or setting (`SAME`; `seed` is empty).
 
-    Nothing is left out of any result for it; comparisons with such runs have intervals of their own spread alone, and
-    where all seeds are the same to the last digit (was the seed applied?), none at all.
+    `FAR`: an outlier (see `suspects`); it stays in all results, but its comparisons have intervals from their own
+    spread alone. `SAME`: all seeds score the same to the last digit, so perhaps the seed was not applied; comparisons
+    with it have no interval.
     """
     far = cells[suspect_runs(cells, metric)]
     medians = cells.groupby(SETTING, dropna=False)[metric].transform("median")
     rows = [
         {**{name: getattr(row, name) for name in SETTING}, "seed": row.seed, "score": getattr(row, metric), "what": FAR}
-        | {"sentence": f"{_who(row)}, seed {row.seed}, scores {points(getattr(row, metric) - median, sign=True)} beside"
-           " the median of its seeds: look at its curve; nothing is left out."}
+        | {"sentence": f"{_who(row)}, seed {row.seed}, lies {points(getattr(row, metric) - median, sign=True)} from"
+           " the median of its seeds: look at its curve; it is not left out."}
         for row, median in zip(far.itertuples(), medians[far.index], strict=True)
     ]  # fmt: skip
     for key, runs in cells.groupby(SETTING, dropna=False):
@@ -36,13 +37,13 @@ def unusual(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFrame:
             text = f"{_who(row)} scores {known.iloc[0]:.4g} in all {seeds(len(known))}, to the last digit: was the seed"
             rows.append(
                 dict(zip(SETTING, key, strict=True)) | {"seed": np.nan, "score": known.iloc[0], "what": SAME}
-                | {"sentence": f"{text} applied? Chance is not known, so nothing is concluded of it."}
+                | {"sentence": f"{text} applied? Chance is not known, so nothing is concluded from it."}
             )  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def unusual_sentence(found: pd.DataFrame) -> str:
-    """What is unusual in a few words, the first example in full; "" where nothing is."""
+    """What is unusual, in a few words, with the first example in full; empty if nothing is."""
     parts = []
     for what, rows in found.groupby("what", sort=False):
         noun = "run is" if what == FAR else "setting is"

@@ -1,4 +1,4 @@
-"""How results are said: points, counts and seeds in words that need no statistics."""
+"""Numbers in sentences: points, counts, seeds and p-values as readers see them."""
 
 import math
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ __all__ = [
 ]
 
 EXPLORATORY_BELOW = 5  # seeds
-SMALLEST_P = 0.001  # below, a p-value says more of the model of the noise than of the data
+SMALLEST_P = 0.001  # a smaller p-value depends more on the model of the noise than on the data
 # the rates are those of `simulate.claims.looking_again`
 LOOKING_AGAIN = (
     "Error rates hold for a number of seeds fixed beforehand: adding seeds and looking again turns 5 % into 9 %"
-    " (3 seeds, then 5) or 14 % (3, 5, 7, 10); decide on the number before, or count a p only below 0.05 divided by the"
+    " (3 seeds, then 5) or 14 % (3, 5, 7, 10); fix the number beforehand, or accept a p only below 0.05 divided by the"
     " number of looks"
 )
 
@@ -37,12 +37,12 @@ def points(score: float, sign: bool = False) -> str:
 
 
 def range_of_points(low: float, high: float) -> str:
-    """` [+1.1, +3.0]` in points, with a blank before it; nothing where there is no interval."""
+    """` [+1.1, +3.0]`: an interval in points, with a blank before it; empty if there is no interval."""
     return f" [{100 * low:+z.1f}, {100 * high:+z.1f}]" if math.isfinite(low) and math.isfinite(high) else ""
 
 
 def p_value(p: float) -> str:
-    """A p-value to two figures, never 0: `0.032`, `< 0.001`; a dash where there is none."""
+    """A p-value to two digits, never 0: `0.032`, `< 0.001`; a dash if there is none."""
     return "–" if not math.isfinite(p) else f"< {SMALLEST_P}" if p < SMALLEST_P else f"{p:.2g}"
 
 
@@ -52,7 +52,7 @@ def count(number: float) -> str:
 
 
 def about(number: float) -> str:
-    """An estimated number of images, to three figures, with commas."""
+    """An estimated number of images, to three digits, with commas."""
     return f"{float(f'{number:.3g}'):,.0f}"
 
 
@@ -62,18 +62,18 @@ def listed(parts: Sequence[str]) -> str:
 
 
 def who(row) -> str:
-    """Whom a `row` with method, encoder and n_unlabelled is about: `the supervised baseline`, say."""
+    """What a `row` (with method, encoder and n_unlabelled) is about: `the supervised baseline`, say."""
     named = {SUPERVISED: "the supervised baseline", RANDOM: f"a random encoder ({row.encoder})"}
     return named.get(row.method) or f"{row.method} ({row.encoder}) on {count(row.n_unlabelled)} unlabelled images"
 
 
 def fraction(value: float) -> str:
-    """A fraction as people say it: `10 %`, `0.5 %`."""
+    """A fraction in percent: `10 %`, `0.5 %`."""
     return f"{100 * value:.4g} %"
 
 
 def evidence(n: int) -> str:
-    """The seeds that a result rests on, and the badge where they are too few: `3 seeds; exploratory`."""
+    """How many seeds a result rests on, and the `badge` if they are too few: `3 seeds; exploratory`."""
     return "; ".join(filter(None, [seeds(n), badge(n)]))
 
 
@@ -83,10 +83,10 @@ def seeds(n: int) -> str:
 
 
 def plural(n: int, one: str, many: str = "") -> str:
-    """`1 seed`, `1,200 runs`; `many`: the plural, where it takes more than an s."""
+    """`1 seed`, `1,200 runs`; `many`: the plural, if it is not `one` with an s."""
     return f"{count(n)} {one if n == 1 else many or f'{one}s'}"
 
 
 def badge(n: int) -> str:
-    """`exploratory` where there are fewer seeds than a conclusion needs, else nothing."""
+    """`exploratory` if there are fewer seeds than a conclusion needs, else empty."""
     return "exploratory" if n < EXPLORATORY_BELOW else ""

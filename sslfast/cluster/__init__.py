@@ -1,1 +1,1 @@
-"""What the workflow asks of clusters and buckets."""
+"""What the workflow requests from clusters and buckets, and checks of both before a study starts."""

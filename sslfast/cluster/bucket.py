@@ -1,4 +1,4 @@
-"""Whether a bucket can hold a study, said in one line before anything is trained."""
+"""Checks, before anything is trained, whether a bucket can hold a study."""
 
 from urllib.parse import urlsplit
 
@@ -6,16 +6,15 @@ from ..errors import DataError
 
 __all__ = ["MARKER", "check_bucket"]
 
-# Stays there. Snakemake's plugin deletes a bucket together with the last object in it: this one keeps the bucket.
+# An object that stays in the bucket: Snakemake's plugin deletes a bucket together with the last object in it.
 MARKER = ".sslfast"
 
 
 def check_bucket(s3, place: str, write: bool = True) -> None:
-    """`DataError` where a study cannot have its files below `place`, `s3://<bucket>/<prefix>`.
+    """Raises `DataError` if a study cannot keep its files below `place`, `s3://<bucket>/<prefix>`.
 
-    `s3`: the service as boto3 knows it, a resource, with credentials and endpoint. Lists what is below `place`, and
-    with `write` puts an empty object `MARKER` there. The message holds boto3's own words: no such bucket, no rights,
-    no credentials, no answer.
+    `s3`: a boto3 resource, with credentials and endpoint. Lists the objects below `place` and, with `write`, puts an
+    empty object `MARKER` there. The message quotes boto3: no such bucket, no rights, no credentials, or no answer.
     """
     from botocore.exceptions import BotoCoreError, ClientError  # comes with the plugin that needs it
 

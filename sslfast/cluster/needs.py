@@ -1,7 +1,7 @@
-"""What a job asks a cluster for: memory and time, from what was measured, with a generous factor.
+"""The memory and time that a job requests from a cluster: measured values, with a generous margin.
 
-Too little does no lasting harm: a training job that a cluster ends goes on from its last epoch, and its next attempt
-asks for more. Too much makes it wait longer in the queue.
+Too little does no lasting harm: a training job that the cluster ends resumes after its last epoch, and the next attempt
+requests more. Too much makes the job wait longer in the queue.
 """
 
 import math
@@ -11,31 +11,33 @@ from ..study.stages import STAGES
 
 __all__ = ["memory_mb", "training_mb", "training_minutes"]
 
-# A process that has imported torch and fastai holds 270 MB, a job on CIFAR-10 360 to 530 MB beside the images, which
-# are memory-mapped and shared (benchmarks/README.md, h). What a CUDA context takes of the machine was not measured.
+# A process with torch and fastai takes 270 MB; a job on CIFAR-10 takes 360 to 530 MB, without the images, which are
+# memory-mapped and shared (benchmarks/README.md, h). The main memory that a CUDA context takes was not measured.
 _PROCESS, _GPU = 1_500, 3_000  # MB
-# Measured while training: 0.3 to 0.6 kB a pixel of a batch (conv), 5.7 to 5.9 (resnet18, autoencoder and simclr).
-_LARGE = 12  # kB a pixel of a batch, of an encoder that does not say
-# Beside `conv`, of an encoder that does not say: 14 (autoencoder) and 48 times (simclr) was measured for resnet18.
+# kB per pixel of a batch, for an encoder that does not declare its own. Measured while training: 0.3 to 0.6 for conv,
+# 5.7 to 5.9 for resnet18 (autoencoder and simclr).
+_LARGE = 12
+# Cost of a pass, in passes of `conv`, for an encoder that does not declare its own. Measured for resnet18: 14
+# (autoencoder) and 48 (simclr).
 _LARGE_COST = 40
-_VIEWS = 8  # of an image, whose features are computed once
-_START, _LONGEST = 10, 24 * 60  # minutes; a job that needs more goes on in its next attempt
+_VIEWS = 8  # views per image whose features are computed once
+_START, _LONGEST = 10, 24 * 60  # minutes: part of every request, and the most; a longer job resumes in its next attempt
 
 
 def memory_mb(n_images: int, side: int, attempt: int = 1, copies: float = 1) -> int:
-    """MB for a job that reads `n_images` RGB images of `side` pixels, and holds so many `copies` of their bytes."""
+    """MB for a job that reads `n_images` RGB images of `side` pixels and holds so many `copies` of them in memory."""
     return math.ceil(attempt * (_PROCESS + copies * n_images * 3 * side**2 / 1e6))
 
 
 def training_mb(encoder: str, batch_size: int, n_images: int, side: int, attempt: int = 1, gpu: bool = False) -> int:
-    """MB for a job that trains, or uses, `encoder` in batches of `batch_size` images of `side` pixels."""
+    """MB for a job that trains or evaluates `encoder` in batches of `batch_size` images of `side` pixels."""
     _, width, kilobytes = _weight(encoder)
     batch = batch_size * side**2 * kilobytes * width / 1e3
     return memory_mb(n_images, side, attempt) + math.ceil(attempt * (batch + _GPU * gpu))
 
 
 def training_minutes(stage: str, encoder: str, seen: float, n_images: float, side: int, attempt: int = 1) -> int:
-    """Minutes for `stage` to see so many training images of `n_images` different ones, at most a day."""
+    """Minutes, at most a day, for a job of `stage` that sees `seen` training images, `n_images` of them different."""
     cost, width, _ = _weight(encoder)
     cost *= max(width, 1) ** 2 * max(side / 32, 1) ** 2
     about = STAGES[stage]
@@ -44,7 +46,7 @@ def training_minutes(stage: str, encoder: str, seen: float, n_images: float, sid
 
 
 def _weight(encoder: str) -> tuple[float, float, float]:
-    """What a pass costs beside `conv`, the factor of channels, and kB a pixel of a batch."""
+    """The cost of a pass relative to `conv`, the factor on channels, and kB per pixel of a batch."""
     name = check_encoder(encoder)
     kind = encoders().get(name.base)
     cost, kilobytes = (None, None) if kind is None else (kind.cost, kind.kilobytes)

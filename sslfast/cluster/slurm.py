@@ -1,4 +1,4 @@
-"""What a person is told when a cluster cannot run a study as it is called, and what becomes of jobs there."""
+"""SLURM: checks before a study starts, and repairs to the answers that Snakemake's plugin gets about jobs."""
 
 import re
 import subprocess
@@ -11,14 +11,16 @@ from ..errors import SslfastError
 
 __all__ = ["check_slurm", "mend_plugin", "mended", "refusals"]
 
-# of SLURM's command and a logger: the state of each job by its number, or None, and the seconds that it took
+# the plugin's function that runs SLURM's status command: it returns the state of each job by its id (None without an
+# answer), and the seconds that the answer took
 Question = Callable[[str, Logger], Awaitable[tuple[dict[str, str] | None, float | None]]]
 
 
 def check_slurm(status_command: str, limits: Iterable[str]) -> None:
-    """`SslfastError` where Snakemake would wait for ever, or put cells together that do not fit.
+    """Raises `SslfastError` if Snakemake would wait for ever, or if the profile's resources are overridden.
 
-    `status_command`: how it asks for the state of jobs; `limits`: names of what its `resources` limit.
+    `status_command`: SLURM's program that Snakemake asks for the state of jobs; `limits`: names of the resources that
+    Snakemake was given limits for.
     """
     if "turn" not in limits:
         raise SslfastError(
@@ -35,7 +37,7 @@ def check_slurm(status_command: str, limits: Iterable[str]) -> None:
 
 
 def mend_plugin() -> None:
-    """Let Snakemake's plugin, version 2.8, ask by `mended`; of another version say that it is as it is."""
+    """Replace the status query of Snakemake's plugin, version 2.8, by `mended`; for other versions, print a warning."""
     import snakemake_executor_plugin_slurm as plugin
 
     found = version("snakemake-executor-plugin-slurm")
@@ -43,16 +45,16 @@ def mend_plugin() -> None:
         plugin.query_job_status = mended(plugin.query_job_status)
     else:
         sys.stderr.write(
-            f"warning: Snakemake's plugin for SLURM is {found}; with 2.8 it would not wait for ever for"
-            " jobs that were cancelled or preempted (docs/running.md)\n"
+            f"warning: Snakemake's plugin for SLURM is {found}; sslfast repairs only 2.8, so a study may wait for ever"
+            " for jobs that were cancelled or preempted (docs/running.md)\n"
         )
 
 
 def mended(question: Question) -> Question:
-    """`question`, by which Snakemake's plugin learns how jobs are, with no answer that makes it wait for ever.
+    """`question`, the plugin's query for the states of jobs, without the answers that make the plugin wait for ever.
 
-    Version 2.8 does so after three: none at all (it forgets the jobs), sacct's `CANCELLED by 1000`, and `PREEMPTED`
-    of a job that SLURM does not run again.
+    Version 2.8 has three of these: no answer (it forgets the jobs), sacct's `CANCELLED by 1000`, and `PREEMPTED` for a
+    job that SLURM does not run again. Here no answer becomes no news, and the other two become `CANCELLED`.
     """
     silent = False
 
@@ -63,12 +65,12 @@ def mended(question: Question) -> Question:
             silent = not silent
             program = command.split()[0]
             logger.warning(
-                f"{program} does not answer: how jobs are is not known. They go on, and it is asked again until it does"
+                f"{program} does not answer: the states of jobs are unknown. They go on, and {program} is asked again"
                 if silent
                 else f"{program} answers again"
             )
         if states is None:
-            return {}, 0.0  # jobs of which nothing is said are asked after the next time
+            return {}, 0.0  # the plugin asks again about jobs that are missing in the answer
         states = {job: state.partition(" ")[0] for job, state in states.items()}
         lost = _not_in_queue({job for job, state in states.items() if state == "PREEMPTED"})
         return states | dict.fromkeys(lost, "CANCELLED"), seconds
@@ -77,7 +79,7 @@ def mended(question: Question) -> Question:
 
 
 def _not_in_queue(preempted: set[str]) -> set[str]:
-    """Those that wait for nothing; a job that is requeued is PREEMPTED for sacct until it runs again."""
+    """The preempted jobs that SLURM will not run again; sacct says PREEMPTED also of a job that waits to run again."""
     if not preempted:
         return set()
     try:
@@ -92,13 +94,13 @@ def _ask(*command: str) -> subprocess.CompletedProcess:
 
 
 def refusals(log: str) -> list[str]:
-    """A line for each group of jobs that SLURM did not take; Snakemake's own log does not say why, or that it was so.
+    """A line for each group of jobs that SLURM refused, from Snakemake's `log`, which says neither that nor why.
 
-    `log`: what Snakemake wrote. A job that reached the queue has a log file of its own, and the log says where.
+    A job that reached the queue has a log file of its own, and `log` names that file.
     """
     groups = re.findall(r"message: Error in group (\S+)\n\s*jobs:", log)
     return [
-        f"error: SLURM did not take the group {group}, and nothing of it is lost. Its jobs one after the other may want"
+        f"error: SLURM did not take the group {group}; none of its jobs has begun. One after the other they may need"
         " more time than the partition allows (then make group-components smaller), or the partition or account is"
         " wrong; the same command with --verbose shows the call of sbatch, to try by hand"
         for group in dict.fromkeys(groups)

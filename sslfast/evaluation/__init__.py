@@ -1,8 +1,9 @@
-"""What a frozen encoder is worth, asked in other ways than by the study's head.
+"""Evaluations of a frozen encoder beside the study's head.
 
-One file a question: `linear` (logistic regression), `neighbours` (their votes), `clustering` (without labels),
-`embedding` (a map to look at), `shuffle` (a control with the encoder's weights in random places). All work on
-`features`: what the encoder makes of clean images, computed once. Fine-tuning is `sslfast.learners.finetune_learner`.
+One file per evaluation: `linear` (logistic regression), `neighbours` (nearest neighbours), `clustering` (without
+labels), `embedding` (a map of images in two dimensions), `shuffle` (the control with shuffled weights). They work on
+the features of images without augmentation, computed once by `encoding`. Fine-tuning is
+`sslfast.learners.finetune_learner`.
 """
 
 from .clustering import Clustering, cluster

@@ -1,4 +1,4 @@
-"""Clustering: whether the classes show by themselves, in features that no label was used for."""
+"""Clustering: whether clusters of features, found without labels, agree with the classes."""
 
 import warnings
 from dataclasses import dataclass
@@ -20,10 +20,11 @@ STARTS = 10
 
 @dataclass(frozen=True)
 class Clustering:
-    """How well clusters agree with classes: accuracy under the best matching, and NMI, both 0 to 1.
+    """How well clusters agree with classes: accuracy under the best matching, and normalised mutual information (NMI).
 
-    `clusters` `[N]`: each image's, numbered as the class that it is matched with. With C classes of equal size,
-    clusters at random have an accuracy a little above 1 / C (they are matched after the fact) and an NMI near 0.
+    Both are from 0 to 1. `clusters` `[N]`: the cluster of each image, as the number of the class that it is matched
+    with. With C classes of equal size, random clusters have an NMI near 0, and an accuracy a little above 1 / C, since
+    the matching favours them.
     """
 
     accuracy: float
@@ -32,13 +33,14 @@ class Clustering:
 
 
 def cluster(features: np.ndarray, y: np.ndarray, n_classes: int, seed: int = 0) -> Clustering:
-    """k-means of features `[N, D]`, as many clusters as classes, the best of 10 starts; `y` `[N]` only measures.
+    """k-means of features `[N, D]` with as many clusters as classes, and their agreement with the labels `y` `[N]`.
 
-    Features are scaled to length 1 first, so that distance is by direction, as in `knn`. Each cluster is matched with
-    one class so that most images agree. Images without a label (−1) are clustered and not counted. With fewer images
-    than classes, each image is a cluster. Raises `DataError` where no image has a label.
+    The best of 10 starts (k-means++) counts; labels are used for measuring only. Features are first scaled to length 1,
+    so that distances depend on direction, as in `knn`. Each cluster is matched with one class, so that as many images
+    as possible agree. Images without a label (−1) are clustered, but not counted. With fewer images than classes, each
+    image is a cluster. Raises `DataError` if no image has a label.
 
-    Source: Xie et al. 2016, deep embedded clustering (accuracy by the Hungarian method); k-means++ starts.
+    Source: Xie et al. 2016, Unsupervised deep embedding for clustering analysis (accuracy by the Hungarian method).
     """
     known = y >= 0
     if not known.any():
@@ -46,7 +48,7 @@ def cluster(features: np.ndarray, y: np.ndarray, n_classes: int, seed: int = 0) 
     k = min(n_classes, len(features))
     means = KMeans(k, n_init=STARTS, random_state=derive_seed(seed, "k-means") % 2**32)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different images than clusters
+        warnings.simplefilter("ignore", ConvergenceWarning)  # raised if there are fewer different images than clusters
         found = means.fit_predict(normalize(features))
     counts = np.zeros((n_classes, n_classes), np.int64)
     np.add.at(counts, (found[known], y[known]), 1)

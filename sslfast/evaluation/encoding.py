@@ -1,4 +1,4 @@
-"""What a frozen encoder makes of clean images, computed once: the input of every evaluation."""
+"""The features that a frozen encoder gives to images without augmentation: the input of every evaluation."""
 
 import copy
 from collections.abc import Iterator
@@ -20,15 +20,16 @@ from ..training.precision import resolve_precision
 __all__ = ["POOLINGS", "Encoded", "Scores", "clean_batches", "encode", "encode_cell", "encode_pixels"]
 
 POOLINGS = ("mean", "flatten")
-MOST_VALUES = 4096  # of an image's flattened features; all pixels of a colour image of 32 × 32 are 3,072
+MOST_VALUES = 4096  # limit on an image's flattened features; a colour image of 32 × 32 pixels has 3,072 values
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Features float32 `[N, D]` of a cell's images. The test labels are left out: nothing can be chosen by them.
+    """Features float32 `[N, D]` and classes `[N]` of a cell's images.
 
-    `train` and `train_y`: the labelled images; `valid` and `valid_y`: those by which an evaluation chooses its
-    settings; `test`; `n_classes` of the data set, of which some may be missing among the labels.
+    `train`, `train_y`: the labelled images. `valid`, `valid_y`: validation images, by which an evaluation chooses its
+    settings. `test`: features only, so that no setting can be chosen by test labels. `n_classes`: those of the data
+    set; some may have no labelled image.
     """
 
     train: np.ndarray
@@ -41,7 +42,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Scores:
-    """Class probabilities float32 `[N, n_classes]` of validation and test images, and what was chosen (`notes`)."""
+    """Class probabilities float32 `[N, n_classes]` of validation and test images; `notes`: the chosen settings."""
 
     valid: np.ndarray
     test: np.ndarray
@@ -60,8 +61,9 @@ def encode_cell(
 ) -> Encoded:
     """The features of the labelled images at `rows`, of validation images, and of all test images (see `encode`).
 
-    No more validation images than there are labelled ones: settings are chosen by their labels, and who has few labels
-    to train on has no more to choose by (Oliver et al. 2018, Realistic evaluation of deep semi-supervised learning).
+    There are at most as many validation images as labelled images. Their labels choose settings, and a person with few
+    labels for training does not have more for choosing. Source: Oliver et al. 2018, Realistic evaluation of deep
+    semi-supervised learning algorithms.
 
     Example: `linear_probe(encode_cell(encoder, data, split, split.labelled(0.1)))`.
     """
@@ -74,7 +76,7 @@ def encode_cell(
 
 
 def encode_pixels(data: ImageData, split: Split, rows: np.ndarray) -> Encoded:
-    """The control `pixels`: as `encode_cell`, but the 'features' of an image are its pixels."""
+    """Like `encode_cell`, but the features of an image are its pixels: the control `pixels`."""
     return encode_cell(nn.Identity(), data, split, rows, precision="float32", pooling="flatten")
 
 
@@ -90,10 +92,10 @@ def encode(
 ) -> np.ndarray:
     """Features float32 `[N, D]` of the images at `rows`, normalised by the statistics of `split`, not augmented.
 
-    `pooling`: `mean` over the feature map (D = C), or `flatten` (D = C · h · w; a map of more than 4,096 values is
-    first shrunk by averages over squares). The encoder runs as a copy in eval mode without gradients. Raises
-    `RuntimeError` unless that copy is bit-identical to the encoder afterwards, `DataError` where features are not
-    finite (an encoder that diverged), `ConfigError` for another `pooling`.
+    `pooling`: `mean` over the feature map (D = C), or `flatten` (D = C · h · w); a map of more than 4,096 values is
+    shrunk before by averages over squares. The encoder is copied, and the copy runs in eval mode without gradients.
+    Raises `RuntimeError` if the copy is not bit-identical to the encoder afterwards, `DataError` if features are not
+    finite (the encoder diverged), `ConfigError` for another `pooling`.
     """
     if pooling not in POOLINGS:
         raise ConfigError(f"pooling: found {pooling!r}, expected {' or '.join(POOLINGS)}")
@@ -119,7 +121,7 @@ def encode(
 def clean_batches(
     images: ImageSet, rows: np.ndarray, split: Split, device: str | torch.device = "cpu"
 ) -> Iterator[Tensor]:
-    """The images at `rows`, as networks get them, not augmented: batches float32 `[B, C, S, S]` on `device`."""
+    """The images at `rows` as a network gets them, without augmentation: batches float32 `[B, C, S, S]` on `device`."""
     tfms = Augment().transforms(split.mean, split.std, images.image_size, reconstruct=False)
     dataset = ImageRows(images, rows, split_idx=1, labels=False)
     device = torch.device(device)
@@ -129,7 +131,7 @@ def clean_batches(
 
 
 def _pooled(features: Tensor, pooling: str) -> Tensor:
-    """`[N, C, h, w]` → `[N, D]`; features that are flat already stay."""
+    """`[N, C, h, w]` → `[N, D]`; features `[N, D]` stay as they are."""
     if features.ndim == 2:
         return features
     if pooling == "mean":
@@ -140,7 +142,7 @@ def _pooled(features: Tensor, pooling: str) -> Tensor:
         square += 1
     if square > 1:
         features = F.avg_pool2d(features, square, ceil_mode=True)
-    return features.reshape(n, -1)  # channel by channel, whatever the memory's layout
+    return features.reshape(n, -1)  # channel by channel, whatever the memory layout
 
 
 def _prove_same(encoder: nn.Module, used: nn.Module) -> None:

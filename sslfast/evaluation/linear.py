@@ -1,4 +1,4 @@
-"""Linear probe: how well a straight line through feature space tells the classes apart."""
+"""Linear probe: how well a linear classifier separates the classes in feature space."""
 
 import warnings
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ __all__ = ["PENALTIES", "linear_probe"]
 
 PENALTIES = (10.0, 1.0, 0.1, 1e-2, 1e-3, 1e-4)
 MAX_ITERATIONS = 1000
-CONVERGED = 1e-4  # gradient of the mean loss; ten times as much leaves a quarter of a point of accuracy behind
-CHOOSING = 1e-3  # enough to compare penalties by, in a third of the time
-PATIENCE = 2
+CONVERGED = 1e-4  # gradient of the mean loss at which a fit ends; with ten times this, accuracy is 0.25 points lower
+CHOOSING = 1e-3  # the same while penalties are compared: enough for that, in a third of the time
+PATIENCE = 2  # penalties worse than the best, after which the search ends
 
 
 def linear_probe(
@@ -26,12 +26,14 @@ def linear_probe(
 ) -> Scores:
     """Probabilities of multinomial logistic regression on standardised features, trained on the labelled images.
 
-    Minimises mean cross-entropy + `penalty` / 2 · ‖weights‖² by L-BFGS, for each of `penalties` from the strongest to
-    the weakest, each begun where the last ended, until two are worse than the best; the one with the highest accuracy
-    on the validation images (the strongest of equals) is then trained to convergence. A class without a labelled image
-    has probability 0. `notes`: `penalty`, `valid_accuracy`, `iterations`, `converged` (within 1,000), and `at_end`,
-    whether the penalty is the strongest or weakest of the list. On the CPU, whatever the `device`. Raises
-    `DataError` where the labelled images are of one class, `ConfigError` without `penalties`.
+    The objective is mean cross-entropy + `penalty` / 2 · ‖weights‖², minimised by L-BFGS. `penalties` are tried from
+    the strongest to the weakest, each fit starting at the last one's weights, until two were worse than the best. The
+    penalty with the highest accuracy on the validation images (of equal ones, the strongest) is then trained to
+    convergence. A class without a labelled image has probability 0. Runs on the CPU, whatever the `device`.
+
+    `notes`: `penalty`, `valid_accuracy`, `iterations`, `converged` (within 1,000 iterations), and `at_end`: whether the
+    penalty is the strongest or the weakest of the list. Raises `DataError` if all labelled images are of one class,
+    `ConfigError` without `penalties`.
 
     Source: Alain and Bengio 2016, linear classifier probes; the penalty as in Kornblith et al. 2019.
     """
@@ -46,7 +48,7 @@ def linear_probe(
         # scikit-learn's objective is a sum over images, not a mean
         model.set_params(C=1 / (penalty * len(train)), tol=tolerance)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # said in the notes
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the notes say whether it converged
             model.fit(train, encoded.train_y)
         return float((model.predict(valid) == encoded.valid_y).mean())
 
@@ -57,7 +59,7 @@ def linear_probe(
         if best is None or accuracy > best[0]:
             best, worse = (accuracy, penalty, model.coef_, model.intercept_), 0
         worse += accuracy < best[0]
-        if worse == PATIENCE:  # weaker ones take longest
+        if worse == PATIENCE:  # weaker penalties take longest
             break
     if best is None:
         raise ConfigError("penalties: found none, expected one or more")
@@ -75,11 +77,11 @@ def linear_probe(
 
 
 def _statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation a feature, float32; 1 for a feature that is the same in all images."""
+    """Mean and standard deviation of each feature, float32; the deviation of a constant feature is 1."""
     mean = x.mean(axis=0, dtype=np.float64)
     parts = np.array_split(x, -(-len(x) // 4096))  # a float64 copy of all would be the largest thing in memory
     std = np.sqrt(sum(np.square(part - mean).sum(axis=0) for part in parts) / len(x))
-    # rounding gives a constant feature a spread of its own
+    # rounding gives a constant feature a deviation slightly above 0
     constant = std <= 1e-6 * np.abs(mean) + 1e-12
     return mean.astype(np.float32), np.where(constant, 1, std).astype(np.float32)
 
@@ -91,7 +93,7 @@ def _standardised(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarra
 
 
 def _of_all(probabilities: np.ndarray, present: np.ndarray, n_classes: int) -> np.ndarray:
-    """`[N, len(present)]` → `[N, n_classes]`, 0 where no image was labelled so."""
+    """`[N, len(present)]` → `[N, n_classes]`, with 0 for classes without a labelled image."""
     scores = np.zeros((len(probabilities), n_classes), np.float32)
     scores[:, present] = probabilities
     return scores

@@ -1,4 +1,4 @@
-"""Weighted nearest neighbours: whether images of one class lie together, without training anything."""
+"""Weighted nearest neighbours: whether images of one class have similar features; nothing is trained."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ __all__ = ["NEIGHBOURS", "TEMPERATURE", "knn"]
 
 NEIGHBOURS = (10, 20, 50, 100, 200)
 TEMPERATURE = 0.07
-BLOCK = 2**25  # similarities held at a time
+BLOCK = 2**25  # similarities in memory at a time
 
 
 def knn(
@@ -25,9 +25,9 @@ def knn(
 ) -> Scores:
     """Class probabilities by the votes of the k most similar labelled images, each of weight exp(cosine / temperature).
 
-    `k`, or that of `neighbours` (none above the number of labelled images) with the highest accuracy on the validation
-    images, the largest of equals. Of labelled images that are equally similar, the first come first. `notes`: `k`,
-    `temperature`, `valid_accuracy`. An image whose features are all 0 is equally far from all.
+    Without `k`, it is the one of `neighbours` with the highest accuracy on the validation images; of equal ones, the
+    largest. k is at most the number of labelled images. Of equally similar labelled images, those that come first are
+    taken. An image whose features are all 0 is equally similar to all. `notes`: `k`, `temperature`, `valid_accuracy`.
 
     Source: Wu et al. 2018, Unsupervised feature learning via non-parametric instance discrimination (k = 200, 0.07).
     """
@@ -43,15 +43,15 @@ def knn(
 
 
 def _votes(x: Tensor, bank: Tensor, y: Tensor, n_classes: int, ks: list[int], temperature: float) -> list[np.ndarray]:
-    """For each k, float32 `[N, n_classes]`."""
+    """The class probabilities for each k, float32 `[N, n_classes]`."""
     found = [torch.empty(len(x), n_classes, device=x.device) for _ in ks]
     at = 0
     for part in x.split(max(1, BLOCK // len(bank))):
         similarity, nearest = _nearest(part @ bank.T, ks[0])
-        # relative to the most similar, so that no temperature makes all weights 0
+        # relative to the most similar image, so that no temperature makes all weights 0
         weights = ((similarity - similarity[:, :1]) / temperature).exp()
         classes = y[nearest]
-        # a class at a time: scattering adds in another order every time on a GPU
+        # class by class: on a GPU, scattered additions have another order each time, so results would differ
         by_class = [weights * (classes == c) for c in range(n_classes)]
         for k, scores in zip(ks, found, strict=True):
             votes = torch.stack([w[:, :k].sum(1) for w in by_class], 1)
@@ -61,7 +61,10 @@ def _votes(x: Tensor, bank: Tensor, y: Tensor, n_classes: int, ks: list[int], te
 
 
 def _nearest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest of each row, falling, and their places; of equal ones the first (`topk` takes any)."""
+    """The k largest values of each row in descending order, and their columns; of equal ones, the first.
+
+    torch's `topk` does not say which of equal values it takes.
+    """
     values, places = similarity.topk(min(k + 1, similarity.shape[1]))
     tied = (values[:, k - 1] == values[:, -1]).nonzero().squeeze(1) if values.shape[1] > k else places.new_empty(0)
     places = places[:, :k]

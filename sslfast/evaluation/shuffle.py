@@ -1,4 +1,4 @@
-"""The shuffled control: an encoder that keeps the size of every weight and loses what it learned."""
+"""The shuffled control: an encoder whose weights keep their sizes, but not what was learned."""
 
 import copy
 from collections.abc import Iterable
@@ -14,16 +14,16 @@ __all__ = ["shuffled"]
 
 
 def shuffled(encoder: nn.Module, seed: int, batches: Iterable[Tensor] = ()) -> nn.Module:
-    """A copy of `encoder` whose weights stand in random places, drawn from `seed`: every tensor keeps its values.
+    """A copy of `encoder` with every weight tensor randomly permuted, drawn from `seed`.
 
-    A weight tensor is permuted over all its entries; what a layer has a value a channel of (bias, scale and shift of
-    BatchNorm) over the channels, together. A tensor whose values are all the same stays as it is. `batches`, normalised
-    training images `[B, C, S, S]` (see `clean_batches`), are for BatchNorm: its running mean and variance are computed
-    anew, as means over batches, since those of the weights in their old places would scale the features wrongly, and
-    the control be too weak. Raises `ConfigError` where the encoder has BatchNorm and there are no batches.
+    A weight tensor is permuted over all its entries. Parameters with one value per channel (bias, and scale and shift
+    of BatchNorm) are permuted over the channels, all of a layer in the same way. A tensor whose values are all equal
+    stays as it is. The running statistics of BatchNorm are computed anew from `batches` of normalised training images
+    `[B, C, S, S]` (see `clean_batches`), as means over batches: the old statistics would scale the features wrongly,
+    and the control would be too weak. Raises `ConfigError` if the encoder has BatchNorm and there are no batches.
 
-    It shows whether the scale of the weights, rather than what they look for, is what helps.
-    Source: Raghu et al. 2019, Transfusion, whose control draws weights anew with the same mean and variance.
+    The control shows whether the sizes of the weights explain a gain, rather than what was learned. Source: Raghu et
+    al. 2019, Transfusion, whose control draws weights anew with the same mean and variance.
     """
     control = copy.deepcopy(encoder)
     with torch.no_grad():
@@ -36,7 +36,7 @@ def shuffled(encoder: nn.Module, seed: int, batches: Iterable[Tensor] = ()) -> n
 
 
 def _together(layer: nn.Module) -> dict[str, list[Tensor]]:
-    """A layer's own parameters, flat, those together that one permutation is for."""
+    """A layer's own parameters, grouped by the permutation that they share."""
     groups: dict[str, list[Tensor]] = {}
     for name, parameter in layer.named_parameters(recurse=False):
         part = f"{len(parameter)} channels" if parameter.ndim == 1 else name
@@ -46,9 +46,9 @@ def _together(layer: nn.Module) -> dict[str, list[Tensor]]:
 
 def _permute(tensors: list[Tensor], generator: torch.Generator) -> None:
     flat = [t.flatten() for t in tensors]
-    changing = [t for t in flat if bool((t != t[:1]).any())]  # all values the same: any order is the same
+    changing = [t for t in flat if bool((t != t[:1]).any())]  # without tensors whose values are all equal
     order = torch.randperm(len(flat[0]), generator=generator)
-    while any(torch.equal(t[order.to(t.device)], t) for t in changing):  # few values may well stay where they are
+    while any(torch.equal(t[order.to(t.device)], t) for t in changing):  # a tensor of few values may stay unchanged
         order = torch.randperm(len(order), generator=generator)
     for tensor, values in zip(tensors, flat, strict=True):
         tensor.copy_(values[order.to(values.device)].view_as(tensor))

@@ -8,7 +8,8 @@ from ..data.corrupt import CorruptInput
 from ..errors import ConfigError
 from ..models import AutoEncoder, as_encoder, create_decoder, image_shape, initialised_with
 from ..training.lean import learner_of
-from ..training.metrics import RMSE, PixelLoss, RMSELoss
+from ..training.losses import PixelLoss, RMSELoss
+from ..training.metrics import RMSE
 from ..training.precision import resolve_precision
 from .base import method, with_target
 

@@ -14,7 +14,7 @@ from ..errors import ConfigError
 from ..models import as_encoder, feature_shape, image_shape, initialised_with
 from ..models.projectors import Embedder, create_projector
 from ..training.lean import learner_of
-from ..training.metrics import CrossEntropy
+from ..training.losses import CrossEntropy
 from ..training.precision import resolve_precision
 from .base import method
 from .own_views import OwnViews

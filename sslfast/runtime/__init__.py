@@ -1,1 +1,1 @@
-"""What is around a job on one machine: its process, its attempts, its GPU, its memory."""
+"""What surrounds a job on one machine: its process, its attempts, its GPU, its memory."""

@@ -1,9 +1,12 @@
-"""A job may be killed and begun again: alone at its work, and not twice for nothing.
+"""Resume an interrupted job: one process at a time, and no finished work is repeated.
 
-Snakemake deletes the outputs of a job before it begins the job again, and a job whose Snakemake was killed goes on
-without it. So a training job has a folder of its own, which Snakemake does not know: it holds a lock, so that two
-attempts never train at once; the checkpoint of its fit; and, once it has ended, its outputs (as links, which
-take no room) until a job that needs them shows that Snakemake knows of them.
+Snakemake deletes the outputs of a job before it runs the job again. A job whose Snakemake was killed keeps running.
+Therefore each training job has a folder of its own, which is no output of the workflow. The folder holds
+
+* a lock, so that two attempts never train at the same time;
+* the checkpoint of the fit;
+* the outputs of a finished attempt, as hard links, which take no space. They stay until a job that reads these outputs
+  begins: that shows that Snakemake knows of them.
 """
 
 import errno
@@ -37,10 +40,11 @@ _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 
 def checkpoints_of(config: Mapping) -> Path:
-    """Where the training jobs of the study `config` leave what they need to go on.
+    """The folder in which the training jobs of the study `config` keep what they need to resume.
 
-    Below `checkpoints` of the config, else `$SSLFAST_CHECKPOINTS`, in a folder of the study's name; else beside its
-    results. A job that may begin again on another machine needs a folder that both see.
+    A subfolder, named after the study, of the config's `checkpoints` or else of `$SSLFAST_CHECKPOINTS`. If neither is
+    given, `results/<study>/checkpoints`. A job that may resume on another machine needs a folder that both machines
+    share. Raises `ConfigError` for text that is no path.
     """
     elsewhere = config.get("checkpoints") or os.environ.get("SSLFAST_CHECKPOINTS")
     if elsewhere:
@@ -49,7 +53,7 @@ def checkpoints_of(config: Mapping) -> Path:
 
 
 def attempt_folder(checkpoints: Path, record: str | Path) -> Path:
-    """The folder below `checkpoints` of the job that makes `record`."""
+    """The folder below `checkpoints` that belongs to the job that writes `record`."""
     record = Path(record)
     return checkpoints / record.parent.name / record.stem
 
@@ -58,31 +62,35 @@ def attempt_folder(checkpoints: Path, record: str | Path) -> Path:
 def attempt(
     folder: str | Path, outputs: Sequence[str | Path], key: str, say: Callable[[str], object] = print
 ) -> Iterator[bool]:
-    """The block is the only process that makes `outputs`. Yields True if there is nothing to do.
+    """Run the block as the only process that makes `outputs`. Yields whether they are finished already.
 
-    That is so where an earlier attempt with the same `key` (all that the outputs depend on) made them; they are
-    then in place again. `folder`: where attempts at these outputs leave what they know; `say` tells a person why
-    nothing happens while another process is at it.
+    `folder`: where attempts at these outputs keep the lock, the checkpoint and finished outputs. `key`: a digest of
+    everything that the outputs depend on (see `digest_of`). If an earlier attempt with the same `key` has finished, its
+    outputs are put back in place, and the block has nothing to do. `say`: gets a line for a person if this process has
+    to wait for another one.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder / "lock", say):
         there = _bring_back(folder / "ended", outputs, key)
         yield there
-        with suppress(OSError):  # a full disk, say: the outputs are there, and that is what counts
+        with suppress(OSError):  # a full disk, say: the outputs themselves are complete
             if not there:
                 _keep(folder / "ended", outputs, key)
             (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def digest_of(depends_on: object, files: Iterable[str | Path]) -> str:
-    """A text that changes with `depends_on` (JSON) and with the content of any of `files`."""
+    """The SHA-256, hexadecimal, of `depends_on` (as JSON) and of the content of `files`."""
     content = [depends_on, [sum_of(file) for file in files]]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def forget(records: Iterable[str | Path], checkpoints: Path) -> None:
-    """Remove what attempts left of jobs whose `records` are a job's inputs: so Snakemake knows of their end."""
+    """Remove the attempt folders of the jobs that wrote `records`, the inputs of a job that begins now.
+
+    Snakemake began that job, so it knows that its inputs are finished. Inputs that are no run records are ignored.
+    """
     for record in map(Path, records):
         if Box.at(record):
             left = attempt_folder(checkpoints, record)
@@ -94,19 +102,23 @@ def forget(records: Iterable[str | Path], checkpoints: Path) -> None:
 
 @contextmanager
 def alone(path: Path, say: Callable[[str], object]) -> Iterator[None]:
-    """No other process is in such a block with the same `path`; `say` tells a person why nothing happens till then."""
-    # filelock's own way out, a file that is there or not, would outlive a killed process and be waited for for ever
+    """Run the block while this process alone holds the lock file `path`.
+
+    `say`: gets a line for a person if another process holds the lock, and if the file system has no locks: then nothing
+    keeps other processes out.
+    """
+    # without locks, filelock falls back on whether the file exists: it would outlive a killed process, and block others
     lock = FileLock(path, fallback_to_soft=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         owner = path.read_text(encoding="utf-8") or "another process"
-        say(f"waits for {owner}, which is at the same work ({path} is locked); to have it done here, end that process")
+        say(f"waits for {owner}, which is doing the same work ({path} is locked); to do it here, end that process")
         lock.acquire(poll_interval=0.5)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
-        say(f"{path}: no locks on this file system ({error.strerror}); a second attempt would not wait for this one")
+        say(f"{path}: no locks on this file system ({error.strerror}), so two attempts may do this work at once")
     try:
         if lock.is_locked:
             path.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
@@ -116,7 +128,7 @@ def alone(path: Path, say: Callable[[str], object]) -> Iterator[None]:
 
 
 def _keep(folder: Path, outputs: Sequence[str | Path], key: str) -> None:
-    """Link `outputs` into `folder`, which is there as a whole or not at all."""
+    """Link `outputs` into `folder`, which appears complete or not at all."""
     scratch = folder.with_name("ending")
     for old in (scratch, folder):
         shutil.rmtree(old, ignore_errors=True)
@@ -129,6 +141,7 @@ def _keep(folder: Path, outputs: Sequence[str | Path], key: str) -> None:
 
 
 def _bring_back(folder: Path, outputs: Sequence[str | Path], key: str) -> bool:
+    """Put the outputs kept in `folder` back in place; whether they were there, unchanged and made with this `key`."""
     kept = [folder / _name(number, Path(output)) for number, output in enumerate(outputs)]
     try:
         about = json.loads((folder / "about.json").read_text(encoding="utf-8"))

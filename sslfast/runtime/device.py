@@ -1,4 +1,4 @@
-"""Which processor a job uses, and whether there is a GPU to share out."""
+"""Which processor a job uses, and whether this machine has a GPU."""
 
 import importlib.util
 import os
@@ -12,22 +12,22 @@ __all__ = ["gpu_here", "resolve_device"]
 
 
 def gpu_here(device: str = "auto") -> bool:
-    """Whether jobs on `device` would use a GPU on this machine; found out without importing torch."""
+    """Whether jobs with the config's `device` would use a GPU of this machine. Does not import torch."""
     if device != "auto":
         return device != "cpu"
     if platform.system() == "Darwin":
         return platform.machine() == "arm64"
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
-    # the drivers of NVIDIA, of WSL2 and of AMD
+    # drivers of NVIDIA, WSL2 and AMD
     drivers = (Path(name) for name in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd"))
     return any(driver.exists() for driver in drivers) and _torch_has_gpu()
 
 
 def resolve_device(device: str = "auto", used: bool = True):
-    """The `torch.device` that `device` means here: for `auto`, CUDA, else Apple's MPS, else the CPU.
+    """The `torch.device` for the config's `device`; `auto` takes CUDA, else Apple's MPS, else the CPU.
 
-    Raises `DeviceError` where torch can use no such device and it is to be `used`.
+    Raises `DeviceError` if torch cannot use this device here, unless nothing will be computed on it (`used` is False).
     """
     import torch
 
@@ -37,7 +37,7 @@ def resolve_device(device: str = "auto", used: bool = True):
     if used and ((device == "cuda" and not cuda) or (device == "mps" and not mps)):
         raise DeviceError(
             f"device: found {device}, but torch {torch.__version__} can use none on {platform.node()}"
-            f"{_reason(device)}; mend that, or say device: auto for what there is"
+            f"{_reason(device)}; make it usable, or set device: auto to take the best device of this machine"
         )
     return torch.device(device)
 

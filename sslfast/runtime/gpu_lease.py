@@ -1,7 +1,8 @@
-"""Gives each job a GPU, alone or shared with a few other jobs, until it ends.
+"""Assigns a GPU to each job until the job ends, alone or shared with a few other jobs.
 
-Snakemake counts GPUs and binds none: four jobs under `--resources gpu=4` would all train on the first. So a job holds a
-file lock for as long as it uses a GPU; the system frees it with the process, however that ends.
+Snakemake counts GPUs but does not assign them: four jobs under `--resources gpu=4` would all train on the first one.
+Therefore a job holds a file lock for as long as it uses a GPU. The operating system releases the lock when the process
+ends, however it ends. `gpu_discovery` finds out which GPUs there are.
 """
 
 import os
@@ -18,20 +19,21 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..errors import DeviceError
-from .gpus import VISIBLE, Gpu, gpus_to_share
+from .gpu_discovery import VISIBLE, Gpu, gpus_to_share
 
 __all__ = ["lease_gpu"]
 
-PAUSE = 0.5  # seconds between two looks for a GPU that has become free
+PAUSE = 0.5  # seconds between two attempts to get a GPU
 
 
 @contextmanager
 def lease_gpu(per_gpu: int = 1, say: Callable[[str], object] = print) -> Iterator[Gpu | None]:
-    """CUDA sees one GPU alone in the block: that of `gpus_to_share` which the fewest of this user's jobs hold.
+    """In the block, CUDA sees exactly one GPU: the one of `gpus_to_share` that the fewest jobs of this user hold.
 
-    The block waits while each is held by `per_gpu` jobs, and `say` tells a person so. It does nothing, and yields None,
-    where no GPU is to be shared out. It must begin before CUDA is first used, which reads the environment then; torch
-    may have been imported. Raises `DeviceError`.
+    Yields that `Gpu`; if there is none to share, yields None and changes nothing. Waits while each GPU is held by
+    `per_gpu` jobs; `say` then gets one line for a person. The block must begin before CUDA is first used, since CUDA
+    reads the environment only then; torch may have been imported before. Raises `DeviceError` if `CUDA_VISIBLE_DEVICES`
+    names a GPU that is not here, or if the folder of the locks belongs to somebody else.
     """
     if not (gpus := gpus_to_share()):
         yield None
@@ -49,7 +51,7 @@ def lease_gpu(per_gpu: int = 1, say: Callable[[str], object] = print) -> Iterato
 
 
 def _folder() -> Path:
-    """Where the leases of this user on this machine are: one folder for all studies, which nobody else may write to."""
+    """The folder of the locks: one per user and machine, for all studies, which nobody else may write to."""
     user = os.geteuid()
     folder = Path(tempfile.gettempdir()) / f"sslfast-gpus-{platform.node()}-{user}"
     with suppress(FileExistsError):
@@ -57,7 +59,7 @@ def _folder() -> Path:
     about = folder.lstat()
     if not stat.S_ISDIR(about.st_mode) or about.st_uid != user:
         raise DeviceError(
-            f"{folder}: jobs that use a GPU hold locks there, but it is no folder of yours; remove it, or set TMPDIR"
+            f"{folder}: jobs that use a GPU keep locks there, but it is no folder of yours; remove it, or set TMPDIR"
             " to a folder of your own, and run again"
         )
     return folder
@@ -69,7 +71,7 @@ def _wait(gpus: list[Gpu], per_gpu: int, folder: Path, say: Callable[[str], obje
         if not said:
             say(
                 f"waits for a GPU: each of the {len(gpus)} here has as many jobs as jobs_per_gpu allows ({per_gpu});"
-                " with a smaller --resources gpu=… fewer would start"
+                " a smaller --resources gpu=… starts fewer jobs at once"
             )
         said = True
         time.sleep(PAUSE)
@@ -77,8 +79,8 @@ def _wait(gpus: list[Gpu], per_gpu: int, folder: Path, say: Callable[[str], obje
 
 
 def _take(gpus: list[Gpu], per_gpu: int, folder: Path) -> tuple[Gpu, FileLock] | None:
-    """The GPU that the fewest hold, and the lock that says so; None if each has `per_gpu` holders."""
-    with FileLock(folder / "choosing"):  # alone, as looking takes all that is free for a moment
+    """The GPU with the fewest jobs, and the lock that this job now holds on it; None if each has `per_gpu` jobs."""
+    with FileLock(folder / "choosing"):  # one process at a time, since counting locks every free place for a moment
         free = {gpu: _free_places(folder / re.sub(r"[^\w-]", "_", gpu.uuid), per_gpu) for gpu in gpus}
         gpu = max(gpus, key=lambda gpu: len(free[gpu]))
         lock = free[gpu].pop() if free[gpu] else None
@@ -88,6 +90,7 @@ def _take(gpus: list[Gpu], per_gpu: int, folder: Path) -> tuple[Gpu, FileLock] |
 
 
 def _free_places(path: Path, per_gpu: int) -> list[FileLock]:
+    """Locks, now held, on all places of a GPU that no job holds; a GPU has `per_gpu` places."""
     locks = [FileLock(f"{path}-{place}") for place in range(per_gpu)]
     return [lock for lock in locks if _locks(lock)]
 

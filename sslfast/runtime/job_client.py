@@ -1,12 +1,12 @@
-"""A script's side of the forks: it asks a process that has torch imported (`job_server`) to do its work in its place.
+"""The script's side of the job server: a fork of the server, which has torch imported, does the script's work.
 
-The script's own process stays, and is what Snakemake waits for:
+Snakemake waits for the script's own process. That process
 
-* it passes signals on, and ends as the fork ends, with its exit code or by its signal;
-* if it is killed, so is the fork;
-* without a server, or where the server cannot do it, it does the work itself.
+* passes signals on to the fork, and ends as the fork ends: with its exit code, or by the same signal;
+* takes the fork with it if it is killed;
+* does the work itself if there is no server, or if the server cannot do it.
 
-All of this is imported before each job begins, so it imports little.
+Every job imports this module before it begins, so the module imports little. `job_server` is the other side.
 """
 
 import json
@@ -19,7 +19,7 @@ from contextlib import suppress
 
 __all__ = ["SERVER", "STOPPING", "hand_over", "now_a_fork", "whoami"]
 
-SERVER = "SSLFAST_JOB_SERVER"  # in the environment of jobs: the path of the server's socket; "off": start none
+SERVER = "SSLFAST_JOB_SERVER"  # environment variable: the path of the server's socket; "off": start no server
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 PATIENCE = 120.0  # seconds that a script waits for a fork before it does the work itself
 
@@ -27,16 +27,19 @@ _is_fork = False
 
 
 def hand_over() -> None:
-    """Have a fork of the server run this script from its beginning, and end as it does; return if there is none."""
+    """Have a fork of the server run this script from its beginning, and end this process as the fork ends.
+
+    Returns if this process has to do the work: it is a fork itself, there is no server, or the job has several threads.
+    """
     path = os.environ.get(SERVER, "off")
     if _is_fork or path == "off" or os.environ.get("OMP_NUM_THREADS") != "1":
         return
     wanted = {"argv": sys.argv, "path": sys.path, "cwd": os.getcwd(), "environment": dict(os.environ)}
-    text = json.dumps(wanted).encode()  # what is no UTF-8 stands in it as surrogates
+    text = json.dumps(wanted).encode()  # JSON escapes the surrogates that stand for bytes that are not UTF-8
     server = socket.socket(socket.AF_UNIX)
     server.settimeout(PATIENCE)
     signals = {*STOPPING, signal.SIGTSTP, signal.SIGCONT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # those that come before they are passed on wait for that
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # a signal stays pending until it can be passed on
     try:
         server.connect(path)
         socket.send_fds(server, [struct.pack(">Q", len(text))], [1, 2])
@@ -50,7 +53,7 @@ def hand_over() -> None:
         return
 
     def forward(number: int, _frame) -> None:
-        stop = number == signal.SIGTSTP  # Ctrl-Z: the fork, which has no terminal, would not stop at that
+        stop = number == signal.SIGTSTP  # Ctrl-Z: SIGTSTP would not stop the fork, which has no terminal
         with suppress(OSError):
             server.send(bytes([signal.SIGSTOP if stop else number]))
         if stop:
@@ -60,29 +63,29 @@ def hand_over() -> None:
         signal.signal(number, forward)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     try:
-        code, number = server.recv(2)
-    except (OSError, ValueError):  # nobody knows how it ended
-        code, number = 0, signal.SIGKILL
-    if number:
+        code, ended_by = server.recv(2)
+    except (OSError, ValueError):  # the server is gone, so how the fork ended is unknown
+        code, ended_by = 0, signal.SIGKILL
+    if ended_by:
         with suppress(OSError):  # SIGKILL has no handler
-            signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+            signal.signal(ended_by, signal.SIG_DFL)
+        os.kill(os.getpid(), ended_by)
     os._exit(code)
 
 
 def whoami() -> str:
-    """What a log says of this process."""
+    """How a log names this process: by its process id, and for a fork by the server's, too."""
     return f"process {os.getpid()}" + (f", a fork of {os.getppid()}" if _is_fork else "")
 
 
 def now_a_fork() -> None:
-    """From now on this process is a fork: it does its work itself."""
+    """Mark this process as a fork, so that it does its work itself."""
     global _is_fork
     _is_fork = True
 
 
 def _answer(server: socket.socket, signals: set[signal.Signals]) -> bytes:
-    """What the server says; nothing if it says nothing for too long, or if a signal is waiting meanwhile."""
+    """The server's answer, one byte; empty after `PATIENCE` seconds, or as soon as one of `signals` is pending."""
     server.settimeout(1)
     for _ in range(int(PATIENCE)):
         with suppress(TimeoutError):

@@ -1,11 +1,13 @@
-"""A process that imports once what the jobs of a study need, and forks for each job.
+"""A server process that imports the libraries of a study's jobs once, and forks for each job.
 
-Importing torch and fastai takes a job 2 to 4 seconds, often more than it trains, and two cores at once take longer
-still. So Snakemake starts one process that imports them once (`start`, on Linux, where jobs run on the same machine); a
-script asks it for a fork (`job_client.hand_over`), which does the work in the script's place.
+Importing torch and fastai takes a job 2 to 4 seconds, often more than its training, and longer still where several jobs
+import at the same time. Therefore Snakemake starts one process that imports them once (`start`; on Linux, for jobs that
+run on Snakemake's own machine). A job's script asks that process for a fork (`job_client.hand_over`), which does the
+work in place of the script.
 
-The server, as the forks' parent, looks after them, and lives as long as Snakemake or the last fork. Its socket is in a
-folder that nobody else may enter. What it imports is handed in: it knows nothing of studies.
+The server is the parent of the forks and looks after them. It lives until both Snakemake and the last fork have ended.
+Its socket is in a folder that only the user may enter. Which module it imports is an argument: it knows nothing of
+studies.
 """
 
 import ctypes
@@ -30,49 +32,56 @@ from .job_client import SERVER, STOPPING, now_a_fork
 
 __all__ = ["THREADS", "forks_for", "main", "start"]
 
-# What Snakemake sets for its jobs. Libraries count their threads when they are loaded: the server's count one, so it
-# serves jobs of one thread.
+# Snakemake sets these variables for its jobs. Libraries read them when they are loaded. The server loads its libraries
+# with one thread, so it serves only jobs of one thread.
 THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-IN_A_MOMENT = 5.0  # seconds in which the server has read what a script wants
+IN_A_MOMENT = 5.0  # seconds within which a script has to send its request
 _PREFIX = "sslfast-jobs-"
-_servers: list[subprocess.Popen] = []  # what keeps their standard input open
+_servers: list[subprocess.Popen] = []  # kept, so that the servers' standard input stays open until Snakemake ends
 
 
 def forks_for(threads: int) -> bool:
-    """Whether jobs of so many threads begin in a fork, where Snakemake runs them on its own machine."""
+    """Whether jobs of so many `threads`, run on Snakemake's own machine, begin as forks of a server."""
     return sys.platform == "linux" and os.environ.get(SERVER) != "off" and threads == 1
 
 
 def start(prepare: str, threads: int = 1) -> None:
-    """Start a server for the jobs, of so many `threads`, that this process will start, if it can serve such.
+    """Start a server for the jobs that this process will start, if a server can serve jobs of so many `threads`.
 
-    `prepare`: a function, `module:function`, that the server imports and calls once: so its forks have the module, all
-    that this imports, and what the function has looked up.
+    `prepare`: a function, as `module:function`, that the server imports and calls once, so that every fork has the
+    module, all that the module imports, and all that the function has loaded. Sets `$SSLFAST_JOB_SERVER`, by which jobs
+    find the server. Where none can be started, jobs run without.
     """
     if not forks_for(threads):
         return
     _tidy()
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))  # the user's alone
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))  # only the user may enter it
     path = folder / "socket"
     environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
-    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     try:
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(str(path))
             listening.listen(128)
             asked = f"{listening.fileno()}, {str(path)!r}, {prepare!r}"
-            code = f"from {__name__} import main; main({asked})"  # with -m, forks had this module twice
-            command = [sys.executable, "-P", "-c", code]  # -P: nothing is imported from the folder of the study
-            options = {"env": environment, "pass_fds": [listening.fileno()], "start_new_session": True}
-            _servers.append(subprocess.Popen(command, **options, **streams))  # noqa: S603 - nobody's words but ours
-    except OSError:  # no such sockets here, or no more processes: jobs start as they would without
+            code = f"from {__name__} import main; main({asked})"  # with -m, forks would have this module twice
+            server = subprocess.Popen(  # noqa: S603 - no part of the command comes from outside
+                [sys.executable, "-P", "-c", code],  # -P: nothing is imported from the folder of the study
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                pass_fds=[listening.fileno()],
+                start_new_session=True,
+            )
+            _servers.append(server)
+    except OSError:  # no Unix sockets, or no more processes: jobs start without a server
         shutil.rmtree(folder, ignore_errors=True)
         return
     os.environ[SERVER] = str(path)
 
 
 def main(descriptor: int, path: str, prepare: str) -> None:
-    """Serve at a socket that listens already, when `prepare` (see `start`) has been called."""
+    """Be the server: call `prepare` (see `start`), then serve the listening socket `descriptor`, bound to `path`."""
     # The server ignores these signals; forks restore the original handlers, so that a signal to the whole group still
     # reaches them.
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (*STOPPING, signal.SIGHUP)}
@@ -83,7 +92,7 @@ def main(descriptor: int, path: str, prepare: str) -> None:
 
 
 def _tidy() -> None:
-    """Remove the folders of servers that were killed."""
+    """Remove the socket folders of servers that were killed."""
     for socket_path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/socket"):
         with suppress(OSError), socket.socket(socket.AF_UNIX) as one:
             try:
@@ -93,34 +102,35 @@ def _tidy() -> None:
 
 
 class _Server:
-    """Forks for each script that asks, until standard input ends, and looks after the forks until they have ended."""
+    """Forks for each script that asks, until standard input ends (with Snakemake), and serves until all forks ended."""
 
     def __init__(self, listening: socket.socket, folder: Path, handlers: dict):
         self.listening, self.folder, self.handlers = listening, folder, handlers
-        self.scripts: dict[int, socket.socket] = {}  # by fork
+        self.accepting = True
+        self.scripts: dict[int, socket.socket] = {}  # the connection to its script, by process id of the fork
         self.selector = selectors.DefaultSelector()
         self.asked, self.heard = os.pipe2(os.O_NONBLOCK)
 
     def serve(self) -> None:
         signal.set_wakeup_fd(self.heard, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # writes to the pipe, so that a fork's end is heard of
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # a handler, so that the end of a fork writes to the pipe
         for source, what in ((self.listening, self.begin), (sys.stdin, self.close), (self.asked, self.reap)):
             self.selector.register(source, selectors.EVENT_READ, what)
-        while self.folder or self.scripts:
+        while self.accepting or self.scripts:
             for key, _ in self.selector.select():
-                with suppress(Exception):  # one script's trouble is not the others'
+                with suppress(Exception):  # an error with one script must not affect the others
                     key.data()
 
     def close(self) -> None:
-        """Snakemake has ended."""
+        """Accept no more scripts, since Snakemake has ended."""
         self.selector.unregister(sys.stdin)
         self.selector.unregister(self.listening)
         self.listening.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder = None
+        self.accepting = False
 
     def begin(self) -> None:
-        """A fork for the script that asks. One that gets none does its work itself."""
+        """Fork for the script that connects. A script that gets no fork does its work itself."""
         script, _ = self.listening.accept()
         streams: list[int] = []
         try:
@@ -145,20 +155,20 @@ class _Server:
                 os.close(stream)
         self.scripts[fork] = script
         self.selector.register(script, selectors.EVENT_READ, lambda: self.pass_on(fork))
-        script.send(b"1")  # where it has gone meanwhile, `pass_on` hears of that
+        script.send(b"1")  # if the script has gone meanwhile, `pass_on` notices
 
     def pass_on(self, fork: int) -> None:
-        """Send the fork the signals that its script got, and end it if the script is gone."""
+        """Send the fork the signals that its script received, or kill the fork if its script is gone."""
         script, numbers = self.scripts[fork], b""
         with suppress(OSError):
             numbers = script.recv(64)
         if not numbers:
             self.selector.unregister(script)
         for number in numbers or [signal.SIGKILL]:
-            os.kill(fork, number)  # it is there, or waits for `reap`
+            os.kill(fork, number)  # safe: the process id is not reused before `reap`
 
     def reap(self) -> None:
-        """Tell scripts how their forks ended."""
+        """Tell the scripts whose forks have ended how: the exit code and the number of the signal, a byte each."""
         with suppress(BlockingIOError):
             os.read(self.asked, 2**12)
         for fork in list(self.scripts):
@@ -167,13 +177,13 @@ class _Server:
                 continue
             code = os.waitstatus_to_exitcode(status)
             with self.scripts.pop(fork) as script:
-                with suppress(KeyError):  # of one that is gone `pass_on` has heard
+                with suppress(KeyError):  # `pass_on` has already unregistered a script that is gone
                     self.selector.unregister(script)
                 with suppress(OSError):
                     script.send(bytes([max(code, 0), max(-code, 0)]))
 
     def in_fork(self, server: int) -> None:
-        """A fork is no server; nobody would look after it without one, so it goes with it."""
+        """Drop what belongs to the server, and be killed when it is: nobody else would look after a fork."""
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         if os.getppid() != server:
             os._exit(1)
@@ -187,7 +197,7 @@ class _Server:
 
 
 def _work(wanted: dict, out: int, err: int) -> None:
-    """Run the script, as a process of its own would."""
+    """Run the script as a process of its own would, and end."""
     now_a_fork()
     code = 1
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -198,7 +208,7 @@ def _work(wanted: dict, out: int, err: int) -> None:
     os.environ.clear()
     os.environ.update(wanted["environment"])
     os.chdir(wanted["cwd"])
-    tempfile.tempdir = None  # Snakemake sets one for each job
+    tempfile.tempdir = None  # forget the server's: Snakemake sets TMPDIR for each job
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")
         code = 0

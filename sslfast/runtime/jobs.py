@@ -1,4 +1,4 @@
-"""What is around the work of every job: its log, errors in one line, attempts, a GPU."""
+"""What surrounds the work of every job: its log, errors in one line, interrupted attempts, a GPU."""
 
 import os
 import signal
@@ -22,9 +22,10 @@ __all__ = ["RunningJob", "perform", "say"]
 
 @dataclass(frozen=True)
 class RunningJob:
-    """What the function that does a job's work is told: what Snakemake tells a script, and what is around the job.
+    """The argument of a function that does a job's work.
 
-    `checkpoint`: the file of a training job's fit, else None; `began`: see `perform`.
+    `config` to `threads` are those of the object that Snakemake gives to scripts. `checkpoint`: for a training job, the
+    file of its fit's checkpoint, else None. `began`: when the script began, in seconds of `time.perf_counter`.
     """
 
     config: Mapping
@@ -38,22 +39,21 @@ class RunningJob:
 
 
 def perform(snakemake, work: Callable[[RunningJob], object], began: float | None = None) -> NoReturn:
-    """Do `work` as a whole process, as the job that `snakemake` (a script's own object) describes.
+    """Do `work`, the job that `snakemake` (a script's own object) describes, and end the process.
 
-    What it prints goes to the job's log, then the process ends. An error that a user can mend, and a disk or
-    memory that is full, end as one line on stderr; any other exception leaves its traceback in the log and its
-    last line on stderr. Exit code 1 in all these cases, and 128 + n after signal n. `began`: when its script began, by
-    `time.perf_counter`; else now.
+    Whatever `work` prints goes to the job's log. An exception is told in one line on stderr; its traceback is in the
+    log, and the line names the log unless the user can mend the error without it. Exit codes: 0 when the work is done,
+    128 + n after signal n, else 1. `began`: when the script began, by `time.perf_counter` (None: now).
 
-    A job with the param `checkpoint`, a folder, is a training job (see `attempt`): its work is not done where an
-    attempt before has ended well. A job with the resource `gpu` has a GPU to itself, or shares one (see `lease_gpu`).
+    A job with the param `checkpoint`, a folder, is a training job (see `attempt`): nothing is repeated if an earlier
+    attempt has finished. A job with the resource `gpu` gets a GPU, alone or shared (see `lease_gpu`).
     """
     keep_freed_memory()
     signal.signal(signal.SIGTERM, _stop)
     log, start = snakemake.log[0], time.perf_counter() if began is None else began
     code, line = 1, ""
     try:
-        # names of files may be no UTF-8: a log must not fail on what it is to tell
+        # file names need not be UTF-8, and writing one must not fail
         with (
             open(log, "a", encoding="utf-8", errors="backslashreplace") as file,
             redirect_stdout(file),
@@ -71,17 +71,17 @@ def perform(snakemake, work: Callable[[RunningJob], object], began: float | None
                 line = f"error: {one_line(error)}" + ("" if known else f" (traceback in {log})")
                 traceback.print_exc()
             print(f"{line or 'done'}, after {time.perf_counter() - start:.1f} s", flush=True)
-    except OSError as error:  # of the log itself: the disk is full, say
+    except OSError as error:  # the log itself cannot be written: the disk is full, say
         line = line or ("" if code == 0 else f"error: {one_line(error)}")
     if line:
-        sys.stderr.write(f"{line}\n")  # in one piece: jobs that run side by side share it
+        sys.stderr.write(f"{line}\n")  # in one call: jobs that run at the same time share stderr
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def say(line: str) -> None:
-    """Tell a person, on the terminal, what else only the job's log would hold."""
+    """Print `line` in the job's log and, for a person, on the terminal."""
     print(line, flush=True)
     print(line, file=sys.__stderr__, flush=True)
 
@@ -96,7 +96,7 @@ def _do(snakemake, work: Callable[[RunningJob], object], began: float) -> None:
         return
     with attempt(folder, snakemake.output, _key(snakemake), say) as ended:
         if ended:
-            print(f"an attempt before this one ended well; its results are taken from {folder}")
+            print(f"an earlier attempt ended well; its results are taken from {folder}")
         else:
             with _gpu(snakemake):
                 work(RunningJob(**told, checkpoint=Path(folder) / CHECKPOINT, began=began))
@@ -107,7 +107,7 @@ def _title(snakemake) -> str:
 
 
 def _key(snakemake) -> str:
-    """All that the outputs depend on, as Snakemake sees it: params and inputs."""
+    """A digest of everything that the outputs depend on, as Snakemake sees it: rule, params and inputs."""
     params = {name: value for name, value in snakemake.params.items() if name != "checkpoint"}
     return digest_of([snakemake.rule, params], snakemake.input)
 
@@ -124,9 +124,9 @@ def _gpu(snakemake) -> Iterator[None]:
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM, as an exception: a job that is asked to end leaves no half-written file, and says so in its log."""
+    """SIGTERM as an exception, so that a stopped job removes half-written files and notes the signal in its log."""
 
 
 def _stop(_number: int, _frame) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # where all processes are asked, a fork hears it twice
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a signal to all processes reaches a fork twice
     raise _Terminated

@@ -1,4 +1,4 @@
-"""How the process handles memory between batches."""
+"""What the process does with memory that it no longer uses."""
 
 import ctypes
 import platform
@@ -7,9 +7,9 @@ __all__ = ["keep_freed_memory"]
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc to keep what a batch frees for the next one, up to 512 MB, instead of handing it back to the system.
+    """Make glibc keep up to 512 MB of freed memory for the next batch, instead of returning it to the system.
 
-    Fetching it again, page by page, took about a tenth of the time of training on a CPU. Elsewhere, nothing.
+    Getting it back, page by page, took about a tenth of the training time on a CPU. Does nothing without glibc.
     """
     if platform.libc_ver()[0] == "glibc":
         options = {-3: 32 << 20, -1: 512 << 20, -2: 64 << 20}  # mmap threshold (its maximum), trim threshold, top pad

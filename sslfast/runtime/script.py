@@ -1,4 +1,4 @@
-"""The one call of a script of the workflow."""
+"""`run`: the one call of every script of the workflow."""
 
 import time
 from typing import NoReturn
@@ -10,14 +10,15 @@ __all__ = ["run"]
 
 
 def run(snakemake, work: str) -> NoReturn:
-    """Do the job that `snakemake`, the script's own object, describes; the process ends with it.
+    """Do the job that `snakemake`, the script's own object, describes, and end the process.
 
-    `work`: where the function is that does it, `module:function`; it gets a `RunningJob`. A fork of a process that has
-    imported it already does it, if there is such a process (see `job_client`). Log, errors, exit codes: see `perform`.
+    `work`: the function that does the job, as `module:function`; its argument is a `RunningJob`. If there is a job
+    server, a fork of it does the job, with everything imported already (see `job_client`). Log, errors and exit codes:
+    see `perform`.
     """
     hand_over()
     began = time.perf_counter()
-    function = imported(work)  # from here: in `perform`, some calls deeper, the same imports took a tenth longer
-    from .jobs import perform  # not before: a process that hands over needs none of it
+    function = imported(work)  # here, not in `perform`: some calls deeper, the same imports took a tenth longer
+    from .jobs import perform  # here: a process that hands its work over does not need it
 
     perform(snakemake, function, began)

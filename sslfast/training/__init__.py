@@ -1,1 +1,1 @@
-"""What makes a fit: the Learner, its callbacks, metrics, precision, checkpoints."""
+"""What a fit consists of: the Learner, its callbacks, losses, metrics, precision, checkpoints."""

@@ -1,7 +1,7 @@
-"""A frozen encoder need not see the same images every epoch: its output can be computed once and kept.
+"""Features of a frozen encoder, computed once per fit instead of in every epoch.
 
-It depends on the view of an image (flips, noise), not on the epoch. So the features of a few augmented
-views of each image are computed at the start of a fit, and every epoch draws one of them at random.
+The output of a frozen encoder depends on the augmented view of an image (flips, noise), not on the epoch. Therefore the
+features of a few views of each image are computed at the start of a fit, and every epoch draws one of them at random.
 """
 
 import math
@@ -21,14 +21,14 @@ from ..study.limits import AUTO_VIEWS, IN_MEMORY
 
 __all__ = ["CachedViews", "resolve_views"]
 
-_AT_MOST = 2**32  # bytes of features from which on `auto` sees fresh images
+_AT_MOST = 2**32  # bytes: if the features take more, `auto` means `fresh`
 
 
 def resolve_views(views: str | int, n_images: int, shape: tuple[int, int, int], precision: str) -> str | int:
-    """`fresh` or a number of views: what `views` means for features of `shape` (C, h, w) of `n_images` images.
+    """What `views` means for `n_images` images with features of `shape` (C, h, w): `fresh`, or a number of views.
 
-    `auto` is 8, unless their features would take more than 4 GB. Raises `ConfigError` for anything
-    but `auto`, `fresh` or a number from 1.
+    `auto` is 8 views, or `fresh` if their features would take more than 4 GB. Raises `ConfigError` for anything but
+    `auto`, `fresh` or a number from 1.
     """
     if views == "auto":
         return AUTO_VIEWS if AUTO_VIEWS * n_images * _bytes(shape, precision) <= _AT_MOST else "fresh"
@@ -38,14 +38,14 @@ def resolve_views(views: str | int, n_images: int, shape: tuple[int, int, int], 
 
 
 class CachedViews(Callback):
-    """While the encoder of a `Classifier` is frozen, trains its head on features of a few views of each image.
+    """Trains the head of a `Classifier` with a frozen encoder on cached features of a few views of each image.
 
-    Validation images have one view. Needs the DataLoaders of `image_dls`. What is computed goes with the
-    fit; predictions, fits of the unfrozen encoder, and fits that see each image no more often than there are
-    views, for which it would save nothing, see images as ever.
+    Needs the DataLoaders of `image_dls`. Validation images have one view. The features are dropped at the end of the
+    fit. Images are used as usual for predictions, for fits of an unfrozen encoder, and for fits that see each image at
+    most `views` times, where caching would save nothing.
     """
 
-    order = 70  # after the callbacks that keep time, so that computing features counts
+    order = 70  # after the callbacks that measure time, so that the time to compute features counts
 
     def __init__(self, views: int = AUTO_VIEWS):
         self.views = views
@@ -66,7 +66,7 @@ class CachedViews(Callback):
             self.learn.dl = self.valid_features
 
     def before_batch(self):
-        if isinstance(self.learn.dl, FeatureDL):  # fastai takes types off the batch before
+        if isinstance(self.learn.dl, FeatureDL):  # fastai has removed the type of the batch before
             self.learn.xb = (self.learn.xb[0].as_subclass(Features),)
 
     def after_train(self):
@@ -79,7 +79,7 @@ class CachedViews(Callback):
     def _features(self, images: BatchDL, views: int) -> "FeatureDL":
         n, store, at = len(images.dataset), torch.empty(0), 0
         for view in range(views):
-            # views are numbered below 0, where no epoch of the images is
+            # views use epochs below 0, so that they are other augmentations than those of any epoch
             for x, _ in images.batches(torch.arange(n), epoch=-1 - view):
                 features = self.model.features(x.as_subclass(Tensor)).permute(0, 2, 3, 1)
                 if at == 0:
@@ -107,16 +107,16 @@ class FeatureRows:
         return self.y.device
 
     def on(self, device: torch.device) -> "FeatureRows":
-        """These: features lie where they were computed."""
+        """These rows: features stay on the device that computed them."""
         return self
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Feature maps `[B, C, h, w]` (stored channels-last) and labels of `rows`; view v has v·N to v·N + N − 1."""
+        """Feature maps `[B, C, h, w]` (stored channels-last) and labels of `rows`; view v begins at row v·N."""
         return self.features.index_select(0, rows).permute(0, 3, 1, 2), self.y[rows % len(self)]
 
 
 class FeatureDL(BatchDL):
-    """Stands for `images` during a fit: the same order of the same images, each in a view drawn anew every epoch."""
+    """Replaces the loader `images` during a fit: the same images in the same order, in a random view per epoch."""
 
     def __init__(self, rows: FeatureRows, images: BatchDL):
         super().__init__(
@@ -135,13 +135,16 @@ def _bytes(shape: tuple[int, ...], precision: str) -> int:
 
 
 def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """An array to fill. Large ones for the CPU lie in a file without a name, which goes with the process:
-    under pressure the system may put those away, so that several jobs do not fill the memory."""
+    """An uninitialised tensor.
+
+    A large one on the CPU is backed by a file without a name, which disappears with the process. The system can write
+    its pages to disk when memory is short, so that several jobs do not fill the memory.
+    """
     n_bytes = math.prod(shape) * dtype.itemsize
     if device.type != "cpu" or n_bytes <= IN_MEMORY:
         return torch.empty(shape, dtype=dtype, device=device)
     with tempfile.TemporaryFile(prefix="sslfast-") as file:
         if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, n_bytes)  # a full disk is an error here, a crash later
+            os.posix_fallocate(file.fileno(), 0, n_bytes)  # a full disk is an error here; later it would be a crash
         array = np.memmap(file, np.uint8, "w+", shape=(n_bytes,))
     return torch.from_numpy(array).view(dtype).view(shape)

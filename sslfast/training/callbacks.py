@@ -1,4 +1,4 @@
-"""fastai callbacks: what a study needs to know about a fit, and what it must be sure of."""
+"""fastai callbacks that record a fit (history, time to a score), end it if it diverges, and guard its invariants."""
 
 import math
 import time
@@ -24,17 +24,17 @@ __all__ = [
 
 
 class FrozenEncoderGuard(Callback):
-    """Proves that a frozen encoder stood still: bit-identical before and after every fit.
+    """Proves that a frozen encoder is bit-identical before and after every fit.
 
-    Parameters and buffers (BatchNorm statistics) are compared. Raises `RuntimeError` if any
-    changed. Does nothing while the encoder is unfrozen.
+    Compares parameters and buffers (BatchNorm statistics). Raises `RuntimeError` if any changed. Does nothing while the
+    encoder is unfrozen.
     """
 
     def before_fit(self):
         self.before = None
         if self.model.frozen:
             for parameter in self.model.encoder.parameters():
-                parameter.grad = None  # left by an unfrozen fit, it would go on decaying the weights
+                parameter.grad = None  # with a gradient from an unfrozen fit, weight decay would go on
             self.before = {k: v.detach().clone() for k, v in self.model.encoder.state_dict().items()}
 
     def after_fit(self):
@@ -47,7 +47,7 @@ class FrozenEncoderGuard(Callback):
 
 
 class ReconstructInput(Callback):
-    """Makes the (de-normalised) input the target, for DataLoaders that do not bring their own target."""
+    """Makes the de-normalised input the target, for DataLoaders whose batches have no image as their target."""
 
     order = -5
 
@@ -59,7 +59,7 @@ class ReconstructInput(Callback):
 
 
 class SeedEpochs(Callback):
-    """Restarts the global generators (dropout) every epoch, so that an epoch's draws depend on (seed, epoch) only."""
+    """Seeds torch's global generator before every epoch, so that dropout depends on (seed, epoch) only."""
 
     def __init__(self, seed: int):
         self.seed = seed
@@ -69,12 +69,12 @@ class SeedEpochs(Callback):
 
 
 class EpochWatcher(Callback):
-    """Calls `begin()` when a fit starts to train and `watch(row)` after each of its epochs.
+    """Base of callbacks that watch a fit: calls `begin()` when training starts, and `watch(row)` after each epoch.
 
-    Not when predicting, validating or in `lr_find`, for which fastai sends the events of a fit too.
-    `row`: `epoch` (from 1), `train_loss` (fastai's smoothed one), `valid_loss`, the metrics,
-    `seconds` (wall-clock since the fit began, validation included), `updates` and training `images` so far. A fit
-    that goes on from a `Checkpoint` begins with the rows of the epochs before it, and its clock there.
+    `row`: `epoch` (from 1), `train_loss` (fastai's smoothed loss), `valid_loss`, the metrics, `seconds` (wall-clock
+    since the fit began, validation included), `updates` and training `images` so far. A fit that resumes from a
+    `Checkpoint` starts with the rows and the clock of the epochs before. Predictions, validations and `lr_find`, for
+    which fastai also sends the events of a fit, are not watched.
     """
 
     order, run_valid = 61, False  # after the Recorder's 50, whose values it reads
@@ -88,7 +88,7 @@ class EpochWatcher(Callback):
             self.resume([])
 
     def resume(self, rows: list[dict]) -> None:
-        """Begin as a fit whose epochs so far gave `rows`."""
+        """Begin, or resume a fit whose epochs so far gave `rows`."""
         last = rows[-1] if rows else {"updates": 0, "images": 0, "seconds": 0.0}
         self.fitting, self.updates, self.images = True, last["updates"], last["images"]
         self.start_time = time.perf_counter() - last["seconds"]
@@ -98,7 +98,7 @@ class EpochWatcher(Callback):
 
     def after_batch(self):
         if self.fitting:
-            x = self.learn.xb[0]  # plain, as fastai's tensors would send `len` through their dispatch
+            x = self.learn.xb[0]  # below as a plain tensor: fastai's dispatch by type would slow `len` down
             self.updates += 1
             self.images += len(x.as_subclass(torch.Tensor) if isinstance(x, torch.Tensor) else x)
 
@@ -111,10 +111,10 @@ class EpochWatcher(Callback):
             self.watch({**row, "seconds": time.perf_counter() - self.start_time, **done})
 
     def begin(self) -> None:
-        """Forget the last fit."""
+        """Called when training starts; subclasses forget the last fit here."""
 
     def watch(self, row: dict) -> None:
-        """What to do with an epoch's row."""
+        """Called after each epoch with its `row`."""
 
 
 class History(EpochWatcher):
@@ -128,9 +128,9 @@ class History(EpochWatcher):
 
 
 class PrintEpochs(EpochWatcher):
-    """Prints a line an epoch, for logs: what was measured, by name, and the time since the fit began.
+    """Prints one line per epoch, for logs: losses and metrics by name, and the seconds since the fit began.
 
-    Where a fit is counted in updates (its loader has `n_batches`), an epoch is only the time between two validations.
+    If the fit is counted in updates (its loader has `n_batches`), the line gives updates instead of epochs.
     """
 
     def watch(self, row: dict) -> None:
@@ -145,7 +145,7 @@ class PrintEpochs(EpochWatcher):
 
 
 class Diverged(EpochWatcher):
-    """Ends a fit after an epoch whose losses are not finite; `epoch_diverged` says which, from 1, or is None."""
+    """Ends a fit after an epoch with a loss that is not finite; `epoch_diverged` is its number (from 1), or None."""
 
     order = 62  # after History, which keeps that epoch
     epoch_diverged: int | None = None
@@ -169,11 +169,11 @@ class Reached:
 
 
 class TimeToAccuracy(EpochWatcher):
-    """Notes the first epoch whose validation `metric` is at or above `threshold`.
+    """Records when the validation `metric` first reaches `threshold`.
 
-    After the fit, `reached` is a `Reached`, or None: a run that never gets there has no time to
-    accuracy. Raises `ConfigError` at the start of the fit if the learner has no such metric.
-    Source: DAWNBench (Coleman et al. 2017), time to accuracy.
+    After the fit, `reached` is a `Reached`, or None: a run that never reaches it has no time to accuracy. Raises
+    `ConfigError` at the start of the fit if the learner has no such metric. Source: DAWNBench (Coleman et al. 2017),
+    time to accuracy.
     """
 
     def __init__(self, metric: str = "macro_f1", threshold: float = 0.4):

@@ -1,4 +1,4 @@
-"""A fit that can be killed at any time: the same call, made again, goes on from the last whole epoch."""
+"""Checkpoints of a fit: after a kill at any time, the same call resumes from the last complete epoch."""
 
 import json
 import random
@@ -23,35 +23,35 @@ __all__ = ["Checkpoint"]
 
 
 class Checkpoint(Callback):
-    """Saves a fit after every epoch in `file`, and lets the same fit of a new learner go on from there.
+    """Saves a fit in `file` after every epoch, so that the same fit of a new learner can resume there.
 
-    What comes out is what would have come out of a fit without a break, bit for bit on a CPU: model,
-    optimiser, random generators, order of batches, smoothed loss, and the rows and the clock of every
-    `EpochWatcher` go on; schedules follow from the epoch. Callbacks of your own begin anew.
+    On a CPU the result is bit for bit that of a fit without a break. Model, optimiser, random generators, order of
+    batches, smoothed loss, and the rows and clock of every `EpochWatcher` are restored; schedules follow from the
+    epoch. Your own callbacks start anew.
 
-    `about`, with what is always looked at (epochs, device, threads, versions), says which fit it is, in
-    text and numbers. A file of another fit, or a damaged one, is removed with a line that says why, and
-    training begins anew. The last epoch is not saved, and the file is removed when the fit ends, unless
-    `keep`. `seconds` is the time that the epochs before a break took.
+    `about`: texts and numbers that identify the fit, together with the number of epochs, device, threads and versions.
+    If the file belongs to another fit or is damaged, a printed line says why, the file is removed, and training starts
+    anew. The last epoch is not saved, and the file is removed at the end of the fit unless `keep`. After the fit,
+    `seconds` is the time that the epochs before the break took. Raises `ConfigError` for an optimiser that is not
+    fastai's.
 
     Example: `learn.fit_one_cycle(10, cbs=Checkpoint("autoencoder.safetensors", seed=0))`.
-    Raises `ConfigError` for optimisers that are not fastai's.
     """
 
-    order = -1000  # before all others, so that they hear nothing of epochs that were done already
+    order = -1000  # before all others, which must not see the events of epochs that were trained before the break
 
     def __init__(self, file: str | Path, keep: bool = False, **about: object):
         self.file, self.keep, self.about = Path(file), keep, about
 
     def before_fit(self):
-        self.done, self.silenced = None, []  # epochs that need no training; known once training begins
+        self.done, self.silenced = None, []  # done: how many epochs need no training; known once training begins
         self.seconds = 0.0
         if not any(isinstance(cb, History) for cb in self.learn.cbs):
             self.learn.add_cb(History())
 
     def before_epoch(self):
         self._silence([])
-        if self.done is not None and self.epoch > self.done:  # the epoch before was trained, and all have seen it
+        if self.done is not None and self.epoch > self.done:  # the previous epoch was trained, and every callback ran
             self._save()
 
     def before_train(self):
@@ -77,11 +77,11 @@ class Checkpoint(Callback):
     def _save(self) -> None:
         try:
             write_state(self.file, self._about_now(), {"done": self.epoch, **_state_of(self.learn)})
-        except OSError as error:  # a full disk, say: the fit is worth more than its checkpoint
+        except OSError as error:  # a full disk, say: training goes on without this checkpoint
             print(f"{self.file}: not saved after epoch {self.epoch} ({error}); training goes on", flush=True)
 
     def _restore(self) -> int:
-        """Bring the learner to where the file stands: how many epochs that is."""
+        """Restore the learner from the file, if there is one. Returns how many epochs were trained already."""
         if not isinstance(self.learn.opt, Optimizer):
             raise ConfigError(
                 f"opt_func: found {type(self.learn.opt).__name__}, expected an optimiser of fastai's for Checkpoint"
@@ -93,7 +93,7 @@ class Checkpoint(Callback):
             if why := _difference(about, self._about_now()) or _misfit(self.learn, state):
                 raise RecordError(f"{self.file}: of another fit ({why})")
         except RecordError as error:
-            print(f"{error}; it is removed and training begins anew", flush=True)
+            print(f"{error}; it is removed, and training starts anew", flush=True)
             self.file.unlink(missing_ok=True)
             return 0
         _bring_to(self.learn, state)
@@ -114,7 +114,7 @@ class Checkpoint(Callback):
 
 
 def _state_of(learn) -> dict:
-    """All that the next epochs depend on."""
+    """Everything that the next epochs depend on."""
     smooth = learn.recorder.smooth_loss
     return {
         "model": learn.model.state_dict(),
@@ -156,7 +156,7 @@ def _difference(found: Mapping, wanted: Mapping) -> str | None:
 
 
 def _misfit(learn, state: Mapping) -> str | None:
-    """What of `state` does not fit the learner, looked for before anything of the learner is touched."""
+    """What part of `state` does not fit the learner, or None; checked before the learner is changed."""
     own, stored = learn.model.state_dict(), state["model"]
     for name in sorted(own.keys() | stored.keys()):
         if _kind(own.get(name)) != _kind(stored.get(name)):
@@ -181,7 +181,7 @@ def _parameters(learn) -> Iterator[Tensor]:
 
 
 def _like(p: Tensor, value):
-    """A stored tensor of the shape of `p` in the layout of `p`, as the optimiser made it; all on its device."""
+    """A stored `value` on the device of `p`; in the memory layout of `p`, too, if it has the shape of `p`."""
     if not isinstance(value, Tensor):
         return value
     return torch.empty_like(p, dtype=value.dtype).copy_(value) if value.shape == p.shape else value.to(p.device)
@@ -189,7 +189,7 @@ def _like(p: Tensor, value):
 
 def _generators(device: torch.device) -> dict:
     """The global generators: Python's, numpy's, torch's for the CPU and for `device`."""
-    of_numpy: Any = np.random.get_state()  # a tuple; its type is also that of the dictionary that it can give
+    of_numpy: Any = np.random.get_state()  # a tuple here; numpy's annotation also allows a dictionary
     kind, keys, *rest = of_numpy
     states = {
         "python": _as_tensor(random.getstate()),
@@ -215,7 +215,7 @@ def _set_generators(device: torch.device, states: Mapping) -> None:
 
 
 def _as_tensor(state: tuple) -> list:
-    """A state of Python's `random`, its 625 numbers as a tensor, which is stored much faster."""
+    """A state of Python's `random` with its 625 numbers as a tensor, which is stored much faster than a list."""
     version, numbers, gauss = state
     return [version, torch.tensor(numbers), gauss]
 

@@ -1,4 +1,4 @@
-"""Whether an encoder still tells images apart: how far its features spread, and in how many directions."""
+"""Detects collapse: whether an encoder still distinguishes images, by the spread of its features and their rank."""
 
 from collections.abc import Iterator
 
@@ -24,31 +24,32 @@ __all__ = [
 ]
 
 N_PROBED = 512
-N_FEW = 64  # validation images, below which training images are looked at, too
-# Fewer images are not judged. Those of two lie on a line whatever the encoder, and so do a few more, nearly, by chance.
-# Tried on digits of two classes, 500 draws of three encoders: of features that have 1.5 directions in all images, 8
-# images have less than 1.05 once in a hundred draws, 16 never; a spread of 0.032 is at worst 0.009 with 8 and 0.012
-# with 16.
+N_FEW = 64  # with fewer validation images, training images are used, too
+# Fewer images are not judged: the features of two always lie on a line, and those of a few may nearly do so by chance.
+# Measured on digits of two classes, in 500 draws for each of three encoders. Where the effective rank over all images
+# is 1.5, it is below 1.05 in one of a hundred draws of 8 images, and in no draw of 16. Where the spread over all images
+# is 0.032, it is at worst 0.009 with 8 images, and 0.012 with 16.
 N_JUDGED = 16
 LEAST_STD, LEAST_RANK = 0.01, 1.05
 
 
 def feature_std(features: Tensor) -> float:
-    """How far `features` `[N, D]`, scaled to length 1, spread over the sphere: 0 all alike, 1 evenly over it.
+    """How far `features` `[N, D]`, scaled to length 1, spread over the sphere: from 0 (all equal) to 1 (evenly).
 
-    The standard deviation over images, a mean over the D channels, times √D. Source: Chen & He 2021, SimSiam.
+    It is the standard deviation over images, averaged over the D channels, times √D. Source: Chen & He 2021, SimSiam.
     """
     unit = nn.functional.normalize(features.float(), dim=1)
     return float(unit.std(0, correction=0).mean() * unit.shape[1] ** 0.5)
 
 
 def effective_rank(features: Tensor) -> float:
-    """How many directions `features` `[N, D]` have: from 1, all on a line, to D, alike in all; 0 for a point.
+    """In how many directions `features` `[N, D]` vary: 0 if all are equal, 1 if on a line, D if equally in all.
 
-    The exponential of the entropy of the singular values of the centred features. Source: Roy & Vetterli 2007.
+    It is the exponential of the entropy of the singular values of the centred features. 0 also for features that are
+    not finite. Source: Roy & Vetterli 2007, The effective rank.
     """
     centred = features.float().cpu() - features.float().cpu().mean(0)
-    if not torch.isfinite(centred).all():  # of a network that diverged
+    if not torch.isfinite(centred).all():  # the network diverged
         return 0.0
     values = torch.linalg.svdvals(centred)
     if values.sum() == 0:
@@ -57,17 +58,16 @@ def effective_rank(features: Tensor) -> float:
 
 
 def probed_features(learn: Learner, n_images: int = N_PROBED) -> Tensor:
-    """The features `[n, D]`, a mean over positions, that `learn.encoder` has of validation images; never augmented.
+    """The features `[n, D]` of up to `n_images` validation images by `learn.encoder`, averaged over positions.
 
-    The images are the same whenever this is called, and spread evenly over the validation set. Where that holds fewer
-    than 64, training images without augmentation make them up to 64, as far as there are any (with loaders of
-    `image_dls`).
+    Images are spread evenly over the validation set, are the same in every call, and are not augmented. If there are
+    fewer than 64, training images (without augmentation) are added up to 64, if the loaders are of `image_dls`.
     """
     return _outputs(learn, learn.encoder, n_images).flatten(2).mean(2)
 
 
 def probed_embeddings(learn: Learner, n_images: int = N_PROBED) -> Tensor:
-    """The same images after the projector, `[n, D]`: what a loss over views compares."""
+    """The embeddings `[n, D]` of the same images after the projector, which losses over views compare."""
     return _outputs(learn, learn.model, n_images)
 
 
@@ -87,16 +87,16 @@ def _clean_images(learn: Learner, n_images: int) -> Iterator[Tensor]:
     if n_more > 0 and isinstance(train, BatchDL):
         images = train.dataset.on(valid.device)
         batch = images.batch(_spread(len(images), n_more).to(images.device))
-        yield valid.after_batch(to_device(batch, valid.device))[0]  # not train's, which augments
+        yield valid.after_batch(to_device(batch, valid.device))[0]  # valid's, since train's would augment
 
 
 def _spread(n: int, n_wanted: int) -> Tensor:
-    """Places of `n_wanted` of `n` images (or of all), evenly spaced."""
+    """The indices of `n_wanted` evenly spaced images out of `n` (of all, if there are fewer)."""
     return torch.linspace(0, n - 1, min(n, n_wanted)).round().long()
 
 
 class _OfFeatures(Metric):
-    """A measure of the features of some images (see `probed_features`), once an epoch; None of fewer than 16."""
+    """A measure of the features of some images (see `probed_features`), once per epoch; None below 16 images."""
 
     probe = staticmethod(probed_features)
 
@@ -113,22 +113,24 @@ class _OfFeatures(Metric):
 
 
 class FeatureStd(_OfFeatures):
-    """`feature_std` of the encoder's features of up to 512 images."""
+    """`feature_std` of the encoder's features, over up to 512 images."""
 
     name = "feature_std"
     measure = staticmethod(feature_std)
 
 
 class EffectiveRank(_OfFeatures):
-    """`effective_rank` of the encoder's features of up to 512 images."""
+    """`effective_rank` of the encoder's features, over up to 512 images."""
 
     name = "effective_rank"
     measure = staticmethod(effective_rank)
 
 
 class EmbeddingStd(_OfFeatures):
-    """`feature_std` of what comes out of the projector, for methods that compare views: a loss that has made all
-    images alike there teaches the encoder nothing more, whose own features may stay apart for long."""
+    """`feature_std` after the projector, for methods that compare views.
+
+    At zero their loss gives no gradient, even while the features of the encoder still differ.
+    """
 
     name = "embedding_std"
     measure = staticmethod(feature_std)
@@ -136,13 +138,13 @@ class EmbeddingStd(_OfFeatures):
 
 
 class Collapsed(EpochWatcher):
-    """Ends a fit after an epoch whose features tell no images apart; `epoch_collapsed` says which, from 1, or is None.
+    """Ends a fit after an epoch in which the features collapsed; `epoch_collapsed` is its number (from 1), or None.
 
-    That is: `feature_std` or `embedding_std` below 0.01, or `effective_rank` below 1.05, as far as they are among the
-    learner's metrics and there are images enough to tell.
+    Collapsed means `feature_std` or `embedding_std` below 0.01, or `effective_rank` below 1.05. Only measures that are
+    among the learner's metrics and not None are considered.
     """
 
-    order = 63  # after `Diverged`: features of a network that diverged say nothing
+    order = 63  # after `Diverged`, since the features of a diverged network mean nothing
     epoch_collapsed: int | None = None
 
     def begin(self) -> None:

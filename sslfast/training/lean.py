@@ -1,8 +1,8 @@
-"""A fastai Learner that spends little between batches, for networks small enough for that to count."""
+"""A fastai Learner with little overhead per batch, which matters for small networks."""
 
 from collections.abc import Callable, Iterable, Mapping
 
-# what these add to Learners: fit_one_cycle, lr_find, progress bars, to_fp16, to_channelslast, summary
+# these imports add methods to Learners: fit_one_cycle, lr_find, progress bars, to_fp16, to_channelslast, summary
 import fastai.callback.channelslast
 import fastai.callback.fp16
 import fastai.callback.hook
@@ -20,10 +20,10 @@ __all__ = ["LeanLearner", "learner_of"]
 
 
 def learner_of(dls, model, given: Mapping, *, loss_func, metrics, cbs=(), **usual) -> Learner:
-    """The `LeanLearner` that a factory makes of `dls` and `model`.
+    """The `LeanLearner` of `dls` and `model`, as a learner factory returns it.
 
-    `given`: what the caller of the factory said beside its own arguments. It goes before the factory's `loss_func`,
-    `metrics` and whatever is `usual`; its callbacks come beside the factory's `cbs`.
+    `given`: further arguments from the caller of the factory. They override the factory's `loss_func`, `metrics` and
+    `usual` arguments; the caller's callbacks are added to the factory's `cbs`.
     """
     given = dict(given)
     loss_func = given.pop("loss_func", None) or loss_func
@@ -39,18 +39,17 @@ def learner_of(dls, model, given: Mapping, *, loss_func, metrics, cbs=(), **usua
 
 
 class LeanLearner(Learner):
-    """fastai's `Learner`, event for event, with less work a batch.
+    """fastai's `Learner`, with the same events and results, and less work per batch.
 
-    It remembers which callbacks listen to which event (fastai asks every callback at every event),
-    steps with `fused_adam` unless `opt_func` is given, and keeps the running loss on the device (fastai
-    fetches it every batch, and a GPU waits for that). `benchmarks/learners.py` compares it with a bare
-    torch loop.
+    It remembers which callbacks listen to which event, where fastai asks every callback at every event. It optimises
+    with `fused_adam` unless `opt_func` is given. It keeps the running loss on the device, where fastai copies it to the
+    CPU after every batch, which a GPU has to wait for. `benchmarks/learners.py` compares it with a plain torch loop.
     """
 
     def __init__(self, dls, model, loss_func=None, opt_func: Callable = fused_adam, **kwargs):
         self._listeners: dict[str, tuple[list[Callback], list[Callback]]] = {}
         super().__init__(dls, model, loss_func=loss_func, opt_func=opt_func, **kwargs)
-        for recorder in self.cbs.filter(lambda cb: type(cb) is Recorder):  # a user's own kind stays
+        for recorder in self.cbs.filter(lambda cb: type(cb) is Recorder):  # a user's subclass stays
             self.remove_cb(recorder)
             self.add_cb(_LeanRecorder(recorder))
 
@@ -65,7 +64,7 @@ class LeanLearner(Learner):
         if known != present:  # callbacks compare by identity
             if not hasattr(event, event_name):
                 raise ValueError(f"missing {event_name}")
-            # all hear of after_fit: fastai then switches those on again that switched themselves off
+            # after_fit goes to every callback, since fastai switches callbacks on again there
             ordered = self.cbs.sorted("order")
             listeners = [cb for cb in ordered if event_name == "after_fit" or hasattr(cb, event_name)]
             self._listeners[event_name] = present, listeners
@@ -81,7 +80,7 @@ class LeanLearner(Learner):
 
 
 class _LeanRecorder(Recorder):
-    """fastai's `Recorder`, which a GPU need not wait for: losses reach the CPU once an epoch."""
+    """fastai's `Recorder`, but losses are copied to the CPU once per epoch, so that a GPU need not wait."""
 
     name = "recorder"
 

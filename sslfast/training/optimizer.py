@@ -1,4 +1,4 @@
-"""fastai's Adam with one kernel for all parameters instead of about ten operations for each."""
+"""fastai's Adam in one fused kernel for all parameters, instead of about ten operations per parameter."""
 
 from typing import Any
 
@@ -8,24 +8,24 @@ from torch import Tensor
 
 __all__ = ["FusedAdam", "fused_adam"]
 
-# torch's own kernel (None where it has none), called directly: `torch.optim`, which wraps it, takes a second to import
+# torch's fused kernel, or None; called directly, since its wrapper in `torch.optim` takes a second to import
 _KERNEL: Any = getattr(torch, "_fused_adamw_", None)
 
 
 def fused_adam(params, lr: float, **hypers: float) -> Optimizer:
-    """fastai's `Adam(params, lr, mom, sqr_mom, eps, wd)`, fused where this torch can.
+    """fastai's `Adam(params, lr, mom, sqr_mom, eps, wd)`, as a `FusedAdam` if this version of torch has the kernel.
 
-    With `decouple_wd=False` (L2 regularisation instead of weight decay) it is fastai's own.
+    With `decouple_wd=False` (L2 regularisation instead of decoupled weight decay) it is fastai's own Adam.
     """
     stock = Adam(params, lr, **hypers)
     return FusedAdam(stock) if _KERNEL and hypers.get("decouple_wd", True) else stock
 
 
 class FusedAdam(Optimizer):
-    """The steps of `stock` (a fastai `Adam` with decoupled weight decay), in one kernel a group.
+    """The optimiser `stock` (a fastai `Adam` with decoupled weight decay), with one kernel call per parameter group.
 
-    Results agree with fastai's Adam to rounding; its state dicts can be loaded here. Gradients are
-    dropped, not zeroed, by `zero_grad`: a parameter that is frozen later leaves the steps at once.
+    Results agree with fastai's Adam up to rounding, and its state dicts can be loaded. `zero_grad` sets gradients to
+    None, so that a parameter which is frozen later is no longer updated.
 
     Source: Kingma and Ba 2015, Adam; Loshchilov and Hutter 2019, decoupled weight decay.
     """
@@ -41,7 +41,7 @@ class FusedAdam(Optimizer):
 
     def step(self, closure=None) -> None:
         if closure is not None:
-            super().step(closure)  # fastai says that it takes none
+            super().step(closure)  # raises: fastai's optimisers take no closure
         for group, hyper in zip(self.param_lists, self.hypers, strict=True):
             decayed: list[Tensor] = []
             spared: list[Tensor] = []  # biases and normalisation, unless the learner says otherwise

@@ -1,4 +1,4 @@
-"""In which number format networks run: float32, or bfloat16 where the processor multiplies it faster."""
+"""The number format of networks: float32, or bfloat16 where the processor is faster with it."""
 
 import torch
 
@@ -12,9 +12,9 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 def resolve_precision(precision: str, device: str | torch.device) -> str:
     """`float32` or `bfloat16`: what `precision` means on `device`.
 
-    `auto` takes bfloat16 where the processor has instructions for it (on x86 CPUs AMX or AVX512-BF16, on
-    NVIDIA GPUs from Ampere on). That torch accepts bfloat16 says nothing: elsewhere it emulates it, slowly.
-    `benchmarks/limits.py` with `--precision` measures what it gains.
+    `auto` is bfloat16 if the processor has instructions for it: AMX or AVX512-BF16 on x86 CPUs, Ampere or later for
+    NVIDIA GPUs. On other processors torch accepts bfloat16, too, but emulates it slowly. `benchmarks/limits.py` with
+    `--precision` measures the gain. Raises `ConfigError` for another word.
     """
     if precision not in PRECISIONS:
         raise ConfigError(f"precision: found {precision!r}, expected one of {', '.join(PRECISIONS)}")

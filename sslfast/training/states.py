@@ -1,4 +1,4 @@
-"""Trees of values and tensors in one safetensors file, which shows whether it is whole. Never a pickle."""
+"""Nested values and tensors in one safetensors file with a digest, so that damage is detected. Never a pickle."""
 
 import hashlib
 import json
@@ -16,25 +16,25 @@ from ..files import replacing
 __all__ = ["read_state", "write_state"]
 
 FORMAT = "sslfast-state-1"
-_TENSOR = "tensor"  # {"tensor": name} stands for the tensor of that name
+_TENSOR = "tensor"  # in the JSON text, {"tensor": name} stands for the tensor of that name
 
 
 def write_state(path: str | Path, about: Mapping, state: Mapping) -> None:
-    """Store `state`, and in `about` what it belongs to, whole or not at all.
+    """Store `state`, and `about`, which says what it belongs to; the file appears whole or not at all.
 
-    Both are mappings and lists of text, numbers, None and, in `state`, tensors (of any device, which is forgotten).
+    Both hold mappings, lists, text, numbers and None; `state` may hold tensors of any device, which is not stored.
     """
     tensors: dict[str, Tensor] = {}
     text = json.dumps({"about": about, "state": _set_aside(state, tensors)}, default=lambda number: number.item())
     with replacing(path) as scratch:
-        # written here: safetensors' own way makes a file beside it, which a process that is killed leaves
+        # not by safetensors' own function: its temporary file would stay if the process is killed
         scratch.write_bytes(save(tensors, metadata={FORMAT: _digest(text, tensors) + text}))
 
 
 def read_state(path: str | Path) -> tuple[dict, dict]:
-    """`(about, state)` as they were stored, tensors on the CPU; `RecordError` if the file is not just that.
+    """`(about, state)` as they were stored, with tensors on the CPU.
 
-    Every byte is checked: a file that was cut, or changed in one bit, is an error, never another state.
+    Every byte is checked. Raises `RecordError` for any other file, and for one that was cut or changed in a single bit.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -50,10 +50,10 @@ def read_state(path: str | Path) -> tuple[dict, dict]:
 
 
 def _set_aside(value, tensors: dict[str, Tensor]):
-    """`value` with a name in place of each tensor, which goes to `tensors`."""
+    """`value` with each tensor replaced by a name, under which it is put into `tensors`."""
     if isinstance(value, Tensor):
         name = f"{len(tensors):06}"
-        # a copy, for safetensors does not take tensors that share memory
+        # a copy, since safetensors refuses tensors that share memory
         tensors[name] = value.detach().as_subclass(Tensor).to("cpu", copy=True).contiguous()
         return {_TENSOR: name}
     if isinstance(value, Mapping):

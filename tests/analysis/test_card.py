@@ -79,8 +79,8 @@ def test_where_ways_of_pretraining_differ_each_says_whether_more_images_help_it(
     made = card_of(cells_of(flat_and_rising, encoders=["original", "conv"], **shape))
     conv, original = sorted(text for question, text in made.answers if question == "More unlabelled images?")
     assert conv.startswith(
-        "autoencoder, conv: They may still help; no point beyond which they stop is shown: the last step may still"
-        " have gained up to 10."
+        "autoencoder, conv: They may still help; no amount is shown beyond which they stop helping: the last step may"
+        " still have gained up to 10."
     )
     assert original == (
         "autoencoder, original: At every number of labels, more than 100 of them gain less than 1.5 points."
@@ -92,7 +92,7 @@ def test_where_ways_of_pretraining_differ_each_says_whether_more_images_help_it(
 def test_what_to_get_next_asks_for_prices_or_answers():
     cells = cells_of(us=["0.1", "0.3", "1"], ls=["0.05", "0.2", "0.5"], seeds=range(5))
     answer = dict(card_of(cells).answers)["What to get next?"]
-    assert answer.startswith("Say what things cost ('prices' in the config) to be told.")
+    assert answer.startswith("Give prices ('prices' in the config) to get a recommendation.")
     answer = dict(card_of(cells, prices=Prices(price_per_label=0.001, budget=1)).answers)["What to get next?"]
     assert answer.startswith(("Get more labels (1,000): a guess is +", "Not settled", "Nothing: "))
 

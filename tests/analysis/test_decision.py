@@ -45,10 +45,8 @@ def test_labels_are_recommended_where_labels_help():
     assert labels.gain == pytest.approx(0.04, abs=0.01)  # curves that flatten fit as well
     assert labels.gain < labels.upper < 0.08 and labels.share > 0.95
     assert found.run.empty
-    assert found.sentence.startswith(
-        "Get more labels (22,500 for 2,250, 2 times what there is): of the curves that fit"
-    )
-    assert "no probability of being right" in found.sentence
+    assert found.sentence.startswith("Get more labels (22,500 for 2,250, 2 times what there is): in ")
+    assert "not the probability of being right" in found.sentence
     assert f"more labels +{100 * labels.gain:.1f} points (at most +{100 * labels.upper:.1f} points)" in found.sentence
 
 

@@ -4,13 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestPower
 
-from sslfast.analysis.intervals import Estimate, detectable, draw_means, holm, mean_interval, quantile, score_intervals
+from sslfast.analysis.intervals import Estimate, draw_means, mean_interval, quantile, score_intervals
 
 SCORES = [0.481, 0.472, 0.490, 0.466, 0.479]
 
@@ -137,29 +135,3 @@ def test_functionals_of_draws_cover_the_truth_as_often_as_they_say(n_seeds):
 def test_quantiles_of_draws_may_be_infinite():
     assert quantile(np.array([1.0, 2.0, 3.0, np.inf]), 0.8) == np.inf
     assert quantile(np.array([1.0, 2.0, 3.0, np.inf]), 0.5) == 2
-
-
-@settings(max_examples=10)  # its reference collects garbage at every call
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_is_that_of_statsmodels(p):
-    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
-
-
-@pytest.mark.parametrize("n", [3, 5, 10])
-def test_the_detectable_difference_is_found_in_80_of_100_studies(n):
-    """Of studies with the same true spread, of which each knows only its own."""
-    rng, alpha, repeats = np.random.default_rng(0), 0.05, 4000
-    said = detectable(rng.normal(0, 1, (repeats, n)).std(1, ddof=1) / math.sqrt(n), n - 1, alpha)
-    again = said[:, None] + rng.normal(0, 1, (repeats, n))
-    found = stats.ttest_1samp(again, 0, axis=1).pvalue < alpha
-    assert found.mean() == pytest.approx(0.8, abs=0.03)
-
-
-def test_with_a_known_spread_it_is_that_of_the_textbook():
-    expected = TTestPower().solve_power(nobs=1001, alpha=0.05, power=0.8)
-    assert detectable(1 / math.sqrt(1001), 1000) == pytest.approx(expected, rel=0.01)
-
-
-def test_more_comparisons_detect_less_and_without_a_spread_nothing_is_known():
-    assert detectable(0.01, 4, alpha=0.01) > detectable(0.01, 4)
-    assert np.isnan(detectable(np.nan, 2))

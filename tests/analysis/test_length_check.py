@@ -54,7 +54,7 @@ def test_a_verdict_stands_where_both_arms_have_learned_what_they_will():
     assert (primary(results) == "better").all()
     assert card_of(results).headline.startswith("Yes: ")
     assert results.length.startswith(
-        "half the training gives the same: differences moved by 0.6 points at most (2 seeds"
+        "half the training gives the same verdict: differences moved by 0.6 points at most (2 seeds"
     )
     assert f"- length of training: {results.length}" in summary(results)
     assert dict(card_of(results).answers)["Would longer training change it?"].lower() == f"{results.length}.".lower()

@@ -53,7 +53,7 @@ def ask(*answers):
 def test_a_refused_group_is_named_once_and_one_that_ran_is_not():
     lines = refusals(LOG + LOG)
     assert len(lines) == 1
-    assert lines[0].startswith("error: SLURM did not take the group cells, and nothing of it is lost")
+    assert lines[0].startswith("error: SLURM did not take the group cells; none of its jobs has begun")
     assert "\n" not in lines[0]
     assert refusals("Finished jobid: 5 (Rule: classify)") == []
 

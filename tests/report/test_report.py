@@ -599,8 +599,8 @@ def test_a_page_speaks_of_epochs_or_of_updates_and_never_of_both(report_of):
     assert "epoch" not in told
     captions = re.findall(r"<figcaption[^>]*>(.*?)</figcaption>", by_epochs.page.source)
     assert not [text for text in captions if "update" in text]
-    assert "Epochs and seconds on validation images" in by_epochs.page.text
-    assert "Updates and seconds on validation images" in by_updates.page.text
+    assert "Epochs and seconds until the validation score" in by_epochs.page.text
+    assert "Updates and seconds until the validation score" in by_updates.page.text
     assert "Still rising at the end: the supervised baseline with 50 and 500 labels (+" in by_epochs.page.text
     assert "Still rising" not in by_updates.page.text
 

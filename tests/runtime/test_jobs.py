@@ -95,7 +95,7 @@ def test_a_job_that_ended_well_unknown_to_snakemake_is_not_done_again(snakemake,
     os.unlink(snakemake.output[0])  # as Snakemake does before it begins a job again
     code, lines = run(snakemake, lambda _: (tmp_path / "trained").touch())
     assert code == 0
-    assert any("an attempt before this one ended well" in line for line in lines)
+    assert any("an earlier attempt ended well" in line for line in lines)
     assert not (tmp_path / "trained").exists()
     with open(snakemake.output[0], encoding="utf-8") as file:
         assert file.read() == "made"
@@ -130,7 +130,7 @@ def test_a_job_without_that_resource_or_with_nothing_to_do_takes_no_gpu(snakemak
     snakemake.resources["gpu"] = 1
     code, lines = run(snakemake, lambda _: (tmp_path / "trained").touch())
     assert code == 0
-    assert any("an attempt before this one ended well" in line for line in lines)
+    assert any("an earlier attempt ended well" in line for line in lines)
     assert not list(leases.iterdir())
 
 

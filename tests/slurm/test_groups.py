@@ -28,7 +28,7 @@ def test_cells_that_had_ended_when_their_group_was_cancelled_are_taken_and_the_r
     taken = {
         log.stem
         for log in (folder / "results/tiny/logs/classify").iterdir()
-        if "an attempt before this one ended well" in log.read_text()
+        if "an earlier attempt ended well" in log.read_text()
     }
     assert ended <= taken < {Path(cell).stem for cell in CELLS}
     assert results(folder) == results(tmp_path / "local")

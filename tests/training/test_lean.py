@@ -19,7 +19,8 @@ from sslfast import image_dls
 from sslfast.data.loaders import ImageLoaders
 from sslfast.models import Classifier, create_encoder, create_head
 from sslfast.training.lean import LeanLearner
-from sslfast.training.metrics import CrossEntropy, MacroF1
+from sslfast.training.losses import CrossEntropy
+from sslfast.training.metrics import MacroF1
 
 LEARNERS = sorted(name for name in sslfast.__all__ if name.endswith("_learner"))
 PLACES = {name: inspect.getmodule(getattr(sslfast, name)).__name__ for name in LEARNERS}

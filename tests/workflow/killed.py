@@ -149,12 +149,12 @@ class Killed(Workflow):
     def read_output(self) -> None:
         """See in the logs of this call that no job trained again what an attempt before had saved."""
         self.output = (self.folder / "output.txt").read_text()
-        self.seen["waited for an orphan"] += self.output.count("which is at the same work")
+        self.seen["waited for an orphan"] += self.output.count("which is doing the same work")
         for log in (self.folder / "results/tiny/logs").rglob("*.log"):
             if log.stat().st_mtime < self.begun:
                 continue
             text = log.read_text()
-            if "an attempt before this one ended well" in text:
+            if "an earlier attempt ended well" in text:
                 self.seen["results of an orphan taken"] += 1
                 self.trained.pop(log, None)
             elif found := re.search(r"goes on after epoch (\d+)", text):

@@ -73,7 +73,7 @@ def test_a_bucket_that_takes_no_more_loses_no_result(s3, tmp_path):
     assert again.returncode == 0, again.stderr
     text = (s3.fetch(tmp_path / "fetched") / "results/tiny/logs/supervised/conv-l0.3-s0.log").read_text()
     last = text.rsplit(", process ", 1)[1]  # of what the attempts wrote
-    assert "an attempt before this one ended well" in last and "epoch 1 of" not in last
+    assert "an earlier attempt ended well" in last and "epoch 1 of" not in last
 
 
 @pytest.mark.parametrize(

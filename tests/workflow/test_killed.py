@@ -66,12 +66,12 @@ def test_what_an_orphan_trains_is_not_trained_again(tmp_path, unbroken, when):
     assert study.ask("--unlock").returncode == 0
     snakemake = study.start(cell)
     if when == "still trains":
-        wait_for(lambda: "which is at the same work" in (tmp_path / "output.txt").read_text())
+        wait_for(lambda: "which is doing the same work" in (tmp_path / "output.txt").read_text())
         for orphan in orphans:
             orphan.resume()
     study.ended(snakemake)
     text = log.read_text()
-    assert "an attempt before this one ended well" in text
+    assert "an earlier attempt ended well" in text
     assert "epoch 1 of" not in text
     made = {name: what for name, what in results(tmp_path).items() if "checkpoints" not in name}  # kept until `collect`
     assert cell in made

@@ -16,7 +16,7 @@ from sslfast.data.sources import content_of
 from sslfast.runtime.device import gpu_here
 from sslfast.errors import ConfigError, SslfastError
 from sslfast.files import check_room, check_writable
-from sslfast.runtime.gpus import gpus_to_share
+from sslfast.runtime.gpu_discovery import gpus_to_share
 from sslfast.data.identity import check_names, check_results
 from sslfast.study.grid import WILDCARDS, Box, jobs_of, pattern
 from sslfast.study.length import FULL

@@ -1,6 +1,6 @@
-"""How often the analysis is right, by simulation: studies made up in worlds whose truth is known, judged by it.
+"""How often the analysis is right, by simulation: its verdicts on studies from worlds of known truth are judged.
 
-`python -m sslfast.analysis.simulate --repeats 1000` prints all of it. `worlds`: the truths and the noise, kind and
-unkind; `rates`: drawing, counting and the table; the other files are judges, one a kind of statement. They go through
-the functions that real tables go through. Differences are scores from 0 to 1.
+`python -m sslfast.analysis.simulate --repeats 1000` prints everything. `worlds` holds truths and noise, easy and hard;
+`rates` draws, counts and makes the table; each other file judges one kind of statement. Judges call the functions that
+real tables go through. Differences are in units of the score, from 0 to 1.
 """

@@ -10,8 +10,8 @@ from .rates import Rate, rates, table
 from .worlds import WORLDS
 
 SEEDS = (3, 5, 10)
-SLOW = 10  # times as long takes a study of these parts, which are repeated so much less
-STEPS = ((3, 5), (3, 5, 7, 10))  # numbers of seeds after which somebody looks
+SLOW = 10  # studies of the slow parts take about so many times as long, so they are repeated less often by this factor
+STEPS = ((3, 5), (3, 5, 7, 10))  # numbers of seeds after which somebody looks at the results
 
 
 def _verdicts(n: int, repeats: int, seed: int) -> list[Rate]:
@@ -35,9 +35,9 @@ PARTS = {"verdicts": _verdicts, "amounts": _amounts, "claims": _claims, "next": 
 
 
 def main() -> None:
-    """Print the rates of every part, and what looking again does."""
+    """Print the rates of every part, and the error rates of looking again after adding seeds."""
     parser = argparse.ArgumentParser(prog="python -m sslfast.analysis.simulate", description=__doc__.split(": ")[1])
-    parser.add_argument("--repeats", type=int, default=1000, help="studies a world and number of seeds (%(default)s);"
+    parser.add_argument("--repeats", type=int, default=1000, help="studies per world and number of seeds (%(default)s);"
                         " a tenth of them for all but 'verdicts'")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))

@@ -1,4 +1,4 @@
-"""What is said of amounts of data, judged: what unlabelled data is worth in labels, and how much data is enough."""
+"""Judges statements about amounts: what unlabelled data is worth in labels, and how much data is enough."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,24 +15,24 @@ from .worlds import WORLDS, Study, cells_of
 
 __all__ = ["SHAPES", "judge_needed", "judge_worth"]
 
-FINE = 4001  # points of a curve on which the truth is looked up
-NEAR = 0.005  # a target as little above the least that was tried as this may be taken for reached
+FINE = 4001  # points of a curve, between which the truth is interpolated
+NEAR = 0.005  # a target this little above the score of the smallest amount may wrongly be taken for reached there
 WORTH = np.geomspace(0.35, 3, 5)  # times the labels used, at the levels of u: the truth lies anywhere between levels
 FIVE_TIMES = (0.0008, 0.004, 0.02, 0.1, 0.5)
 
 
 def _worth(baseline: Callable) -> dict[str, Callable]:
-    """The gains of an encoder that is worth `WORTH` times the labels, wherever the labels lie."""
+    """The gains of an encoder that is worth `WORTH` times the labels, at any number of labels."""
     levels = np.array(WORLDS["power laws"].unlabelled)
     return {"autoencoder": lambda x, y: baseline(x * np.interp(np.log(y), np.log(levels), WORTH)) - baseline(x)}
 
 
 def _hill(x: np.ndarray, middle: float, steepness: float) -> np.ndarray:
-    """Rises from 0 to 1 in the form of an S in log x."""
+    """An S-shaped curve in log x, from 0 to 1."""
     return 1 / (1 + (x / middle) ** -steepness)
 
 
-_CURVES = {  # of the baseline at shares of the most labels; those of `WORLDS` are not repeated
+_CURVES = {  # scores of the baseline, at shares of the most labels
     "power": lambda x: 0.75 - 0.12 * (x**-0.25 - 1),
     "power with offset": lambda x: 0.75 - 0.03 * ((x + 0.003) ** -0.5 - 1),
     "logarithmic": lambda x: 0.7 + 0.08 * np.log10(x),
@@ -41,7 +41,7 @@ _CURVES = {  # of the baseline at shares of the most labels; those of `WORLDS` a
     "strong S-shape": lambda x: 0.3 + 0.4 * _hill(x, 10**-0.8, 8 / np.log(10)),
     "ceiling": lambda x: 0.995 - 0.004 * (x**-0.5 - 1),
 }
-SHAPES = {  # worlds whose numbers of labels lie five times apart, three or five of them
+SHAPES = {  # worlds with three or five numbers of labels, each five times the one before
     world.name: world
     for name, curve in _CURVES.items()
     for n in (3, 5)
@@ -58,8 +58,7 @@ SHAPES["power, missing runs"] = replace(
 
 
 def judge_worth(study: Study) -> Iterator[tuple[str, bool]]:
-    """Whether intervals of the worth in labels hold the truth, how many are narrow, and whether a study says 'worth
-    more' or 'worth fewer' of what is not."""
+    """Do intervals of the worth in labels cover the truth? How many are narrow? Is any 'more' or 'fewer' false?"""
     cells, world = cells_of(study), study.world
     x, false = _fine(world.labelled), False
     amounts, curve = x * study.grids[0].n_labelled[-1], world.baseline(x)
@@ -81,7 +80,7 @@ def judge_worth(study: Study) -> Iterator[tuple[str, bool]]:
 
 
 def _told(row) -> tuple[float, float]:
-    """The interval of a row of `label_equivalence` in log labels: `< 900` says any number below that."""
+    """The interval of a row of `label_equivalence`, in log labels; `< 900` stands for any number below 900."""
     end = re.search(r"[<>] ([\d,]+)", row.text)
     most = np.log(float(end[1].replace(",", ""))) if end else np.nan
     low = -np.inf if row.low == 0 else most if np.isinf(row.low) else np.log(row.low)
@@ -89,7 +88,7 @@ def _told(row) -> tuple[float, float]:
 
 
 def judge_needed(study: Study) -> Iterator[tuple[str, bool]]:
-    """Whether what is 'enough with 80 % assurance' is, in truth; and whether 'the least that was tried'."""
+    """Is the amount that is called enough with 80 % assurance truly enough? And 'the least that was tried'?"""
     world = study.world
     every = np.concatenate([study.baseline, *[truth.ravel() for truth in study.truth.values()]])
     targets = [*np.linspace(every.min(), every.max(), 8)[1:-1], study.baseline[0] + NEAR / 2]
@@ -113,7 +112,7 @@ def judge_needed(study: Study) -> Iterator[tuple[str, bool]]:
 
 
 def _image_noise(study: Study) -> pd.DataFrame:
-    """The table that a real study reads off its predictions, of the comparisons with the baseline."""
+    """The table of `image_variance` for the comparisons with the baseline; a real study makes it from predictions."""
     rows = [
         {"encoder": grid.encoder, "method": grid.method, "l": label, "u": u, "other": SUPERVISED,
          "test_accuracy": study.image_variance[grid.method][i, j]}
@@ -123,5 +122,5 @@ def _image_noise(study: Study) -> pd.DataFrame:
 
 
 def _fine(levels: tuple[float, ...]) -> np.ndarray:
-    """Shares of the largest level from the smallest to it."""
+    """Many shares of the largest level, from that of the smallest level to 1."""
     return np.geomspace(levels[0] / levels[-1], 1, FINE)

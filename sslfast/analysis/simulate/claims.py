@@ -1,4 +1,4 @@
-"""Are the claims of the original study judged rightly, and what does looking again after adding seeds do?"""
+"""Are the claims of the original study judged correctly? What does looking again after adding seeds do?"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from .worlds import DELTA, WORLDS, Gain, Study, World, cells_of
 
 __all__ = ["CLAIM_WORLDS", "claims_judged", "looking_again"]
 
-JUDGED = "autoencoder"  # the claims are about no other method where there is one of that name
+JUDGED = "autoencoder"  # if a study has a method of this name, the claims are judged for it alone
 SECONDS = 1000.0  # of a cell; its noise is a tenth
 WRONG = {HELD: "false held", NOT: "false did not hold"}
 
@@ -23,7 +23,7 @@ def _world(name: str, gain: Gain) -> World:
 
 
 def _curve(name: str, gains: Sequence[float]) -> World:
-    """A world whose gains at the five amounts of unlabelled data are these, at any number of labels."""
+    """A world with these gains at the five amounts of unlabelled data, at any number of labels."""
     at = np.log(WORLDS["power laws"].unlabelled)
     return _world(name, lambda x, y: np.interp(np.log(y), at, gains) + 0 * x)
 
@@ -39,11 +39,11 @@ CLAIM_WORLDS = {name: WORLDS[name] for name in _SHARED} | {world.name: world for
 
 
 def claims_judged(seed: int = 0, delta: float = DELTA) -> Judge:
-    """A judge of the table of `claims`: whether any claim of a study is decided wrongly, and which; how many settle.
+    """A judge of the table of `claims`: is any claim of a study decided wrongly, and how many claims are settled?
 
-    Times are made up beside the scores, and at the edge of what their claims allow: a cell with the most unlabelled
-    images takes exactly 1.25 times as long as one with the least, and reaches the threshold no sooner for them, or (in
-    half of the studies) sooner by just the fifth that is worth having.
+    Times are simulated, too, at the limits of what their claims allow. A cell with the most unlabelled images takes
+    exactly 1.25 times as long as a cell with the least. In half of the studies it reaches the threshold as late as that
+    cell, in the other half sooner by exactly the fifth that counts as a saving.
     """
     rng = np.random.default_rng(seed)
 
@@ -70,10 +70,11 @@ def claims_judged(seed: int = 0, delta: float = DELTA) -> Judge:
 def looking_again(
     steps: Sequence[int] = (3, 5), repeats: int = 20_000, seed: int = 0, n_labels: int = 5, alpha: float = 0.05
 ) -> float:
-    """Share of studies that call pre-training better or worse at any of `n_labels` numbers of labels, where it is
-    neither, if they look after each of `steps` seeds, and stop at the first that shows something.
+    """The share of false verdicts if a study looks after each of `steps` seeds and stops at the first verdict.
 
-    Half of the variance of a run is common to a seed, and Holm's method corrects for the numbers of labels.
+    In truth pre-training makes no difference; a study is wrong if it calls it better or worse at any of `n_labels`
+    numbers of labels. Half of the variance of a run is common to its seed, and Holm's method corrects for the numbers
+    of labels.
     """
     rng = np.random.default_rng(seed)
     shape = repeats, max(steps), n_labels
@@ -88,9 +89,9 @@ def looking_again(
 
 
 def _truth(study: Study, sooner: bool, delta: float) -> dict[str, tuple[bool, bool]]:
-    """Whether each claim may be said to hold, and whether to have not held, by the true scores.
+    """By the true scores, for each claim: whether 'held' would be right, and whether 'did not hold' would be.
 
-    A rise above 0 that is below `delta` may be called either; so may one with a fall in it of less than `delta`.
+    Both are right for a rise above 0 but below `delta`, and for a rise with a fall of less than `delta` in it.
     """
     scores = study.truth[JUDGED]
     gain = scores[:, -1] - scores[:, 0]
@@ -119,7 +120,7 @@ def _flat_from(row: np.ndarray, delta: float) -> bool:
 
 
 def _cells(study: Study, rng: np.random.Generator) -> pd.DataFrame:
-    """The table of a study, of the method whose claims are judged, as `check_cells` would return it, with seconds."""
+    """The cells of the judged method, with seconds, as `check_cells` would return them."""
     grid = next(grid for grid in study.grids if grid.method == JUDGED)
     cells = cells_of(replace(study, grids=[grid]), "test_macro_f1").assign(dataset="data", status="ok")
     cells.loc[cells.test_macro_f1.isna(), "status"] = "failed"
@@ -130,9 +131,9 @@ def _cells(study: Study, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _history(cells: pd.DataFrame, sooner: bool, rng: np.random.Generator) -> pd.DataFrame:
-    """Two validations of each run: when it reaches the threshold, and at the end of training, the same for all.
+    """Two validations of each run: when it reaches the threshold, and at the end of training, which all runs share.
 
-    It is sooner with more labels, and with `sooner` by a fifth with the most unlabelled images.
+    More labels reach it sooner; with `sooner`, so do the most unlabelled images, by a fifth.
     """
     share = np.log(cells.u / cells.u.min()) / np.log(cells.u.max() / cells.u.min())
     time = (100 - 60 * cells.l / cells.l.max()) * (1 - sooner * (1 - 1 / SAME_TIME) * share.fillna(0))

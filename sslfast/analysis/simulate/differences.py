@@ -1,4 +1,4 @@
-"""Are verdicts and their intervals right: contrasts with the baseline, and plateaus?"""
+"""Are verdicts and intervals right, of contrasts with the baseline and of plateaus?"""
 
 import zlib
 from collections.abc import Iterator
@@ -7,16 +7,17 @@ import numpy as np
 import pandas as pd
 
 from ..comparisons import paired_of, verdicts
-from ..intervals import detectable, score_intervals
+from ..intervals import score_intervals
 from ..paired import moderated, suspects
 from ..plateau import plateaus_of
+from ..power import detectable
 from .worlds import DELTA, Study, between_amounts, draw
 
 __all__ = ["detected", "differences", "plateau_claims", "score_intervals_cover"]
 
 
 def differences(study: Study) -> Iterator[tuple[str, bool]]:
-    """Of the primary comparisons: do intervals cover, are any verdicts false, how many are settled?"""
+    """Do intervals of primary comparisons cover the truth, is any verdict false, and how many are settled?"""
     for by, part in (("", _primary(study)), (" (plain t)", _primary(study, plain=True))):
         known = part[part.p.notna()]
         for row in known.itertuples():
@@ -29,7 +30,7 @@ def differences(study: Study) -> Iterator[tuple[str, bool]]:
 
 
 def _primary(study: Study, plain: bool = False) -> pd.DataFrame:
-    """The primary comparisons of a study, a row each, as `compare` has them, with the `true` difference."""
+    """The primary comparisons of a study, one row each, as in `compare`, with the `true` difference."""
     rows = []
     for grid in study.grids:
         base = grid.baseline[:, :, None]
@@ -45,8 +46,8 @@ def _primary(study: Study, plain: bool = False) -> pd.DataFrame:
 
 
 def score_intervals_cover(study: Study) -> Iterator[tuple[str, bool]]:
-    """Do intervals of scores hold the truth: of the baseline, and of each method with the most unlabelled images?"""
-    if study.world.noise.test_images is not None:  # they are told of these test images
+    """Do intervals of scores cover the truth, for the baseline and each method with the most unlabelled images?"""
+    if study.world.noise.test_images is not None:  # intervals of scores hold for these test images only
         return
     runs = [(study.baseline, study.grids[0].baseline)]
     runs += [(study.truth[grid.method][:, -1], grid.scores[:, :, -1]) for grid in study.grids]
@@ -60,9 +61,10 @@ def score_intervals_cover(study: Study) -> Iterator[tuple[str, bool]]:
 
 
 def detected(study: Study) -> Iterator[tuple[str, bool]]:
-    """Is a true difference of the size that a study calls detectable found in 80 % of studies like it?
+    """Is a true difference as large as the smallest detectable one found in 80 % of studies?
 
-    A second draw of the same world stands for those studies: its difference at one number of labels is made so large.
+    A second study of the same world stands for these studies; its difference at one number of labels is set to that
+    size.
     """
     if study.world.noise.test_images is not None:
         return
@@ -71,7 +73,7 @@ def detected(study: Study) -> Iterator[tuple[str, bool]]:
     said, found = (_primary(one) for one in (study, again))
     at = int(rng.integers(len(said)))
     least = detectable(said.se, said.free, 0.05 / len(said))[at]
-    if not np.isfinite(least) or found.n_seeds[at] < said.n_seeds[at]:  # as many seeds were promised
+    if not np.isfinite(least) or found.n_seeds[at] < said.n_seeds[at]:  # the promise is for as many seeds
         return
     found.loc[at, "difference"] += least - found.true[at]
     paired = paired_of(found)
@@ -81,7 +83,7 @@ def detected(study: Study) -> Iterator[tuple[str, bool]]:
 
 
 def plateau_claims(study: Study) -> Iterator[tuple[str, bool]]:
-    """Does any plateau begin too early, or an inner amount count as better that is not?"""
+    """Does any plateau begin too early? Is any smaller amount wrongly called better than the largest?"""
     n_curves = sum(len(grid.labelled) for grid in study.grids)
     early, better, named = [], [], []
     for grid in study.grids:

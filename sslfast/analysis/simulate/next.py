@@ -1,5 +1,4 @@
-"""Whether 'what to get next' is right: by `rates([next_step], …)` in the worlds of `worlds`, by `any_curves` in others
-whose curves are drawn by chance."""
+"""Is 'what to get next' right? `next_step` judges studies of the fixed worlds, `any_curves` those of random curves."""
 
 import zlib
 from collections import defaultdict
@@ -18,19 +17,20 @@ from .worlds import UNLABELLED as SHARES
 
 __all__ = ["KINDS", "any_curves", "next_step"]
 
-NEAR = DELTA / 3  # an option that truly gains so little less than the best is as right as it: a third of what matters
-SHOWN = 0.0005  # half of the last digit that is printed of a gain
-LEVELS = (5, 3, 2)  # largest levels of both amounts that a study is cut down to
+NEAR = DELTA / 3  # an option whose true gain is this close to the best one's is right, too
+SHOWN = 0.0005  # half of the last digit of a printed gain
+LEVELS = (5, 3, 2)  # studies are cut down to so many of the largest levels of both amounts
 
 
 def next_step(study: Study) -> Iterator[tuple[str, bool]]:
-    """What is said for a budget that buys 1.25 to 4 times the labels, or 1.25 to 4 times the unlabelled images.
+    """Is the advice right for a budget that buys 1.25 to 4 times the labels, or as many times the unlabelled images?
 
-    Right: an option whose true gain is within `NEAR` of the best one's and of `DELTA`, or 'buy nothing' where no option
-    truly gains `DELTA`. What is bought, besides, should gain `DELTA`, and gains should be below their upper bound.
+    Right is an option whose true gain is at most `NEAR` below that of the best option and below `DELTA`, and 'buy
+    nothing' if no option truly gains `DELTA`. Also judged: whether a recommended purchase gains `DELTA`, and whether
+    true gains are below their upper bounds.
     """
     for grid in study.grids:
-        rng = np.random.default_rng(zlib.crc32(grid.scores.tobytes()))  # by chance, but the same for the same study
+        rng = np.random.default_rng(zlib.crc32(grid.scores.tobytes()))  # the same study always gets the same factors
         factors = {LABELS: rng.uniform(1.25, 4), UNLABELLED: rng.uniform(1.25, 4)}
         score = study.world.score(grid.method, *np.array([[1, factors[LABELS], 1], [1, 1, factors[UNLABELLED]]]))
         true = dict(zip(factors, np.minimum(score[1:], 1) - score[0], strict=True))
@@ -65,7 +65,7 @@ def _largest(grid: Grid, levels: int) -> Grid:
     )  # fmt: skip
 
 
-# a curve over shares of the largest amount, with its parameters drawn by chance
+# curves over shares x of the largest amount, with random parameters a and b in [0, 1]
 KINDS = {
     "power": lambda x, a, b: -(x ** -(0.15 + 0.65 * a)),
     "logarithmic": lambda x, a, b: np.log(x),
@@ -81,8 +81,11 @@ KINDS = {
 
 
 def any_curves(n_seeds: int, repeats: int, seed: int = 0) -> list[Rate]:
-    """The rates of `next_step`, by the kind of curve over one amount; that over the other is of any kind but the last,
-    which nobody can predict: it rises to the largest amount, and not one step further."""
+    """The rates of `next_step` in random worlds, by the kind of the curve over one of the two amounts.
+
+    The curve over the other amount is of any kind but the last. That kind cannot be predicted: it rises up to the
+    largest amount, and no further.
+    """
     found = []
     for kind in KINDS:
         rng = np.random.default_rng([seed, n_seeds, *kind.encode()])
@@ -97,13 +100,13 @@ def any_curves(n_seeds: int, repeats: int, seed: int = 0) -> list[Rate]:
 
 def _world(rng: np.random.Generator, of_labels: str, of_images: str) -> World:
     along_l, along_u = _curve(rng, of_labels, LABELLED), _curve(rng, of_images, SHARES)
-    power = rng.uniform(-0.2, 0.2)  # what images add may depend on the labels
+    power = rng.uniform(-0.2, 0.2)  # what unlabelled images add may depend on the number of labels
     gain = {"autoencoder": lambda x, y: along_u(y) * x**power}
     return World(f"{of_labels}, {of_images}", lambda x: 0.6 + along_l(x), gain)
 
 
 def _curve(rng: np.random.Generator, kind: str, levels: tuple[float, ...]):
-    """0 at the largest amount, and 3 to 30 points between the lowest and the highest of `levels`."""
+    """A random curve that is 0 at the largest amount, with 3 to 30 points between its lowest and highest level."""
     (a, b), shares = rng.random(2), np.array(levels) / levels[-1]
     size = rng.uniform(0.03, 0.3) / max(np.ptp(KINDS[kind](shares, a, b)), 1e-9)
     return lambda x: size * (KINDS[kind](x, a, b) - KINDS[kind](np.ones(()), a, b))

@@ -1,4 +1,4 @@
-"""How often what the analysis says is right: studies drawn from every world, judged, and counted."""
+"""Draws studies from every world, has them judged, and counts how often statements of the analysis are right."""
 
 import math
 from collections import defaultdict
@@ -11,23 +11,23 @@ from .worlds import WORLDS, Study, World, draw
 
 __all__ = ["BOUNDS", "Judge", "Rate", "rates", "table", "together"]
 
-# what a judge counts, by the first word of its claim: the least and the most that its rate may be
+# the least and the most that the rate of a claim may be, by the first word of the claim
 BOUNDS = {
     "false": (0.0, 0.055),  # studies with a wrong statement of this kind
-    "covers": (0.93, 1.0),  # intervals of 95 % that hold the truth
-    "holds": (0.78, 1.0),  # what is enough 'with 80 % assurance' is
-    "right": (0.97, 1.0),  # of the studies that advise something
-    "acts": (0.0, 1.0),  # studies that say something at all; of all worlds together half should
+    "covers": (0.93, 1.0),  # 95 % intervals that cover the truth
+    "holds": (0.78, 1.0),  # amounts called enough with 80 % assurance that are enough
+    "right": (0.97, 1.0),  # correct advice, among studies that advise something
+    "acts": (0.0, 1.0),  # studies that advise something; over all worlds, half of them should
     "settled": (0.0, 1.0),  # comparisons with a verdict
 }
-# A judge looks at a study and yields what it claims and whether that is so: `("false plateau", False)`. What a study
-# does not claim is not yielded; a claim that stands once for a study ('false …') is yielded once.
+# A judge yields the claims of a study, each with whether it is true: `("false: plateau", False)`. A claim about single
+# statements is yielded once per statement, a claim about the whole study ('false …') once.
 Judge = Callable[[Study], Iterator[tuple[str, bool]]]
 
 
 @dataclass(frozen=True)
 class Rate:
-    """In a `world`, with so many `seeds`, `claim` was true `hits` times of `n`."""
+    """In studies of a `world` with so many `seeds`, `claim` was true `hits` of `n` times."""
 
     world: str
     seeds: int
@@ -41,7 +41,7 @@ class Rate:
 
     @property
     def error(self) -> float:
-        """The standard error of the rate that so few simulated studies leave."""
+        """The standard error of the rate, due to the number of simulated studies."""
         return math.sqrt(max(self.rate * (1 - self.rate), 1 / self.n) / self.n)
 
     @property
@@ -50,7 +50,7 @@ class Rate:
 
     @property
     def beyond(self) -> bool:
-        """Whether the rate lies beyond its bound by more than the simulation's own error (two standard errors)."""
+        """Whether the rate is outside its bounds by more than two standard errors of the simulation."""
         least, most = self.bounds
         return self.rate < least - 2 * self.error or self.rate > most + 2 * self.error
 
@@ -58,7 +58,7 @@ class Rate:
 def rates(
     judges: Iterable[Judge], n_seeds: int, repeats: int, seed: int = 0, worlds: Mapping[str, World] = WORLDS
 ) -> list[Rate]:
-    """The rates of all claims of `judges` over `repeats` studies of each of `worlds`."""
+    """The rates of all claims of `judges`, each over `repeats` studies of each of `worlds`."""
     judges, found = list(judges), []
     for name, world in worlds.items():
         rng = np.random.default_rng([seed, n_seeds, *name.encode()])
@@ -74,7 +74,7 @@ def rates(
 
 
 def together(found: Sequence[Rate]) -> list[Rate]:
-    """The rates of advice over all worlds together, for each of them has little of it."""
+    """The rates of advice over all worlds together, since a single world has few studies with advice."""
     counts: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
     for rate in found:
         if rate.claim.startswith(("right", "acts")):
@@ -84,7 +84,7 @@ def together(found: Sequence[Rate]) -> list[Rate]:
 
 
 def table(found: Sequence[Rate]) -> str:
-    """As Markdown, a table a claim: a row a world, a column a number of seeds; what is beyond its bound is bold."""
+    """One Markdown table per claim: worlds as rows, numbers of seeds as columns; rates beyond their bounds are bold."""
     found, parts = [*found, *together(found)], []
     for claim in dict.fromkeys(rate.claim for rate in found):
         ours = [rate for rate in found if rate.claim == claim]

@@ -1,7 +1,7 @@
-"""Made-up studies whose truth is known, kind and unkind: what the analysis says of them can be judged.
+"""Worlds of known truth, easy and hard, from which studies are drawn, so that the analysis can be judged.
 
-A `World` is a curve of the baseline over labels, what unlabelled data adds to it, and the noise of runs. `draw` makes a
-`Study` of it: the grids that the analysis works on, and the truth that it does not see. Scores are from 0 to 1.
+A `World` is the baseline's curve over labels, what unlabelled data adds to it, and the noise of runs. `draw` makes a
+`Study` of it: the grids that the analysis gets, and the truth that it does not see. Scores are from 0 to 1.
 """
 
 from collections.abc import Callable
@@ -26,14 +26,19 @@ Gain = Callable[[np.ndarray, np.ndarray], np.ndarray]  # what an encoder adds, a
 
 @dataclass(frozen=True)
 class Noise:
-    """How runs of one cell differ. `sd` of a run; half of its variance is common to a seed, as it is in real studies.
+    """How the runs of a cell vary.
 
-    `tails`: degrees of freedom of Student's t that it is drawn from (None: normal). `loud`: the arm whose own noise is
-    four times as large (`baseline`, or a method). `few_labels`: how much larger `sd` is with the fewest labels than
-    with the most; `few_unlabelled`: the same of an arm's own noise; `last`, `spike`: how much larger that is with the
-    most unlabelled images, and `sd` with the middle number of labels. `collapsed`, `missing`: shares of runs that end
-    at chance with status ok, or have no result. `test_images`: how many there are; they are the same for all seeds
-    (None: more than can be counted).
+    `sd`: standard deviation of a run. Half of its variance is common to all runs of a seed, as in real studies; the
+    other half is the run's own noise.
+
+    * `tails`: degrees of freedom, if the own noise is drawn from Student's t (None: normal).
+    * `loud`: the arm (`baseline`, or a method) whose own noise is four times as large.
+    * `few_labels`: factor on `sd` at the fewest labels, falling to 1 at the most. `spike`: factor on `sd` at the middle
+      number of labels.
+    * `few_unlabelled`: factor on the own noise at the fewest unlabelled images, falling to 1 at the most. `last`:
+      factor on the own noise at the most unlabelled images.
+    * `collapsed`, `missing`: shares of runs that end at the level of chance with status ok, or have no result.
+    * `test_images`: their number; all seeds share them (None: infinitely many).
     """
 
     sd: float = 0.0075
@@ -50,7 +55,10 @@ class Noise:
 
 @dataclass(frozen=True)
 class World:
-    """`baseline` and, by method, the `gains` over it; see `Curve` and `Gain`. Levels are shares of all images."""
+    """A known truth: the `baseline` and, by method, the `gains` over it (see `Curve` and `Gain`), and noise.
+
+    `labelled` and `unlabelled`: the levels of a study, as shares of all images.
+    """
 
     name: str
     baseline: Curve
@@ -66,9 +74,12 @@ class World:
 
 @dataclass(frozen=True)
 class Study:
-    """One draw of a `world`: `grids`, one a method, of which `truth` (`[L, U]`, by method) and `baseline` (`[L]`) are
-    the true scores. `image_variance` `[L, U]`, by method: of its difference from the baseline, by the choice of test
-    images; a real study reads it off its predictions (`sslfast.analysis.image_noise`)."""
+    """One draw from a `world`.
+
+    `grids`: one per method. `truth`, by method `[L, U]`, and `baseline` `[L]`: the true scores. `image_variance`, by
+    method `[L, U]`: the variance of its difference from the baseline due to the choice of test images; a real study
+    computes it from predictions (`sslfast.analysis.image_noise`).
+    """
 
     world: World
     grids: list[Grid]
@@ -83,7 +94,7 @@ def draw(world: World, n_seeds: int, rng: np.random.Generator) -> Study:
     labelled, unlabelled, noise = np.array(world.labelled), np.array(world.unlabelled), world.noise
     n_l, n_u = len(labelled), len(unlabelled)
     sd = noise.sd * np.geomspace(noise.few_labels, 1, n_l) * np.where(np.arange(n_l) == n_l // 2, noise.spike, 1)
-    common = rng.normal(0, 1, (n_seeds, n_l)) / np.sqrt(2)  # a seed's images and order serve all its runs
+    common = rng.normal(0, 1, (n_seeds, n_l)) / np.sqrt(2)  # all runs of a seed share images and order
     images = _test_noise(rng, noise, truth, baseline)
     runs = sd * (common + _own(rng, noise, (n_seeds, n_l), "baseline"))
     base = _spoilt(rng, noise, baseline + images["baseline"] + runs)
@@ -102,14 +113,14 @@ def draw(world: World, n_seeds: int, rng: np.random.Generator) -> Study:
 
 
 def true_scores(world: World) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """`(truth, baseline)` of a `Study`."""
+    """The true scores in `world`, `(truth, baseline)`, as in a `Study`."""
     x, y = np.array(world.labelled) / world.labelled[-1], np.array(world.unlabelled) / world.unlabelled[-1]
     x, y = np.meshgrid(x, y, indexing="ij")
     return {method: world.score(method, x, y) for method in world.gains}, world.baseline(x[:, 0])
 
 
 def cells_of(study: Study, metric: str = "test_accuracy") -> pd.DataFrame:
-    """A study as a table of cells with the scores `metric`, a row a run."""
+    """A study as a table of cells, one row per run, with its scores in column `metric`."""
     parts = []
     for grid in study.grids:
         s, i, j = np.indices(grid.scores.shape).reshape(3, -1)
@@ -128,7 +139,7 @@ def _runs(grid: Grid, method: str, s: np.ndarray, i: np.ndarray, scores: np.ndar
 
 
 def _own(rng: np.random.Generator, noise: Noise, shape: tuple[int, ...], arm: str) -> np.ndarray:
-    """Noise of each run, half the variance of a run of `sd` 1."""
+    """Each run's own noise: half of the variance of a run of `sd` 1."""
     tails = noise.tails
     values = (
         rng.standard_normal(shape) if tails is None else rng.standard_t(tails, shape) / np.sqrt(tails / (tails - 2))
@@ -136,11 +147,11 @@ def _own(rng: np.random.Generator, noise: Noise, shape: tuple[int, ...], arm: st
     return values / np.sqrt(2) * (4 if noise.loud == arm else 1)
 
 
-ALIKE, OF_ARM = 0.5, 0.25  # shares of the variance by test images that all cells have in common, and those of an arm
+ALIKE, OF_ARM = 0.5, 0.25  # shares of the variance due to test images: common to all cells, and common to an arm
 
 
 def _test_noise(rng: np.random.Generator, noise: Noise, truth: dict, baseline: np.ndarray) -> dict[str, np.ndarray]:
-    """What the choice of test images adds to each cell, in all seeds alike."""
+    """What the choice of test images adds to the score of each cell, equally in all seeds."""
     arms = {"baseline": baseline, **truth}
     if noise.test_images is None:
         return {arm: np.zeros(values.shape) for arm, values in arms.items()}
@@ -161,7 +172,7 @@ def _image_variance(noise: Noise, truth: dict, baseline: np.ndarray) -> dict[str
 
 
 def between_amounts(noise: Noise, true: np.ndarray) -> np.ndarray:
-    """The variance by test images of the differences of two amounts of one arm with scores `[L, U]`: `[L, U, U]`."""
+    """The variance due to test images of differences between two amounts of one arm, `[L, U, U]`; scores `[L, U]`."""
     sd = _image_sd(noise, true)
     return _of_difference(sd[:, :, None], sd[:, None, :], ALIKE + OF_ARM)
 
@@ -184,7 +195,7 @@ def _nothing(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _steps(gains: tuple[float, ...]) -> Gain:
-    """Given gains at the levels of `UNLABELLED`, straight lines between them in log."""
+    """The `gains` at the levels of `UNLABELLED`, interpolated linearly in log."""
     return lambda x, y: np.interp(np.log(y), np.log(UNLABELLED), gains) + 0 * x
 
 

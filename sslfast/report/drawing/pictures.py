@@ -10,8 +10,8 @@ __all__ = ["GAP", "TWO_CELLS", "bare", "sheet", "title", "unlabelled", "who"]
 
 GAP = 2  # white pixels between images
 TWO_CELLS = (
-    "One run each, the best and the worst of those over a frozen encoder by test macro-F1; it does not show what other"
-    " runs do."
+    "One run each: the best and the worst by test macro-F1 among those with a frozen encoder. It does not show what"
+    " other runs do."
 )
 
 

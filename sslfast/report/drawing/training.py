@@ -102,9 +102,6 @@ def best_of_the_grid(cells: pd.DataFrame, metric: str) -> str:
     who = "the supervised baseline" if method == SUPERVISED else method
     best = f"The highest mean of the grid is that of {who} with {count(n_labelled)} labels"
     if not np.isfinite(score):
-        return f"{best}; as the highest of many it is flattered by chance."
+        return f"{best}; as the highest of many means, it is partly chance."
     name = METRIC_NAMES.get(metric.removeprefix("test_"), metric)
-    return (
-        f"{best}. If some of the seeds choose the best setting, it scores test {name} {score:.3f} in the others, on"
-        " average."
-    )
+    return f"{best}. Scoring each seed in the setting that the other seeds choose, the mean test {name} is {score:.3f}."

@@ -18,6 +18,6 @@ def all_figures() -> dict:
 
 
 def captions() -> dict[str, str]:
-    """What Snakemake's report says of each figure by its name: the docstrings, read without importing the files."""
+    """The caption of each figure in Snakemake's report, by name: its file's docstring, read without an import."""
     files = [path for folder in __path__ for path in Path(folder).glob("*.py") if path.stem != "__init__"]
     return {path.stem: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "" for path in sorted(files)}

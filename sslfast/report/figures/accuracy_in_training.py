@@ -1,7 +1,7 @@
-"""The higher a line, and the earlier, the better an encoder serves its classifier.
+"""The higher a line is, and the earlier it rises, the better the encoder serves its classifier.
 
-Accuracy on validation images in the course of the classifier's training, one panel per number of labels, one
-line per unlabelled fraction, the supervised baseline dashed. Means over seeds. It does not show test scores.
+Accuracy on validation images while the classifier trains, as means over seeds: one panel per number of labels, one line
+per unlabelled fraction, the supervised baseline dashed. It does not show test scores.
 """
 
 from ..drawing.training import best_of_the_grid, caption, in_training, training_curves

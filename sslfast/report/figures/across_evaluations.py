@@ -1,7 +1,7 @@
-"""Lines that cross are methods whose order changes with the way in which encoders are evaluated.
+"""Where two lines cross, the order of two methods depends on how encoders are evaluated.
 
 Mean test macro-F1 of each method under each evaluation (the study's head, a linear probe, nearest neighbours,
-fine-tuning), with 95 % intervals over seeds.
+fine-tuning), with 95 % intervals over seeds. It does not show what another evaluation would give.
 """
 
 import numpy as np
@@ -23,11 +23,11 @@ REFERENCES = {  # colour, marker, dash
     "pixels": ("#777777", "x", ":"),
     SUPERVISED: ("#000000", "s", "--"),
 }
-ROOM = 0.6  # of the way from one evaluation to the next, over which intervals are spread to be seen
+ROOM = 0.6  # share of the distance between two evaluations over which intervals are spread, so that none is hidden
 
 
 def draw(scores: pd.DataFrame, metric: str) -> Drawing:
-    """Mean test `metric` and its 95 % interval under each evaluation, one line per method; rows are u, columns l.
+    """Mean test `metric` with 95 % intervals under each evaluation: rows of panels are u, columns l, lines methods.
 
     `scores`: the table of `evaluation_scores`. A method without a result under an evaluation has no point there.
     """
@@ -65,7 +65,7 @@ def draw(scores: pd.DataFrame, metric: str) -> Drawing:
 
 
 def _styles(scores: pd.DataFrame) -> dict[str, tuple]:
-    """Colour, marker and dash of each method, what it is compared with last."""
+    """Colour, marker and dash of each method: ways of pre-training first, then controls and the baseline."""
     present = set(scores.method)
     learned = [name for name in methods(scores) if name not in REFERENCES]
     styles = {name: METHOD_STYLES[i % len(METHOD_STYLES)] for i, name in enumerate(learned)}
@@ -91,8 +91,8 @@ def _caption(m: Material) -> str:
         rest = f" ({len(told) - 1} more in tables/evaluation_order.csv)" if len(told) > 1 else ""
         claim = f"{told.sentence.iloc[0]}{rest}"
     return (
-        f"{claim} Lines that cross are orders that change; {m.interval}; {m.base}. It does not show what another head,"
-        " or longer training of it, would give."
+        f"{claim} Where two lines cross, the order of two methods changes; {m.interval}; {m.base}. It does not show"
+        " what another head, or a head trained for longer, would give."
     )
 
 

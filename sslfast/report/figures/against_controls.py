@@ -1,8 +1,8 @@
-"""To the right of 0 a pre-trained encoder beats a control, which learned nothing from the images.
+"""To the right of 0, a pre-trained encoder beats a control that learned nothing from the images.
 
-Controls: a random encoder, the same encoder with the weights of each layer shuffled (its scale without what it
-learned), and logistic regression on raw pixels, as far as the study has them. Test scores at the most labels, paired by
-seed.
+Controls, as far as the study has them: a random encoder; the same encoder with the weights of each layer shuffled,
+which keeps their sizes and loses what was learned; logistic regression on raw pixels. Differences of test scores at the
+most labels, paired by seed.
 """
 
 import matplotlib
@@ -19,7 +19,7 @@ __all__ = ["FIGURE", "draw"]
 
 
 def draw(controls: pd.DataFrame, judged_by: str, metric: str) -> Drawing:
-    """Each pre-trained encoder minus each control in points, paired by seed; most labels, by one evaluation."""
+    """Each pre-trained encoder minus each control, in points, paired by seed, at the most labels and one evaluation."""
     rows = controls[(controls.evaluate == judged_by) & (controls.n_seeds > 0)]
     rows = rows[rows.l == rows.l.max()].sort_values(["encoder", "method", "u"], ignore_index=True)
     ways = list(dict.fromkeys(zip(rows.encoder, rows.method, rows.u, strict=True)))
@@ -68,9 +68,10 @@ def _caption(m: Material) -> str:
     learned = _learned(m)
     better, n = int((learned.outcome == "better").sum()), len(learned)
     return (
-        f"Pre-trained encoders beat controls, which learned nothing, in {better} of {n} comparisons (Holm). Drawn: the"
-        f" most labels, paired by seed, {m.interval}; {m.base}. 'Shuffled' keeps the size of every weight and loses"
-        " what was learned: an encoder that beats 'random' but not 'shuffled' owes that to the size of its weights."
+        f"Pre-trained encoders beat controls, which learned nothing, in {better} of {n} comparisons (corrected by"
+        f" Holm's method). Shown: the most labels, paired by seed, {m.interval}; {m.base}. 'Shuffled' keeps the size of"
+        " every weight and loses what was learned: if an encoder beats 'random' but not 'shuffled', the size of its"
+        " weights explains it."
     )
 
 

@@ -1,7 +1,7 @@
-"""Which classes the best and the worst cell take for which, in percent of the test images of the true class.
+"""Which classes the best and the worst cell confuse, in percent of the test images of the true class.
 
-Best and worst by test macro-F1 among the cells over a frozen encoder. One run each; it does not show what other
-runs do.
+Best and worst by test macro-F1, among the cells with a frozen encoder. One run each; it does not show what other runs
+do.
 """
 
 import matplotlib
@@ -69,9 +69,8 @@ def _confused(examples: Examples) -> str:
     true, predicted = np.unravel_index(share.argmax(), share.shape)
     names = examples.classes
     if not share.any():
-        return "The best cell takes no class for another."
-    what = f"{share.max():.0%} of {names[true]} for {names[predicted]}"
-    return f"What the best cell takes for another most often: {what}."
+        return "The best cell confuses no classes."
+    return f"The most frequent confusion of the best cell: {share.max():.0%} of {names[true]} as {names[predicted]}."
 
 
 FIGURE = Figure(

@@ -1,7 +1,7 @@
 """The least data that reaches each target accuracy.
 
-Above, the fewest labels of the grid, and below, the fewest unlabelled images, with which the mean test accuracy over
-seeds gets there; 'not reached' where none of the grid does. Nothing is interpolated.
+Above, the fewest labels of the grid with which the mean test accuracy over seeds reaches the target; below, the fewest
+unlabelled images; 'not reached' if no amount of the grid does. Nothing is interpolated.
 """
 
 import matplotlib
@@ -64,9 +64,9 @@ def _caption(m: Material) -> str:
     top = f"{reached.max():g} is the highest target that was reached" if len(reached) else "No target was reached"
     targets = ", ".join(f"{target:g}" for target in sorted(needed.target.unique()))
     return (
-        f"{top} (of {targets}). Above, the fewest labels of the grid whose mean test accuracy gets there, by unlabelled"
-        f" fraction; below, the fewest unlabelled images, by labelled fraction (0: a random encoder is enough)."
-        f" {m.base}. Nothing is interpolated: less than the grid's next amount may be enough."
+        f"{top} (of {targets}). Above, the fewest labels of the grid with which the mean test accuracy reaches the"
+        f" target, by unlabelled fraction; below, the fewest unlabelled images, by labelled fraction (0: a random"
+        f" encoder is enough). {m.base}. Nothing is interpolated: an amount between two of the grid may be enough."
     )
 
 

@@ -1,6 +1,6 @@
-"""Validation images by the features that each encoder gives them, in two dimensions (t-SNE), coloured by class.
+"""Validation images, placed in two dimensions (t-SNE) by their features in each encoder, and coloured by class.
 
-One seed. Distances between groups, and their sizes, mean little.
+One seed. Distances between groups, and the sizes of groups, mean little.
 """
 
 import math
@@ -19,12 +19,12 @@ from ..material import Material
 
 __all__ = ["FIGURE", "draw"]
 
-ACROSS, MOST = 3, 12  # panels a row, and at most
-NAMED = 20  # classes up to which they have a legend
+ACROSS, MOST = 3, 12  # panels per row, and in all
+NAMED = 20  # with more classes there is no legend
 
 
 def draw(examples: Examples) -> Drawing:
-    """One panel per encoder, one dot per validation image: close together are images that the encoder finds alike."""
+    """One panel per encoder, one dot per validation image; images with similar features are close together."""
     shown = _largest(examples.embeddings)
     n_rows, n_classes = max(1, math.ceil(len(shown) / ACROSS)), len(examples.classes)
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
@@ -52,7 +52,7 @@ def draw(examples: Examples) -> Drawing:
 
 
 def _largest(found: list[Embedding]) -> list[Embedding]:
-    """Of each method and encoder the one of most unlabelled images; where there is one method, all of its amounts."""
+    """For each method and encoder, the largest number of unlabelled images; for a single method, all numbers."""
     if len({(e.spec.method, e.spec.encoder) for e in found}) > 1:
         found = list(
             {(e.spec.encoder, e.spec.method): e for e in sorted(found, key=lambda e: unlabelled(e.spec))}.values()
@@ -74,9 +74,9 @@ def _numbers(m: Material) -> pd.DataFrame:
 def _caption(m: Material) -> str:
     n = len(m.examples.embeddings[0].points)
     return (
-        f"Where classes form groups of their own, few labels are enough. {count(n)} images in each panel. Each dot is a"
-        " validation image of one seed; t-SNE puts images together whose features are alike. Distances between groups,"
-        " and their sizes, mean little."
+        f"Where classes form separate groups, few labels are enough. Each dot is a validation image of one seed,"
+        f" {count(n)} in each panel; t-SNE puts images with similar features close together. Distances between groups,"
+        " and the sizes of groups, mean little."
     )
 
 

@@ -1,7 +1,8 @@
-"""Where a line still rises at the right, more unlabelled images still help; 'plateau from' marks where they stop.
+"""Where a line still rises at its right end, more unlabelled images may help; 'plateau from' marks where they stop.
 
-Test macro-F1, one panel per number of labels. Dots are seeds, lines their means, shading 95 % intervals (from 3
-seeds up); the dashed band is the supervised baseline. It does not show what more data than was tried would give.
+Test macro-F1, one panel per number of labels. Dots are seeds, lines their means, shading 95 % intervals (with 3 seeds
+or more); the dashed line and its band are the supervised baseline. It does not show what more data than was tried would
+give.
 """
 
 import numpy as np
@@ -27,9 +28,9 @@ __all__ = ["FIGURE", "draw"]
 
 
 def draw(scores: pd.DataFrame, plateau: pd.DataFrame, cells: pd.DataFrame, metric: str) -> Drawing:
-    """Test `metric` against the number of unlabelled images: seeds as dots, mean and interval, baseline as band.
+    """Test `metric` against the unlabelled fraction: seeds as dots, means and intervals, the baseline as a band.
 
-    The plateau of each method is marked where it is shown; else the panel says that it is not.
+    A plateau is marked if it is shown to exist; otherwise the panel says that it is not shown.
     """
     figure, made = panels(cells, height=3.0)
     handles = {}
@@ -69,7 +70,7 @@ def _mark_plateau(panel, plateau: pd.DataFrame, method: str, colour: str, m: int
     if rows.empty:
         return
     row = rows.iloc[0]
-    if not row.shown and plateau.method.nunique() > 1:  # said once a method, it would cover the panel
+    if not row.shown and plateau.method.nunique() > 1:  # one such line per method would cover the panel
         return
     text = "plateau not shown"
     if row.shown:
@@ -87,9 +88,9 @@ def _caption(m: Material) -> str:
     judged = f" {whole.judged}".rstrip()
     answers = plateau_answers(whole.tables["plateau"], whole.settings.delta, unsure_ways(whole.tables["contrasts"]))
     return (
-        f"More unlabelled images? {' '.join(answers)} Dots are seeds, lines means; shading, and the band around the"
-        f" dashed supervised line: {m.interval}; {m.base}.{judged} It does not show what more data than was tried would"
-        " give."
+        f"More unlabelled images? {' '.join(answers)} Dots are seeds, lines are means, the dashed line is the"
+        f" supervised baseline; shading: {m.interval}; {m.base}.{judged} It does not show what more data than was tried"
+        " would give."
     )
 
 

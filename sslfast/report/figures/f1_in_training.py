@@ -1,7 +1,7 @@
-"""The higher a line, and the earlier, the better an encoder serves its classifier.
+"""The higher a line is, and the earlier it rises, the better the encoder serves its classifier.
 
-Macro-F1 on validation images in the course of the classifier's training, one panel per number of labels, one
-line per unlabelled fraction, the supervised baseline dashed. Means over seeds. It does not show test scores.
+Macro-F1 on validation images while the classifier trains, as means over seeds: one panel per number of labels, one line
+per unlabelled fraction, the supervised baseline dashed. It does not show test scores.
 """
 
 from ..drawing.training import caption, in_training, training_curves
@@ -9,7 +9,7 @@ from ..figure import Figure
 
 __all__ = ["FIGURE"]
 
-ALIKE = "Macro-F1 counts every class alike, so it lies below accuracy where some classes are learned late."
+ALIKE = "Macro-F1 gives every class the same weight, so it is below accuracy where some classes are learned late."
 FIGURE = Figure(
     heading="F1 in training",
     part="training",

@@ -1,6 +1,6 @@
-"""Images that networks make out of random numbers: samples, and what changes along single latents.
+"""Images that networks generate from random numbers: samples, and what changes along single latents.
 
-One seed. A good likeness need not make a good encoder.
+One seed. Realistic images do not prove a good encoder.
 """
 
 import matplotlib
@@ -16,7 +16,7 @@ from ..material import Material
 
 __all__ = ["FIGURE", "draw"]
 
-MOST = 8  # panels: the largest u of each method and encoder comes first
+MOST = 8  # panels
 
 
 def draw(examples: Examples) -> Drawing:
@@ -53,8 +53,8 @@ def _numbers(m: Material) -> pd.DataFrame:
 def _caption(m: Material) -> str:
     kinds = sorted({p.kind for p in m.examples.invented})
     return (
-        f"What networks make out of random numbers: {' and '.join(kinds)}. One seed, the most unlabelled images of"
-        " each. A good likeness need not make a good encoder."
+        f"Images that networks generate from random numbers: {' and '.join(kinds)}. One seed, each network with its"
+        " most unlabelled images. Realistic images do not prove a good encoder."
     )
 
 

@@ -1,7 +1,7 @@
-"""The wrong answers that the best and the worst cell gave with most confidence.
+"""The wrong predictions that the best and the worst cell made with the highest confidence.
 
-Under each image the answer, how sure the classifier was (softmax), and the truth. Mistakes that look right may be wrong
-labels. Best and worst by test macro-F1 among the cells over a frozen encoder; one run each.
+Under each image: the predicted class, its confidence (softmax), and the true class. A mistake that looks right may be a
+wrong label. Best and worst by test macro-F1, among the cells with a frozen encoder; one run each.
 """
 
 import matplotlib
@@ -17,7 +17,7 @@ __all__ = ["FIGURE", "draw"]
 
 
 def draw(examples: Examples) -> Drawing:
-    """The wrong answers that the best and the worst cell gave with most confidence, the images themselves."""
+    """One row of images per cell: the wrong predictions with the highest confidence."""
     shown = {name: outcome for name, outcome in examples.outcomes.items() if outcome.mistakes}
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
         figure = Drawing(figsize=(8.2, max(2.2, 1.95 * len(shown))))
@@ -49,8 +49,8 @@ def _numbers(m: Material) -> pd.DataFrame:
 def _caption(m: Material) -> str:
     surest = max(w["confidence"] for outcome in m.examples.outcomes.values() for w in outcome.mistakes)
     return (
-        f"Classifiers can be sure and wrong: up to {surest:.0%} here. Under each image the answer, how sure the"
-        f" classifier was (softmax), and the truth. Mistakes that look right may be wrong labels. {TWO_CELLS}"
+        f"Wrong predictions with a confidence of up to {surest:.0%}. Under each image: the predicted class, its"
+        f" confidence (softmax), and the true class. A mistake that looks right may be a wrong label. {TWO_CELLS}"
     )
 
 

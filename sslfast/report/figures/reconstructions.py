@@ -1,7 +1,7 @@
 """The same validation images in every row: as they are, then as the decoder of each encoder rebuilds them.
 
-By the number of unlabelled images that the encoder was trained on; one seed. A better likeness need not make a better
-classifier.
+Rows are ordered by the number of unlabelled images that trained the encoder; one seed. A better reconstruction does not
+prove a better encoder.
 """
 
 import matplotlib
@@ -18,7 +18,7 @@ __all__ = ["FIGURE", "draw"]
 
 
 def draw(examples: Examples) -> Drawing:
-    """The same validation images in every column: as they are, then as each encoder's decoder rebuilds them."""
+    """Each column is a validation image: as it is, then as the decoder of each encoder rebuilds it."""
     several = len({(r.spec.encoder, r.spec.method) for r in examples.rebuilt}) > 1
     rows, names = [examples.originals[: examples.n_shown]], ["as they are"]
     for r in examples.rebuilt:
@@ -27,7 +27,7 @@ def draw(examples: Examples) -> Drawing:
         names.append(f"{who}u = {fraction(unlabelled(r.spec))}\n{count(r.spec.n_unlabelled)} images")
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
         figure = Drawing(figsize=(8.2, max(2.2, 0.3 + 0.85 * len(rows))))
-        # room at the sides: a browser's letters may be wider than those that were measured
+        # room at the sides, since a browser's letters may be wider than the measured ones
         figure.set_layout_engine("constrained", w_pad=0.2)
         axes = figure.subplots()
     drawn, step = sheet(rows)
@@ -45,7 +45,7 @@ def _numbers(m: Material) -> pd.DataFrame:
 def _caption(m: Material) -> str:
     return (
         f"{_sharper(m.examples)} The same {m.examples.n_shown} validation images in every row, without augmentation, of"
-        " one seed. A better likeness need not make a better classifier."
+        " one seed. A better reconstruction does not prove a better encoder."
     )
 
 

@@ -1,7 +1,7 @@
-"""Where more labels and more unlabelled images lead to the same score.
+"""Which amounts of labels and of unlabelled images lead to the same score.
 
-Lines of equal test macro-F1, if a fitted surface predicts held-out cells well enough (hatched areas lie beyond what was
-measured); else only the cells that were measured. Means over seeds. It does not show how seeds differ.
+Lines of equal test macro-F1, if a fitted surface predicts held-out cells well enough (hatched areas are beyond what was
+measured); otherwise only the measured cells. Means over seeds. It does not show how seeds differ.
 """
 
 import matplotlib
@@ -20,14 +20,15 @@ from ..material import Material
 
 __all__ = ["FIGURE", "draw"]
 
-LIGHT = 0.55  # of cividis, above which black is easier to read than white
-REACH = 2.0  # times the largest amounts, to which a trusted surface is drawn
+LIGHT = 0.55  # value of the colour map cividis above which black text is easier to read than white
+REACH = 2.0  # a trusted surface is drawn up to so many times the largest amounts
 
 
 def draw(cells: pd.DataFrame, scores: pd.DataFrame, surface: pd.DataFrame, metric: str) -> Drawing:
-    """One panel per (encoder, method). A surface that passes the held-out check is drawn as lines of equal
-    test `metric`, measured cells dotted, what lies beyond them hatched; without one, the panel is the table of measured
-    cells.
+    """One panel per (encoder, method).
+
+    A surface that passes the held-out check is drawn as lines of equal test `metric`, with dots at the measured cells
+    and hatching beyond them. Otherwise the panel is a table of the measured cells.
     """
     made = _pretrained(cells, metric)
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
@@ -51,7 +52,7 @@ def _pretrained(cells: pd.DataFrame, metric: str) -> list[Grid]:
 
 
 def _chosen(grid: Grid, surface: pd.DataFrame) -> pd.Series | None:
-    """The row of the surface that may be trusted, or None."""
+    """The row of the chosen surface if it may be trusted, else None."""
     rows = surface[(surface.encoder == grid.encoder) & (surface.method == grid.method) & surface.chosen.astype(bool)]
     return rows.iloc[0] if len(rows) and bool(rows.extrapolate.iloc[0]) else None
 
@@ -90,7 +91,7 @@ def _contours(
 
 
 def _table(figure: Drawing, axes, grid: Grid, scores: pd.DataFrame, metric: str) -> None:
-    """Measured cells as coloured squares with their score; a setting without a result says so."""
+    """Measured cells as coloured squares with their score, or `none` for a setting without a result."""
     columns = [(SUPERVISED, np.nan)] if np.isfinite(grid.baseline).any() else []
     columns += [(RANDOM if u == 0 else grid.method, u) for u in grid.unlabelled]
     finite = scores["mean"].dropna()
@@ -125,11 +126,12 @@ def _caption(m: Material) -> str:
     if len(trusted) < len(chosen) or chosen.empty:
         why = chosen[~chosen.extrapolate.astype(bool)].sentence.tolist()[:1]
         text = " ".join(["Only measured cells are shown.", *why])
-        return f"{text} Squares are means of test macro-F1; {m.base}."
+        return f"{text} Squares show means of test macro-F1; {m.base}."
     error = np.nanmax(trusted[["held_out_l", "held_out_u"]].to_numpy())
     return (
-        f"Along a line the score is the same. A fitted surface, which predicted held-out cells within {points(error)};"
-        f" dots were measured, hatched is beyond them; {m.base}. It does not show how seeds differ."
+        f"Along a line the score is the same. The lines are of a fitted surface that predicted held-out cells within"
+        f" {points(error)}; dots were measured, hatched areas are beyond them; {m.base}. It does not show how seeds"
+        " differ."
     )
 
 

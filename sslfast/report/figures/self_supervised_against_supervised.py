@@ -1,8 +1,8 @@
-"""To the right of 0 a frozen, pre-trained encoder beats the supervised baseline.
+"""To the right of 0, a frozen, pre-trained encoder beats the supervised baseline.
 
-Where an interval holds 0, no difference is shown. Test macro-F1 with the most unlabelled images, paired by seed, with
-95 % intervals; beside each, how many labels the baseline needs for the same score, as a multiple of those used. It does
-not show that another way of pre-training would do the same.
+Where an interval contains 0, no difference is shown. Test macro-F1 with the most unlabelled images, paired by seed,
+with 95 % intervals. At the right of each row: how many labels the baseline needs for the same score, as a multiple of
+those used. It does not show what another way of pre-training would do.
 """
 
 import matplotlib
@@ -22,8 +22,8 @@ __all__ = ["FIGURE", "draw"]
 def draw(contrasts: pd.DataFrame, equivalence: pd.DataFrame, metric: str, delta: float) -> Drawing:
     """Self-supervised minus supervised in points, paired by seed, at each method's most unlabelled images.
 
-    Rows that say `primary` only. Beside each, l_eq / l: the labels that the baseline needs for the same score, as a
-    multiple of those used. The grey band is what is too small to be worth having.
+    Only primary comparisons are shown. At the right of each, l_eq / l: how many labels the baseline needs for the same
+    score, as a multiple of those used. Within the grey band, differences are too small to be worth having.
     """
     key = ["encoder", "method", "l", "u"]
     rows = contrasts[contrasts.primary].merge(equivalence[[*key, "ratio", "text"]], on=key, how="left")
@@ -92,8 +92,8 @@ def _caption(m: Material) -> str:
     return (
         f"{card_of(m.whole).headline} Each method with the most unlabelled images, paired by seed, {m.interval} (the"
         f" verdict is also corrected for the number of comparisons); {m.base}. Grey: less than"
-        f" {points(m.whole.settings.delta)}, not worth having. It does not show that another way of pre-training would"
-        " do the same."
+        f" {points(m.whole.settings.delta)}, not worth having. It does not show what another way of pre-training would"
+        " do."
     )
 
 

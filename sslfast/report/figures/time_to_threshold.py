@@ -1,8 +1,7 @@
-"""A setting without a bar did not reach the threshold in more than half of its seeds.
+"""How long training took until the score on validation images first reached the threshold of the config.
 
-How long training took, and how many seconds with pre-training, until the score on validation images first reached the
-threshold of the config; bars are medians, labelled by how many seeds got there. Seconds are of the machine that
-trained.
+Also in seconds, pre-training included. Bars are medians, labelled by how many seeds reached the threshold; there is no
+bar if half of the seeds or fewer did. Seconds depend on the machine that trained.
 """
 
 import numpy as np
@@ -18,9 +17,9 @@ __all__ = ["FIGURE", "draw"]
 
 
 def draw(times: pd.DataFrame, cells: pd.DataFrame, metric: str, threshold: float, unit: Unit = EPOCHS) -> Drawing:
-    """Training to the threshold, in `unit` and in seconds, as bars: labelled by how many seeds got there.
+    """Training until the threshold, in `unit` and in seconds, as bars labelled by how many seeds reached it.
 
-    There is no bar where too few did.
+    There is no bar if half of the seeds or fewer did.
     """
     figure, made = panels(cells, height=2.6, rows=(unit.many, "seconds_with_pretrain"))
     crowded = len(all_series(cells)) > CROWDED
@@ -44,7 +43,7 @@ def draw(times: pd.DataFrame, cells: pd.DataFrame, metric: str, threshold: float
 
 
 def _numbers(m: Material) -> pd.DataFrame:
-    # of a study that counts updates, numbers of validations are no epochs
+    # with a budget of updates, the numbers of validations are no epochs
     unsaid = [f"{of}epochs" for of in ("", "restricted_", "budget_")] if m.whole.unit == UPDATES else []
     return m.shown.tables["time_to_threshold"].drop(columns=unsaid)
 
@@ -55,9 +54,9 @@ def _caption(m: Material) -> str:
     never = int((times.n_reached == 0).sum())
     claim = f"{never} of {len(times)} settings never reached {name}." if never else f"Every setting reached {name}."
     return (
-        f"{claim} {m.whole.unit.many.capitalize()} and seconds on validation images: bars are medians over seeds,"
-        f" labelled by how many got there; no bar where half or fewer did. Seconds are wall-clock on {m.machine}; other"
-        " machines differ."
+        f"{claim} {m.whole.unit.many.capitalize()} and seconds until the validation score reached it: bars are medians"
+        f" over seeds, labelled by how many reached it; no bar if half or fewer did. Seconds are wall-clock on"
+        f" {m.machine}; other machines differ."
     )
 
 

@@ -1,7 +1,7 @@
-"""How long a cell takes to train: pre-training under the classifier, in mean seconds over seeds.
+"""How long a cell takes to train: pre-training and, stacked on it, the classifier, in mean seconds over seeds.
 
-An encoder is shared by all labelled fractions (unless the pool is 'rest'), so its time is paid once. Jobs may run side
-by side: seconds do not add up to waiting time.
+All labelled fractions share an encoder (unless the pool is 'rest'), so its time is spent once. Jobs may run at the same
+time, so seconds do not add up to waiting time.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ __all__ = ["FIGURE", "draw"]
 
 
 def draw(scores: pd.DataFrame, cells: pd.DataFrame) -> Drawing:
-    """Seconds of training per cell: pre-training stacked under the classifier."""
+    """Seconds of training per cell, as bars: the classifier stacked on pre-training."""
     figure, made = panels(cells, height=2.6)
     handles = {}
     for panel, x, _, row in bars(made, scores, cells):
@@ -42,7 +42,7 @@ def _caption(m: Material) -> str:
     return (
         f"{_share(m.whole.tables['scores'])} Mean seconds of training per cell: below, pre-training (shared by"
         f" all labelled fractions, unless the pool is 'rest'); above, the classifier; {m.seeds}, {m.machine}. Jobs may"
-        " run side by side: it does not show how long the study took."
+        " run at the same time, so it does not show how long the study took."
     )
 
 
@@ -51,7 +51,7 @@ def _share(scores: pd.DataFrame) -> str:
     if learned.empty:
         return "Nothing was pre-trained."
     share = (learned.seconds_pretrain / (learned.seconds_pretrain + learned.seconds_classify)).max()
-    return f"Pre-training is up to {100 * share:.0f} % of the time of a cell that has its encoder to itself."
+    return f"Pre-training takes up to {100 * share:.0f} % of the time of a cell, if no other cell shares its encoder."
 
 
 FIGURE = Figure(

@@ -5,8 +5,8 @@ from hostile import is_one_line
 from nvidia import listing, machine_with
 
 from sslfast.errors import DeviceError
-from sslfast.runtime import gpus
-from sslfast.runtime.gpus import gpus_to_share
+from sslfast.runtime import gpu_discovery
+from sslfast.runtime.gpu_discovery import gpus_to_share
 
 SLICED = """\
 GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77)
@@ -59,7 +59,7 @@ def test_a_gpu_that_does_not_exist_is_named_with_those_that_do(monkeypatch, tmp_
 def test_a_driver_that_does_not_answer_is_not_waited_for(monkeypatch, tmp_path):
     machine_with(monkeypatch, tmp_path, listing(1))
     (tmp_path / "bin/nvidia-smi").write_text("#!/bin/sh\nexec sleep 60\n")
-    monkeypatch.setattr(gpus, "PATIENCE", 0.1)
+    monkeypatch.setattr(gpu_discovery, "PATIENCE", 0.1)
     assert gpus_to_share() == []
 
 

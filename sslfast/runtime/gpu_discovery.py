@@ -1,4 +1,4 @@
-"""Which NVIDIA GPUs there are for jobs to share out, found without torch."""
+"""Finds the NVIDIA GPUs that jobs may use, without torch. `gpu_lease` assigns them to jobs."""
 
 import os
 import re
@@ -14,7 +14,10 @@ PATIENCE = 60  # seconds for nvidia-smi, which may have to wake GPUs up
 
 
 class Gpu(NamedTuple):
-    """A GPU, or a slice of one (MIG). `visible`: how CUDA_VISIBLE_DEVICES is to name it; `uuid`: its own name."""
+    """A GPU, or a slice of one (MIG).
+
+    `visible`: its entry in CUDA_VISIBLE_DEVICES; `uuid`: its unique identifier; `name`: its model.
+    """
 
     visible: str
     uuid: str
@@ -22,10 +25,10 @@ class Gpu(NamedTuple):
 
 
 def gpus_to_share() -> list[Gpu]:
-    """The GPUs that jobs here share out: those that CUDA_VISIBLE_DEVICES names, or all.
+    """The GPUs that the jobs on this machine share: the ones in CUDA_VISIBLE_DEVICES, or all if that is unset.
 
-    Empty if Slurm has chosen the GPU, or if CUDA_VISIBLE_DEVICES is unset and there is no nvidia-smi. Raises
-    `DeviceError` if one is named that is not here.
+    Empty if Slurm has already assigned a single GPU, or if CUDA_VISIBLE_DEVICES is unset and there is no nvidia-smi.
+    Raises `DeviceError` if CUDA_VISIBLE_DEVICES names a GPU that is not on this machine.
     """
     if _slurm_has_chosen():
         return []
@@ -34,27 +37,27 @@ def gpus_to_share() -> list[Gpu]:
         return [part for gpu in installed for part in gpu.parts]
     gpus: dict[str, Gpu] = {}
     for entry in map(str.strip, asked.split(",")):
-        if entry in ("", "-1", "NoDevFiles"):  # CUDA looks no further, either
+        if entry in ("", "-1", "NoDevFiles"):  # CUDA, too, ignores the entries after such a one
             break
         found = _named(entry, installed) if installed else [Gpu(entry, entry, "GPU")]
         if not found:
-            here = ", ".join(f"{gpu.index} ({gpu.name})" for gpu in installed)
+            here = ", ".join(f"{gpu.number} ({gpu.name})" for gpu in installed)
             raise DeviceError(f"{VISIBLE}: found {shown(entry)}, expected some of {here}; see nvidia-smi -L")
         gpus |= {gpu.uuid: gpu for gpu in found}
     return list(gpus.values())
 
 
 def _slurm_has_chosen() -> bool:
-    # Slurm tells a job which GPUs are its own. Of several (snakemake itself runs within an allocation) each of our jobs
-    # takes one; with one alone there is no choice, and Slurm may mean it for several jobs. In Kubernetes nothing is to
-    # be found out: nvidia-smi in a container shows the container's own GPUs.
+    # Slurm tells a job which GPUs it may use. If there are several (snakemake itself runs inside an allocation), each
+    # of our jobs takes one. If there is one, nothing is left to choose, and Slurm may have assigned it to several jobs.
+    # Kubernetes needs no such check: nvidia-smi in a container lists the container's own GPUs.
     return "SLURM_JOB_ID" in os.environ and "," not in os.environ.get(VISIBLE, "")
 
 
 class _Installed(NamedTuple):
-    """What nvidia-smi lists as a GPU. `parts`: itself, or the slices that it is divided into."""
+    """A GPU as nvidia-smi lists it. `parts`: the GPU itself or, if it is divided (MIG), its slices."""
 
-    index: str
+    number: str
     uuid: str
     name: str
     parts: list[Gpu]
@@ -63,7 +66,7 @@ class _Installed(NamedTuple):
 def _installed() -> list[_Installed]:
     try:
         listing = subprocess.run(
-            ["nvidia-smi", "-L"],  # noqa: S607 - where it lies differs between systems
+            ["nvidia-smi", "-L"],  # noqa: S607 - its folder differs between systems
             capture_output=True,
             text=True,
             errors="replace",
@@ -75,8 +78,8 @@ def _installed() -> list[_Installed]:
     found: list[_Installed] = []
     for line in listing.splitlines():
         if match := re.match(r"GPU (\d+): (.*) \(UUID: (GPU-[^)]+)\)", line):
-            index, name, uuid = match.groups()
-            found.append(_Installed(index, uuid, name, [Gpu(uuid, uuid, name)]))
+            number, name, uuid = match.groups()
+            found.append(_Installed(number, uuid, name, [Gpu(uuid, uuid, name)]))
         elif found and (match := re.match(r"\s+MIG (\S+) .*\(UUID: (MIG-[^)]+)\)", line)):
             gpu, (size, uuid) = found[-1], match.groups()
             slices = [part for part in gpu.parts if part.uuid != gpu.uuid]
@@ -85,10 +88,10 @@ def _installed() -> list[_Installed]:
 
 
 def _named(entry: str, installed: list[_Installed]) -> list[Gpu]:
-    """What an entry of CUDA_VISIBLE_DEVICES means: an index, or the beginning of a UUID."""
+    """The GPUs that one entry of CUDA_VISIBLE_DEVICES names: by a number, or by the beginning of a UUID."""
     for gpu in installed:
-        if entry == gpu.index:
-            # By default CUDA counts from the fastest GPU on, nvidia-smi by place: what a person wrote stays as it is.
+        if entry == gpu.number:
+            # CUDA numbers GPUs by speed, nvidia-smi by slot: so the entry is passed on as the person wrote it.
             return [part._replace(visible=entry) if part.uuid == gpu.uuid else part for part in gpu.parts]
         if entry.startswith("GPU-") and gpu.uuid.startswith(entry):
             return gpu.parts

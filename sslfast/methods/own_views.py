@@ -17,6 +17,7 @@ from ..models.projectors import Embedder, create_projector
 from ..training.callbacks import ReconstructInput
 from ..training.lean import learner_of
 from ..training.precision import resolve_precision
+from .base import as_shown
 
 __all__ = ["OwnViews", "TwoViews", "two_views_learner"]
 
@@ -43,7 +44,7 @@ def two_views_learner(
         head = create_projector(feature_shape(encoder, shape)[0], projector)
     model = Embedder(encoder, head, resolve_precision(precision, dls.device))
     cbs = [TwoViews(Views.of(views, shape[0]))]
-    return learner_of(dls, model, given, loss_func=loss_func, metrics=metrics, cbs=cbs)
+    return learner_of(dls, model, given, loss_func=loss_func, metrics=metrics, cbs=cbs, shows=_show_views)
 
 
 class OwnViews(ReconstructInput):
@@ -99,8 +100,11 @@ class TwoViews(OwnViews):
 
     def show(self, max_n: int = 9, **kwargs):
         """Draw training images in two views each; returns the matplotlib axes."""
-        batch = self.dls.train.one_batch()
-        views = self.learn.get_preds(dl=[batch], with_input=True)[0][:max_n]
-        decode = self.dls.valid.after_batch.decode
-        one, other = (decode((TensorImage(view),))[0] for view in views.unbind(1))
-        return show_images(one, (other,), beside="other view", max_n=max_n, **kwargs)
+        return _show_views(self.learn, self.dls.train.one_batch(), max_n, **kwargs)
+
+
+def _show_views(learn: Learner, batch: tuple, max_n: int = 9, **kwargs):
+    """Draw images of `batch` in two views each."""
+    views = learn.get_preds(dl=[batch], with_input=True)[0][:max_n]
+    one, other = (as_shown(learn, view) for view in views.unbind(1))
+    return show_images(one, (other,), beside="other view", max_n=max_n, **kwargs)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from fastai.callback.core import Callback, CancelFitException
+from fastai.torch_core import get_model
 
 from ..data.augment import TensorTarget
 from ..errors import ConfigError
@@ -31,16 +32,17 @@ class FrozenEncoderGuard(Callback):
     """
 
     def before_fit(self):
-        self.before = None
-        if self.model.frozen:
-            for parameter in self.model.encoder.parameters():
+        self.before, model = None, get_model(self.model)
+        if model.frozen:
+            for parameter in model.encoder.parameters():
                 parameter.grad = None  # left by an unfrozen fit, it would go on decaying the weights
-            self.before = {k: v.detach().clone() for k, v in self.model.encoder.state_dict().items()}
+            self.before = {k: v.detach().clone() for k, v in model.encoder.state_dict().items()}
 
     def after_fit(self):
         if self.before is None:
             return
-        changed = [k for k, v in self.model.encoder.state_dict().items() if not torch.equal(v, self.before[k])]
+        now = get_model(self.model).encoder.state_dict()
+        changed = [k for k, v in now.items() if not torch.equal(v, self.before[k])]
         self.before = None
         if changed:
             raise RuntimeError(f"the frozen encoder changed during the fit: {', '.join(changed)}")

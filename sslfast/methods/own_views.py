@@ -9,7 +9,7 @@ from fastai.torch_core import TensorImage
 from torch import Tensor, nn
 
 from ..data.augment import Stream, TensorTarget
-from ..data.loaders import BatchDL
+from ..data.loaders import BatchDL, undistributed
 from ..data.show import show_images
 from ..data.views import Views
 from ..models import as_encoder, feature_shape, image_shape, initialised_with
@@ -58,12 +58,12 @@ class OwnViews(ReconstructInput):
         self.stream = Stream(self.name)
 
     def before_train(self):
-        dl = self.dls.train
+        dl = undistributed(self.dls.train)
         epoch = (dl.seed, dl.epoch) if isinstance(dl, BatchDL) else (int(torch.randint(2**62, ())),)
         self.stream.restart(*epoch)
 
     def before_validate(self):
-        dl = self.dls.valid
+        dl = undistributed(self.dls.valid)
         self.stream.restart(dl.seed if isinstance(dl, BatchDL) else 0)
 
     def clean_images(self) -> Tensor:
@@ -75,7 +75,7 @@ class OwnViews(ReconstructInput):
     def normalized(self, images: Tensor) -> Tensor:
         """Images `[…, C, H, W]` in [0, 1] as the loader normalises them, channels-last."""
         flat = images.flatten(0, -4).contiguous(memory_format=torch.channels_last)
-        for tfm in self.dls.valid.after_batch.fs:
+        for tfm in undistributed(self.dls.valid).after_batch.fs:
             if isinstance(tfm, Normalize):
                 flat = tfm(TensorImage(flat)).as_subclass(Tensor)
         return flat.unflatten(0, images.shape[:-3])

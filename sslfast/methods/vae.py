@@ -158,4 +158,4 @@ def _kl_of_latents(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 class _RebuiltRMSE(RMSE):
     def accumulate(self, learn):
-        super().accumulate(SimpleNamespace(pred=learn.pred[0], yb=learn.yb))
+        super().accumulate(SimpleNamespace(pred=learn.pred[0], yb=learn.yb, to_detach=learn.to_detach))

@@ -9,6 +9,7 @@ from fastai.callback.core import Callback, CancelFitException
 from fastai.torch_core import get_model
 
 from ..data.augment import TensorTarget
+from ..data.loaders import undistributed
 from ..errors import ConfigError
 from ..seeds import derive_seed
 
@@ -54,7 +55,7 @@ class ReconstructInput(Callback):
     order = -5
 
     def before_batch(self):
-        x = self.learn.dls.valid.after_batch.decode((self.xb[0],))[0]
+        x = undistributed(self.learn.dls.valid).after_batch.decode((self.xb[0],))[0]
         x = x.as_subclass(torch.Tensor)
         scale = 1.0 if x.is_floating_point() else 255.0  # decoding may go all the way back to uint8 values
         self.learn.yb = (TensorTarget(x.to(self.xb[0].device).float() / scale),)

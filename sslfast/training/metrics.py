@@ -74,7 +74,8 @@ class RMSE(Metric):
 
     def accumulate(self, learn):
         difference = learn.pred.detach().float() - learn.yb[0].as_subclass(Tensor).float()
-        self.squares += float(difference.square().sum())  # summed on in Python's float64, which MPS lacks
+        # of all processes that train together; summed on in Python's float64, which MPS lacks
+        self.squares += float(learn.to_detach(difference.square().sum()))
         self.count += difference.numel()
 
     @property

@@ -1,5 +1,12 @@
 """What fastai users do with the learners: fastai's own tools, over loaders of `image_dls` and over ordinary ones."""
 
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import pytest
 import torch
@@ -189,3 +196,32 @@ def test_the_encoder_of_a_learner_can_be_saved_as_it_is(ours, tmp_path):
     save_encoder(learn, tmp_path / "e.safetensors")
     loaded = load_encoder(tmp_path / "e.safetensors").state_dict()
     assert all(torch.equal(value, loaded[name]) for name, value in learn.encoder.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["autoencoder_learner", "simclr_learner", "classifier_learner", "supervised_learner"])
+def test_two_processes_train_one_model_each_on_its_own_half_of_the_images(name):
+    """fastai's `distrib_ctx`, on CPUs."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = str(one.getsockname()[1])
+    script = Path(__file__).with_name("distributed_fit.py")
+    shared = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, script, name],
+            env={**shared, "RANK": rank, "LOCAL_RANK": rank, "ACCELERATE_USE_CPU": "true"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    ends = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], ends[0][1]
+    one, other = (json.loads(out.splitlines()[-1]) for out, _ in ends)
+    for key, value in one["weights"].items():
+        if "running" not in key and "num_batches" not in key:  # statistics of BatchNorm are each process's own
+            assert other["weights"][key] == pytest.approx(value, abs=1e-9)
+    assert one["seen"] == other["seen"] > 0
+    assert one["first"] != other["first"]
+    assert [row[1] for row in one["rows"]] == pytest.approx([row[1] for row in other["rows"]])  # validation, gathered

@@ -1,5 +1,6 @@
 """The public names, for editors and type checkers: `__init__.py` imports them when they are first used."""
 
+from .curves import label_curve as label_curve
 from .data.augment import Augment as Augment
 from .data.datasets import load_dataset as load_dataset
 from .data.loaders import image_dls as image_dls
@@ -18,6 +19,8 @@ from .methods.vicreg import vicreg_learner as vicreg_learner
 from .models import create_encoder as create_encoder
 from .models import load_encoder as load_encoder
 from .models import save_encoder as save_encoder
+from .probes import knn as knn
+from .probes import linear_probe as linear_probe
 from .training.callbacks import TimeToAccuracy as TimeToAccuracy
 from .training.checkpoints import Checkpoint as Checkpoint
 from .training.losses import RMSELoss as RMSELoss

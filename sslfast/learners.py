@@ -1,5 +1,6 @@
 """The learner factories that users import. Each returns a plain fastai `Learner`."""
 
+import torch
 from fastai.data.transforms import get_c
 from fastai.learner import Learner
 from fastai.metrics import accuracy
@@ -10,9 +11,10 @@ from torch import nn
 from .data.loaders import BatchDL
 from .errors import ConfigError, DataError
 from .models import DROPOUT, Classifier, as_encoder, create_head, feature_shape, image_shape, initialised_with
+from .models.heads import at_rest
 from .training.cached_views import CachedViews, resolve_views
 from .training.callbacks import FrozenEncoderGuard
-from .training.lean import learner_of
+from .training.lean import LeanLearner, learner_of
 from .training.losses import CrossEntropy
 from .training.metrics import MacroF1
 from .training.precision import resolve_precision
@@ -20,7 +22,7 @@ from .training.precision import resolve_precision
 __all__ = ["classifier_learner", "finetune_learner", "random_encoder", "supervised_learner"]
 
 
-@delegates(Learner.__init__)
+@delegates(LeanLearner.__init__)
 def classifier_learner(
     dls,
     encoder="original",
@@ -58,7 +60,7 @@ def classifier_learner(
     return learn
 
 
-@delegates(Learner.__init__)
+@delegates(LeanLearner.__init__)
 def supervised_learner(
     dls,
     encoder="original",
@@ -72,7 +74,7 @@ def supervised_learner(
     return _classifier(dls, encoder, head, dropout, seed, precision, **kwargs)
 
 
-@delegates(Learner.__init__)
+@delegates(LeanLearner.__init__)
 def finetune_learner(
     dls,
     encoder,
@@ -105,10 +107,15 @@ def _classifier(dls, encoder, head, dropout, seed, precision, **kwargs) -> Learn
     shape, n_classes = image_shape(dls), get_c(dls)
     if n_classes < 2:
         raise DataError(f"dls: found {n_classes} classes, expected two or more (image_dls(…).classify has them)")
+    if not getattr(dls.train.dataset, "labels", True):
+        raise ConfigError("dls: found images without classes (image_dls(…).pretrain), expected image_dls(…).classify")
     encoder = as_encoder(encoder, shape, seed)
+    features = feature_shape(encoder, shape)
     if head is None:
         with initialised_with(seed, "head"):
-            head = create_head(feature_shape(encoder, shape), n_classes, dropout)
+            head = create_head(features, n_classes, dropout)
+    else:
+        _check_head(head, features, n_classes)
     return learner_of(
         dls,
         Classifier(encoder, head, resolve_precision(precision, dls.device)),
@@ -118,6 +125,21 @@ def _classifier(dls, encoder, head, dropout, seed, precision, **kwargs) -> Learn
         cbs=[FrozenEncoderGuard()],
         splitter=_encoder_and_head,
     )
+
+
+def _check_head(head: nn.Module, features: tuple[int, int, int], n_classes: int) -> None:
+    parameter = next(head.parameters(), torch.empty(0))
+    try:
+        with at_rest(head):
+            scores = head(torch.zeros(2, *features, device=parameter.device, dtype=parameter.dtype))
+    except RuntimeError as error:  # of torch: layers that do not fit
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"head: cannot take features of {list(features)} (C, h, w): {reason}") from None
+    if tuple(scores.shape) != (2, n_classes):
+        raise ConfigError(
+            f"head: gives {list(scores.shape)} for two images, expected class scores [2, {n_classes}]:"
+            f" these images have {n_classes} classes"
+        )
 
 
 def _encoder_and_head(model: Classifier) -> list:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from .augment import Stream
-from .loaders import BatchDL
+from .loaders import BatchDL, undistributed
 
 __all__ = ["CorruptInput", "hidden_patches", "normalisation"]
 
@@ -35,13 +35,13 @@ class CorruptInput(Callback):
         self.noise_stream, self.mask_stream = Stream("denoise"), Stream("mask")
 
     def before_train(self):
-        train, streams = self.dls.train, (self.noise_stream, self.mask_stream)
+        train, streams = undistributed(self.dls.train), (self.noise_stream, self.mask_stream)
         for stream in streams:
             stream.restart(*((train.seed, train.epoch) if isinstance(train, BatchDL) else (self.seed, self.epoch)))
         self.scale = self.noise / normalisation(self.dls)[1]
 
     def before_validate(self):
-        train = self.dls.train
+        train = undistributed(self.dls.train)
         self.mask_stream.restart(train.seed if isinstance(train, BatchDL) else self.seed)
 
     def before_batch(self):
@@ -75,7 +75,7 @@ def hidden_patches(n: int, size: int, share: float, patch: int, generator: torch
 
 def normalisation(dls) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation, `[1, C, 1, 1]`, by which `dls` normalise pixels in [0, 1] (0 and 1: not at all)."""
-    for tfm in dls.valid.after_batch.fs:
+    for tfm in undistributed(dls.valid).after_batch.fs:
         if isinstance(tfm, Normalize):
             mean, std = (t.as_subclass(Tensor)[..., :1, :1].detach().float().cpu() for t in (tfm.mean, tfm.std))
             return mean, std

@@ -12,7 +12,7 @@ import torch
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.data.transforms import CategoryMap
 from fastai.losses import CrossEntropyLossFlat
-from fastai.torch_core import TensorCategory, TensorImage, default_device, to_device
+from fastai.torch_core import TensorCategory, TensorImage, default_device, rank_distrib, to_device
 
 from ..files import user_path
 from ..seeds import derive_seed
@@ -23,7 +23,16 @@ from .images import ImageData, ImageSet
 from .show import show_images
 from .splits import Split, make_split
 
-__all__ = ["BatchDL", "ImageLoaders", "ImageRows", "classify_dls", "image_dls", "pretrain_dls", "test_dl"]
+__all__ = [
+    "BatchDL",
+    "ImageLoaders",
+    "ImageRows",
+    "classify_dls",
+    "image_dls",
+    "pretrain_dls",
+    "test_dl",
+    "undistributed",
+]
 
 EVAL_BATCH = 512  # images to validate on at once, at least
 _ON_A_GPU = 2**23  # values of images at once there, as it waits after each batch: 2,730 images of 3 × 32 × 32
@@ -122,19 +131,36 @@ class BatchDL(TfmdDL):
         passes = [torch.randperm(self.n, generator=g)[:whole] for _ in range(-(-wanted // min(whole, self.n)))]
         return torch.cat(passes)[:wanted]  # whole batches of each order, so that none holds an image twice
 
-    def __iter__(self):
-        yield from self.batches(torch.as_tensor(self.get_idxs()), self.epoch if self.shuffle else None)
+    # What begins and ends a pass stands in before_iter and after_iter, which fastai's DistributedDL calls, too.
+    def before_iter(self):
+        super().before_iter()
+        if self.shuffle:
+            self._augment_as(self.epoch)
+
+    def after_iter(self):
+        super().after_iter()
         if self.shuffle:
             self.epoch += 1
+
+    def __iter__(self):
+        self.before_iter()
+        yield from self._batches(torch.as_tensor(self.get_idxs()))
         self.after_iter()
 
     def batches(self, positions: torch.Tensor, epoch: int | None = None) -> Iterator[tuple]:
         """The images at `positions` in batches; training images are augmented as epoch `epoch` augments them."""
-        self.before_iter()
+        super().before_iter()
         if epoch is not None:
-            for tfm in self.after_batch.fs:
-                if isinstance(getattr(tfm, "stream", None), Stream):
-                    tfm.stream.restart(self.seed, epoch)
+            self._augment_as(epoch)
+        yield from self._batches(positions)
+
+    def _augment_as(self, epoch: int) -> None:
+        among = [rank] if (rank := rank_distrib()) else []  # processes that train together draw each their own
+        for tfm in self.after_batch.fs:
+            if isinstance(getattr(tfm, "stream", None), Stream):
+                tfm.stream.restart(self.seed, epoch, *among)
+
+    def _batches(self, positions: torch.Tensor) -> Iterator[tuple]:
         source = self.dataset.on(self.device)
         here, there = source.device, self.device
         elsewhere = there is not None and (here.type != there.type or there.index not in (None, here.index))
@@ -174,6 +200,11 @@ class BatchDL(TfmdDL):
     def _leaves_one(self) -> int:
         """1 if the last training batch would hold one image, which BatchNorm cannot normalise."""
         return int(bool(self.shuffle) and self.n > self.bs and self.n % self.bs == 1)
+
+
+def undistributed(loader):
+    """The loader that fastai's `DistributedDL` deals out to several processes; any other loader itself."""
+    return getattr(loader, "dl", loader)
 
 
 class ImageDataLoaders(DataLoaders):

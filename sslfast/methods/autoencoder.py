@@ -11,7 +11,7 @@ from ..training.lean import learner_of
 from ..training.losses import PixelLoss, RMSELoss
 from ..training.metrics import RMSE
 from ..training.precision import resolve_precision
-from .base import method, with_target
+from .base import method, show_rebuilt, with_target
 
 __all__ = ["HiddenRMSELoss", "autoencoder_learner"]
 
@@ -64,7 +64,7 @@ def autoencoder_learner(
         cbs.append(CorruptInput(denoise or 0.0, mask, patch, draws, give_hidden=loss_on == "hidden"))
     loss_func = HiddenRMSELoss() if loss_on == "hidden" else RMSELoss()
     model = AutoEncoder(encoder, decoder, resolve_precision(precision, dls.device))
-    return learner_of(dls, model, kwargs, loss_func=loss_func, metrics=[RMSE()], cbs=cbs)
+    return learner_of(dls, model, kwargs, loss_func=loss_func, metrics=[RMSE()], cbs=cbs, shows=show_rebuilt)
 
 
 class HiddenRMSELoss(PixelLoss):
@@ -76,5 +76,5 @@ class HiddenRMSELoss(PixelLoss):
         squares = (pred.as_subclass(Tensor) - target.as_subclass(Tensor)).square() * hidden
         count = hidden.flatten(1).sum(1) * pred.shape[1]
         if self.reduction == "none":
-            return (squares.flatten(1).sum(1) / count).add(self.eps).sqrt()
-        return (squares.sum() / count.sum()).add(self.eps).sqrt()
+            return self.root(squares.flatten(1).sum(1) / count)
+        return self.root(squares.sum() / count.sum())

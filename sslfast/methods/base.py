@@ -4,12 +4,16 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from fastai.learner import Learner
+from fastai.torch_core import TensorImage
 from fastcore.meta import delegates
+from torch import Tensor
 
 from ..data.augment import TensorTarget
+from ..data.show import show_images
 from ..training.callbacks import ReconstructInput
+from ..training.lean import LeanLearner
 
-__all__ = ["method", "with_target"]
+__all__ = ["as_shown", "method", "show_rebuilt", "with_target"]
 
 Factory = TypeVar("Factory", bound=Callable)
 
@@ -18,11 +22,22 @@ def method(*, own_views: bool = False, compare_views: bool = False) -> Callable[
     """Declares the function below it, `<name>_learner`, to be the factory of a method called `name`.
 
     `own_views`, `compare_views`: see `sslfast.study.methods.Method`, which reads them without importing the file. The
-    factory's `**kwargs` are shown as those of fastai's `Learner`.
+    factory's `**kwargs` are shown as those of `LeanLearner`.
     """
-    return delegates(Learner.__init__)
+    return delegates(LeanLearner.__init__)
 
 
 def with_target(dls) -> list:
     """The callbacks that give a loss the image itself as target, where loaders of `dls` do not."""
     return [] if isinstance(dls.valid.one_batch()[-1], TensorTarget) else [ReconstructInput()]
+
+
+def as_shown(learn: Learner, x: Tensor) -> Tensor:
+    """Images `x` `[N, C, H, W]`, normalised as the loaders of `learn` do it, as pixels for `show_images`."""
+    return learn.dls.valid.after_batch.decode((TensorImage(x),))[0]
+
+
+def show_rebuilt(learn: Learner, batch: tuple, max_n: int = 9, **kwargs):
+    """Draw images of `batch` as the model saw them, each beside what it made of it; returns the matplotlib axes."""
+    x, _, _, rebuilt = learn.get_preds(dl=[batch], with_input=True, with_decoded=True)
+    return show_images(as_shown(learn, x), (rebuilt,), beside="reconstruction", max_n=max_n, **kwargs)

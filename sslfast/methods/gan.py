@@ -6,12 +6,13 @@ import torch
 from fastai.callback.core import Callback
 from fastai.learner import Learner, Metric
 from fastai.metrics import AvgMetric
-from fastai.torch_core import params
+from fastai.torch_core import get_model, params
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
 from ..data.corrupt import normalisation
+from ..data.show import show_images
 from ..errors import ConfigError
 from ..models import as_encoder, feature_shape, image_shape, initialised_with
 from ..models.decoders import growing_decoder
@@ -75,6 +76,7 @@ def gan_learner(
         loss_func=AdversarialLoss(r1),
         metrics=[*map(AvgMetric, _SCORES), Diversity()],
         cbs=[*with_target(dls), _GiveTarget()],
+        shows=_show_samples,
         splitter=_discriminator_and_generator,
         opt_func=partial(fused_adam, mom=0.5, eps=1e-8),
         moms=(0.5, 0.5, 0.5),
@@ -222,7 +224,7 @@ class Diversity(Metric):
 
     def accumulate(self, learn):
         images = learn.yb[0].as_subclass(Tensor)
-        self.made += _spread(learn.model.samples(len(images)))
+        self.made += _spread(get_model(learn.model).samples(len(images)))
         self.real += _spread(images)
 
     @property
@@ -243,6 +245,11 @@ class _GiveTarget(Callback):
 
     def before_batch(self):
         self.learn.xb = (self.xb[0], self.yb[0])
+
+
+def _show_samples(learn: Learner, batch: tuple, max_n: int = 9, **kwargs):
+    """Draw images that the generator made."""
+    return show_images(learn.model.samples(min(max_n, len(batch[0]))), max_n=max_n, **kwargs)
 
 
 def _discriminator_and_generator(model: GAN) -> list:

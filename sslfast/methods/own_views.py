@@ -9,7 +9,7 @@ from fastai.torch_core import TensorImage
 from torch import Tensor, nn
 
 from ..data.augment import Stream, TensorTarget
-from ..data.loaders import BatchDL
+from ..data.loaders import BatchDL, undistributed
 from ..data.show import show_images
 from ..data.views import Views
 from ..models import as_encoder, feature_shape, image_shape, initialised_with
@@ -17,6 +17,7 @@ from ..models.projectors import Embedder, create_projector
 from ..training.callbacks import ReconstructInput
 from ..training.lean import learner_of
 from ..training.precision import resolve_precision
+from .base import as_shown
 
 __all__ = ["OwnViews", "TwoViews", "two_views_learner"]
 
@@ -43,7 +44,7 @@ def two_views_learner(
         head = create_projector(feature_shape(encoder, shape)[0], projector)
     model = Embedder(encoder, head, resolve_precision(precision, dls.device))
     cbs = [TwoViews(Views.of(views, shape[0]))]
-    return learner_of(dls, model, given, loss_func=loss_func, metrics=metrics, cbs=cbs)
+    return learner_of(dls, model, given, loss_func=loss_func, metrics=metrics, cbs=cbs, shows=_show_views)
 
 
 class OwnViews(ReconstructInput):
@@ -57,12 +58,12 @@ class OwnViews(ReconstructInput):
         self.stream = Stream(self.name)
 
     def before_train(self):
-        dl = self.dls.train
+        dl = undistributed(self.dls.train)
         epoch = (dl.seed, dl.epoch) if isinstance(dl, BatchDL) else (int(torch.randint(2**62, ())),)
         self.stream.restart(*epoch)
 
     def before_validate(self):
-        dl = self.dls.valid
+        dl = undistributed(self.dls.valid)
         self.stream.restart(dl.seed if isinstance(dl, BatchDL) else 0)
 
     def clean_images(self) -> Tensor:
@@ -74,7 +75,7 @@ class OwnViews(ReconstructInput):
     def normalized(self, images: Tensor) -> Tensor:
         """Images `[…, C, H, W]` in [0, 1] as the loader normalises them, channels-last."""
         flat = images.flatten(0, -4).contiguous(memory_format=torch.channels_last)
-        for tfm in self.dls.valid.after_batch.fs:
+        for tfm in undistributed(self.dls.valid).after_batch.fs:
             if isinstance(tfm, Normalize):
                 flat = tfm(TensorImage(flat)).as_subclass(Tensor)
         return flat.unflatten(0, images.shape[:-3])
@@ -99,8 +100,11 @@ class TwoViews(OwnViews):
 
     def show(self, max_n: int = 9, **kwargs):
         """Draw training images in two views each; returns the matplotlib axes."""
-        batch = self.dls.train.one_batch()
-        views = self.learn.get_preds(dl=[batch], with_input=True)[0][:max_n]
-        decode = self.dls.valid.after_batch.decode
-        one, other = (decode((TensorImage(view),))[0] for view in views.unbind(1))
-        return show_images(one, (other,), beside="other view", max_n=max_n, **kwargs)
+        return _show_views(self.learn, self.dls.train.one_batch(), max_n, **kwargs)
+
+
+def _show_views(learn: Learner, batch: tuple, max_n: int = 9, **kwargs):
+    """Draw images of `batch` in two views each."""
+    views = learn.get_preds(dl=[batch], with_input=True)[0][:max_n]
+    one, other = (as_shown(learn, view) for view in views.unbind(1))
+    return show_images(one, (other,), beside="other view", max_n=max_n, **kwargs)

@@ -9,6 +9,7 @@ from fastai.torch_core import TensorCategory
 from torch import Tensor, nn
 
 from ..data.augment import FlipVertical
+from ..data.show import show_images
 from ..data.views import Views
 from ..errors import ConfigError
 from ..models import as_encoder, feature_shape, image_shape, initialised_with
@@ -16,7 +17,7 @@ from ..models.projectors import Embedder, create_projector
 from ..training.lean import learner_of
 from ..training.losses import CrossEntropy
 from ..training.precision import resolve_precision
-from .base import method
+from .base import as_shown, method
 from .own_views import OwnViews
 
 __all__ = ["QuarterTurns", "TurnLoss", "rotation_learner"]
@@ -58,7 +59,16 @@ def rotation_learner(
         head = create_projector(feature_shape(encoder, shape)[0], projector, n_out=TURNS)
     model = Embedder(encoder, head, resolve_precision(precision, dls.device))
     turns = QuarterTurns(Views.of(views, shape[0], crop=0.5, jitter=0, grey=0))
-    return learner_of(dls, model, kwargs, loss_func=TurnLoss(), metrics=[accuracy], cbs=[turns])
+    return learner_of(dls, model, kwargs, loss_func=TurnLoss(), metrics=[accuracy], cbs=[turns], shows=_show_turns)
+
+
+def _show_turns(learn: Learner, batch: tuple, max_n: int = 9, **kwargs):
+    """Draw images of `batch`, each after another number of quarter turns, with true and predicted turn in degrees."""
+    x, _, turns, predicted = learn.get_preds(dl=[batch], with_input=True, with_decoded=True)
+    each = torch.arange(len(x))
+    turned, true, found = (part.as_subclass(Tensor)[each, each % TURNS] for part in (x, turns, predicted))
+    names = [f"{90 * n}°" for n in range(TURNS)]
+    return show_images(as_shown(learn, turned), (true, found), vocab=names, max_n=max_n, **kwargs)
 
 
 class QuarterTurns(OwnViews):

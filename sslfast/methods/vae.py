@@ -15,7 +15,7 @@ from ..models.latents import FromLatent, ToLatent, fixed_latents
 from ..training.lean import learner_of
 from ..training.metrics import RMSE
 from ..training.precision import resolve_precision
-from .base import method, with_target
+from .base import method, show_rebuilt, with_target
 
 __all__ = ["VAE", "ELBOLoss", "kl", "reconstruction", "vae_learner"]
 
@@ -62,7 +62,9 @@ def vae_learner(
         decoder = nn.Sequential(from_latent, create_decoder(encoder, shape))
     model = VAE(encoder, to_latent, decoder, resolve_precision(precision, dls.device))
     metrics = [AvgMetric(reconstruction), AvgMetric(kl), _RebuiltRMSE()]
-    return learner_of(dls, model, kwargs, loss_func=ELBOLoss(beta), metrics=metrics, cbs=with_target(dls))
+    return learner_of(
+        dls, model, kwargs, loss_func=ELBOLoss(beta), metrics=metrics, cbs=with_target(dls), shows=show_rebuilt
+    )
 
 
 class VAE(_TwoParts):
@@ -156,4 +158,4 @@ def _kl_of_latents(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 class _RebuiltRMSE(RMSE):
     def accumulate(self, learn):
-        super().accumulate(SimpleNamespace(pred=learn.pred[0], yb=learn.yb))
+        super().accumulate(SimpleNamespace(pred=learn.pred[0], yb=learn.yb, to_detach=learn.to_detach))

@@ -52,17 +52,28 @@ class VICRegLoss:
     """The weighted sum of three parts, of embeddings `[N, D]` of two views of N images, in float32 or more.
 
     As in the authors' code, whose results were published, means are over dimensions too, and the variance of the two
-    views is halved. Raises `ConfigError` for weights that are not numbers from 0.
+    views is halved. `reduction`: `mean`, or `none` for a value per image, `[N]`: its own invariance, with the variance
+    and covariance of the batch, so that their mean is the loss of the batch. Raises `ConfigError` for weights that are
+    not numbers from 0, `ValueError` for embeddings that are not two of one shape `[N, D]`.
     """
 
-    def __init__(self, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0):
+    def __init__(
+        self, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0, reduction: str = "mean"
+    ):
+        self.reduction = reduction
         self.weights = {"invariance": invariance, "variance": variance, "covariance": covariance}
         for name, weight in self.weights.items():
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < torch.inf:
                 raise ConfigError(f"{name}: found {weight!r}, expected a weight, 0 or more")
 
     def __call__(self, z0: Tensor, z1: Tensor) -> Tensor:
-        return sum(weight * getattr(self, name)(z0, z1) for name, weight in self.weights.items())
+        if z0.ndim != 2 or z0.shape != z1.shape:
+            raise ValueError(f"embeddings are {list(z0.shape)} and {list(z1.shape)}, expected two of one shape [N, D]")
+        loss = sum(weight * getattr(self, name)(z0, z1) for name, weight in self.weights.items())
+        if self.reduction == "mean":
+            return loss
+        each = (_precise(z0) - _precise(z1)).square().mean(1)
+        return loss + self.weights["invariance"] * (each - each.mean())
 
     @staticmethod
     def invariance(z0: Tensor, z1: Tensor) -> Tensor:

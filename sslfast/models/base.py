@@ -51,9 +51,17 @@ def feature_shape(encoder: nn.Module, image_shape: tuple[int, int, int]) -> tupl
     if isinstance(encoder, Encoder):
         return encoder.out_shape
     was_training, parameter = encoder.training, next(encoder.parameters(), torch.empty(0))
-    with torch.no_grad():
-        features = encoder.eval()(torch.zeros(2, *image_shape, device=parameter.device, dtype=parameter.dtype))
-    encoder.train(was_training)
+    images = torch.zeros(2, *image_shape, device=parameter.device, dtype=parameter.dtype)
+    try:
+        with torch.no_grad():
+            features = encoder.eval()(images)
+    except RuntimeError as error:  # of torch: layers that do not fit
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"encoder: {type(encoder).__name__} cannot take images of {list(image_shape)} (C, H, W): {reason}"
+        ) from None
+    finally:
+        encoder.train(was_training)
     if not isinstance(features, Tensor) or features.ndim != 4:
         raise ConfigError(
             f"encoder: {type(encoder).__name__} gives {getattr(features, 'shape', type(features))},"

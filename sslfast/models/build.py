@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..errors import ConfigError
+from ..errors import ConfigError, shown
 from ..seeds import derive_seed
 from .encoders import create_encoder
 from .files import load_encoder
@@ -29,7 +29,14 @@ def as_encoder(source, shape: tuple[int, int, int], seed: int | None = None) -> 
                 return create_encoder(str(source), shape[0], shape[1])
         source = load_encoder(source)
     module = getattr(source, "model", source)  # a Learner holds its model
-    module = copy.deepcopy(getattr(module, "encoder", module))
+    module = getattr(module, "encoder", module)
+    if not isinstance(module, nn.Module):
+        name = getattr(source, "__name__", shown(source))
+        raise ConfigError(
+            f"encoder: found {name}, expected a name ('conv', 'resnet18', 'timm.<model>'), the path of a .safetensors"
+            " file by save_encoder, a module to a feature map [N, C, h, w], or a learner"
+        )
+    module = copy.deepcopy(module)
     for name, wanted in (("channels", shape[0]), ("image_size", shape[1])):
         found = getattr(module, name, wanted)
         if found != wanted:
@@ -49,7 +56,12 @@ def initialised_with(seed: int | None, part: str) -> Iterator[None]:
 
 
 def image_shape(dls) -> tuple[int, int, int]:
-    """(C, H, W) of the images that `dls` (any fastai image DataLoaders) yields."""
+    """(C, H, W) of the images that `dls` (any fastai image DataLoaders) yields; `ConfigError` for what are none."""
+    if dls is None:
+        raise ConfigError("dls: found None; image_dls(…, unlabelled=0) has no images to pre-train on (its .pretrain)")
+    if not hasattr(dls, "train"):
+        part = "; of what image_dls gives, take .pretrain or .classify" if hasattr(dls, "pretrain") else ""
+        raise ConfigError(f"dls: found {type(dls).__name__}, expected fastai DataLoaders{part}")
     dataset = getattr(dls.train, "dataset", None)
     shape = getattr(dataset, "image_shape", None) or tuple(dls.one_batch()[0].shape[1:])
     if shape[1] != shape[2]:

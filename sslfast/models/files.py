@@ -14,11 +14,24 @@ from .encoders import create_encoder
 
 __all__ = ["load_encoder", "read_spec", "save_encoder"]
 
-FORMAT = "sslfast-encoder-1"
+FORMAT, SUFFIX = "sslfast-encoder-1", ".safetensors"
 
 
-def save_encoder(encoder: Encoder, path: str | Path, /, **spec: object) -> None:
-    """Write `encoder` with its architecture, and anything else in `spec`, in the file's header."""
+def save_encoder(encoder: Encoder | nn.Module, path: str | Path, /, **spec: object) -> None:
+    """Write `encoder` with its architecture, and anything else in `spec`, in the file's header.
+
+    `encoder`: an `Encoder`, or a learner, whose encoder it then is. `path`: `….safetensors`. Raises `ConfigError` for
+    another suffix, and for a module that `load_encoder` could not make again: one that is no `Encoder`.
+    """
+    if not isinstance(encoder, Encoder):  # a learner holds its model, and that its encoder
+        encoder = getattr(getattr(encoder, "model", encoder), "encoder", encoder)
+    if Path(path).suffix != SUFFIX:
+        raise ConfigError(f"path: found {path}, expected a name that ends in {SUFFIX}")
+    if not isinstance(encoder, Encoder) or not hasattr(encoder, "name"):
+        raise ConfigError(
+            f"encoder: found {type(encoder).__name__}, expected an encoder that can be made again by its name: one of"
+            " sslfast's, or a class of your own below @register (docs/own-method.md); for weights alone see torch.save"
+        )
     about = {
         "format": FORMAT,
         "encoder": encoder.name,

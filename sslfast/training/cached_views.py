@@ -7,10 +7,13 @@ features of a few views of each image are computed at the start of a fit, and ev
 import math
 import os
 import tempfile
+from warnings import warn
 
 import numpy as np
 import torch
 from fastai.callback.core import Callback
+from fastai.callback.mixup import MixHandler
+from fastai.torch_core import get_model
 from torch import Tensor
 
 from ..data.loaders import BatchDL
@@ -18,6 +21,7 @@ from ..errors import ConfigError
 from ..models import Features
 from ..seeds import derive_seed
 from ..study.limits import AUTO_VIEWS, IN_MEMORY
+from .lean import hears
 
 __all__ = ["CachedViews", "resolve_views"]
 
@@ -42,7 +46,9 @@ class CachedViews(Callback):
 
     Needs the DataLoaders of `image_dls`. Validation images have one view. The features are dropped at the end of the
     fit. Images are used as usual for predictions, for fits of an unfrozen encoder, and for fits that see each image at
-    most `views` times, where caching would save nothing.
+    most `views` times, where caching would save nothing. They are used, too, and a warning says so, in fits with a
+    callback that changes the images of a batch (fastai's `MixUp`, `CutMix`) or may want to see them (your own, with
+    `before_batch`); and in fits by several processes or GPUs.
     """
 
     order = 70  # after the callbacks that measure time, so that the time to compute features counts
@@ -55,6 +61,12 @@ class CachedViews(Callback):
 
     def before_train(self):
         train = self.dls.train
+        if not isinstance(train, BatchDL) or get_model(self.model) is not self.model:
+            return  # several processes or GPUs: each sees a part of a batch, as its loader or wrapper deals it out
+        if others := [cb.name for cb in self.learn.cbs if _changes_images(cb)]:
+            text = f"views: {others[0]} is to see the images of every batch, so views are fresh (views='fresh' says so)"
+            warn(text, stacklevel=2)
+            return
         passes = self.n_epoch * (train.n_batches * train.bs / train.n if train.n_batches else 1)
         if self.model.frozen and passes > self.views:
             self.train_features = self.train_features or self._features(self.dls.train, self.views)
@@ -87,6 +99,14 @@ class CachedViews(Callback):
                 store[at : at + len(features)] = features
                 at += len(features)
         return FeatureDL(FeatureRows(store, images.dataset.labels_of_rows()), images)
+
+
+def _changes_images(callback: Callback) -> bool:
+    """Whether a user's `callback` might read or change the images of a batch; of fastai's own, those that mix them."""
+    if isinstance(callback, CachedViews):
+        return False
+    of = type(callback).__module__.partition(".")[0]
+    return isinstance(callback, MixHandler) or (of not in ("sslfast", "fastai") and hears(callback, "before_batch"))
 
 
 class FeatureRows:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import torch
 from fastai.callback.core import Callback, CancelFitException
+from fastai.torch_core import get_model
 
 from ..data.augment import TensorTarget
+from ..data.loaders import undistributed
 from ..errors import ConfigError
 from ..seeds import derive_seed
 
@@ -31,16 +33,17 @@ class FrozenEncoderGuard(Callback):
     """
 
     def before_fit(self):
-        self.before = None
-        if self.model.frozen:
-            for parameter in self.model.encoder.parameters():
+        self.before, model = None, get_model(self.model)
+        if model.frozen:
+            for parameter in model.encoder.parameters():
                 parameter.grad = None  # with a gradient from an unfrozen fit, weight decay would go on
-            self.before = {k: v.detach().clone() for k, v in self.model.encoder.state_dict().items()}
+            self.before = {k: v.detach().clone() for k, v in model.encoder.state_dict().items()}
 
     def after_fit(self):
         if self.before is None:
             return
-        changed = [k for k, v in self.model.encoder.state_dict().items() if not torch.equal(v, self.before[k])]
+        now = get_model(self.model).encoder.state_dict()
+        changed = [k for k, v in now.items() if not torch.equal(v, self.before[k])]
         self.before = None
         if changed:
             raise RuntimeError(f"the frozen encoder changed during the fit: {', '.join(changed)}")
@@ -52,7 +55,7 @@ class ReconstructInput(Callback):
     order = -5
 
     def before_batch(self):
-        x = self.learn.dls.valid.after_batch.decode((self.xb[0],))[0]
+        x = undistributed(self.learn.dls.valid).after_batch.decode((self.xb[0],))[0]
         x = x.as_subclass(torch.Tensor)
         scale = 1.0 if x.is_floating_point() else 255.0  # decoding may go all the way back to uint8 values
         self.learn.yb = (TensorTarget(x.to(self.xb[0].device).float() / scale),)

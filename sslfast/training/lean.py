@@ -12,23 +12,24 @@ import torch
 from fastai.callback.core import Callback, event
 from fastai.learner import AvgSmoothLoss, Learner, Recorder
 from fastcore.foundation import L
+from fastcore.meta import delegates
 from torch import Tensor
 
 from .optimizer import fused_adam
 
-__all__ = ["LeanLearner", "learner_of"]
+__all__ = ["LeanLearner", "hears", "learner_of"]
 
 
-def learner_of(dls, model, given: Mapping, *, loss_func, metrics, cbs=(), **usual) -> Learner:
+def learner_of(dls, model, given: Mapping, *, loss_func, metrics, cbs=(), shows=None, **usual) -> Learner:
     """The `LeanLearner` of `dls` and `model`, as a learner factory returns it.
 
     `given`: further arguments from the caller of the factory. They override the factory's `loss_func`, `metrics` and
-    `usual` arguments; the caller's callbacks are added to the factory's `cbs`.
+    `usual` arguments; the caller's callbacks are added to the factory's `cbs`. `shows`: see `LeanLearner`.
     """
     given = dict(given)
     loss_func = given.pop("loss_func", None) or loss_func
     given_metrics = given.pop("metrics", None)
-    return LeanLearner(
+    learn = LeanLearner(
         dls,
         model,
         loss_func=loss_func,
@@ -36,18 +37,27 @@ def learner_of(dls, model, given: Mapping, *, loss_func, metrics, cbs=(), **usua
         cbs=L(given.pop("cbs", None)) + L(cbs),
         **{**usual, **given},
     )
+    learn.shows = shows
+    return learn
 
 
 class LeanLearner(Learner):
     """fastai's `Learner`, with the same events and results, and less work per batch.
 
-    It remembers which callbacks listen to which event, where fastai asks every callback at every event. It optimises
+    It calls only the callbacks that can hear an event, where fastai calls all of them at every event. It optimises
     with `fused_adam` unless `opt_func` is given. It keeps the running loss on the device, where fastai copies it to the
     CPU after every batch, which a GPU has to wait for. `benchmarks/learners.py` compares it with a plain torch loop.
+
+    `shows`: for a method whose predictions are no classes of the loaders, a function that draws results,
+    `(learn, batch, max_n, **kwargs) -> axes`. `show_results` calls it, and `predict` then gives (decoded prediction,
+    the same, prediction) of an image.
     """
 
+    shows: Callable | None = None
+
+    @delegates(Learner.__init__)
     def __init__(self, dls, model, loss_func=None, opt_func: Callable = fused_adam, **kwargs):
-        self._listeners: dict[str, tuple[list[Callback], list[Callback]]] = {}
+        self._ordered: tuple[list[tuple[Callback, float]], list[Callback]] = ([], [])
         super().__init__(dls, model, loss_func=loss_func, opt_func=opt_func, **kwargs)
         for recorder in self.cbs.filter(lambda cb: type(cb) is Recorder):  # a user's subclass stays
             self.remove_cb(recorder)
@@ -55,20 +65,33 @@ class LeanLearner(Learner):
 
     def __call__(self, event_name: str | Iterable[str]) -> None:
         for name in (event_name,) if isinstance(event_name, str) else event_name:
-            for callback in self._listening(name):
-                callback(name)
+            if not hasattr(event, name):
+                raise ValueError(f"missing {name}")
+            for callback in self._in_order():
+                if hears(callback, name):
+                    callback(name)
 
-    def _listening(self, event_name: str) -> list[Callback]:
-        present = list(self.cbs)
-        known, listeners = self._listeners.get(event_name, (None, []))
-        if known != present:  # callbacks compare by identity
-            if not hasattr(event, event_name):
-                raise ValueError(f"missing {event_name}")
-            # after_fit goes to every callback, since fastai switches callbacks on again there
-            ordered = self.cbs.sorted("order")
-            listeners = [cb for cb in ordered if event_name == "after_fit" or hasattr(cb, event_name)]
-            self._listeners[event_name] = present, listeners
-        return listeners
+    def _in_order(self) -> list[Callback]:
+        """The callbacks by `order`, sorted again only after a change."""
+        present = [(callback, callback.order) for callback in self.cbs.items]
+        if self._ordered[0] != present:  # callbacks compare by identity
+            self._ordered = present, list(self.cbs.sorted("order"))
+        return self._ordered[1]
+
+    def show_results(self, ds_idx=1, dl=None, max_n=9, shuffle=True, **kwargs):
+        if self.shows is None:
+            return super().show_results(ds_idx, dl, max_n, shuffle, **kwargs)
+        dl = self.dls[ds_idx].new(shuffle=shuffle) if dl is None else dl
+        return self.shows(self, dl.one_batch(), max_n, **kwargs)
+
+    def predict(self, item, rm_type_tfms=None, with_input=False):
+        if self.shows is None:
+            return super().predict(item, rm_type_tfms, with_input)
+        dl = self.dls.test_dl([item], rm_type_tfms=rm_type_tfms, num_workers=0)
+        x, predictions, _, decoded = self.get_preds(dl=dl, with_input=True, with_decoded=True)
+        first = predictions[0] if isinstance(predictions, Tensor) else tuple(part[0] for part in predictions)
+        shown = decoded[0]
+        return (*((x[0],) if with_input else ()), shown, shown, first)
 
     def _set_device(self, b):
         device = next(self.model.parameters()).device
@@ -76,7 +99,24 @@ class LeanLearner(Learner):
         return b if there else super()._set_device(b)
 
     def __getstate__(self):
-        return {**super().__getstate__(), "_listeners": {}}
+        return {**super().__getstate__(), "_ordered": ([], [])}
+
+
+def hears(callback: Callback, event_name: str) -> bool:
+    """Whether to call `callback` at an event can have any effect.
+
+    Asked at every event, so that methods may be set at any time; by class and instance, as fastai's own look-up goes on
+    to the learner, which takes ten times as long. All hear of `after_fit`: fastai then switches callbacks on again that
+    switched themselves off.
+    """
+    kind = type(callback)
+    return (
+        hasattr(kind, event_name)
+        or event_name in callback.__dict__
+        or event_name == "after_fit"
+        or kind.__call__ is not Callback.__call__
+        or kind.__getattr__ is not Callback.__getattr__
+    )
 
 
 class _LeanRecorder(Recorder):

@@ -36,6 +36,12 @@ class PixelLoss:
     def __init__(self, reduction: str = "mean", eps: float = 1e-12):
         self.reduction, self.eps = reduction, eps
 
+    def root(self, squares: Tensor) -> Tensor:
+        """√(`squares` + `eps`)."""
+        # The gradient of a root needs the root as it was, and fastai's GradientAccumulation divides a loss in place: so
+        # what is returned is a copy.
+        return squares.add(self.eps).sqrt().clone()
+
     def decodes(self, pred: Tensor) -> Tensor:
         """The reconstruction as fastai shows it, unchanged: pixels in [0, 1]."""
         return pred
@@ -54,5 +60,5 @@ class RMSELoss(PixelLoss):
             raise ValueError(f"reconstruction is {list(pred.shape)}, the image {list(target.shape)}")
         pred, target = (t.as_subclass(Tensor) for t in (pred, target))
         if self.reduction == "none":
-            return ((pred - target) ** 2).flatten(1).mean(1).add(self.eps).sqrt()
-        return F.mse_loss(pred, target).add(self.eps).sqrt()
+            return self.root(((pred - target) ** 2).flatten(1).mean(1))
+        return self.root(F.mse_loss(pred, target))

@@ -15,7 +15,8 @@ class RMSE(Metric):
 
     def accumulate(self, learn):
         difference = learn.pred.detach().float() - learn.yb[0].as_subclass(Tensor).float()
-        self.squares += float(difference.square().sum())  # added up in Python: MPS has no float64
+        # the mean over all processes that train together; added up in Python: MPS has no float64
+        self.squares += float(learn.to_detach(difference.square().sum()))
         self.count += difference.numel()
 
     @property

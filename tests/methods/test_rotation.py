@@ -75,13 +75,6 @@ def test_accuracy_is_the_share_of_turns_recognised_over_the_whole_validation_set
     assert learn.recorder.values[-1][-1] == pytest.approx(float(share), abs=1e-6)
 
 
-def test_turns_are_not_drawn_as_if_they_were_classes_of_images(learn):
-    import matplotlib.pyplot as plt
-
-    learn.show_results(max_n=4)
-    assert {axes.get_title() for axes in plt.gcf().axes} == {""}
-
-
 def test_loaders_that_turn_images_upside_down_are_refused(digits):
     dls = image_dls(digits, seed=0, device="cpu", augment={"flip_vertical": 0.5}).pretrain
     with pytest.raises(ConfigError, match=r"augment.flip_vertical: found above 0, expected 0 for rotation"):

@@ -1,10 +1,13 @@
 """Features of a frozen encoder, computed once: what the head sees, and what it costs in memory."""
 
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from fastai.callback.core import Callback
+from fastai.callback.mixup import CutMix, MixUp
 from fastai.callback.progress import ProgressCallback
 from fastai.learner import Learner
 from PIL import Image
@@ -220,3 +223,34 @@ def test_features_are_told_from_images_by_their_type(digits):
     x = digits.test.x[:5].float()
     with torch.no_grad():
         assert torch.equal(model(model.features(x).as_subclass(Features)), model(x))
+
+
+@pytest.mark.parametrize("mixes", [MixUp, CutMix])
+def test_callbacks_that_mix_images_get_images_whatever_the_number_of_epochs(digits, mixes):
+    """And it is said: cached features cannot be mixed as images are."""
+    shapes = {}
+    for views in ("auto", "fresh"):
+        _, learn = make(digits, views, precision="bfloat16")
+        learn.model.encoder.register_forward_hook(lambda m, x, out, v=views: shapes.setdefault(v, []).append(out.shape))
+        with (
+            pytest.warns(UserWarning, match=f"views: {mixes(1).name} is to see the images")
+            if views == "auto"
+            else nullcontext()
+        ):
+            torch.manual_seed(0)
+            np.random.seed(0)
+            learn.fit(10, 1e-3, cbs=mixes(1.0))
+    assert shapes["auto"] == shapes["fresh"]
+
+
+def test_a_callback_of_ones_own_sees_images_in_long_fits_as_in_short_ones(digits):
+    class Sees(Callback):
+        def before_batch(self):
+            shapes.add(tuple(self.xb[0].shape[1:]))
+
+    shapes: set[tuple] = set()
+    _, learn = make(digits, "auto")
+    learn.fit(2, 1e-3, cbs=Sees())
+    with pytest.warns(UserWarning, match="views: sees is to see the images"):
+        learn.fit(10, 1e-3, cbs=Sees())
+    assert shapes == {(1, 8, 8)}

@@ -83,6 +83,58 @@ def test_nearly_the_same_numbers_with_its_own_optimizer(dls):
     assert lean.recorder.values[-1][1] == pytest.approx(stock.recorder.values[-1][1], rel=0.02)
 
 
+def test_a_callback_is_heard_however_it_listens(dls):
+    """By methods, by an overridden `__call__`, by methods that are set later, on the object or its class."""
+
+    class Verbose(Callback):
+        def __call__(self, event_name):
+            self.heard = [*getattr(self, "heard", ()), event_name]
+            super().__call__(event_name)
+
+    class Mute(Callback):
+        pass
+
+    logs = []
+    for kind in (Learner, LeanLearner):
+        learn = learner(kind, dls, cbs=[verbose := Verbose(), mute := Mute()])
+        fit(learn, dls, 1)
+        n_batches, counts = len(dls.classify.train) + len(dls.classify.valid), [0, 0]
+        mute.after_batch = lambda counts=counts: counts.__setitem__(0, counts[0] + 1)
+        fit(learn, dls, 1)
+        Mute.before_epoch = lambda self, counts=counts: counts.__setitem__(1, counts[1] + 1)
+        fit(learn, dls, 2)
+        del Mute.before_epoch
+        logs.append((verbose.heard, counts))
+        assert counts == [3 * n_batches, 2]
+    assert logs[0] == logs[1]
+
+
+def test_a_new_order_counts_from_the_next_event_on(dls):
+    class Named(Callback):
+        def __init__(self, name, heard):
+            self.title, self.heard = name, heard
+
+        def before_batch(self):
+            self.heard.append(self.title)
+
+    logs = []
+    for kind in (Learner, LeanLearner):
+        heard: list[str] = []
+        learn = learner(kind, dls, cbs=[first := Named("first", heard), Named("second", heard)])
+        fit(learn, dls, 1)
+        first.order = 5
+        fit(learn, dls, 1)
+        assert heard[:2] == ["first", "second"]
+        assert heard[-2:] == ["second", "first"]
+        logs.append(heard)
+    assert logs[0] == logs[1]
+
+
+def test_an_event_that_does_not_exist_is_an_error_as_in_fastai(dls):
+    with pytest.raises(Exception, match="missing after_lunch"):
+        learner(LeanLearner, dls)("after_lunch")
+
+
 def test_callbacks_may_come_and_go_between_and_during_fits(dls):
     learn = learner(LeanLearner, dls)
     fit(learn, dls, 1)

@@ -11,6 +11,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/progress.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/split.smk"
@@ -35,3 +36,5 @@ rule all:
         rules.examples.output,
         IMAGES,
         [files_of(kind) for kind in ("split", "encoder", "pictures", "record")],
+    message:
+        f"the study {STUDY} is whole"

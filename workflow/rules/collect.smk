@@ -18,6 +18,6 @@ rule collect:
         code=REPORT_CODE,
         before=BEFORE_TABLES,
     message:
-        "collect the records of {config[study]}"
+        f"collect the records of {STUDY}"
     script:
         "../scripts/collect.py"

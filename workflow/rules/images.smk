@@ -11,6 +11,6 @@ rule images:
         data=DATA,
         code=READING_CODE,
     message:
-        "read the images of {config[dataset]}"
+        f"read the images of {config['dataset']}"
     script:
         "../scripts/images.py"

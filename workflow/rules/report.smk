@@ -85,6 +85,6 @@ rule report:
         about={key: config[key] for key in ABOUT},
         captions=captions(),
     message:
-        "report on {config[study]}"
+        f"report on {STUDY}"
     script:
         "../scripts/report.py"

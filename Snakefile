@@ -3,14 +3,17 @@
 #                  `-> supervised ------------^
 # Run `snakemake --cores all`; the config's keys are explained in config/README.md.
 
+from pathlib import Path
 
 # A --configfile replaces the default whole: merged, keys of one study would leak into another.
 if not workflow.overwrite_configfiles:
 
-    configfile: "config/config.yaml"
+    # Beside this file, where the folder in which it runs (`--directory`, or with `-s`) has none of its own.
+    configfile: "config/config.yaml" if Path("config/config.yaml").exists() else f"{workflow.basedir}/config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/progress.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/split.smk"
@@ -35,3 +38,5 @@ rule all:
         rules.examples.output,
         IMAGES,
         [files_of(kind) for kind in ("split", "encoder", "pictures", "record")],
+    message:
+        f"the study {STUDY} is whole"

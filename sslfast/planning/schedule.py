@@ -2,12 +2,15 @@
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 __all__ = ["wall_clock"]
 
+J = TypeVar("J", bound=Hashable)  # what jobs are called
 
-def wall_clock(seconds: Mapping[str, float], needs: Mapping[str, Iterable[str]], slots: int) -> float:
+
+def wall_clock(seconds: Mapping[J, float], needs: Mapping[J, Iterable[J]], slots: int) -> float:
     """Seconds until all jobs are done where at most `slots` run at once.
 
     `seconds` by job; `needs`: the jobs before each, of which those that have no seconds count as done. A slot that is
@@ -28,7 +31,7 @@ def wall_clock(seconds: Mapping[str, float], needs: Mapping[str, Iterable[str]],
     return best
 
 
-def _longest_behind(seconds: Mapping[str, float], before: Mapping[str, Sequence[str]]) -> dict[str, float]:
+def _longest_behind(seconds: Mapping[J, float], before: Mapping[J, Sequence[J]]) -> dict[J, float]:
     """For each job, the seconds from its start to the end of the longest chain that needs it."""
     after, open_ends = defaultdict(list), dict.fromkeys(seconds, 0)
     for job, needed in before.items():
@@ -36,7 +39,7 @@ def _longest_behind(seconds: Mapping[str, float], before: Mapping[str, Sequence[
             after[name].append(job)
             open_ends[name] += 1
     ready = [job for job, n in open_ends.items() if n == 0]
-    behind = {}
+    behind: dict[J, float] = {}
     while ready:
         job = ready.pop()
         behind[job] = seconds[job] + max((behind[name] for name in after[job]), default=0.0)
@@ -50,7 +53,7 @@ def _longest_behind(seconds: Mapping[str, float], before: Mapping[str, Sequence[
 
 
 def _greedy(
-    seconds: Mapping[str, float], before: Mapping[str, Sequence[str]], behind: Mapping[str, float], slots: int
+    seconds: Mapping[J, float], before: Mapping[J, Sequence[J]], behind: Mapping[J, float], slots: int
 ) -> float:
     after, missing = defaultdict(list), {job: len(needed) for job, needed in before.items()}
     for job, needed in before.items():
@@ -59,7 +62,8 @@ def _greedy(
     order = {job: place for place, job in enumerate(seconds)}  # of equal ones the first
     ready = [(-behind[job], order[job], job) for job, n in missing.items() if n == 0]
     heapq.heapify(ready)
-    running, now = [], 0.0
+    running: list[tuple[float, int, J]] = []
+    now = 0.0
     while ready or running:
         while ready and len(running) < slots:
             _, place, job = heapq.heappop(ready)

@@ -74,7 +74,7 @@ def perform(snakemake, work: Callable[[RunningJob], object], began: float | None
     except OSError as error:  # the log itself cannot be written: the disk is full, say
         line = line or ("" if code == 0 else f"error: {one_line(error)}")
     if line:
-        sys.stderr.write(f"{line}\n")  # in one call: jobs that run at the same time share stderr
+        _write(line)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
@@ -83,7 +83,16 @@ def perform(snakemake, work: Callable[[RunningJob], object], began: float | None
 def say(line: str) -> None:
     """Print `line` in the job's log and, for a person, on the terminal."""
     print(line, flush=True)
-    print(line, file=sys.__stderr__, flush=True)
+    _write(line)
+
+
+def _write(line: str) -> None:
+    """A line on the terminal, in one piece: jobs that run side by side share it. The screen that Snakemake's process
+    keeps there (`sslfast.planning.watch`) lies below the cursor, so that is cleared first."""
+    stream = sys.__stderr__
+    clear = "\r\x1b[J" if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" else ""
+    stream.write(f"{clear}{line}\n")
+    stream.flush()
 
 
 def _do(snakemake, work: Callable[[RunningJob], object], began: float) -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from builders import SCHEMA
 from PIL import Image
-from studies import ROOT, TINY, Workflow, error_line
+from studies import ROOT, TINY, Workflow, error_line, jobs_of
 
 import sslfast
 from sslfast.study.config import check_config
@@ -36,13 +36,20 @@ def test_plain_snakemake_goes_from_images_to_report(finished):
     assert {p.suffix for p in (report / "figures").glob("[!.]*")} == {".png", ".svg"}
 
 
-def test_progress_on_the_terminal_counts_steps(finished):
-    assert "14 of 14 steps (100%) done" in finished.output
-
-
 def test_names_on_disk_carry_canonical_fractions(finished):
     names = {path.name for path in (finished.folder / "results/tiny/encoders").iterdir()}
     assert names == {"random-conv-u0-s0.safetensors", "autoencoder-conv-u0.2-s0.safetensors"}
+
+
+def test_in_another_folder_the_config_is_the_own_one_of_that_folder_or_the_one_beside_the_snakefile(workflow, tmp_path):
+    config = tmp_path / "elsewhere/config/config.yaml"
+    config.parent.mkdir(parents=True)
+    for own, splits in ((None, 1), ({**TINY, "seeds": 3}, 3)):
+        if own:
+            config.write_text(yaml.safe_dump(own))
+        result = workflow.ask("-n", "--directory", str(tmp_path / "elsewhere"), config=TINY)
+        assert result.returncode == 0, result.stderr
+        assert jobs_of(result.stdout + result.stderr)["split"] == splits
 
 
 def test_a_second_run_does_nothing(finished):

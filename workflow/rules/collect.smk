@@ -19,6 +19,6 @@ rule collect:
         content=CONTENT,
         code=REPORT_CODE,
     message:
-        "collect the records of {config[study]}"
+        f"collect the records of {STUDY}"
     script:
         "../scripts/collect.py"

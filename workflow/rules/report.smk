@@ -83,6 +83,6 @@ rule report:
         code=REPORT_CODE,
         captions=captions(),
     message:
-        "report on {config[study]}"
+        f"report on {STUDY}"
     script:
         "../scripts/report.py"

@@ -87,9 +87,11 @@ onstart:
     ):  # training jobs begin where torch is imported already; two of them would save nothing
         if sum(job.rule.name in USES_TORCH for job in workflow.dag.needrun_jobs()) > 2:
             job_server.start("sslfast.stages.rules:prepare", config["threads"])
+    begin_progress()
 
 
 onerror:
+    end_progress()
     for file in log:
         for line in refusals(Path(file).read_text(encoding="utf-8", errors="replace")):
             print(line, file=sys.stderr)

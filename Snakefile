@@ -4,10 +4,11 @@
 # Run `snakemake --cores all`; the config's keys are explained in config/README.md.
 
 
-# A --configfile replaces the default whole: merged, keys of one study would leak into another.
+# A --configfile replaces the default whole: merged, keys of one study would leak into another. So does a folder of
+# images (--config folder=~/pictures): settings for digits serve no photographs.
 if not workflow.overwrite_configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: "config/folder.yaml" if config.get("folder") else "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"

@@ -19,7 +19,7 @@ NAMELESS = "images"
 def names_of_folder(folder: str | Path) -> tuple[str, str]:
     """What a study of the images in `folder` is called, if nobody says so: its name, safe in paths, and its title.
 
-    `~/Meine Bilder (2)` gives `Meine-Bilder-2` and `Meine Bilder (2)`. A name without Latin letters or digits: `images`.
+    `~/Meine Bilder (2)` gives `Meine-Bilder-2` and `Meine Bilder (2)`. One without Latin letters or digits: `images`.
     """
     name = os.path.basename(os.path.abspath(os.path.expanduser(folder)))
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()

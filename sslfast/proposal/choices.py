@@ -20,7 +20,7 @@ LARGEST = 64  # pixels
 SMALLER = (48, 32)  # where time is short
 LONG = 2.0  # of the longer side to the shorter one, from where on a crop would lose most of an image
 FEW_TO_TEST, FAIR, TENTH = 200, 0.4, 0.2  # with fewer images than this to test on, a larger share is
-FEW = (5, 3, 2)  # images that each class has at least at the smallest labelled fraction: the first that can be had
+FEW = (5, 3)  # images of the rarest class at the smallest labelled fraction, about: the first number that can be had
 STEPS = ("0.01", "0.02", "0.05", "0.1", "0.2", "0.3", "0.5")
 SOME = 50  # images that are worth pre-training on
 SEEDS, FEWER_SEEDS = 5, 3
@@ -52,10 +52,8 @@ def choices_for(facts: Facts, folder: str, given: Mapping) -> dict[str, Choice]:
     made += [_image_size(facts), _channels(facts), *_fit(facts)]
     if not facts.listing.test:
         n_test = sum(_counts(facts, config)["test"])
-        share = "a fifth would be too few to tell scores apart" if config["test_fraction"] == FAIR else "of each class"
-        made.append(
-            Choice("test_fraction", config["test_fraction"], f"{n_test:,} images, as there is no test/; {share}")
-        )
+        why = f"{n_test:,} images, as there is no test/: they tell a score to about ± {98 / n_test**0.5:.0f} points"
+        made.append(Choice("test_fraction", config["test_fraction"], why))
     if facts.sample.unreadable:
         why = "leaves out those that cannot be read, and counts them in the report; error would stop the study"
         made.append(Choice("on_bad_image", "skip", why))
@@ -114,7 +112,7 @@ def rungs(choices: Mapping[str, Choice], facts: Facts, given: Mapping, limit: st
 def labelled_fractions(train: Sequence[int]) -> list[str]:
     """Up to three fractions of the labels, all of them the last; `train`: how many images of each class there are.
 
-    The smallest leaves each class five images or more, or three, or two, as the rarest class has it.
+    The smallest leaves each class about five images or more, or else three: of a class, a split may have one less.
     """
     for few in FEW:
         good = [step for step in STEPS if fractions.count(step, min(train)) >= few]

@@ -98,8 +98,8 @@ def workflow_root() -> Path:
         if (root / "Snakefile").is_file() and (root / SCHEMA).is_file():
             return root
     raise ConfigError(
-        f"found no workflow in {here} (Snakefile and workflow/), which runs studies and is not in the package; run this in"
-        " a copy of sslfast's repository"
+        f"found no workflow in {here} (Snakefile and workflow/), which runs studies and is not in the package; run this"
+        " in a copy of sslfast's repository"
     )
 
 

@@ -53,8 +53,7 @@ class Facts:
 
     def lines(self) -> list[str]:
         """What was found, for a person."""
-        found = [f"classes are taken from {self.table}"] if self.table else []
-        return found_lines(self.summary) + found + self._looks() + self._uneven() + self._copies()
+        return found_lines(self.summary) + self._looks() + self._uneven() + self._copies()
 
     def _looks(self) -> list[str]:
         s = self.sample
@@ -69,7 +68,9 @@ class Facts:
         ratio = s.sides[:, 1] / np.maximum(s.sides[:, 0], 1)
         if (share := float((ratio > SQUARE).mean())) > 0:
             typical = float(np.median(ratio[ratio > SQUARE]))
-            lines.append(f"not square: {max(share, 0.01):.0%} of these, mostly {typical:.2g} times as long as wide")
+            lines.append(
+                f"not square: {max(100 * share, 1):.0f} % of these, mostly {typical:.2g} times as long as wide"
+            )
         if s.unreadable:
             path, why = s.unreadable[0]
             lines.append(
@@ -103,11 +104,13 @@ class Facts:
             elif "test" in parts and len(parts) > 1:
                 kind = "warning: {n} among the test images and others, as {example}: scores will be too good; keep one"
             elif len(labelled) > 1 and not listing.test:
-                kind = "warning: {n} twice or more, as {example}: test and training may share them; keep one of each"
+                kind = (
+                    "warning: {n} there twice or more, as {example}: test and training may share them; keep one of each"
+                )
             elif labelled and len(labelled) < len(same):
                 kind = "copies: {n} labelled and unlabelled, as {example}: the unlabelled ones will be left out"
             else:
-                kind = "copies: {n} twice or more, as {example}"
+                kind = "copies: {n} there twice or more, as {example}"
             kinds.setdefault(kind, []).append(same)
         lines = []
         for kind, found in kinds.items():

@@ -12,12 +12,11 @@ __all__ = ["as_yaml"]
 
 WIDTH, COLUMN = 120, 36  # of a line; where its comment begins
 FIRST = ("image_size", "unlabelled", "encoders")  # keys before which a line is left empty
-_WHOLE = {"break_long_words": False, "break_on_hyphens": False}
 
 
 def as_yaml(choices: Mapping[str, Choice], head: Sequence[str]) -> str:
     """The config's text: `head` as comments, then the keys, each with its reason."""
-    lines = [f"# {part}" for line in head for part in textwrap.wrap(printable(line), WIDTH - 2, **_WHOLE)]
+    lines = [f"# {part}" for line in head for part in _wrapped(printable(line))]
     for choice in choices.values():
         if choice.key in FIRST:
             lines.append("")
@@ -28,8 +27,15 @@ def as_yaml(choices: Mapping[str, Choice], head: Sequence[str]) -> str:
         elif len(line) < COLUMN and COLUMN + 2 + len(why) <= WIDTH:
             lines.append(f"{line:<{COLUMN}}# {why}")
         else:
-            lines += [f"# {part}" for part in textwrap.wrap(f"{choice.key}: {why}", WIDTH - 2, **_WHOLE)] + [line]
+            lines += [f"# {part}" for part in _wrapped(f"{choice.key}: {why}")] + [line]
     return "\n".join(lines) + "\n"
+
+
+def _wrapped(text: str) -> list[str]:
+    """`text` in lines of comments; a command, which is indented, stays whole."""
+    if text.startswith(" "):
+        return [text]
+    return textwrap.wrap(text, WIDTH - 2, break_long_words=False, break_on_hyphens=False)
 
 
 def _flow(value: object) -> str:

@@ -168,9 +168,7 @@ def _channels(facts: Facts) -> Choice:
     s = facts.sample
     if s.n_decoded and s.grey == s.n_decoded:
         return Choice("channels", 1, f"grey, as all {s.n_decoded} images that were decoded for this")
-    return Choice(
-        "channels", 3, f"colours, as {s.n_decoded - s.grey} of {s.n_decoded} images decoded for this have them"
-    )
+    return Choice("channels", 3, f"{s.n_decoded - s.grey} of {s.n_decoded} images decoded for this have colours")
 
 
 def _fit(facts: Facts) -> list[Choice]:

@@ -12,19 +12,21 @@ import yaml
 from ..data.identity import check_results
 from ..data.looking import NoClasses
 from ..errors import ConfigError, printable, shown
-from ..planning.text import duration
+from ..planning.text import duration, load_line
 from ..runtime.device import gpu_here
 from ..study.config import check_config, read_schema
 from ..study.names import names_of_folder
 from .choices import choices_for, rungs
 from .facts import facts_of
-from .fitting import Fit, fitted
+from .fitting import Fit, cores_here, fitted
 from .page import as_yaml
 
 __all__ = ["init", "seconds_of", "workflow_root"]
 
 SCHEMA = "workflow/schemas/config.schema.yaml"
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "hour": 3600, "hours": 3600, "d": 86400, "day": 86400, "days": 86400}
+_LATER = ("dataset", "folder", "pool", "unlabelled_from")
+_SMALLEST = {"dataset": "folder", "unlabelled": [0, 1], "labelled": [1]}
 _NO_CLASSES = """\
 Found {n} in {folder}, and no classes. A study needs a few labels: to train, to test, and to tell what more would bring.
 
@@ -54,6 +56,7 @@ def init(folder: str, choices: Sequence[str], time: str, output: str | None) -> 
         found = "a file" if os.path.exists(folder) else "nothing"
         raise ConfigError(f"folder: found {found} at {folder}, expected a folder of images")
     schema = read_schema(root / SCHEMA)
+    check_config({**_SMALLEST, "folder": folder, **given}, schema)
     target = Path(output) if output else Path("config") / f"{given.get('study') or names_of_folder(folder)[0]}.yaml"
     _check_new(target, root)
     try:
@@ -68,7 +71,7 @@ def init(folder: str, choices: Sequence[str], time: str, output: str | None) -> 
     config = check_config({key: choice.value for key, choice in best.items()}, schema)
     check_results(config, facts.listing)
     if sys.stderr.isatty():
-        print("\nmeasuring how fast this machine is …", file=sys.stderr, flush=True)
+        print("\nmeasuring how fast this machine is, for 10 to 30 seconds …", file=sys.stderr, flush=True)
     fit = fitted(rungs(best, facts, given, duration(limit)), facts, schema, limit)
     run, (took, *more) = _command(target, root, fit.config), _took(fit, limit)
     head = [f"Proposed by sslfast init for {folder}; it {took}", *more, f"  {run}", "Every key: config/README.md."]
@@ -110,8 +113,8 @@ def _given(choices: Sequence[str]) -> dict:
         key, equals, value = choice.partition("=")
         if not equals or not key:
             raise ConfigError(f"found {shown(choice)}, expected key=value, as seeds=3")
-        if key in ("folder", "dataset"):
-            raise ConfigError(f"{key}: given, but init is for the folder that it was called with; leave it out")
+        if key in _LATER:
+            raise ConfigError(f"{key}: given, but init knows one folder's images alone; leave it out, or add it later")
         try:
             given[key] = yaml.safe_load(value)
         except yaml.YAMLError:
@@ -149,7 +152,7 @@ def _took(fit: Fit, limit: float) -> list[str]:
     how = f"{fit.slots} at once, by speeds measured on this machine just now"
     if fit.size != fit.config["image_size"]:
         how += f" with images of {fit.size} pixels"
-    line = f"takes about {duration(fit.seconds)} here ({how})."
+    lines = [f"takes about {duration(fit.seconds)} here ({how}).", *load_line(fit.load, cores_here())]
     if fit.seconds > limit:
-        return [line, f"No study that can tell anything fits into {duration(limit)}: this is the smallest."]
-    return [line]
+        lines.append(f"No study that can tell anything fits into {duration(limit)}: this is the smallest.")
+    return lines

@@ -20,9 +20,9 @@ from ..study.stages import RECORDING
 from .choices import Choice
 from .facts import Facts
 
-__all__ = ["Fit", "fitted", "slots_of", "speeds_here"]
+__all__ = ["Fit", "cores_here", "fitted", "slots_of", "speeds_here"]
 
-IN_ALL = 10.0  # seconds that trials may take, about
+IN_ALL = 9.0  # seconds that trials may take, about
 BEFORE = 0.5  # seconds that Snakemake takes to begin a job
 OF_A_CLASS = 300  # images of noise that are measured on, of each of two classes
 _BY_PIXEL = ("trained", "encoded", "valid", "tested", "fitted", "outside")  # of a `Speed`: seconds an image
@@ -33,7 +33,8 @@ Measure = Callable[[Mapping, Sequence[str], int], Speeds]
 @dataclass(frozen=True)
 class Fit:
     """The study that was chosen: `config`, checked. `seconds` that it will take; None where nothing could be measured,
-    for the reason `problem`. `size`: of the images that were measured, in pixels; `slots`: jobs at once."""
+    for the reason `problem`. `size`: of the images that were measured, in pixels; `slots`: jobs at once; `load`: how
+    many processes wanted a core before that, if the system tells."""
 
     choices: dict[str, Choice]
     config: dict
@@ -41,6 +42,7 @@ class Fit:
     problem: str
     size: int
     slots: int
+    load: float | None
 
 
 def fitted(
@@ -52,6 +54,7 @@ def fitted(
     encoder is measured once, at one size of images: times at others go with the number of pixels.
     """
     known: dict[tuple, tuple[int, Speeds]] = {}
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     for choices in studies:
         config = check_config({key: choice.value for key, choice in choices.items()}, schema)
         slots, jobs = slots_of(config), jobs_of(config)
@@ -60,21 +63,24 @@ def fitted(
         if made not in known:
             found = (measure or speeds_here)(config, kinds, min(slots, len(jobs)))
             if found.problems:
-                return Fit(choices, config, None, next(iter(found.problems.values())), config["image_size"], slots)
+                problem = next(iter(found.problems.values()))
+                return Fit(choices, config, None, problem, config["image_size"], slots, load)
             known[made] = config["image_size"], found
         size, speeds = known[made]
         seconds = _seconds(config, jobs, facts, _scaled(speeds, (config["image_size"] / size) ** 2), slots)
         if seconds <= limit:
             break
-    return Fit(choices, config, seconds, "", size, slots)
+    return Fit(choices, config, seconds, "", size, slots, load)
 
 
 def slots_of(config: Mapping) -> int:
     """How many jobs of a study run at once on this machine: one a core, or as many as share a GPU."""
-    if gpu_here(config["device"]):
-        return config["jobs_per_gpu"]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // config["threads"])
+    return config["jobs_per_gpu"] if gpu_here(config["device"]) else max(1, cores_here() // config["threads"])
+
+
+def cores_here() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def speeds_here(config: Mapping, kinds: Sequence[str], side_by_side: int) -> Speeds:

@@ -18,7 +18,7 @@ OPENED, DECODED = 1000, 64  # files that are opened for their size and format, a
 SIDE = 64  # pixels to which these are scaled
 TINTED = 2.0  # mean difference between the channels of an image, of 255, from which on it has colours
 HEAD = 2**16  # bytes in which files of the same size mostly differ
-LONGEST = 6.0  # seconds after which no more files are compared
+LONGEST = 5.0  # seconds after which no more files are compared
 
 
 @dataclass(frozen=True)

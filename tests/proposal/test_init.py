@@ -214,7 +214,9 @@ def test_it_never_overwrites(init, image_folder):
         (["--time", "0h"], "--time: found '0h', expected a time as 40min, 2h or 1d"),
         (["seeds"], "found 'seeds', expected key=value, as seeds=3"),
         (["seeds=[1"], "seeds: found '[1', which is no value of YAML"),
-        (["folder=x"], "folder: given, but init is for the folder that it was called with; leave it out"),
+        (["pool=rest"], "pool: given, but init knows one folder's images alone; leave it out, or add it later"),
+        (["test_fraction=half"], "test_fraction: found 'half', expected a number"),
+        (["seed=3"], "seed: unknown key; did you mean seeds?"),
         (
             ["image_column=x"],
             "image_column: given, but no labels; say which table has this column (labels: labels.csv)",

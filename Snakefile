@@ -5,11 +5,14 @@
 
 from pathlib import Path
 
-# A --configfile replaces the default whole: merged, keys of one study would leak into another.
+# A --configfile replaces the default whole: merged, keys of one study would leak into another. So does a folder of
+# images (--config folder=~/pictures): settings for digits serve no photographs.
 if not workflow.overwrite_configfiles:
 
+    usual = "config/folder.yaml" if config.get("folder") else "config/config.yaml"
+
     # Beside this file, where the folder in which it runs (`--directory`, or with `-s`) has none of its own.
-    configfile: "config/config.yaml" if Path("config/config.yaml").exists() else f"{workflow.basedir}/config/config.yaml"
+    configfile: usual if Path(usual).exists() else f"{workflow.basedir}/{usual}"
 
 
 include: "workflow/rules/common.smk"

@@ -42,11 +42,12 @@ How the folder is laid out: [the tutorial](../docs/tutorial.md#1-a-folder).
 
 A study keeps to its images. Its folder may move, grow and shrink: what that affects runs again. Other images under the
 name of a study with results (another data set or folder, `image_size`, `channels` or `unlabelled_from`) stop with one
-line that names the key to change. So does a data set on the command line where the config's `study` or `title` were
-written for another; give it its own:
+line that names the key to change. So does a folder or data set on the command line where the config's `study` or
+`title` were written for another.
 
 ```
-snakemake --cores all --config dataset=folder folder=~/pictures study=pictures title="My pictures"
+sslfast init ~/pictures                                   # looks at them, and writes config/pictures.yaml with reasons
+snakemake --cores all --config folder=~/pictures          # or at once, with the settings of folder.yaml
 ```
 
 ## Keys

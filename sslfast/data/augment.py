@@ -227,13 +227,16 @@ class Augment:
     def of(cls, dataset: str, changes: "Augment | Mapping | None" = None) -> "Augment":
         """The default for `dataset`, with `changes` (by name) on top.
 
-        Digits and clothes are not flipped, a mirrored 2 is no 2; natural images are, and all get
-        noise, as in the original study.
+        Digits and clothes are not flipped, a mirrored 2 is no 2; natural images are, and all get noise, as in the
+        original study. A person's own are not turned upside down: that costs photographs accuracy (docs/decisions.md).
         """
         if isinstance(changes, Augment):
             return changes
         as_they_are = dataset in NAMED and not NAMED[dataset].mirrored
-        default = {"noise": 0.1} if as_they_are else {"flip_horizontal": 0.5, "flip_vertical": 0.5, "noise": 0.1}
+        upside_down = 0.5 if dataset in NAMED else 0.0
+        default = {"noise": 0.1}
+        if not as_they_are:
+            default |= {"flip_horizontal": 0.5, "flip_vertical": upside_down}
         names = set(cls.__dataclass_fields__)
         if unknown := sorted(set(changes or {}) - names):
             raise ConfigError(f"augment: found {unknown[0]!r}, expected {', '.join(sorted(names))}")

@@ -23,7 +23,17 @@ from PIL import Image, ImageOps
 from ..errors import ConfigError, DataError, printable
 from .formats import kind_of_file, plural
 
-__all__ = ["MAX_MEGAPIXELS", "ImageOptions", "decode", "decode_files", "grey_range", "in_parallel", "what_is_wrong"]
+__all__ = [
+    "MAX_MEGAPIXELS",
+    "ImageOptions",
+    "decode",
+    "decode_files",
+    "grey_range",
+    "in_parallel",
+    "no_limit_of_pillow",
+    "opened",
+    "what_is_wrong",
+]
 
 NEVER = {"EPS", "WMF", "PDF", "BUFR", "GRIB", "HDF5", "MPEG"}  # Pillow would start Ghostscript on an EPS file
 LARGE = 2**24  # pixels; larger images are decoded one at a time, or a few small files would fill the memory
@@ -80,7 +90,7 @@ def decode(
     scales the longer side, with black bars; `squash` scales each side by itself. `grey`: the values of grey with more
     than 8 bits that become 0 and 255 (default, 0 and 65535).
     """
-    with _opened(source, max_megapixels) as image:
+    with opened(source, max_megapixels) as image:
         n_pixels = image.width * image.height
         if not isinstance(source, Image.Image):  # JPEG decoders halve an image several times over at next to no cost
             image.draft(None, (2 * image_size, 2 * image_size))
@@ -125,7 +135,7 @@ def decode_files(
                 ) from None
             good[i] = False
 
-    with _no_limit_of_pillow(most):
+    with no_limit_of_pillow():
         in_parallel(lambda i: one(i, paths[i], "unknown"), len(paths), "decoding images", progress)
         if not deep.any():
             return x, good, None
@@ -143,7 +153,7 @@ def grey_range(paths: list[str]) -> Range | None:
     values, whole = [], True
     for path in paths[:: -(-len(paths) // SAMPLED)] if paths else []:
         try:
-            with _opened(path, None) as image:
+            with opened(path, None) as image:
                 pixels = np.asarray(image).ravel()
         except Exception:  # whoever decodes it says so  # noqa: S112
             continue
@@ -224,7 +234,8 @@ def _formats() -> tuple[str, ...]:
 
 
 @contextmanager
-def _opened(source, max_megapixels: int | None) -> Iterator[Image.Image]:
+def opened(source, max_megapixels: int | None) -> Iterator[Image.Image]:
+    """An image file (or a PIL image) as Pillow opens it, not decoded yet; `ValueError` for one that is too large."""
     if isinstance(source, Image.Image):
         yield source
         return
@@ -239,7 +250,7 @@ def _opened(source, max_megapixels: int | None) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def _no_limit_of_pillow(max_megapixels: int) -> Iterator[None]:
+def no_limit_of_pillow() -> Iterator[None]:
     """Pillow's own limit is one for the whole process, and its error names no key: ours stands in its place."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ..errors import printable
 from ..study import fractions
 
-__all__ = ["found_lines", "rare_lines"]
+__all__ = ["found_lines", "rare_lines", "split_counts"]
 
 MANY = 12  # classes; of more, the extremes are told
 FEW = 3  # of each extreme
@@ -48,12 +48,8 @@ def found_lines(summary: Mapping) -> list[str]:
 
 def rare_lines(summary: Mapping, config: Mapping) -> list[str]:
     """Lines on classes with fewer images than a cell of the checked `config` needs, and what will happen."""
-    notes, classes, by_class = summary["notes"], summary["classes"], summary["by_class"]
-    train = by_class["train"]
-    if notes.get("test_split_off") and not any(by_class["test"]):
-        train = [n - min(max(1, round(config["test_fraction"] * n)), n - 1) for n in train]
-    if not any(by_class["valid"]):
-        train = [n - min(max(1, round(config["valid_fraction"] * n)), n - 1) for n in train]
+    classes, by_class = summary["classes"], summary["by_class"]
+    train = split_counts(summary, config["test_fraction"], config["valid_fraction"])["train"]
     lines = []
     least = min(config["labelled"], key=float)
     share = fractions.count(least, sum(train)) / max(1, sum(train))
@@ -66,6 +62,23 @@ def rare_lines(summary: Mapping, config: Mapping) -> list[str]:
             verb = "has" if len(none) == 1 else "have"
             lines.append(f"warning: {_some(none)} {verb} no {_PARTS[part]} images: no score says anything about them")
     return lines
+
+
+def split_counts(summary: Mapping, test_fraction: float, valid_fraction: float) -> dict[str, list[int]]:
+    """Labelled images of each class to train, validate (`valid`) and `test` on, once the latter are split off."""
+    train, valid, test = (list(summary["by_class"][part]) for part in ("train", "valid", "test"))
+    if summary["notes"].get("test_split_off") and not any(test):
+        test = [_split_off(test_fraction, n) for n in train]
+        train = [n - off for n, off in zip(train, test, strict=True)]
+    if not any(valid):
+        valid = [_split_off(valid_fraction, n) for n in train]
+        train = [n - off for n, off in zip(train, valid, strict=True)]
+    return {"train": train, "valid": valid, "test": test}
+
+
+def _split_off(fraction: float, n: int) -> int:
+    """As `sslfast.data.splits.split_off` does: one at least, never all."""
+    return min(max(1, round(fraction * n)), n - 1)
 
 
 def _some(names: list[str]) -> str:

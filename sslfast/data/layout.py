@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError, shown
-from .looking import Look, is_mask_name, nfc
+from .looking import Look, NoClasses, is_mask_name, nfc
 
 __all__ = ["Layout", "find_layout", "find_tops", "part_of", "some"]
 
@@ -235,7 +235,8 @@ def _check_train(look: Look, layout: Layout, root: str, parts: dict, others: dic
             if Path(entry.name).suffix.lower() in (".csv", ".tsv")
         ]
         hint = f", or set labels: {shown(tables[0])[1:-1]}" if tables else ", or name a table of them (labels: …csv)"
-        raise DataError(
+        raise NoClasses(
             f"folder: found no images in class folders under {layout.tree}, which holds {len(images):,} without;"
-            f" expected <class>/<image>{hint}"
+            f" expected <class>/<image>{hint}",
+            len(images),
         )

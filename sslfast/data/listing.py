@@ -25,7 +25,7 @@ from ..errors import DataError
 from ..files import user_path
 from .labels import read_labels
 from .layout import find_layout
-from .looking import File, Look, check_folder, is_mask_name
+from .looking import File, Look, NoClasses, check_folder, is_mask_name
 
 __all__ = ["Listing", "content_digest", "listing_of", "look_below", "paths_digest", "scan", "too_few", "where"]
 
@@ -151,9 +151,10 @@ def _by_folders(look: Look, root: Path) -> Listing:
     unlabelled = sorted(look.images(*layout.unlabelled))
     if not classes:
         only = f"; it has {len(unlabelled):,} unlabelled images only" if unlabelled else ""
-        raise DataError(
+        raise NoClasses(
             f"folder: found no images in class folders under {tree}{only};"
-            f" expected <class>/<image> with PNG, JPEG, TIFF, WebP or other image files{_tables(look, tree)}"
+            f" expected <class>/<image> with PNG, JPEG, TIFF, WebP or other image files{_tables(look, tree)}",
+            len(look.images(str(root))),
         )
     if empty := [name for name, files in train if not files]:
         raise DataError(f"folder: the class folder {Path(tree) / empty[0]} has no images; add some or remove it")

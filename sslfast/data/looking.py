@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import DataError, printable
 from .formats import HEAD, SUFFIXES, is_image
 
-__all__ = ["File", "LeftOut", "Look", "check_folder", "is_mask_name", "nfc"]
+__all__ = ["File", "LeftOut", "Look", "NoClasses", "check_folder", "is_mask_name", "nfc"]
 
 File = tuple[str, int, int]  # path, bytes, modification time in ns
 
@@ -43,6 +43,14 @@ def is_mask_name(name: str, folder: bool = False) -> bool:
     if folder:
         return re.sub(r"[^a-z]", "", name.casefold()) in _MASK_FOLDERS
     return bool(_MASK_FILE.search(name))
+
+
+class NoClasses(DataError):
+    """A folder of images, none of which has a class; `n_images`: how many there are."""
+
+    def __init__(self, message: str, n_images: int):
+        super().__init__(message)
+        self.n_images = n_images
 
 
 @dataclass

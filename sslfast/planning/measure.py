@@ -36,28 +36,32 @@ def probe(
     side_by_side: int,
     split_seconds: float = 0.0,
     before: float = 0.0,
+    in_all: float = IN_ALL,
 ) -> Speeds:
     """The `Speeds` of `kinds` of jobs of the study that `config` describes, on this machine, within about a minute.
 
     `split`: that of its first seed; `content`: what the folders of its images hold (see `content_of`);
     `side_by_side`: how many jobs run at once; `before`: seconds that a job takes before Python reads its first line of
-    sslfast. Jobs that begin in a fork (see `sslfast.runtime.job_server`) import nothing after that.
+    sslfast; `in_all`: those that trials may take, about. Jobs that begin in a fork (see `sslfast.runtime.job_server`)
+    import nothing after that.
     """
     kinds = list(dict.fromkeys(kinds))
     if not kinds:
         return Speeds(side_by_side, before, split_seconds)
     with tempfile.TemporaryDirectory(prefix="sslfast-plan-") as folder:
         write_split(split, Path(folder) / "split.parquet")
-        answers = _ask(kinds, config, content, side_by_side, Path(folder))
+        answers = _ask(kinds, config, content, side_by_side, in_all, Path(folder))
     forks = forks_for(config["threads"]) and "SLURM_JOB_ID" not in os.environ  # on a node jobs are no forks
     begun = "imported" if forks else "asked"
     return _speeds(kinds, answers, side_by_side, before, split_seconds, begun)
 
 
-def _ask(kinds: Sequence[str], config: Mapping, content: Mapping, n: int, folder: Path) -> list[dict]:
+def _ask(
+    kinds: Sequence[str], config: Mapping, content: Mapping, n: int, in_all: float, folder: Path
+) -> list[dict]:
     """What each of `n` processes found, or the `problem` that ended it."""
     encoders = [name for name in config["encoders"] if any(kind.endswith(f"/{name}") for kind in kinds)]
-    seconds = min(max(IN_ALL / len(kinds) - AROUND, LEAST), MOST)
+    seconds = min(max(in_all / len(kinds) - AROUND, LEAST), MOST)
     processes = []
     for number in range(n):
         at = number * len(kinds) // n  # not all at the same at once, as in a study

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ..study.stages import RULES, STAGES
 
-__all__ = ["duration", "plan_text"]
+__all__ = ["duration", "load_line", "plan_text"]
 
 GB, MB = 1e9, 1e6
 BUSY = 0.75  # processes a core that wanted to run before anything was measured
@@ -29,12 +29,18 @@ def plan_text(plan: Mapping) -> str:
         lines.append(
             f"With GPUs: not measured, there is none here. However fast they are, starting jobs takes: {some}."
         )
-    if (load := machine["load"]) and load > BUSY * machine["cores"]:
-        lines.append(f"Other work was going on meanwhile (load {load:.1f}): without it, all this is shorter.")
+    lines += load_line(machine["load"], machine["cores"])
     lines.append(_memory_line(plan, at_once))
     lines.append(_disk_line(plan))
     lines += [f"Not measured, and not in these sums: {kind} ({why})." for kind, why in plan["not_measured"].items()]
     return "\n".join(lines)
+
+
+def load_line(load: float | None, cores: int) -> list[str]:
+    """A sentence on other work that went on before anything was measured, if there was any that counts."""
+    if not load or load <= BUSY * cores:
+        return []
+    return [f"Other work was going on meanwhile (load {load:.1f}): without it, all this is shorter."]
 
 
 def duration(seconds: float) -> str:

@@ -17,7 +17,7 @@ from .datasets import FILE_KEYS, FOLDER_KEYS, NAMED, WHICH_FILES, dataset_names,
 from .encoder_names import check_encoder, encoders
 from .fractions import canonical_list
 from .methods import methods
-from .names import PIXELS, RANDOM, SHUFFLED, SUPERVISED
+from .names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, names_of_folder
 from .own import claim_encoder, claim_method
 from .stages import STAGES, evaluations
 
@@ -86,8 +86,10 @@ def check_config(config: Mapping, schema: Mapping, beside: str | Path = ".") -> 
     config["encoders"] = [_encoder(name, own, beside) for name in config["encoders"]]
     if len(set(config["encoders"])) < len(config["encoders"]):
         raise ConfigError(f"encoders: found {shown(config['encoders'])}, expected each once")
-    config["study"] = config.get("study") or config["dataset"]
-    config["title"] = (config.get("title") or "").strip() or config["study"]
+    of_folder = names_of_folder(config["folder"]) if config["dataset"] == "folder" and config["folder"] else None
+    name, called = of_folder or (config["dataset"], None)
+    config["title"] = (config.get("title") or "").strip() or (config.get("study") or called or name)
+    config["study"] = config.get("study") or name
     config["supervised"] = {**config["classify"], **config["supervised"]}
     config["finetune"] = {**config["classify"], **config["finetune"]}
     for stage in ("supervised", "finetune"):

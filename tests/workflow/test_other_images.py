@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import yaml
-from studies import TINY, Workflow, error_line
+from studies import TINY, Workflow, error_line, jobs_of
 
 OF_IMAGES = ("results", "reports", ".snakemake/metadata")
 
@@ -21,15 +21,16 @@ def test_other_images_under_a_studys_name_stop_at_once_with_the_key_to_change(st
     before = files(study)
     folder, own = image_folder(train=8), ["--config", "study=pictures", "title=Pictures"]
     config = {**TINY, "title": "Digits"}
+    file = ["--configfile", "config/config.yaml", "--config"]
     for arguments in (["-n"], ["-n", "report"], ["--cores", "1"]):
-        line = error_line(study.ask(*arguments, "--config", "dataset=folder", f"folder={folder}", config=config))
+        line = error_line(study.ask(*arguments, *file, "dataset=folder", f"folder={folder}", config=config))
         assert line == (
             "error: config: study: results/tiny holds a study of digits (1,797 images), this config is of folder"
             f" '{folder}'; give it a name and a title of its own (--config study=… title=…), or delete results/tiny"
         )
-    line = error_line(study.ask("-n", "--config", "dataset=folder", f"folder={folder}", "study=pictures"))
+    line = error_line(study.ask("-n", *file, "dataset=folder", f"folder={folder}", "study=pictures"))
     assert line.startswith("error: config: title: found 'Digits', written for digits, but this study is of folder '")
-    assert study.ask("-n", *own, "dataset=folder", f"folder={folder}").returncode == 0
+    assert study.ask("-n", *file[:2], *own, "dataset=folder", f"folder={folder}").returncode == 0
     line = error_line(study.ask("-n", config={**config, "dataset": "mnist"}))
     assert "results/tiny holds a study of digits (1,797 images), this config is of mnist; " in line
     assert files(study) == before
@@ -51,6 +52,44 @@ def test_a_folder_that_moved_and_grew_goes_on(workflow, image_folder, tmp_path):
     assert f"this config is of other images: folder '{other}'; " in line
     shutil.rmtree(workflow.folder / "results/tiny")
     assert workflow.ask("-n", config={**config, "folder": str(other)}).returncode == 0
+
+
+def test_a_folder_alone_has_its_own_name_and_settings_and_keys_beside_it_win(study, image_folder, tmp_path):
+    folder, before = image_folder(tmp_path / "My pets", train=20), files(study)
+    plain = study.ask("-n", "--config", f"folder={folder}")
+    assert plain.returncode == 0, plain.stderr
+    text = plain.stdout + plain.stderr
+    assert "results/My-pets/" in text and "results/tiny" not in text
+    assert jobs_of(text)["split"] == 5  # folder.yaml's seeds, not the one of the digits here
+    few = study.ask(
+        "-n", "--config", f"folder={folder}", "seeds=2", "study=pets", "unlabelled=[0.5]", "encoders=[conv]"
+    )
+    assert jobs_of(few.stdout + few.stderr)["split"] == 2
+    assert "results/pets/" in few.stdout + few.stderr and "u0.3" not in few.stdout + few.stderr
+    assert files(study) == before
+
+
+def test_a_folder_alone_never_replaces_a_study_of_its_name(study, image_folder, tmp_path):
+    before = files(study)
+    line = error_line(study.ask("-n", "--config", f"folder={image_folder(tmp_path / 'tiny', train=8)}"))
+    assert line.startswith(
+        "error: config: study: results/tiny holds a study of digits (1,797 images), this config is of"
+    )
+    assert "; give it a name and a title of its own (--config study=… title=…)" in line
+    assert files(study) == before
+
+
+def test_a_config_of_other_pictures_is_not_run_for_a_folder_by_mistake(study, image_folder, tmp_path):
+    own, other = (
+        image_folder(tmp_path / "pets", train=8),
+        image_folder(tmp_path / "c", classes=("seven", "two"), train=9),
+    )
+    config = {**TINY, "study": "pets", "title": "Pets", "dataset": "folder", "folder": str(own)}
+    (study.folder / "config/pets.yaml").write_text(yaml.safe_dump(config))
+    run = ["-n", "--configfile", "config/pets.yaml", "--config", f"folder={other}"]
+    assert error_line(study.ask(*run)).startswith("error: config: study: found 'pets', written for folder '")
+    assert error_line(study.ask(*run, "study=c")).startswith("error: config: title: found 'Pets', written for folder '")
+    assert study.ask(*run, "study=c", "title=C").returncode == 0
 
 
 def test_a_config_file_of_its_own_is_no_override(study, image_folder):

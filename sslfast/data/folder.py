@@ -89,6 +89,7 @@ def read_folder(
         "left_out": listing.notes["left_out"] + left_out.as_list(),
         "test_split_off": not listing.test,
         "fit": options.fit,
+        "max_megapixels": options.max_megapixels,
         "grey_range": grey and list(grey),
     }
     valid = np.flatnonzero(part[~is_test] == "valid")

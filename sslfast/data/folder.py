@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import astuple
+from itertools import compress
 from pathlib import Path
 from typing import TextIO
 
@@ -61,14 +62,12 @@ def read_folder(
 
     x, good, grey = decode_files(paths, options, progress, grey=of_training)
     left_out = LeftOut(str(root))
-    if not good.all():
-        skipped = [path for path, ok in zip(paths, good, strict=True) if not ok]
-        for path in skipped:
-            left_out.note(*_unreadable(path))
-        x, y, part = x[good], y[good], part[good]
+    skipped = [path for path, ok in zip(paths, good, strict=True) if not ok]
+    for path in skipped:
+        left_out.note(*_unreadable(path))
+    if skipped:
+        x, y, part, paths = x[good], y[good], part[good], list(compress(paths, good))
         _check_what_is_left(root, listing, y, part, len(skipped))
-    else:
-        skipped = []
     if not listing.test:
         part[split_off(y, options.test_fraction, options.test_seed)] = "test"
     if copies := _copies(x, y):
@@ -76,17 +75,18 @@ def read_folder(
         kept[copies] = False
         left_out.note(
             "copies of labelled images among the unlabelled ones",
-            [path for path, ok in zip(paths, good, strict=True) if ok][copies[0]],
+            paths[copies[0]],
             "pre-training must not meet a test image",
             len(copies),
         )
-        x, y, part = x[kept], y[kept], part[kept]
+        x, y, part, paths = x[kept], y[kept], part[kept], list(compress(paths, kept))
     is_test = part == "test"
     notes = {
         **listing.notes,
         "images_skipped": len(skipped),
         "skipped": [printable(os.path.relpath(path, root)) for path in skipped[:100]],
         "left_out": listing.notes["left_out"] + left_out.as_list(),
+        "warnings": listing.notes["warnings"] + _of_one_colour(x, paths),
         "test_split_off": not listing.test,
         "fit": options.fit,
         "max_megapixels": options.max_megapixels,
@@ -102,6 +102,16 @@ def read_folder(
         notes,
         valid_rows=(int(valid[0]), int(valid[-1]) + 1) if len(valid) else None,
     )
+
+
+def _of_one_colour(x: np.ndarray, paths: list[str]) -> list[str]:
+    """A warning of images in which nothing can be seen."""
+    values = x.reshape(len(x), -1)
+    flat = np.flatnonzero(values.min(1) == values.max(1))
+    if not len(flat):
+        return []
+    n = "1 image is" if len(flat) == 1 else f"{len(flat):,} images are"
+    return [f"{n} of one colour all over ({os.path.basename(paths[flat[0]])})"]
 
 
 def _unreadable(path: str) -> tuple[str, str, str]:

@@ -5,12 +5,10 @@ animated files, the first frame. What a file is, its content says and not its na
 other programs, or has no decoder of its own, are not opened; HEIC needs pillow-heif (`pip install 'sslfast[heic]'`).
 """
 
-import functools
 import os
 import sys
 import threading
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -20,8 +18,8 @@ from typing import TextIO
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..errors import ConfigError, DataError, printable
-from .formats import kind_of_file, plural
+from ..errors import ConfigError, DataError
+from .readable import formats, others_like_it, what_is_wrong
 
 __all__ = [
     "MAX_MEGAPIXELS",
@@ -31,10 +29,9 @@ __all__ = [
     "decode_files",
     "grey_range",
     "in_parallel",
-    "what_is_wrong",
+    "is_deep_colour",
 ]
 
-NEVER = {"EPS", "WMF", "PDF", "BUFR", "GRIB", "HDF5", "MPEG"}  # Pillow would start Ghostscript on an EPS file
 LARGE = 2**24  # pixels; larger images are decoded one at a time, or a few small files would fill the memory
 MAX_MEGAPIXELS = 179  # Pillow's own limit
 FITS = ("crop", "pad", "squash")
@@ -174,8 +171,8 @@ def decode_files(
         except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
             if options.on_bad_image == "error":
                 raise DataError(
-                    f"{key}: cannot read the image {path} ({what_is_wrong(path, error)});{_others(paths)} replace or"
-                    " remove such files, or set on_bad_image: skip"
+                    f"{key}: cannot read the image {path} ({what_is_wrong(path, error)});{others_like_it(paths)}"
+                    " replace or remove such files, or set on_bad_image: skip"
                 ) from None
             good[i] = False
 
@@ -213,14 +210,10 @@ def grey_range(paths: list[str]) -> Range | None:
     return (low, high) if high > low else None
 
 
-def what_is_wrong(path: str, error: Exception) -> str:
-    """Why `path` cannot be read, in a few words: what it is, if it is no image, else what Pillow says."""
-    kind = kind_of_file(path)
-    if kind == "HEIC" and "HEIF" not in _formats():
-        return "it is HEIC, which needs pillow-heif: pip install 'sslfast[heic]'"
-    if kind and not _readable(kind):
-        return f"it is {'an' if kind.startswith(('empty', 'HTML', 'XML', 'SVG')) else 'a'} {plural(kind, 1)[2:]}"
-    return printable((str(error).splitlines() or [type(error).__name__])[0][:120])
+def is_deep_colour(path: str) -> bool:
+    """Whether an image has colours of 16 bits, of which Pillow keeps the upper 8."""
+    with _opened(path, None) as image:
+        return image.mode in ("RGB", "RGBA") and ";16" in str(image.tile)
 
 
 def in_parallel(one: Callable[[int], None], n: int, title: str, progress: TextIO | None) -> None:
@@ -242,39 +235,6 @@ _FIT = {
     "pad": lambda image, size: ImageOps.pad(image, size, Image.Resampling.BICUBIC),
     "squash": lambda image, size: image.resize(size, Image.Resampling.BICUBIC),
 }
-_NO_IMAGES = (
-    *("empty file", "file of zeros", "HTML page", "XML document", "SVG drawing", "text file", "Git LFS pointer"),
-    *("ZIP archive", "gzip archive", "RAR archive", "PDF", "PostScript", "Windows metafile", "DICOM file", "video"),
-)
-
-
-def _readable(kind: str) -> bool:
-    """Whether files of this kind are images that Pillow, as it is installed, reads."""
-    if kind in _NO_IMAGES:
-        return False
-    return {"HEIC": "HEIF", "JPEG XL": "JXL", "AVIF": "AVIF"}.get(kind, "PNG") in _formats()
-
-
-def _others(paths: list[str]) -> str:
-    """How many of `paths` are no images, by what they are: more than one, or nothing is said."""
-    kinds = Counter(kind for kind in map(kind_of_file, paths) if kind and not _readable(kind))
-    if kinds.total() < 2:
-        return ""
-    return f" of {len(paths):,} files, {', '.join(plural(kind, n) for kind, n in kinds.most_common())};"
-
-
-@functools.cache
-def _formats() -> tuple[str, ...]:
-    try:
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
-    except ImportError:
-        pass
-    Image.preinit()
-    first = [name for name in Image.OPEN if name not in NEVER]  # the usual ones
-    Image.init()
-    return (*first, *(name for name in Image.OPEN if name not in NEVER and name not in first))
 
 
 @contextmanager
@@ -282,7 +242,7 @@ def _opened(source, max_megapixels: int | None) -> Iterator[Image.Image]:
     if isinstance(source, Image.Image):
         yield source
         return
-    with Image.open(source, formats=_formats()) as image:
+    with Image.open(source, formats=formats()) as image:
         megapixels = image.width * image.height / 1e6
         if max_megapixels and megapixels > max_megapixels:
             raise ValueError(

@@ -12,7 +12,7 @@ from typing import TextIO
 import numpy as np
 
 from ..errors import DataError, printable
-from .decoding import ImageOptions, Range, decode_files, grey_range
+from .decoding import ImageOptions, Range, decode_files, grey_range, is_deep_colour
 from .formats import kind_of_file
 from .images import Arrays, digests
 from .listing import Listing, content_digest, scan, too_few
@@ -86,7 +86,7 @@ def read_folder(
         "images_skipped": len(skipped),
         "skipped": [printable(os.path.relpath(path, root)) for path in skipped[:100]],
         "left_out": listing.notes["left_out"] + left_out.as_list(),
-        "warnings": listing.notes["warnings"] + _of_one_colour(x, paths),
+        "warnings": listing.notes["warnings"] + _hard_to_see(x, paths),
         "test_split_off": not listing.test,
         "fit": options.fit,
         "max_megapixels": options.max_megapixels,
@@ -104,14 +104,25 @@ def read_folder(
     )
 
 
-def _of_one_colour(x: np.ndarray, paths: list[str]) -> list[str]:
-    """A warning of images in which nothing can be seen."""
+def _hard_to_see(x: np.ndarray, paths: list[str]) -> list[str]:
+    """Warnings of images in which nothing can be seen: of one colour, or nearly black for colours of more than 8 bits
+    that do not reach their upper ones."""
     values = x.reshape(len(x), -1)
-    flat = np.flatnonzero(values.min(1) == values.max(1))
-    if not len(flat):
-        return []
-    n = "1 image is" if len(flat) == 1 else f"{len(flat):,} images are"
-    return [f"{n} of one colour all over ({os.path.basename(paths[flat[0]])})"]
+    least, most = values.min(1), values.max(1)
+    deep = [path for path in compress(paths, (most < 16) & (most > 0)) if is_deep_colour(path)]
+    found = []
+    if flat := list(compress(paths, least == most)):
+        found.append(f"{_are(flat)} of one colour all over")
+    if deep:
+        found.append(
+            f"{_are(deep)} nearly black: of colours of 16 bits a channel, the upper 8 are kept, and these use the lower"
+            " ones (12-bit images do); write them with 8 bits"
+        )
+    return found
+
+
+def _are(paths: list[str]) -> str:
+    return f"{len(paths):,} {'image is' if len(paths) == 1 else 'images are'} ({os.path.basename(paths[0])})"
 
 
 def _unreadable(path: str) -> tuple[str, str, str]:

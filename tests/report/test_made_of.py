@@ -103,8 +103,8 @@ def test_images_of_one_colour_are_warned_of(tmp_path):
     root = photographs(tmp_path / "i", ["cat", "dog"])
     Image.new("RGB", (40, 40)).save(root / "train/cat/black.png")
     data = loaded(root)
-    assert data.notes["warnings"] == ["1 image is of one colour all over (black.png)"]
-    assert "warning: 1 image is of one colour all over (black.png)" in reported(tmp_path / "report", data.summary())
+    assert data.notes["warnings"] == ["1 image is (black.png) of one colour all over"]
+    assert "warning: 1 image is (black.png) of one colour all over" in reported(tmp_path / "report", data.summary())
 
 
 @pytest.mark.parametrize("wrong", [{"train": [1], "valid": [0, 0], "test": [1, 1]}, {"train": [1, 1]}, [1]])
@@ -171,6 +171,17 @@ def test_a_page_of_large_images_of_many_classes_stays_light(tmp_path):
         for name, examples in (("a", replace(nothing, seen=seen)), ("b", nothing))
     )
     assert with_images - without < 2e6
+
+
+def test_what_is_taken_for_what_takes_as_many_rows_as_there_are_test_images(tmp_path):
+    n = 300
+    confusion = [[int(column in (row, 0)) for column in range(n)] for row in range(n)]
+    records = grid(realistic, **SMALL)
+    examples = examples_of(records, np.zeros((4, 8, 8, 1), np.uint8), classes=[f"class {i}" for i in range(n)])
+    outcomes = {name: replace(outcome, confusion=confusion) for name, outcome in examples.outcomes.items()}
+    page = reported(tmp_path, examples=replace(examples, outcomes=outcomes))
+    n_bytes = len(page.split('download="confusion.csv"')[0].rsplit('href="', 1)[1])
+    assert n_bytes < 40 * 2 * (2 * n)
 
 
 # ── names in any script ─────────────────────────────────────────────────────────────────────────

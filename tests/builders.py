@@ -11,7 +11,7 @@ import pandas as pd
 
 from sslfast.analysis.tables import collect
 from sslfast.study.config import read_schema
-from sslfast.study.examples import Embedding, Examples, Outcome, Pictures
+from sslfast.study.examples import Embedding, Examples, Outcome, Pictures, Seen
 from sslfast.study.records import RunRecord, Spec, write_record
 
 SCHEMA_FILE = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"
@@ -295,4 +295,7 @@ def examples_of(records: Sequence[RunRecord], images: np.ndarray, classes: Seque
         for name, r in (zip(("best", "worst"), (done[-1], done[0]), strict=True) if done else ())
     }
     shown = [pictures[key] for key in sorted(pictures)]
-    return Examples(tuple(classes), images[:4], shown, outcomes, [embeddings[key] for key in sorted(embeddings)])
+    of_all = [embeddings[key] for key in sorted(embeddings)]
+    labels = np.arange(len(images)) % len(classes)
+    seen = Seen(np.stack([images, images[:, :, ::-1]]), labels, images.shape[1])
+    return Examples(tuple(classes), images[:4], shown, outcomes, of_all, seen)

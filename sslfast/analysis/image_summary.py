@@ -15,12 +15,18 @@ def read_summary(path: str | Path) -> dict:
         for name, kind in _NOTED.items():
             if not isinstance(found[name], kind):
                 raise ValueError(f"{name} is {shown(found[name])}")
-        if not isinstance(found["notes"].get("skipped", []), list):
-            raise ValueError(f"skipped is {shown(found['notes']['skipped'])}")
+        for name in ("skipped", "said", "warnings"):
+            if not isinstance(found["notes"].get(name, []), list):
+                raise ValueError(f"{name} is {shown(found['notes'][name])}")
+        if "by_class" in found:
+            n_classes = len(found["classes"])
+            found["by_class"] = {part: [int(n) for n in found["by_class"][part]] for part in ("train", "valid", "test")}
+            if any(len(counts) != n_classes for counts in found["by_class"].values()):
+                raise ValueError(f"by_class does not count {n_classes} classes")
         found["notes"] |= {n: int(found["notes"].get(n) or 0) for n in ("images_skipped", "files_ignored")}
         left_out = found["notes"].get("left_out", [])
         found["notes"]["left_out"] = [
-            {"n": int(e["n"]), "what": str(e["what"]), "example": str(e["example"])} for e in left_out
+            {"n": int(e["n"])} | {name: str(e.get(name, "")) for name in ("what", "example", "why")} for e in left_out
         ]
     except (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
         raise ResultsError(

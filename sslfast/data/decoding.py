@@ -5,13 +5,11 @@ animated files, the first frame. What a file is, its content says and not its na
 other programs, or has no decoder of its own, are not opened; HEIC needs pillow-heif (`pip install 'sslfast[heic]'`).
 """
 
-import functools
 import os
 import sys
 import threading
 import warnings
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -20,28 +18,29 @@ from typing import TextIO
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..errors import ConfigError, DataError, printable
-from .formats import kind_of_file, plural
+from ..errors import ConfigError, DataError
+from .readable import formats, others_like_it, what_is_wrong
 
 __all__ = [
     "MAX_MEGAPIXELS",
+    "Decoding",
     "ImageOptions",
     "decode",
     "decode_files",
     "grey_range",
     "in_parallel",
+    "is_deep_colour",
     "no_limit_of_pillow",
     "opened",
-    "what_is_wrong",
 ]
 
-NEVER = {"EPS", "WMF", "PDF", "BUFR", "GRIB", "HDF5", "MPEG"}  # Pillow would start Ghostscript on an EPS file
 LARGE = 2**24  # pixels; larger images are decoded one at a time, or a few small files would fill the memory
 MAX_MEGAPIXELS = 179  # Pillow's own limit
 FITS = ("crop", "pad", "squash")
 SAMPLED = 1000  # images whose values the range of grey is taken from
 PER_IMAGE = 4096  # values of each
 PERCENTILES = (0.1, 99.9)
+STRIP = 2**20  # pixels that are changed at once, so that no copies as large as a large image are made
 
 Range = tuple[float, float]
 
@@ -72,6 +71,46 @@ class ImageOptions:
                 raise ConfigError(f"{key}: found {getattr(self, key)!r}, expected {expected}")
 
 
+@dataclass(frozen=True)
+class Decoding:
+    """How the images of a data set were decoded, and how new ones are that a network which learned of them is to see.
+
+    `grey`: see `decode`.
+    """
+
+    image_size: int
+    channels: int
+    fit: str = "crop"
+    grey: Range | None = None
+    max_megapixels: int = MAX_MEGAPIXELS
+
+    @classmethod
+    def of(cls, notes: Mapping, image_size: int, channels: int) -> "Decoding":
+        """That of images so large, whose reader left `notes`."""
+        grey, most = notes.get("grey_range"), notes.get("max_megapixels", MAX_MEGAPIXELS)
+        return cls(image_size, channels, notes.get("fit", "crop"), tuple(grey) if grey else None, most)
+
+    def __call__(self, sources: Sequence) -> np.ndarray:
+        """New images (paths, open files, PIL images or uint8 arrays `[H, W]` or `[H, W, 3]`), uint8 `[N, S, S, C]`.
+
+        `DataError` for the first that cannot be read.
+        """
+        x = np.empty((len(sources), self.image_size, self.image_size, self.channels), dtype=np.uint8)
+
+        def one(i: int) -> None:
+            source = sources[i]
+            try:
+                image = Image.fromarray(source) if isinstance(source, np.ndarray) else source
+                x[i] = decode(image, self.image_size, self.channels, self.fit, self.grey, self.max_megapixels)
+            except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
+                name, path = (str(source), source) if isinstance(source, str | os.PathLike) else (f"number {i}", "")
+                raise DataError(f"cannot read the image {name} ({what_is_wrong(str(path), error)})") from None
+
+        with no_limit_of_pillow():
+            in_parallel(one, len(x), "decoding images", None)
+        return x
+
+
 class _DeepGrey(Exception):
     """An image of more than 8 bits a pixel, met before the range of its values is known."""
 
@@ -96,10 +135,14 @@ def decode(
             image.draft(None, (2 * image_size, 2 * image_size))
         beyond = n_pixels > MAX_MEGAPIXELS * 1_000_000
         with _large_one if beyond or image.width * image.height > LARGE else nullcontext():
-            image = ImageOps.exif_transpose(image)
             if beyond:
                 image = _reduced(image, image_size)
-            image = _plain(image, grey).convert("L" if channels == 1 else "RGB")
+            if isinstance(source, Image.Image):
+                image = ImageOps.exif_transpose(image)
+            else:  # without a copy
+                ImageOps.exif_transpose(image, in_place=True)
+            image, mode = _plain(image, grey), "L" if channels == 1 else "RGB"
+            image = image if image.mode == mode else image.convert(mode)
             if image.size != (image_size, image_size):
                 image = _FIT[fit](image, (image_size, image_size))
             return np.asarray(image, dtype=np.uint8).reshape(image_size, image_size, channels)
@@ -130,8 +173,8 @@ def decode_files(
         except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
             if options.on_bad_image == "error":
                 raise DataError(
-                    f"{key}: cannot read the image {path} ({what_is_wrong(path, error)});{_others(paths)} replace or"
-                    " remove such files, or set on_bad_image: skip"
+                    f"{key}: cannot read the image {path} ({what_is_wrong(path, error)});{others_like_it(paths)}"
+                    " replace or remove such files, or set on_bad_image: skip"
                 ) from None
             good[i] = False
 
@@ -169,14 +212,10 @@ def grey_range(paths: list[str]) -> Range | None:
     return (low, high) if high > low else None
 
 
-def what_is_wrong(path: str, error: Exception) -> str:
-    """Why `path` cannot be read, in a few words: what it is, if it is no image, else what Pillow says."""
-    kind = kind_of_file(path)
-    if kind == "HEIC" and "HEIF" not in _formats():
-        return "it is HEIC, which needs pillow-heif: pip install 'sslfast[heic]'"
-    if kind and not _readable(kind):
-        return f"it is {'an' if kind.startswith(('empty', 'HTML', 'XML', 'SVG')) else 'a'} {plural(kind, 1)[2:]}"
-    return printable((str(error).splitlines() or [type(error).__name__])[0][:120])
+def is_deep_colour(path: str) -> bool:
+    """Whether an image has colours of 16 bits, of which Pillow keeps the upper 8."""
+    with opened(path, None) as image:
+        return image.mode in ("RGB", "RGBA") and ";16" in str(image.tile)
 
 
 def in_parallel(one: Callable[[int], None], n: int, title: str, progress: TextIO | None) -> None:
@@ -185,7 +224,7 @@ def in_parallel(one: Callable[[int], None], n: int, title: str, progress: TextIO
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
         try:
-            with tqdm(total=n, desc=title, unit=" images", file=progress or sys.stderr, disable=None) as bar:
+            with tqdm(total=n, desc=title, unit=" images", file=progress or sys.stderr, disable=None, delay=0.5) as bar:
                 for _ in pool.map(one, range(n)):
                     bar.update()
         except BaseException:
@@ -198,39 +237,6 @@ _FIT = {
     "pad": lambda image, size: ImageOps.pad(image, size, Image.Resampling.BICUBIC),
     "squash": lambda image, size: image.resize(size, Image.Resampling.BICUBIC),
 }
-_NO_IMAGES = (
-    *("empty file", "file of zeros", "HTML page", "XML document", "SVG drawing", "text file", "Git LFS pointer"),
-    *("ZIP archive", "gzip archive", "RAR archive", "PDF", "PostScript", "Windows metafile", "DICOM file", "video"),
-)
-
-
-def _readable(kind: str) -> bool:
-    """Whether files of this kind are images that Pillow, as it is installed, reads."""
-    if kind in _NO_IMAGES:
-        return False
-    return {"HEIC": "HEIF", "JPEG XL": "JXL", "AVIF": "AVIF"}.get(kind, "PNG") in _formats()
-
-
-def _others(paths: list[str]) -> str:
-    """How many of `paths` are no images, by what they are: more than one, or nothing is said."""
-    kinds = Counter(kind for kind in map(kind_of_file, paths) if kind and not _readable(kind))
-    if kinds.total() < 2:
-        return ""
-    return f" of {len(paths):,} files, {', '.join(plural(kind, n) for kind, n in kinds.most_common())};"
-
-
-@functools.cache
-def _formats() -> tuple[str, ...]:
-    try:
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
-    except ImportError:
-        pass
-    Image.preinit()
-    first = [name for name in Image.OPEN if name not in NEVER]  # the usual ones
-    Image.init()
-    return (*first, *(name for name in Image.OPEN if name not in NEVER and name not in first))
 
 
 @contextmanager
@@ -239,7 +245,7 @@ def opened(source, max_megapixels: int | None) -> Iterator[Image.Image]:
     if isinstance(source, Image.Image):
         yield source
         return
-    with Image.open(source, formats=_formats()) as image:
+    with Image.open(source, formats=formats()) as image:
         megapixels = image.width * image.height / 1e6
         if max_megapixels and megapixels > max_megapixels:
             raise ValueError(
@@ -276,13 +282,25 @@ def _plain(image: Image.Image, grey: Range | str | None) -> Image.Image:
         if grey == "unknown":
             image.load()  # so that a damaged one is told from a good one now
             raise _DeepGrey
-        values = np.asarray(image, dtype=np.float64)
+        values = np.asarray(image)
         if grey is None:
             grey = (0, 65535 if image.mode.startswith("I;16") or values.max() > 255 else 255)
         low, high = grey
-        scaled = np.nan_to_num((values - low) * (255 / (high - low)), posinf=255, neginf=0)
-        return Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8))
+        bytes_of = np.empty(values.shape, np.uint8)
+        for top, bottom in _strips(image):
+            part = (values[top:bottom].astype(np.float64) - low) * (255 / (high - low))
+            bytes_of[top:bottom] = np.nan_to_num(part, posinf=255, neginf=0).round().clip(0, 255)
+        return Image.fromarray(bytes_of)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        opaque = Image.new("RGB", image.size)
+        for top, bottom in _strips(image):
+            part = image.crop((0, top, image.width, bottom)).convert("RGBA")
+            opaque.paste(Image.alpha_composite(Image.new("RGBA", part.size, "white"), part).convert("RGB"), (0, top))
+        return opaque
     return image
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, int]]:
+    """First and last row of strips of the image, few pixels each."""
+    rows = max(1, STRIP // image.width)
+    return ((top, min(top + rows, image.height)) for top in range(0, image.height, rows))

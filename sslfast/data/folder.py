@@ -5,13 +5,14 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import astuple
+from itertools import compress
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
 from ..errors import DataError, printable
-from .decoding import ImageOptions, Range, decode_files, grey_range
+from .decoding import ImageOptions, Range, decode_files, grey_range, is_deep_colour
 from .formats import kind_of_file
 from .images import Arrays, digests
 from .listing import Listing, content_digest, scan, too_few
@@ -61,14 +62,12 @@ def read_folder(
 
     x, good, grey = decode_files(paths, options, progress, grey=of_training)
     left_out = LeftOut(str(root))
-    if not good.all():
-        skipped = [path for path, ok in zip(paths, good, strict=True) if not ok]
-        for path in skipped:
-            left_out.note(*_unreadable(path))
-        x, y, part = x[good], y[good], part[good]
+    skipped = [path for path, ok in zip(paths, good, strict=True) if not ok]
+    for path in skipped:
+        left_out.note(*_unreadable(path))
+    if skipped:
+        x, y, part, paths = x[good], y[good], part[good], list(compress(paths, good))
         _check_what_is_left(root, listing, y, part, len(skipped))
-    else:
-        skipped = []
     if not listing.test:
         part[split_off(y, options.test_fraction, options.test_seed)] = "test"
     if copies := _copies(x, y):
@@ -76,19 +75,21 @@ def read_folder(
         kept[copies] = False
         left_out.note(
             "copies of labelled images among the unlabelled ones",
-            [path for path, ok in zip(paths, good, strict=True) if ok][copies[0]],
+            paths[copies[0]],
             "pre-training must not meet a test image",
             len(copies),
         )
-        x, y, part = x[kept], y[kept], part[kept]
+        x, y, part, paths = x[kept], y[kept], part[kept], list(compress(paths, kept))
     is_test = part == "test"
     notes = {
         **listing.notes,
         "images_skipped": len(skipped),
         "skipped": [printable(os.path.relpath(path, root)) for path in skipped[:100]],
         "left_out": listing.notes["left_out"] + left_out.as_list(),
+        "warnings": listing.notes["warnings"] + _hard_to_see(x, paths),
         "test_split_off": not listing.test,
         "fit": options.fit,
+        "max_megapixels": options.max_megapixels,
         "grey_range": grey and list(grey),
     }
     valid = np.flatnonzero(part[~is_test] == "valid")
@@ -101,6 +102,27 @@ def read_folder(
         notes,
         valid_rows=(int(valid[0]), int(valid[-1]) + 1) if len(valid) else None,
     )
+
+
+def _hard_to_see(x: np.ndarray, paths: list[str]) -> list[str]:
+    """Warnings of images in which nothing can be seen: of one colour, or nearly black for colours of more than 8 bits
+    that do not reach their upper ones."""
+    values = x.reshape(len(x), -1)
+    least, most = values.min(1), values.max(1)
+    deep = [path for path in compress(paths, (most < 16) & (most > 0)) if is_deep_colour(path)]
+    found = []
+    if flat := list(compress(paths, least == most)):
+        found.append(f"{_are(flat)} of one colour all over")
+    if deep:
+        found.append(
+            f"{_are(deep)} nearly black: of colours of 16 bits a channel, the upper 8 are kept, and these use the lower"
+            " ones (12-bit images do); write them with 8 bits"
+        )
+    return found
+
+
+def _are(paths: list[str]) -> str:
+    return f"{len(paths):,} {'image is' if len(paths) == 1 else 'images are'} ({os.path.basename(paths[0])})"
 
 
 def _unreadable(path: str) -> tuple[str, str, str]:

@@ -1,11 +1,11 @@
 """What a study is made of, in lines for a person: classes, parts, what is left out, what looks wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..errors import printable
 from ..study import fractions
 
-__all__ = ["found_lines", "rare_lines", "split_counts"]
+__all__ = ["extremes", "found_lines", "found_parts", "grey_line", "rare_lines", "split_counts"]
 
 MANY = 12  # classes; of more, the extremes are told
 FEW = 3  # of each extreme
@@ -13,7 +13,13 @@ _PARTS = {"train": "training", "valid": "validation", "test": "test"}
 
 
 def found_lines(summary: Mapping) -> list[str]:
-    """Lines on what a study found: `summary` is that of a `Listing` or of an `ImageData`.
+    """Lines on what a study found, `found_parts` one after the other."""
+    first, classes, others = found_parts(summary)
+    return [f"found {first}", *(f"  {line}" for line in classes), *others]
+
+
+def found_parts(summary: Mapping) -> tuple[str, list[str], list[str]]:
+    """How many images a study is of, lines on classes, and others: `summary` is that of a `Listing` or an `ImageData`.
 
     One line a class (of more than 12, the largest and smallest), one for images without classes, then what was decided,
     what is left out, by kind with number and one example, and warnings.
@@ -22,28 +28,37 @@ def found_lines(summary: Mapping) -> list[str]:
     parts = [part for part in _PARTS if any(by_class[part])]
     totals = [sum(by_class[part][i] for part in parts) for i in range(len(classes))]
     said = ", ".join(f"{sum(by_class[part]):,} {_PARTS[part]}" for part in parts)
-    lines = [f"found {sum(totals):,} images of {len(classes):,} classes ({said})"]
-    order = range(len(classes))
-    if len(classes) > MANY:
-        by_size = sorted(order, key=lambda i: totals[i])
-        order = [*by_size[: -FEW - 1 : -1], None, *by_size[FEW - 1 :: -1]]
+    order, of_classes, lines = list(range(len(classes))), [], []
+    if many := len(classes) > MANY:
+        order = extremes(totals)
     for i in order:
-        if i is None:
-            lines.append(f"  … {len(classes) - 2 * FEW:,} more classes …")
-        else:
-            counts = ", ".join(f"{by_class[part][i]:,} {_PARTS[part]}" for part in parts)
-            lines.append(f"  {printable(classes[i])}: {counts}")
+        counts = ", ".join(f"{by_class[part][i]:,} {_PARTS[part]}" for part in parts)
+        of_classes.append(f"{printable(classes[i])}: {counts}")
+    if many:
+        of_classes.insert(FEW, f"… {len(classes) - 2 * FEW:,} more classes …")
     if summary["n_unlabelled_only"]:
         lines.append(f"and {summary['n_unlabelled_only']:,} unlabelled images")
     if notes.get("test_split_off") and not any(by_class["test"]):
         lines.append("there is no test/ with classes: test images are split off the training images (test_fraction)")
     lines += [printable(text) for text in notes.get("said", [])]
     lines += [_left_out(entry) for entry in notes.get("left_out", [])]
-    if notes.get("grey_range"):
-        low, high = notes["grey_range"]
-        lines.append(f"grey of more than 8 bits: values from {low:g} (black) to {high:g} (white), for all images alike")
+    lines += grey_line(notes)
     lines += [f"warning: {printable(text)}" for text in notes.get("warnings", [])]
-    return lines
+    return f"{sum(totals):,} images of {len(classes):,} classes ({said})", of_classes, lines
+
+
+def extremes(totals: Sequence[int]) -> list[int]:
+    """Places of the three largest classes, the largest first, and of the three smallest, the smallest last."""
+    by_size = sorted(range(len(totals)), key=lambda i: totals[i])
+    return [*by_size[: -FEW - 1 : -1], *by_size[FEW - 1 :: -1]]
+
+
+def grey_line(notes: Mapping) -> list[str]:
+    """The line on the range of grey of more than 8 bits, if there is such a range."""
+    if not notes.get("grey_range"):
+        return []
+    low, high = notes["grey_range"]
+    return [f"grey of more than 8 bits: values from {low:g} (black) to {high:g} (white), for all images alike"]
 
 
 def rare_lines(summary: Mapping, config: Mapping) -> list[str]:
@@ -68,17 +83,12 @@ def split_counts(summary: Mapping, test_fraction: float, valid_fraction: float) 
     """Labelled images of each class to train, validate (`valid`) and `test` on, once the latter are split off."""
     train, valid, test = (list(summary["by_class"][part]) for part in ("train", "valid", "test"))
     if summary["notes"].get("test_split_off") and not any(test):
-        test = [_split_off(test_fraction, n) for n in train]
+        test = [fractions.set_aside(n, test_fraction) for n in train]
         train = [n - off for n, off in zip(train, test, strict=True)]
     if not any(valid):
-        valid = [_split_off(valid_fraction, n) for n in train]
+        valid = [fractions.set_aside(n, valid_fraction) for n in train]
         train = [n - off for n, off in zip(train, valid, strict=True)]
     return {"train": train, "valid": valid, "test": test}
-
-
-def _split_off(fraction: float, n: int) -> int:
-    """As `sslfast.data.splits.split_off` does: one at least, never all."""
-    return min(max(1, round(fraction * n)), n - 1)
 
 
 def _some(names: list[str]) -> str:

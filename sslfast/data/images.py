@@ -5,8 +5,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 from ..errors import DataError
 from ..files import user_path
 from ..study.version import reading_version
+from .decoding import Decoding
 
 __all__ = ["ImageData", "ImageSet", "cached", "default_data_root", "digests", "from_arrays"]
 
@@ -27,12 +28,13 @@ class ImageSet:
 
     `x`: uint8 `[N, C, H, W]` (stored channels-last, so that whole batches reach the model in
     that layout without a copy); `y`: int64 `[N]`, −1 where unlabelled; `classes`: names in the
-    order of the labels.
+    order of the labels. `decoding`: how images of files became these.
     """
 
     x: Tensor
     y: Tensor
     classes: tuple[str, ...]
+    decoding: Decoding | None = None
     _copies: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -49,8 +51,21 @@ class ImageSet:
             return self
         if device not in self._copies:
             fits = self.x.nbytes <= _free_memory(device) // 2
-            self._copies[device] = ImageSet(self.x.to(device), self.y.to(device), self.classes) if fits else self
+            self._copies[device] = replace(self, x=self.x.to(device), y=self.y.to(device)) if fits else self
         return self._copies[device]
+
+    def new(self, items: Sequence) -> "ImageSet":
+        """New images without labels, decoded as these were: paths, open files, PIL images, arrays (see `Decoding`), or
+        a uint8 tensor `[N, C, H, W]` of their size."""
+        if len(items) and isinstance(items[0], Tensor):
+            x = torch.stack(list(items))
+            if x.shape[1:] != self.x.shape[1:] or x.dtype != torch.uint8:
+                expected = f"uint8 of shape {tuple(self.x.shape[1:])}"
+                raise DataError(f"images: found tensors {x.dtype} of shape {tuple(x.shape[1:])}, expected {expected}")
+        else:
+            decoding = self.decoding or Decoding(self.image_size, self.channels)
+            x = torch.from_numpy(decoding(items)).permute(0, 3, 1, 2)
+        return replace(self, x=x, y=torch.full((len(x),), -1))
 
     @property
     def channels(self) -> int:
@@ -127,8 +142,10 @@ def default_data_root(data_root: str | Path | None = None) -> Path:
 def from_arrays(name: str, arrays: Arrays, fingerprint: str) -> ImageData:
     """An `ImageData` over arrays in memory (or memory-mapped), without copying them."""
 
+    decoding = Decoding.of(arrays.notes, *arrays.train_x.shape[2:])
+
     def image_set(x, y):
-        return ImageSet(torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y), tuple(arrays.classes))
+        return ImageSet(torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y), tuple(arrays.classes), decoding)
 
     train, test = image_set(arrays.train_x, arrays.train_y), image_set(arrays.test_x, arrays.test_y)
     return ImageData(name, train, test, fingerprint, arrays.notes, arrays.unlabelled_elsewhere, arrays.valid_rows)

@@ -4,7 +4,7 @@ import copy
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +94,7 @@ class ImageRows:
 
     def new_empty(self) -> "ImageRows":
         """The same without any image (for `Learner.export`)."""
-        empty = ImageSet(self.images.x[:0].clone(), self.images.y[:0].clone(), self.images.classes)
+        empty = replace(self.images, x=self.images.x[:0].clone(), y=self.images.y[:0].clone())
         return ImageRows(empty, np.arange(0), split_idx=self.split_idx, labels=self.labels)
 
 
@@ -211,18 +211,9 @@ class ImageDataLoaders(DataLoaders):
     """fastai DataLoaders over images in memory, with `test_dl` for new ones."""
 
     def test_dl(self, items, rm_type_tfms=None, num_workers=0, **kwargs) -> BatchDL:
-        """A loader over new images: paths, PIL images, or a uint8 tensor `[N, C, H, W]`."""
-        from .decoding import decode
-
-        valid = self.valid.dataset
-        channels, size, _ = valid.image_shape
-        if len(items) and isinstance(items[0], torch.Tensor):
-            items = torch.stack(list(items))
-        else:
-            arrays = [decode(item, size, channels) for item in items]
-            items = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
-        images = ImageSet(items, torch.full((len(items),), -1), valid.images.classes)
-        dataset = ImageRows(images, np.arange(len(items)), split_idx=1, labels=False)
+        """A loader over new images, decoded as those of the data set were: paths, PIL images, uint8 arrays, or a uint8
+        tensor `[N, C, H, W]`."""
+        dataset = ImageRows(self.valid.dataset.images.new(items), np.arange(len(items)), split_idx=1, labels=False)
         return self.valid.new(dataset, **kwargs)
 
 

@@ -150,7 +150,7 @@ def split_off(y: np.ndarray, fraction: float, seed: int, name: str = "test") -> 
     parts = []
     for label in np.unique(y[y >= 0]):
         members = rng.permutation(np.flatnonzero(y == label))
-        parts.append(members[: min(max(1, round(fraction * len(members))), len(members) - 1)])
+        parts.append(members[: fractions.set_aside(len(members), fraction)])
     return np.sort(np.concatenate(parts))
 
 

@@ -56,9 +56,7 @@ def probe(
     return _speeds(kinds, answers, side_by_side, before, split_seconds, begun)
 
 
-def _ask(
-    kinds: Sequence[str], config: Mapping, content: Mapping, n: int, in_all: float, folder: Path
-) -> list[dict]:
+def _ask(kinds: Sequence[str], config: Mapping, content: Mapping, n: int, in_all: float, folder: Path) -> list[dict]:
     """What each of `n` processes found, or the `problem` that ended it."""
     encoders = [name for name in config["encoders"] if any(kind.endswith(f"/{name}") for kind in kinds)]
     seconds = min(max(in_all / len(kinds) - AROUND, LEAST), MOST)

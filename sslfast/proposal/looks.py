@@ -9,8 +9,9 @@ from typing import TextIO
 
 import numpy as np
 
-from ..data.decoding import decode, in_parallel, no_limit_of_pillow, opened, what_is_wrong
+from ..data.decoding import decode, in_parallel, no_limit_of_pillow, opened
 from ..data.looking import File
+from ..data.readable import what_is_wrong
 
 __all__ = ["Sample", "copies_among", "sample_of"]
 

@@ -11,6 +11,7 @@ from .material import Material
 __all__ = ["CATEGORIES", "PARTS", "Figure"]
 
 PARTS = {  # parts of the page in their order: id, heading
+    "made_of": "What it is made of",
     "unlabelled": "What unlabelled images add",
     "against": "Is it better than training on the labels alone?",
     "training": "How training goes",

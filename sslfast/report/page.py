@@ -17,9 +17,11 @@ from ..errors import printable
 from ..files import replacing
 from ..study.examples import Examples
 from .drawing import write_figure
+from .drawing.letters import Letters
 from .figure import PARTS, Figure
 from .figures import all_figures
 from .large import few
+from .made_of import made_of
 from .material import NO_EXAMPLES, Material
 from .options import options_table, runs_table
 from .pieces import csv_uri, inline_svg, png_uri, table_html, table_page
@@ -64,22 +66,24 @@ def write_report(
     unchecked: str = "",
     image_noise: pd.DataFrame | None = None,
 ) -> None:
-    """Write `report.html`, `summary.md`, `figures/*.png|svg`, `tables/*.csv` and `*.html` (`PAGES`) under `folder`.
+    """Write `report.html`, `summary.md`, `figures/*.png|svg`, `tables/*.csv` and `pages/*.html` under `folder`.
 
     `config`: the study's checked config (title, threshold, accuracy_targets, delta, prices, judged_by). `images`: what
-    the data set holds (`ImageData.summary`), for the table of how it was made. `examples`: images to show (without
+    the data set holds (`ImageData.summary`), to say what the study is made of. `examples`: images to show (without
     them, the page has no figures of images). `plan`: what the runs were expected to take (`read_plan`). `shorter`,
     `unchecked` and `image_noise`: see `analyse`. Runs that failed are counted and shown as missing, never a reason to
     stop.
     """
     folder = Path(folder)
     results = analyse(cells, history, report_settings(config), shorter, unchecked, image_noise)
-    parts = _parts(results, examples, folder / "figures")
+    letters = Letters.of(examples.classes if examples else ())
+    with letters.drawn():
+        parts = _parts(results, examples, folder / "figures", letters)
     write_tables({**results.tables, "cells": cells, "history": history}, [folder / "tables"], kinds=["csv"])
     with replacing(folder / "summary.md") as scratch:
         scratch.write_text(summary(results), encoding="utf-8")
-    made = facts(results, config, images or {})
-    _write_pages(results, made, folder / "tables")
+    made = facts(results, config, images or {}) | letters.said()
+    _write_pages(results, made, folder / "pages")
     page = _template().render(
         title=printable(config["title"]),
         card=card_of(results),
@@ -87,7 +91,9 @@ def write_report(
         delta=100 * results.settings.delta,
         judged=results.judged,
         by_updates=results.unit == UPDATES,
-        parts=parts,
+        made_of=made_of(images or {}),
+        images=[figure for part in parts if part["id"] == "made_of" for figure in part["figures"]],
+        parts=[part for part in parts if part["id"] != "made_of"],
         passes=results.tables["equal_passes"].sentence.tolist(),
         advice=results.tables["what_next"].drop_duplicates(["encoder", "method"]).sentence.tolist(),
         options=table_html(options_table(results.tables["what_next"])),
@@ -115,23 +121,26 @@ def report_settings(config: Mapping) -> Settings:
     )
 
 
-def _parts(results: Results, examples: Examples | None, folder: Path) -> list[dict]:
+def _parts(results: Results, examples: Examples | None, folder: Path, letters: Letters) -> list[dict]:
     """The parts of the page with the figures that have something to show, whose files are written to `folder`."""
     whole, (fewer, left_out) = Material(results, results, examples or NO_EXAMPLES), few(results)
     part = replace(whole, shown=fewer)
     shown: dict[str, list[Shown]] = {name: [] for name in PARTS}
     for name, figure in all_figures().items():
         if figure.says(whole):
-            made = _show(name, figure, whole if figure.every else part, "" if figure.every else left_out, folder)
-            shown[figure.part].append(made)
+            material = whole if figure.every else part
+            shown[figure.part].append(_show(name, figure, material, "" if figure.every else left_out, folder, letters))
         else:  # nor may one of an earlier report stay
             for kind in ("png", "svg"):
                 (folder / f"{name}.{kind}").unlink(missing_ok=True)
     return [{"id": name, "heading": PARTS[name], "figures": own} for name, own in shown.items() if own]
 
 
-def _show(name: str, figure: Figure, material: Material, left_out: str, folder: Path) -> Shown:
+def _show(name: str, figure: Figure, material: Material, left_out: str, folder: Path, letters: Letters) -> Shown:
     write_figure(figure.draw(material), folder / name)
+    if letters.lacking:  # a browser has more fonts, so drawings keep the names
+        named = replace(material.examples, classes=letters.names)
+        write_figure(figure.draw(replace(material, examples=named)), folder / name, [".png"])
     numbers = figure.numbers(material)
     return Shown(
         name=name,
@@ -153,6 +162,9 @@ def _write_pages(results: Results, made: Mapping[str, str], folder: Path) -> Non
         "claims": _claims(results),
     }
     for name, table in tables.items():
+        if table.empty:  # nor may one of an earlier report stay
+            (folder / f"{name}.html").unlink(missing_ok=True)
+            continue
         with replacing(folder / f"{name}.html") as scratch:
             scratch.write_text(table_page(PAGES[name], table), encoding="utf-8")
 

@@ -45,6 +45,7 @@ def table_html(table: pd.DataFrame | None, row_header: bool = False) -> str:
         return ""
     # sentences are for the text, and 'never' is a dash like everything that has no number
     table = table.drop(columns="sentence", errors="ignore").replace([float("inf"), float("-inf")], float("nan"))
+    table = table.loc[:, ~table.replace(["", "–"], float("nan")).isna().all()]  # columns with nothing to say
     numeric = [name for name in table.select_dtypes("number") if name in ("p", "p_holm")]
     table = table.assign(**{name: table[name].map(p_value) for name in numeric})
     table = table.set_index(table.columns[0]) if row_header else table
@@ -60,5 +61,5 @@ def table_page(title: str, table: pd.DataFrame) -> str:
     style = "body{font:1rem/1.5 sans-serif;margin:1rem}table{border-collapse:collapse}"
     style += "th,td{padding:.25rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid #ccc}"
     head = f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-    body = table_html(table, row_header=True) or "<p>Nothing to show.</p>"
+    body = table_html(table, row_header=True)
     return f"{head}<style>{style}</style></head><body><h1>{escape(title)}</h1>\n{body}</body></html>\n"

@@ -9,8 +9,11 @@ from ..analysis.code import code_now
 from ..analysis.reach import reach
 from ..analysis.results import Results
 from ..analysis.words import plural
+from ..data.found import grey_line
 from ..errors import printable
+from ..study import fractions
 from ..study.stages import evaluations
+from .made_of import seen_as
 
 __all__ = ["devices", "facts", "missing", "planned_table"]
 
@@ -48,9 +51,10 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
     if images:
         found["images"] = (
             f"{images['n_labelled']:,} with labels, for training and validation, {images['n_unlabelled_only']:,}"
-            f" without; {len(images['classes'])} classes; {images['image_size']} × {images['image_size']} pixels,"
-            f" {images['channels']} channel(s)"
+            f" without; {len(images['classes'])} classes; {seen_as(images)}"
         )
+    if grey := grey_line(notes):
+        found["grey"] = grey[0]
     if notes.get("images_skipped"):
         some = ", ".join(printable(str(name)) for name in notes.get("skipped", [])[:5])
         found["images skipped"] = f"{notes['images_skipped']:,} could not be read and were left out ({some}, …)"
@@ -87,7 +91,8 @@ def _shorter(results: Results) -> dict[str, str]:
 def _labels(results: Results, images: Mapping) -> dict[str, str]:
     """Which labels were looked at beyond those that a cell trains on, and what for."""
     cells = results.every
-    n = round(images["n_labelled"] * cells.valid_fraction.iloc[0]) if images else 0
+    of = images.get("by_class", {"train": [], "valid": []})
+    n = sum(of["valid"]) or sum(fractions.set_aside(n, cells.valid_fraction.iloc[0]) for n in of["train"])
     text = f"{n:,} of validation images, " if n else "those of validation images, "
     text += "for the curves and the time to the threshold; how long a network trains does not depend on any label"
     used = [stage for name, stage in evaluations().items() if (cells.evaluate == name).any()]

@@ -1,26 +1,38 @@
 """What a report needs the images for, gathered from a study's files. (Reading it again takes no torch.)"""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
+from PIL import Image
 
 from ..analysis.checks import main_cells
 from ..analysis.image_noise import image_variance
 from ..analysis.table_files import read_table
+from ..data.augment import Augment
+from ..data.found import extremes
+from ..data.images import ImageData
+from ..data.loaders import classify_dls
+from ..data.splits import Split
 from ..errors import RecordError, ResultsError
 from ..evaluation import embed_2d
 from ..files import replacing
 from ..runtime.jobs import RunningJob
-from ..study.examples import Embedding, Examples, Outcome, Pictures, write_examples
+from ..study.examples import Embedding, Examples, Outcome, Pictures, Seen, write_examples
 from ..study.grid import Box
 from ..study.names import SUPERVISED
 from ..study.records import FEATURES, read_record
 from .inputs import study_images, study_split
 from .pretraining import N_EMBEDDED, N_PICTURES
 
-__all__ = ["best_and_worst", "examples", "gather", "read_predictions", "records_to_show"]
+__all__ = ["as_seen", "best_and_worst", "examples", "gather", "read_predictions", "records_to_show"]
+
+N_SEEN = 12  # images of a class each, or several of few classes
+N_CHANGED = 2  # times that each is augmented
+SHOWN_SIDE = 64  # pixels: larger images are made smaller, as a page is to stay light
 
 
 def examples(job: RunningJob) -> None:
@@ -33,12 +45,38 @@ def examples(job: RunningJob) -> None:
     originals = data.train.pixels(split.valid[split.samples(N_PICTURES)])
     embedded = data.train.y.numpy()[split.valid[split.samples(N_EMBEDDED)]]
     found = gather(originals, pictures, outcomes, data.test.pixels(), data.classes, embedded)
-    write_examples(found, job.output.examples)
+    seen = as_seen(data, split, Augment.of(data.name, job.config["augment"]))
+    write_examples(replace(found, seen=seen), job.output.examples)
     files = map(Path, job.input.predictions)
     predictions = {Box.at(path).name: read_predictions(path) for path in files}
     noise = image_variance(cells, predictions, data.test.y.numpy())
     with replacing(job.output.image_noise) as scratch:
         noise.to_parquet(scratch)
+
+
+def as_seen(data: ImageData, split: Split, augment: Augment) -> Seen:
+    """Some training images of every class, and unlabelled ones, as networks see them.
+
+    Of more than twelve classes, the first six and those with most and fewest images. The loaders of training make
+    them, so what is wrong there is seen here.
+    """
+    y, n_classes = data.train.y.numpy(), len(data.classes)
+    chosen = list(range(n_classes))
+    if n_classes > N_SEEN:
+        of_ends = extremes(np.bincount(y[y >= 0], minlength=n_classes).tolist())
+        chosen = sorted({*[i for i in chosen if i not in of_ends][: N_SEEN - len(of_ends)], *of_ends})
+    each = min(4, max(1, N_SEEN // n_classes))
+    labelled, pool = split.labelled(1), split.pool()
+    groups = [labelled[y[labelled] == label][:each] for label in chosen] + [pool[y[pool] < 0][: max(2, each)]]
+    rows = np.concatenate(groups)
+    train = classify_dls(data, split, rows, bs=len(rows), augment=augment, device="cpu").train
+    views = [data.train.pixels(rows)]
+    for epoch in range(N_CHANGED if augment != Augment() else 0):
+        (batch,) = train.batches(torch.arange(len(rows)), epoch)
+        changed = train.decode(batch)[0].as_subclass(torch.Tensor)
+        views.append(changed.clamp(0, 255).byte().permute(0, 2, 3, 1).numpy())
+    images = np.stack([[_smaller(image) for image in view] for view in views])
+    return Seen(images, y[rows], data.train.image_size)
 
 
 def best_and_worst(cells: pd.DataFrame, judged_by: str | None = None) -> pd.DataFrame:
@@ -104,6 +142,14 @@ def read_predictions(path: str | Path) -> np.ndarray:
         return found
     except (OSError, ValueError, EOFError) as error:
         raise RecordError(f"{path}: no readable predictions ({error}); delete it and run again") from None
+
+
+def _smaller(image: np.ndarray) -> np.ndarray:
+    """`image` `[H, W, C]` made as many times smaller as it is larger than `SHOWN_SIDE`, in whole numbers."""
+    if (factor := -(-len(image) // SHOWN_SIDE)) == 1:
+        return image
+    reduced = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).reduce(factor)
+    return np.asarray(reduced).reshape(*reduced.size[::-1], image.shape[2])
 
 
 def _outcome(path: str | Path, test_images: np.ndarray) -> Outcome:

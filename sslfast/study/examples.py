@@ -16,6 +16,7 @@ __all__ = [
     "Examples",
     "Outcome",
     "Pictures",
+    "Seen",
     "read_examples",
     "rmse",
     "write_examples",
@@ -53,15 +54,32 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """Training images as networks see them: `images`, uint8 `[V, K, H, W, C]`, the same K as they are, then changed by
+    augmentation, V − 1 times.
+
+    `labels`: their classes `[K]`, −1 where unlabelled; `side`: pixels of a side that networks see (here may be fewer).
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    side: int
+
+
+NOTHING_SEEN = Seen(np.empty((0, 0, 0, 0, 3), np.uint8), np.empty(0, np.int64), 0)
+
+
+@dataclass(frozen=True)
 class Examples:
     """`originals`: the validation images that every one of `rebuilt` shows, uint8 `[K, H, W, C]`; `outcomes`: of the
-    best and of the worst cell, by these names; none if no cell has a result."""
+    best and of the worst cell, by these names; none if no cell has a result; `seen`: see `Seen`."""
 
     classes: tuple[str, ...]
     originals: np.ndarray
     pictures: list[Pictures]
     outcomes: dict[str, Outcome]
     embeddings: list[Embedding]
+    seen: Seen = NOTHING_SEEN
 
     @property
     def rebuilt(self) -> list[Pictures]:
@@ -100,6 +118,7 @@ def write_examples(examples: Examples, path: str | Path) -> None:
     for number, embedding in enumerate(examples.embeddings):
         arrays |= {f"points-{number}": embedding.points, f"classes-{number}": embedding.classes}
     arrays |= {f"outcome-{name}": outcome.images for name, outcome in examples.outcomes.items()}
+    arrays |= {f"seen-{name}": np.asarray(value) for name, value in vars(examples.seen).items()}
     with replacing(path) as scratch:
         np.savez(scratch, **arrays)
 
@@ -120,6 +139,7 @@ def read_examples(path: str | Path) -> Examples:
                 name: Outcome(**{**outcome, "spec": Spec(**outcome["spec"])}, images=stored[f"outcome-{name}"])
                 for name, outcome in about["outcomes"].items()
             }
-            return Examples(tuple(about["classes"]), stored["originals"], pictures, outcomes, embeddings)
+            seen = Seen(stored["seen-images"], stored["seen-labels"], int(stored["seen-side"]))
+            return Examples(tuple(about["classes"]), stored["originals"], pictures, outcomes, embeddings, seen)
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise RecordError(f"{path}: no readable examples ({error}); delete the file and run again") from None

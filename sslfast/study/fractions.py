@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 
 from ..errors import ConfigError, shown
 
-__all__ = ["canonical", "canonical_list", "count"]
+__all__ = ["canonical", "canonical_list", "count", "set_aside"]
 
 MAX_DECIMALS = 30  # a fraction names files, and "1e-999999999" would be a name of a billion letters
 
@@ -54,3 +54,8 @@ def count(fraction: object, n: int) -> int:
 
 def _plain(value: object) -> str:
     return shown(value).strip("'")
+
+
+def set_aside(n: int, fraction: float) -> int:
+    """How many of the `n` images of a class a split takes from training: at least one, never all."""
+    return min(max(1, round(fraction * n)), n - 1)

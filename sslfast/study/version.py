@@ -65,7 +65,8 @@ def code_version(stage: str | None = None, method: str | None = None, encoder: s
 @functools.cache
 def report_version() -> str:
     """The same for the code that makes tables and reports of the results."""
-    files = [path for path in _all_files() if path.startswith(_REPORTING) or path.endswith("/examples.py")]
+    beside = ("/examples.py", "data/found.py")
+    files = [path for path in _all_files() if path.startswith(_REPORTING) or path.endswith(beside)]
     return _digest(files)
 
 

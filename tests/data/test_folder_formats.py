@@ -1,6 +1,8 @@
 """Files as people have them: each format that Pillow reads is read by its content; of others it is said what it is."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -151,13 +153,13 @@ def test_skipped_files_are_told_by_what_they_are(tmp_path):
 
 
 def test_heic_without_its_plugin_is_told_what_to_install(tmp_path, monkeypatch):
-    import sslfast.data.decoding as decoding
+    import sslfast.data.readable as readable
 
     monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
     monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)
-    decoding._formats.cache_clear()
+    readable.formats.cache_clear()
     message = refusal(folder_of(tmp_path / "i", {"a.heic": HEIC, "b.jpg": HEIC}))
-    decoding._formats.cache_clear()
+    readable.formats.cache_clear()
     assert "pip install 'sslfast[heic]'" in message
     assert "of 10 files, 2 HEIC files;" in message
 
@@ -236,6 +238,24 @@ def test_float_images_from_0_to_1_are_no_longer_black(tmp_path):
             Image.fromarray(ramp).save(root / name / f"{i}.tiff")
     x = load(root).train.x
     assert (x.amin((1, 2, 3)) <= 1).all() and (x.amax((1, 2, 3)) >= 254).all()
+
+
+def deep_colour(high: int) -> bytes:
+    """A PNG, 16 × 16, of 16 bits a channel with values from 0 to `high`; Pillow writes none."""
+    rows = np.random.default_rng(high).integers(0, high + 1, (16, 48)).astype(">u2")
+    pixels = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 16, 16, 16, 2, 0, 0, 0)), (b"IDAT", pixels), (b"IEND", b"")]
+    whole = (struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(whole)
+
+
+def test_colours_of_16_bits_keep_their_upper_8_and_those_that_do_not_reach_them_are_warned_of(tmp_path):
+    black = stored(Image.new("L", (9, 9), 3), "PNG")
+    contents = {"x.png": deep_colour(65_535), "y.png": deep_colour(4095), "black.png": black}
+    assert load(folder_of(tmp_path / "good", {"x.png": contents["x.png"]}), channels=3).notes["warnings"] == []
+    one_colour, nearly_black = load(folder_of(tmp_path / "i", contents), channels=3).notes["warnings"]
+    assert one_colour == "1 image is (black.png) of one colour all over"
+    assert nearly_black.startswith("1 image is (y.png) nearly black: of colours of 16 bits a channel, the upper 8")
 
 
 # ── shapes and sizes ────────────────────────────────────────────────────────────────────────────

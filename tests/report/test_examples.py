@@ -62,6 +62,7 @@ def same(a, b) -> bool:
     return (
         a.classes == b.classes
         and np.array_equal(a.originals, b.originals)
+        and all(np.array_equal(vars(a.seen)[name], vars(b.seen)[name]) for name in vars(a.seen))
         and [(p.spec, p.kind) for p in a.pictures] == [(p.spec, p.kind) for p in b.pictures]
         and all(np.array_equal(x.images, y.images) for x, y in zip(a.pictures, b.pictures, strict=True))
         and [e.spec for e in a.embeddings] == [e.spec for e in b.embeddings]

@@ -106,7 +106,7 @@ NOTHING_TO_SAY = {
     "no score above 0": {"data_needed"},
     "no score below 1": {"mistakes"},
     "no control": {"against_controls"},
-    "nothing lasted an epoch": {*all_figures()} - {"embeddings", "reconstructions"},
+    "nothing lasted an epoch": {*all_figures()} - {"embeddings", "images_as_seen", "reconstructions"},
 }
 
 
@@ -233,7 +233,7 @@ def test_every_figure_can_be_taken_along_from_the_page_alone(report):
     for name in report.figures:
         kind, data = links[f"{name}.csv"].split(",", 1)
         assert kind == "data:text/csv;charset=utf-8"
-        assert pd.read_csv(io.StringIO(unquote(data))).columns[0] in ("encoder", "target", "cell")
+        assert pd.read_csv(io.StringIO(unquote(data))).columns[0] in ("encoder", "target", "cell", "class")
         kind, data = links[f"{name}.png"].split(",", 1)
         assert kind == "data:image/png;base64"
         with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
@@ -278,14 +278,16 @@ def test_every_table_is_there_to_take_along(report):
     assert (scores.n_seeds + scores.n_missing).sum() == len(report.cells)
 
 
-def test_tables_for_snakemakes_report_are_pages_that_need_nothing_else(report):
-    folder = report.folder / "tables"
-    assert {path.stem for path in folder.glob("*.html")} == set(PAGES)
-    for name, title in PAGES.items():
-        page = Page(folder / f"{name}.html")
+def test_tables_for_snakemakes_report_are_pages_that_need_nothing_else_and_have_something_to_say(report):
+    pages = {path.stem: Page(path) for path in (report.folder / "pages").iterdir()}
+    assert {"trust"} <= set(pages) <= set(PAGES)
+    assert ("verdict" in pages) == ("The verdict by number of labels" in report.page.source)
+    assert ("missing" in pages) == ("Runs without a result" in report.page.text)
+    for name, page in pages.items():
         assert page.mismatched == page.open == []
         assert page.attributes("src", "href") == []
-        assert title in page.text
+        assert PAGES[name] in page.text
+        assert "td" in {tag for tag, _ in page.tags}
         assert not re.search(r"\b(nan|inf|None|NaT)\b", page.text)
 
 
@@ -406,7 +408,7 @@ def test_what_people_and_errors_wrote_is_shown_as_text(tmp_path):
 def test_the_same_tables_give_the_same_files(report_of, tmp_path):
     first, second = report_of("one seed").folder, reported(EDGES["one seed"], tmp_path).folder
     written = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
-    assert len(written) == 2 + 2 * len(report_of("one seed").figures) + len(TABLES) + len(PAGES)
+    assert len(written) == 2 + 2 * len(report_of("one seed").figures) + len(TABLES) + len({*PAGES} - {"missing"})
     for path in written:
         assert (first / path).read_bytes() == (second / path).read_bytes(), path
 

@@ -62,15 +62,14 @@ rule report:
             category=lambda w: figure(w).category,
             labels=lambda w: {"figure": figure(w).heading},
         ),
-        pages=[
-            report(
-                f"{REPORTS}/tables/{name}.html",
-                caption=f"../report/{name}.rst",
-                category=category,
-                labels={"figure": name.replace("_", " ")},
-            )
-            for name, category in PAGES.items()
-        ],
+        # so are tables
+        pages=report(
+            directory(f"{REPORTS}/pages"),
+            patterns=["{table}.html"],
+            caption="../report/page.rst",
+            category=lambda w: PAGES[w.table],
+            labels=lambda w: {"figure": w.table.replace("_", " ")},
+        ),
         tables=expand(f"{REPORTS}/tables/{{table}}.csv", table=TABLES),
     log:
         f"{RESULTS}/logs/report.log",

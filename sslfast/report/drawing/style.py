@@ -66,12 +66,13 @@ def short(name: str, length: int = 14) -> str:
     return (name if len(name) <= length else name[: length - 1] + "…").replace("$", r"\$")
 
 
-def write_figure(figure: Figure, stem: str | Path) -> None:
+def write_figure(figure: Figure, stem: str | Path, kinds: Sequence[str] = (".png", ".svg")) -> None:
     """Write `<stem>.png` and `<stem>.svg`, the same bytes for the same figure."""
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": Path(stem).name}):
-        for suffix, options in ((".png", {"dpi": 150}), (".svg", {"metadata": {"Date": None}})):
+        of_kind: dict[str, dict[str, Any]] = {".png": {"dpi": 150}, ".svg": {"metadata": {"Date": None}}}
+        for suffix in kinds:
             with replacing(f"{stem}{suffix}") as scratch:
-                figure.savefig(scratch, **options)
+                figure.savefig(scratch, **of_kind[suffix])
                 if suffix == ".svg":
                     scratch.write_text(_with_notes(scratch, getattr(figure, "notes", {})), encoding="utf-8")
             figure.set_layout_engine(None)  # it has its layout now: both files show the same, in half the time

@@ -54,6 +54,7 @@ def _numbers(m: Material) -> pd.DataFrame:
         for cell, outcome in m.examples.outcomes.items()
         for y, row in enumerate(outcome.confusion)
         for x, n in enumerate(row)
+        if n  # of 1,000 classes, a million pairs are none
     ]
     return pd.DataFrame(counts)
 

@@ -24,7 +24,8 @@ def collect(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
     Columns of `cells`: record (the run's name); the spec, with fractions `u` and `l` as numbers (`u` is NaN for the
     baseline) beside the counts; evaluate; status and reason; test_accuracy and test_macro_f1 (NaN unless `ok`); n_test
     and n_classes (0 unless `ok`); seconds by phase, device, threads, versions and notes; a digest of what the config
-    `asked` of the job; measures of the encoder (`encoder_…`); settings (`setting_lr`, …; empty if a stage has no such setting).
+    `asked` of the job; measures of the encoder (`encoder_…`); settings (`setting_lr`, …; empty if a stage has no such
+    setting).
 
     Columns of `history`: the cell's key, evaluate, epoch, updates, images, seconds, train_loss, valid_loss, and on the
     validation images accuracy and macro_f1. Raises `RecordError` for a damaged record.

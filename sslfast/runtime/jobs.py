@@ -90,6 +90,8 @@ def _write(line: str) -> None:
     """A line on the terminal, in one piece: jobs that run side by side share it. The screen that Snakemake's process
     keeps there (`sslfast.planning.watch`) lies below the cursor, so that is cleared first."""
     stream = sys.__stderr__
+    if stream is None:  # a process without a terminal, as some systems start them
+        return
     clear = "\r\x1b[J" if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" else ""
     stream.write(f"{clear}{line}\n")
     stream.flush()

@@ -42,11 +42,11 @@ def end_progress():
 
 
 # Whoever asks for more than that, or for less, gets what Snakemake says.
-WATCH, asked = None, workflow.output_settings
-more = asked.dryrun or asked.verbose or asked.printshellcmds or asked.debug_dag
-less = {Quietness.ALL, Quietness.PROGRESS, Quietness.RULES} & set(asked.quiet or ())
+WATCH, output_settings = None, workflow.output_settings
+more = output_settings.dryrun or output_settings.verbose or output_settings.printshellcmds or output_settings.debug_dag
+less = {Quietness.ALL, Quietness.PROGRESS, Quietness.RULES} & set(output_settings.quiet or ())
 if workflow.is_main_process and not more and not less:
-    WATCH = watch(logger, STUDY, f"{REPORTS}/report.html", colour=not asked.nocolor)
+    WATCH = watch(logger, STUDY, f"{REPORTS}/report.html", colour=not output_settings.nocolor)
 
 
 onsuccess:

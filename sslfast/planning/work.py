@@ -55,7 +55,7 @@ def work_of(job: Job, config: Mapping, sizes: Sizes, views: int | str | None = N
             return Work(valid=sizes.n_valid)
         fit = method_settings(config, job.method) | {"share": job.share}
         n = _unlabelled(job, sizes)
-        length = length_of(job.stage, fit, config["budget"], n, fit["batch_size"])
+        length = length_of(job.stage, fit, config["budget"], n, fit["batch_size"], job.length)
         return Work(length.rounds, length.images(n), 0, sizes.n_valid)
     if job.l is None:
         return Work()

@@ -72,7 +72,7 @@ class StageRun:
     def length(self) -> Length:
         """How long the run trains."""
         n = self.spec.n_unlabelled if self.name == "pretrain" else self.spec.n_labelled
-        return length_of(self.name, asdict(self.fit), self.run.budget, n, self.batch_size)
+        return length_of(self.name, asdict(self.fit), self.run.budget, n, self.batch_size, self.spec.length)
 
     def loading(self, augment: Augment | None = None) -> dict:
         """What the loaders of the run are made with, by default with the study's augmentation."""

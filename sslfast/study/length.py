@@ -59,16 +59,18 @@ def enough_updates(n_labelled: int) -> int:
     return max(2000, 1000 * round(2 * (n_labelled / 900) ** (2 / 3)))
 
 
-def length_of(stage: str, settings: Mapping, budget: str, n: int, batch_size: int) -> Length:
+def length_of(stage: str, settings: Mapping, budget: str, n: int, batch_size: int, length: str = FULL) -> Length:
     """How long `stage` trains on `n` images: its `epochs` with `budget` epochs, else its `updates`; one round at least.
 
-    `settings`: also `share`, of that length, for a shorter run. `updates: auto` is what `enough_updates` says, and for
+    `settings`: also `share`, of that length, for a shorter run; `length`: which, of `LENGTHS`. `updates: auto` is what `enough_updates` says, and for
     encoders `ENCODER_UPDATES`, whatever the number of images: so more images are not more training. `2x` is twice that.
     Raises `ConfigError` for another budget.
     """
     if budget not in BUDGETS:
         raise ConfigError(f"budget: found {budget!r}, expected {' or '.join(BUDGETS)}")
     share = settings.get("share", 1)
+    if length == PASSES and n < batch_size:  # a batch holds every image, so that an update is a whole pass
+        share *= min(batch_size, n / share) / n
     if budget == "epochs":
         epochs = max(1, math.floor(settings["epochs"] * share))
         return Length(epochs, None, batch_size, epochs)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sslfast.data.loaders import BatchDL, ImageRows
-from sslfast.study.length import ENCODER_UPDATES, MOMENTS, enough_updates, length_of
+from sslfast.study.length import ENCODER_UPDATES, MOMENTS, PASSES, enough_updates, length_of
 
 STAGES = st.sampled_from(["pretrain", "classify", "supervised", "finetune"])
 SHARES = st.floats(0.001, 1)
@@ -58,3 +58,13 @@ def test_what_is_left_open_is_as_measured():
     auto = {"updates": "auto"}
     assert {length_of("pretrain", auto, "updates", n, 128).amount for n in (10, 45_000)} == {ENCODER_UPDATES}
     assert length_of("classify", auto, "updates", 4_500, 128).amount == enough_updates(4_500)
+
+
+@given(st.integers(2, 400), st.integers(2, 400), st.integers(2, 128), st.integers(5_000, 20_000))
+def test_equal_passes_are_equal_where_an_amount_is_smaller_than_a_batch_too(one, other, batch_size, updates):
+    n, most = sorted((one, other))
+    whole = length_of("pretrain", {"updates": updates}, "updates", most, batch_size)
+    less = length_of("pretrain", {"updates": updates, "share": n / most}, "updates", n, batch_size, PASSES)
+    passes = updates * min(batch_size, most) / most
+    assert whole.passes(most) == pytest.approx(passes, rel=0.05)  # updates are rounded up, to rounds of the same number
+    assert less.amount * min(batch_size, n) / n == pytest.approx(passes, abs=1)

@@ -105,5 +105,6 @@ def _by_digest(groups: list[list[str]], n_bytes: int | None, end: float, progres
             except OSError:  # whoever decodes it says so
                 pass
 
-    in_parallel(read, len(paths), "comparing files", progress)
+    if paths:
+        in_parallel(read, len(paths), "comparing files", progress)
     return [sorted(same) for same in found.values() if len(same) > 1]

@@ -28,10 +28,9 @@ __all__ = [
     "decode",
     "decode_files",
     "grey_range",
+    "heads_of",
     "in_parallel",
     "is_deep_colour",
-    "no_limit_of_pillow",
-    "opened",
 ]
 
 LARGE = 2**24  # pixels; larger images are decoded one at a time, or a few small files would fill the memory
@@ -106,7 +105,7 @@ class Decoding:
                 name, path = (str(source), source) if isinstance(source, str | os.PathLike) else (f"number {i}", "")
                 raise DataError(f"cannot read the image {name} ({what_is_wrong(str(path), error)})") from None
 
-        with no_limit_of_pillow():
+        with _no_limit_of_pillow():
             in_parallel(one, len(x), "decoding images", None)
         return x
 
@@ -129,7 +128,7 @@ def decode(
     scales the longer side, with black bars; `squash` scales each side by itself. `grey`: the values of grey with more
     than 8 bits that become 0 and 255 (default, 0 and 65535).
     """
-    with opened(source, max_megapixels) as image:
+    with _opened(source, max_megapixels) as image:
         n_pixels = image.width * image.height
         if not isinstance(source, Image.Image):  # JPEG decoders halve an image several times over at next to no cost
             image.draft(None, (2 * image_size, 2 * image_size))
@@ -178,7 +177,7 @@ def decode_files(
                 ) from None
             good[i] = False
 
-    with no_limit_of_pillow():
+    with _no_limit_of_pillow():
         in_parallel(lambda i: one(i, paths[i], "unknown"), len(paths), "decoding images", progress)
         if not deep.any():
             return x, good, None
@@ -196,7 +195,7 @@ def grey_range(paths: list[str]) -> Range | None:
     values, whole = [], True
     for path in paths[:: -(-len(paths) // SAMPLED)] if paths else []:
         try:
-            with opened(path, None) as image:
+            with _opened(path, None) as image:
                 pixels = np.asarray(image).ravel()
         except Exception:  # whoever decodes it says so  # noqa: S112
             continue
@@ -214,8 +213,25 @@ def grey_range(paths: list[str]) -> Range | None:
 
 def is_deep_colour(path: str) -> bool:
     """Whether an image has colours of 16 bits, of which Pillow keeps the upper 8."""
-    with opened(path, None) as image:
+    with _opened(path, None) as image:
         return image.mode in ("RGB", "RGBA") and ";16" in str(image.tile)
+
+
+def heads_of(paths: list[str], max_megapixels: int, progress: TextIO | None = None) -> list[tuple | str]:
+    """What image files say of themselves before they are decoded: (width, height), format, and whether they are grey of
+    more than 8 bits; or, of one that cannot be opened, why."""
+    found: list[tuple | str] = [""] * len(paths)
+
+    def one(i: int) -> None:
+        try:
+            with _opened(paths[i], max_megapixels) as image:
+                found[i] = image.size, image.format or "?", image.mode.startswith("I") or image.mode == "F"
+        except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
+            found[i] = what_is_wrong(paths[i], error)
+
+    with _no_limit_of_pillow():
+        in_parallel(one, len(paths), "looking at images", progress)
+    return found
 
 
 def in_parallel(one: Callable[[int], None], n: int, title: str, progress: TextIO | None) -> None:
@@ -240,8 +256,7 @@ _FIT = {
 
 
 @contextmanager
-def opened(source, max_megapixels: int | None) -> Iterator[Image.Image]:
-    """An image file (or a PIL image) as Pillow opens it, not decoded yet; `ValueError` for one that is too large."""
+def _opened(source, max_megapixels: int | None) -> Iterator[Image.Image]:
     if isinstance(source, Image.Image):
         yield source
         return
@@ -256,7 +271,7 @@ def opened(source, max_megapixels: int | None) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def no_limit_of_pillow() -> Iterator[None]:
+def _no_limit_of_pillow() -> Iterator[None]:
     """Pillow's own limit is one for the whole process, and its error names no key: ours stands in its place."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None

@@ -74,7 +74,8 @@ def init(folder: str, choices: Sequence[str], time: str, output: str | None) -> 
         print("\nmeasuring how fast this machine is, for 10 to 30 seconds …", file=sys.stderr, flush=True)
     fit = fitted(rungs(best, facts, given, duration(limit)), facts, schema, limit)
     run, (took, *more) = _command(target, root, fit.config), _took(fit, limit)
-    head = [f"Proposed by sslfast init for {folder}; it {took}", *more, f"  {run}", "Every key: config/README.md."]
+    head = [f"Proposed by sslfast init for {folder}. It {took}", *more, "Run it with", f"  {run}"]
+    head.append("What every key means: config/README.md.")
     text = as_yaml(fit.choices, head)
     check_config(yaml.safe_load(text), schema)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +150,7 @@ def _took(fit: Fit, limit: float) -> list[str]:
     """How long the study will take, and how that is known, as lines."""
     if fit.seconds is None:
         return [f"takes a time that could not be measured ({fit.problem}); snakemake plan tries again."]
-    how = f"{fit.slots} at once, by speeds measured on this machine just now"
+    how = f"{fit.slots} at once, by speeds measured on this machine"
     if fit.size != fit.config["image_size"]:
         how += f" with images of {fit.size} pixels"
     lines = [f"takes about {duration(fit.seconds)} here ({how}).", *load_line(fit.load, cores_here())]

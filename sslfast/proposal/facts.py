@@ -21,6 +21,7 @@ from .looks import Sample, copies_among, sample_of
 __all__ = ["Facts", "facts_of"]
 
 UNEVEN = 3  # times as many images in the largest class as in the smallest, from where on it is said
+MOST_UNREADABLE = 0.1  # of the files: with more, something else is wrong
 SQUARE = 1.05  # of the longer side to the shorter one
 
 
@@ -140,6 +141,12 @@ def facts_of(folder: str, given: Mapping, progress: TextIO | None = None) -> Fac
         listing, table = _by_a_table(root, options["follow_links"], error)
     most = int(given.get("max_megapixels") or MAX_MEGAPIXELS)
     sample = sample_of([path for path, _, _ in listing.files], most, progress)
+    if len(sample.unreadable) > MOST_UNREADABLE * sample.n:
+        path, why = sample.unreadable[0]
+        raise DataError(
+            f"folder: {len(sample.unreadable):,} of {sample.n:,} images looked at cannot be read"
+            f" ({os.path.relpath(path, root)}: {why}); mend that first, as a study would leave them all out"
+        )
     copies, whole = copies_among(listing.files, progress)
     return Facts(root, table, listing, sample, copies, whole)
 

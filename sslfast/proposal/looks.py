@@ -9,9 +9,8 @@ from typing import TextIO
 
 import numpy as np
 
-from ..data.decoding import decode, in_parallel, no_limit_of_pillow, opened
+from ..data.decoding import ImageOptions, decode_files, heads_of, in_parallel
 from ..data.looking import File
-from ..data.readable import what_is_wrong
 
 __all__ = ["Sample", "copies_among", "sample_of"]
 
@@ -39,40 +38,21 @@ class Sample:
 
 
 def sample_of(paths: Sequence[str], max_megapixels: int, progress: TextIO | None = None) -> Sample:
-    """What up to 1,000 of `paths`, evenly spaced, look like. The bar goes to `progress` (default, stderr)."""
-    some = list(paths[:: -(-len(paths) // OPENED)]) if paths else []
-    few = some[:: -(-len(some) // DECODED)] if some else []
-    heads: dict[int, tuple[tuple[int, int], str, bool]] = {}
-    wrong: dict[str, str] = {}
-    spread: dict[int, float] = {}
-
-    def look(i: int) -> None:
-        try:
-            with opened(some[i], max_megapixels) as image:
-                deep = image.mode.startswith("I") or image.mode == "F"
-                heads[i] = (
-                    image.size,
-                    {"MPO": "JPEG", "HEIF": "HEIC"}.get(image.format or "", image.format or "?"),
-                    deep,
-                )
-        except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
-            wrong[some[i]] = what_is_wrong(some[i], error)
-
-    def see(i: int) -> None:
-        try:
-            pixels = decode(few[i], SIDE, 3, max_megapixels=max_megapixels).astype(np.float32)
-            spread[i] = float((pixels.max(axis=2) - pixels.min(axis=2)).mean())
-        except Exception as error:  # as above
-            wrong[few[i]] = what_is_wrong(few[i], error)
-
-    with no_limit_of_pillow():
-        in_parallel(look, len(some), "looking at images", progress)
-        start = time.perf_counter()
-        in_parallel(see, len(few), "decoding some", progress)
-        seconds = (time.perf_counter() - start) / max(1, len(few))
-    sides = np.array([sorted(size) for size, _, _ in heads.values()], dtype=np.int64).reshape(-1, 2)
-    formats, deep = Counter(kind for _, kind, _ in heads.values()), sum(deep for _, _, deep in heads.values())
-    grey = sum(value < TINTED for value in spread.values())
+    """What up to 1,000 of `paths`, evenly spaced, look like. Bars go to `progress` (default, stderr)."""
+    some = _evenly(paths, OPENED)
+    found = dict(zip(some, heads_of(some, max_megapixels, progress), strict=True))
+    wrong = {path: head for path, head in found.items() if isinstance(head, str)}
+    heads = [head for head in found.values() if not isinstance(head, str)]
+    few = _evenly([path for path in some if path not in wrong], DECODED)
+    options = ImageOptions(SIDE, 3, on_bad_image="skip", max_megapixels=max_megapixels)
+    start = time.perf_counter()
+    pixels, good, _ = decode_files(few, options, progress)
+    seconds = (time.perf_counter() - start) / max(1, len(few))
+    wrong |= {path: "it is damaged" for path, ok in zip(few, good, strict=True) if not ok}
+    spread = (pixels[good].max(axis=3) - pixels[good].min(axis=3)).mean(axis=(1, 2))
+    sides = np.array([sorted(size) for size, _, _ in heads], dtype=np.int64).reshape(-1, 2)
+    formats = Counter({"MPO": "JPEG", "HEIF": "HEIC"}.get(kind, kind) for _, kind, _ in heads)
+    deep, grey = sum(deep for _, _, deep in heads), int((spread < TINTED).sum())
     return Sample(len(some), sides, formats, deep, grey, len(spread), seconds, sorted(wrong.items()))
 
 
@@ -91,6 +71,10 @@ def copies_among(files: Sequence[File], progress: TextIO | None = None) -> tuple
     return sorted(groups), time.perf_counter() < end
 
 
+def _evenly(paths: Sequence[str], most: int) -> list[str]:
+    return list(paths[:: -(-len(paths) // most)]) if paths else []
+
+
 def _by_digest(groups: list[list[str]], n_bytes: int | None, end: float, progress: TextIO | None) -> list[list[str]]:
     """The groups again, each by what the first `n_bytes` (or all) of its files hold; those of one file are left out."""
     paths = [(number, path) for number, group in enumerate(groups) for path in group]
@@ -106,5 +90,6 @@ def _by_digest(groups: list[list[str]], n_bytes: int | None, end: float, progres
             except OSError:  # whoever decodes it says so
                 pass
 
-    in_parallel(read, len(paths), "comparing files", progress)
+    if paths:
+        in_parallel(read, len(paths), "comparing files", progress)
     return [sorted(same) for same in found.values() if len(same) > 1]

@@ -237,6 +237,15 @@ def test_what_is_no_folder_of_images_is_one_line(init, tmp_path, image_folder):
     assert "found one class only (zero)" in init(one).error
 
 
+def test_a_folder_of_which_much_cannot_be_read_is_one_line_with_the_reason(init, image_folder):
+    folder = image_folder(train=8, test=0, unlabelled=0)
+    for i in range(3):
+        (folder / f"train/zero/IMG_{i}.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40))
+    line = init(folder).error
+    assert line.startswith("error: folder: 3 of 27 images looked at cannot be read (train/zero/IMG_0.heic: ")
+    assert line.endswith("; mend that first, as a study would leave them all out")
+
+
 def test_two_tables_with_classes_are_not_guessed_between(init, digit_images, tmp_path):
     folder = pictures.kaggle(tmp_path / "pets", digit_images)
     shutil.copy(folder / "labels.csv", folder / "breeds.csv")

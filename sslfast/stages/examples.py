@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
 
 from ..analysis.checks import main_cells
 from ..analysis.image_noise import image_variance
@@ -21,7 +20,7 @@ from ..errors import RecordError, ResultsError
 from ..evaluation import embed_2d
 from ..files import replacing
 from ..runtime.jobs import RunningJob
-from ..study.examples import Embedding, Examples, Outcome, Pictures, Seen, write_examples
+from ..study.examples import Embedding, Examples, Outcome, Pictures, Seen, smaller, write_examples
 from ..study.grid import Box
 from ..study.names import SUPERVISED
 from ..study.records import FEATURES, read_record
@@ -75,7 +74,7 @@ def as_seen(data: ImageData, split: Split, augment: Augment) -> Seen:
         (batch,) = train.batches(torch.arange(len(rows)), epoch)
         changed = train.decode(batch)[0].as_subclass(torch.Tensor)
         views.append(changed.clamp(0, 255).byte().permute(0, 2, 3, 1).numpy())
-    images = np.stack([[_smaller(image) for image in view] for view in views])
+    images = np.stack([smaller(view, SHOWN_SIDE) for view in views])
     return Seen(images, y[rows], data.train.image_size)
 
 
@@ -142,14 +141,6 @@ def read_predictions(path: str | Path) -> np.ndarray:
         return found
     except (OSError, ValueError, EOFError) as error:
         raise RecordError(f"{path}: no readable predictions ({error}); delete it and run again") from None
-
-
-def _smaller(image: np.ndarray) -> np.ndarray:
-    """`image` `[H, W, C]` made as many times smaller as it is larger than `SHOWN_SIDE`, in whole numbers."""
-    if (factor := -(-len(image) // SHOWN_SIDE)) == 1:
-        return image
-    reduced = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).reduce(factor)
-    return np.asarray(reduced).reshape(*reduced.size[::-1], image.shape[2])
 
 
 def _outcome(path: str | Path, test_images: np.ndarray) -> Outcome:

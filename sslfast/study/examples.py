@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from ..errors import RecordError
 from ..files import replacing
@@ -19,6 +20,7 @@ __all__ = [
     "Seen",
     "read_examples",
     "rmse",
+    "smaller",
     "write_examples",
 ]
 
@@ -100,6 +102,15 @@ class Examples:
 def rmse(a: np.ndarray, b: np.ndarray) -> float:
     """Between two stacks of uint8 images, pixels in [0, 1]."""
     return float(np.sqrt(np.square(a.astype(float) - b).mean())) / 255
+
+
+def smaller(images: np.ndarray, side: int) -> np.ndarray:
+    """`images` `[K, H, W, C]`, uint8, of at most `side` pixels a side: each as many times smaller, in whole numbers."""
+    factor = -(-images.shape[1] // side)
+    if factor <= 1 or not len(images):
+        return images
+    reduced = [Image.fromarray(i[..., 0] if i.shape[2] == 1 else i).reduce(factor) for i in images]
+    return np.stack([np.asarray(image).reshape(*image.size[::-1], -1) for image in reduced])
 
 
 def write_examples(examples: Examples, path: str | Path) -> None:

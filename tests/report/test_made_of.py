@@ -21,6 +21,7 @@ from sslfast.data.augment import Augment
 from sslfast.data.splits import split_off
 from sslfast.errors import ResultsError
 from sslfast.report.drawing.letters import Letters
+from sslfast.report.drawing.pictures import GAP, sheet
 from sslfast.report.figures import images_as_seen
 from sslfast.report.made_of import made_of
 from sslfast.report.page import write_report
@@ -159,6 +160,15 @@ def test_what_is_shown_changes_no_result(digits):
     seen = [as_seen(digits, make_split(digits, 0), Augment(0.5, 0.5, 0.1)) for _ in range(2)]
     assert torch.equal(torch.rand(3), first), "nor is a number drawn that others would have drawn"
     assert np.array_equal(seen[0].images, seen[1].images)
+
+
+@pytest.mark.parametrize(("size", "shown"), [(8, 8), (128, 128), (129, 65), (512, 128)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sheets_show_large_images_smaller(size, shown, channels):
+    image = np.full((1, size, size, channels), 7, np.uint8)
+    drawn, step = sheet([image, image])
+    assert (step - GAP, drawn.shape) == (shown, (2 * shown + GAP, shown, 3))
+    assert (drawn[:shown] == 7).all()
 
 
 def test_a_page_of_large_images_of_many_classes_stays_light(tmp_path):

@@ -3,11 +3,12 @@
 import numpy as np
 
 from ...analysis.words import count
-from ...study.examples import Outcome
+from ...study.examples import Outcome, smaller
 from ...study.records import Spec
 
 __all__ = ["GAP", "TWO_CELLS", "bare", "sheet", "title", "unlabelled", "who"]
 
+SIDE = 128  # pixels of an image, at most
 GAP = 2  # white pixels between images
 TWO_CELLS = (
     "One run each: the best and the worst by test macro-F1 among those with a frozen encoder. It does not show what"
@@ -23,7 +24,11 @@ def title(name: str, outcome: Outcome) -> str:
 
 
 def sheet(rows: list[np.ndarray]) -> tuple[np.ndarray, int]:
-    """Rows of images `[K, H, W, C]` side by side on white, uint8 `[h, w, 3]`, and the pixels from one to the next."""
+    """Rows of images `[K, H, W, C]` side by side on white, uint8 `[h, w, 3]`, and the pixels from one to the next.
+
+    Large images are made smaller, so that a page of many stays light.
+    """
+    rows = [smaller(row, SIDE) for row in rows]
     n, step = max(map(len, rows)), rows[0].shape[1] + GAP
     drawn = np.full((len(rows) * step - GAP, n * step - GAP, 3), 255, np.uint8)
     for y, row in enumerate(rows):

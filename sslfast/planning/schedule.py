@@ -36,7 +36,7 @@ def _longest_behind(seconds: Mapping[str, float], before: Mapping[str, Sequence[
             after[name].append(job)
             open_ends[name] += 1
     ready = [job for job, n in open_ends.items() if n == 0]
-    behind = {}
+    behind: dict[str, float] = {}
     while ready:
         job = ready.pop()
         behind[job] = seconds[job] + max((behind[name] for name in after[job]), default=0.0)
@@ -59,7 +59,8 @@ def _greedy(
     order = {job: place for place, job in enumerate(seconds)}  # of equal ones the first
     ready = [(-behind[job], order[job], job) for job, n in missing.items() if n == 0]
     heapq.heapify(ready)
-    running, now = [], 0.0
+    running: list[tuple[float, int, str]] = []
+    now = 0.0
     while ready or running:
         while ready and len(running) < slots:
             _, place, job = heapq.heappop(ready)

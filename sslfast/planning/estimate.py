@@ -40,7 +40,7 @@ class Estimator:
 
     def work(self, job: Job) -> Work:
         """The images that `job` processes."""
-        return work_of(job, self.config, self.sizes, self.speeds.views.get(job.encoder))
+        return work_of(job, self.config, self.sizes, self.speeds.views.get(job.encoder or ""))
 
     def estimate(self, job: Job) -> Estimate:
         """What `job` will take."""
@@ -70,7 +70,7 @@ class Estimator:
     def _bytes(self, job: Job, work: Work, speed: Speed) -> tuple[float, float, float]:
         """Memory, files, scratch. A probe's features are few, those of a job may be many."""
         features, trains = 0.0, STAGES[job.stage].trains
-        values = self.speeds.values.get(job.encoder, 0)
+        values = self.speeds.values.get(job.encoder or "", 0)
         if job.stage == "classify" and work.encoded:  # else it computes none once
             features = (work.encoded - work.valid) * values * 2
         elif not trains and job.stage != PIXELS:

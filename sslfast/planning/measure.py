@@ -72,8 +72,9 @@ def _ask(kinds: Sequence[str], config: Mapping, content: Mapping, n: int, in_all
         command = [sys.executable, "-c", _PROBE, str(path), str(folder / f"answer-{number}.json")]
         environment = {**os.environ, **dict.fromkeys(THREADS, str(config["threads"]))}
         log = (folder / f"log-{number}").open("w+", encoding="utf-8", errors="backslashreplace")
-        streams = {"stdout": log, "stderr": subprocess.STDOUT, "start_new_session": True}
-        process = subprocess.Popen(command, env=environment, **streams)  # noqa: S603 - nobody's words but ours
+        process = subprocess.Popen(  # noqa: S603 - nobody's words but ours
+            command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
         processes.append((process, log, time.time()))
     found = []
     try:

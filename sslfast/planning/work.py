@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..study.config import method_settings
+from ..study.depends import job_settings
 from ..study.grid import Job
 from ..study.length import Length, length_of
 from ..study.limits import AUTO_VIEWS, N_STATISTICS
@@ -53,7 +53,7 @@ def work_of(job: Job, config: Mapping, sizes: Sizes, views: int | str | None = N
     if job.stage == "pretrain":
         if job.method == RANDOM:
             return Work(valid=sizes.n_valid)
-        fit = method_settings(config, job.method) | {"share": job.share}
+        fit = job_settings(config, job)
         n = _unlabelled(job, sizes)
         length = length_of(job.stage, fit, config["budget"], n, fit["batch_size"], job.length)
         return Work(length.rounds, length.images(n), 0, sizes.n_valid)
@@ -61,7 +61,7 @@ def work_of(job: Job, config: Mapping, sizes: Sizes, views: int | str | None = N
         return Work()
     n = sizes.labelled[job.l]
     if STAGES[job.stage].trains:
-        fit = config[STAGES[job.stage].section] | {"share": job.share}
+        fit = job_settings(config, job)
         length = length_of(job.stage, fit, config["budget"], n, config["batch_size"])
         seen = cached_views(config, length, n, views) if job.stage == "classify" else 0
         encoded = seen * n + (sizes.n_valid if seen else 0)
@@ -74,9 +74,11 @@ def work_of(job: Job, config: Mapping, sizes: Sizes, views: int | str | None = N
 def cached_views(config: Mapping, length: Length, n: int, views: int | str | None = None) -> int:
     """Views whose features a classifier over `n` images computes once (see `CachedViews`), or 0: it sees new images."""
     views = config["classify"]["views"] if views is None else views
-    views = AUTO_VIEWS if views == "auto" else views
-    return 0 if views == "fresh" or length.passes(n) <= views else int(views)
+    if views == "fresh":
+        return 0
+    number = AUTO_VIEWS if views == "auto" else int(views)
+    return 0 if length.passes(n) <= number else number
 
 
 def _unlabelled(job: Job, sizes: Sizes) -> int:
-    return sizes.unlabelled[job.u, job.l]
+    return sizes.unlabelled[job.u or "0", job.l]

@@ -14,7 +14,7 @@ from ..data.loaders import pretrain_dls
 from ..data.splits import Split
 from ..errors import ConfigError
 from ..evaluation import clean_batches, cluster, encode, shuffled
-from ..models import create_encoder, initialised_with, load_encoder
+from ..models import Encoder, create_encoder, initialised_with, load_encoder
 from ..study.length import FULL
 from ..study.limits import N_STATISTICS
 from ..study.names import SHUFFLED
@@ -43,7 +43,7 @@ def pretrain(
     l: object = None,  # noqa: E741
     length: str = FULL,
     checkpoint: str | Path | None = None,
-) -> tuple[nn.Module, RunRecord, dict[str, np.ndarray]]:
+) -> tuple[Encoder, RunRecord, dict[str, np.ndarray]]:
     """An encoder pre-trained by `method` on fraction `u` of the pool, its record, and pictures by name.
 
     Pictures, uint8 `[K, H, W, C]` or `[R, K, H, W, C]`: what the network makes of some validation images

@@ -3,7 +3,7 @@
 import copy
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -36,7 +36,7 @@ LARGEST = 2**1024  # a whole number that is no float any more
 def read_schema(path: str | Path) -> dict:
     """The JSON schema stored as YAML at `path`, with the names of all data sets, methods, encoders and evaluations."""
     text = Path(path).read_text(encoding="utf-8")
-    named = {
+    named: dict[str, Iterable[str]] = {
         "methods": methods(),
         "encoders": encoders(),
         "widened": [name for name, kind in encoders().items() if kind.widened],
@@ -79,7 +79,7 @@ def check_config(config: Mapping, schema: Mapping, beside: str | Path = ".") -> 
     if title != printable(title) or {"<", ">"} & set(title):  # Snakemake's own report would take a tag for one
         raise ConfigError(f"title: found {shown(title)}, expected one line of text without < and >")
     _check_units(config, schema)
-    config = _defaults(config, schema)
+    config = _defaults(dict(config), schema)
     config = {key: value for key, value in config.items() if key not in strange} | {"folder": config.get("folder")}
     _check_elsewhere(config)
     own: dict = {}
@@ -161,7 +161,7 @@ def _encoder(name: object, own: dict, beside: str | Path) -> str:
         return claim_encoder(name, own, beside)
     if check_encoder(name).base == "own":
         raise ConfigError(f"encoders: found {shown(name)}; name one of your own by its file, as my_nets.py:Small")
-    return name
+    return str(name)
 
 
 def _variant(name: str, given: Mapping, config: Mapping, schema: Mapping, own: dict, beside: str | Path) -> dict:
@@ -208,8 +208,9 @@ def _check_size(value: object, key: str = "", depth: int = -1) -> None:
 
 
 def _name(key: object) -> str:
-    plain = isinstance(key, str) and printable(" ".join(key.split())) == key and 0 < len(key) <= LONGEST
-    return key if plain else shown(key)
+    if isinstance(key, str) and printable(" ".join(key.split())) == key and 0 < len(key) <= LONGEST:
+        return key
+    return shown(key)
 
 
 def _numbers(value, schema: Mapping):
@@ -302,7 +303,7 @@ def _check_elsewhere(config: Mapping) -> None:
     if columns and not config.get("labels"):
         raise ConfigError(f"{columns[0]}: given, but no labels; say which table has this column (labels: labels.csv)")
     entry, size = NAMED.get(config["dataset"]), config.get("image_size")
-    if entry and "image_size" in entry.keys and size > entry.side:
+    if entry and size and "image_size" in entry.keys and size > entry.side:
         raise ConfigError(f"image_size: found {size}, expected {entry.side} or less for {config['dataset']}")
     if not config["unlabelled_from"]:
         return

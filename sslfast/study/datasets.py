@@ -73,6 +73,6 @@ def image_keys(dataset: str) -> tuple[str, ...]:
 
 def image_shape_of(config: Mapping) -> tuple[int, int, int]:
     """(C, S, S) of the images of the study that a checked `config` describes."""
-    entry, keys = NAMED.get(config["dataset"]), image_keys(config["dataset"])
-    side = config["image_size"] if "image_size" in keys else entry.side
-    return config["channels"] if "channels" in keys else entry.channels, side, side
+    keys = image_keys(config["dataset"])
+    side = config["image_size"] if "image_size" in keys else NAMED[config["dataset"]].side
+    return config["channels"] if "channels" in keys else NAMED[config["dataset"]].channels, side, side

@@ -4,6 +4,7 @@ import json
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -124,7 +125,7 @@ def write_examples(examples: Examples, path: str | Path) -> None:
             for name, outcome in examples.outcomes.items()
         },
     }
-    arrays = {"originals": examples.originals, "about": np.array(json.dumps(about))}
+    arrays: dict[str, Any] = {"originals": examples.originals, "about": np.array(json.dumps(about))}
     arrays |= {f"pictures-{number}": p.images for number, p in enumerate(examples.pictures)}
     for number, embedding in enumerate(examples.embeddings):
         arrays |= {f"points-{number}": embedding.points, f"classes-{number}": embedding.classes}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .length import FULL, HALF, PASSES
 from .names import PIXELS, RANDOM, SHUFFLED, SUPERVISED
-from .shorter import Shorter, share_of, shorter_runs
+from .shorter import Shorter, shorter_runs
 from .stages import STAGES, evaluations
 
 __all__ = ["WILDCARDS", "Box", "Job", "jobs_of", "pattern", "shorter_jobs"]
@@ -102,7 +102,7 @@ class Box:
     def rule(self) -> str:
         """The rule of the workflow whose job it is."""
         if self.stage == "pretrain":
-            return "shuffle" if self.method.startswith(SHUFFLED) else "pretrain"
+            return "shuffle" if (self.method or "").startswith(SHUFFLED) else "pretrain"
         return STAGES[self.stage].rule if self.stage in STAGES else self.stage
 
     @property
@@ -185,11 +185,9 @@ def _expression(stage: str) -> re.Pattern:
 
 @dataclass(frozen=True)
 class Job(Box):
-    """A box and what its job has to do with: `needs`, the names of the jobs before it; `share`, of the length that the
-    study trains for."""
+    """A box, and what its job `needs`: the names of the jobs before it."""
 
     needs: tuple[str, ...] = ()
-    share: float = 1.0
 
 
 def jobs_of(config: Mapping) -> list[Job]:
@@ -201,8 +199,8 @@ def jobs_of(config: Mapping) -> list[Job]:
     made = {job.box: job.name for job in encoders}
     cells = []
     ways = dict.fromkeys((job.method, job.encoder, job.u) for job in encoders)
-    for evaluation, way, label, seed in product(config["evaluate"], ways, labelled, seeds):
-        box = Box(evaluations()[evaluation].name, *way, label, seed)
+    for evaluation, (method, encoder, u), label, seed in product(config["evaluate"], ways, labelled, seeds):
+        box = Box(evaluations()[evaluation].name, method, encoder, u, label, seed)
         cells.append(_job(box, _split(seed), made[box.made_from(pool)]))
     for encoder, label, seed in product(config["encoders"], labelled, seeds):
         cells.append(_job(Box(SUPERVISED, SUPERVISED, encoder, None, label, seed), _split(seed)))
@@ -218,11 +216,11 @@ def jobs_of(config: Mapping) -> list[Job]:
     return jobs
 
 
-def _job(box: Box, *needs: str, share: float = 1.0) -> Job:
-    return Job(*(getattr(box, field.name) for field in fields(Box)), needs, share)
+def _job(box: Box, *needs: str) -> Job:
+    return Job(**vars(box), needs=needs)
 
 
-def _split(seed: int) -> str:
+def _split(seed: int | None) -> str:
     return f"split/s{seed}"
 
 
@@ -234,7 +232,7 @@ def _encoders(config: Mapping) -> Iterator[Job]:
         if u == "0":
             yield _job(Box("pretrain", RANDOM, encoder, u, None, seed), _split(seed))
     ways = [(method, encoder, u) for encoder, u in pairs if u != "0" for method in config["methods"]]
-    learned = [Box("pretrain", *way, label, seed) for way, label, seed in product(ways, of, seeds)]
+    learned = [Box("pretrain", m, encoder, u, label, seed) for (m, encoder, u), label, seed in product(ways, of, seeds)]
     yield from (_job(box, _split(box.seed)) for box in learned)
     if "shuffled" in config["controls"]:
         for box in learned:
@@ -252,16 +250,13 @@ def _shorter(config: Mapping, plan: Shorter) -> Iterator[Job]:
     runs = [(plan.most, HALF, label) for label in plan.labelled] + [(u, PASSES, plan.fewest) for u in plan.fewer]
     seen = set()
 
-    def job(box: Box, *needs: str) -> Job:
-        return _job(box, _split(box.seed), *needs, share=share_of(box.length, box.stage, box.u, plan.most))
-
     for seed, encoder in product(plan.seeds, config["encoders"]):
         for method, (u, length, label) in product(config["methods"], runs):
             cell = Box(evaluations()[plan.evaluation].name, method, encoder, u, label, seed, length)
             made = cell.made_from(config["pool"])
             if made not in seen:
                 seen.add(made)
-                yield job(made)
-            yield job(cell, made.name)
+                yield _job(made, _split(seed))
+            yield _job(cell, _split(seed), made.name)
         for label in plan.labelled:
-            yield job(Box(SUPERVISED, SUPERVISED, encoder, None, label, seed, HALF))
+            yield _job(Box(SUPERVISED, SUPERVISED, encoder, None, label, seed, HALF), _split(seed))

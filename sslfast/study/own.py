@@ -59,7 +59,7 @@ def own_code(config: Mapping, encoder: str | None = None, method: str | None = N
     name = (method or "").removeprefix(SHUFFLED)
     name = config["variants"].get(name, {}).get("method", name)
     own = config.get("own", {})
-    return {key: own[key]["code"] for key in (encoder, name) if key in own}
+    return {key: own[key]["code"] for key in (encoder, name) if key and key in own}
 
 
 def source_of(own: Mapping, name: str) -> Source | None:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import get_origin
+from typing import Any, get_origin
 
 import numpy as np
 
@@ -197,7 +197,7 @@ def _check_test(test: dict, require: Callable[[bool, str], None]) -> None:
 _COUNTS = ("classes_rounded_up", "images_skipped")
 
 
-def _fits(value: object, kind: type) -> bool:
+def _fits(value: object, kind: Any) -> bool:
     """Whether `value` is of the type `kind`, as a dataclass names it; what a list or dict holds is not looked at."""
     return isinstance(value, get_origin(kind) if get_origin(kind) in (dict, list) else kind) and value is not True
 
@@ -226,8 +226,9 @@ def write_predictions(predictions: np.ndarray | None, path: str | Path) -> None:
 
 def write_arrays(arrays: Mapping[str, np.ndarray], path: str | Path) -> None:
     """Store `arrays` by name as .npz, whole or not at all."""
+    stored: dict[str, Any] = dict(arrays)
     with replacing(path) as scratch:
-        np.savez(scratch, **arrays)
+        np.savez(scratch, **stored)
 
 
 def _finite(value):

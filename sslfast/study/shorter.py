@@ -72,11 +72,11 @@ def share_of(length: str, stage: str, u: str | None, most: str) -> float:
     """
     if length == HALF:
         return 0.5
-    return float(u) / float(most) if length == PASSES and stage == "pretrain" else 1.0
+    return float(u) / float(most) if length == PASSES and stage == "pretrain" and u else 1.0
 
 
 def _evaluation(config: Mapping) -> str:
-    return config["judged_by"] or first_to_judge(config["evaluate"])
+    return config["judged_by"] or first_to_judge(config["evaluate"]) or ""
 
 
 def _amount(config: Mapping, name: str) -> int | str:

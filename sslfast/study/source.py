@@ -41,7 +41,7 @@ class Source:
     attribute: str
 
     @classmethod
-    def of(cls, text: str, key: str, beside: str | Path = ".") -> "Source":
+    def of(cls, text: object, key: str, beside: str | Path = ".") -> "Source":
         """What `text` names, `my_nets.py:Small` (a path from the folder `beside`) or `my_package.nets:Small`.
 
         Raises `ConfigError`, which begins with `key`, if there is no such file, module or name in it. Nothing is
@@ -113,7 +113,8 @@ class Source:
         if self._is_file or "." not in self.place:
             return [self.path]
         top = importlib.util.find_spec(self.place.partition(".")[0])
-        return sorted(path for folder in top.submodule_search_locations or () for path in Path(folder).rglob("*.py"))
+        folders = top.submodule_search_locations if top else None
+        return sorted(path for folder in folders or () for path in Path(folder).rglob("*.py"))
 
 
 def definitions(path: Path) -> tuple[Definition, ...]:
@@ -127,7 +128,7 @@ def declared(package: str, mark: str) -> dict[str, tuple[Source, Definition]]:
     `package.__path__` may name further folders. Packages above it are imported, its modules are not.
     """
     spec = importlib.util.find_spec(package)
-    return _declared(package, tuple(spec.submodule_search_locations), mark)
+    return _declared(package, tuple(spec.submodule_search_locations or ()) if spec else (), mark)
 
 
 @functools.cache
@@ -154,10 +155,12 @@ def _definition(node: ast.ClassDef | ast.FunctionDef) -> Definition:
         name, given = (mark.func, mark.keywords) if isinstance(mark, ast.Call) else (mark, [])
         if isinstance(name, ast.Name):
             first = {"name": mark.args[0]} if isinstance(mark, ast.Call) and mark.args else {}
-            marks[name.id] = {key: _value(value) for key, value in {**first, **{k.arg: k.value for k in given}}.items()}
-    call = node
+            values = {**first, **{k.arg: k.value for k in given if k.arg}}
+            marks[name.id] = {key: _value(value) for key, value in values.items()}
     if isinstance(node, ast.ClassDef):
         call = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
+    else:
+        call = node
     if call is None:
         return Definition(node.name, None, True, marks)
     arguments = call.args
@@ -215,6 +218,8 @@ def _import_file(path: Path, digest: str) -> ModuleType:
     name = f"sslfast_own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{digest}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{path} is no file of Python code")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module  # as dataclasses and pickle look there
         try:

@@ -127,9 +127,9 @@ def _imports(name: str) -> tuple[str, ...]:
     found = []
     for node in ast.walk(_tree(name)):
         if isinstance(node, ast.ImportFrom):
-            module = _module(name, node)
-            for alias in node.names if module is not None else ():
-                found += _defined_in(module, alias.name)
+            if (module := _module(name, node)) is not None:
+                for alias in node.names:
+                    found += _defined_in(module, alias.name)
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.partition(".")[0] == ROOT.name:
@@ -150,8 +150,8 @@ def _defined_in(module: list[str], name: str) -> list[str]:
     """The file of what `module` calls `name`: a module in it, or where it has that from if it only hands it on."""
     if inner := _file_of([*module, name]):
         return inner
-    (file,) = _file_of(module) or [None]
-    if file is None or not file.endswith("__init__.py"):
+    file = next(iter(_file_of(module)), "")
+    if not file.endswith("__init__.py"):
         return [file] if file else []
     for node in _tree(file).body:
         if isinstance(node, ast.ImportFrom) and name in [alias.asname or alias.name for alias in node.names]:

@@ -70,8 +70,7 @@ def test_a_kind_that_fails_is_named_and_the_others_are_measured(split, monkeypat
     monkeypatch.setattr("sslfast.planning.measure.IN_ALL", 1)
     config = checked(encoders=["conv"], device="cpu", variants={}, methods=["autoencoder"])
     config["autoencoder"] = {**config["autoencoder"], "mask": 0.5, "patch": 500}  # larger than the images
-    data = {"dataset": "digits", "test_fraction": config["test_fraction"], "test_seed": config["test_seed"]}
-    found = probe(["pretrain/autoencoder/conv", "pixels"], split, config, data, side_by_side=1)
+    found = probe(["pretrain/autoencoder/conv", "pixels"], split, config, {}, side_by_side=1)
     assert set(found.problems) == {"pretrain/autoencoder/conv"}
     assert "patch" in found.problems["pretrain/autoencoder/conv"]
     assert found.kinds["pixels"].fitted > 0

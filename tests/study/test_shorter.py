@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sslfast.study.config import check_config
+from sslfast.study.depends import job_settings
 from sslfast.study.grid import jobs_of
 from sslfast.study.shorter import AT_MOST, FEWEST_SEEDS, HEAD, PRETRAIN, share_of, shorter_runs, why_not
 
@@ -58,7 +59,11 @@ def test_shorter_runs_take_a_fifth_of_the_cost_at_most_or_one_seed(config, seeds
     config = check_config({**config, **one_label, "seeds": seeds, "unlabelled": [0, round(middle, 2), 1]}, SCHEMA)
     jobs = [job for job in jobs_of(config) if job.stage in COSTS and (job.stage, job.u) != ("pretrain", "0")]
     cost = {
-        shorter: sum(job.share * COSTS[job.stage] for job in jobs if (job.name.endswith(("half", "passes"))) == shorter)
+        shorter: sum(
+            job_settings(config, job)["share"] * COSTS[job.stage]
+            for job in jobs
+            if (job.name.endswith(("half", "passes"))) == shorter
+        )
         for shorter in (True, False)
     }
     n = len(shorter_runs(config).seeds)
@@ -112,9 +117,10 @@ def test_a_study_has_shorter_runs_of_its_own_boxes_or_a_reason_for_none(config, 
         assert (own.rule, own.method, own.encoder, own.u, own.l, own.seed) == (
             job.rule, job.method, job.encoder, job.u, job.l, job.seed,
         )  # fmt: skip
-        assert job.share == share_of(length, job.stage, job.u, config["unlabelled"][-1])
-        assert job.share < 1 or (length == "passes" and job.stage != "pretrain")
-        assert own.share == 1
+        share = job_settings(config, job)["share"]
+        assert share == share_of(length, job.stage, job.u, config["unlabelled"][-1])
+        assert share < 1 or (length == "passes" and job.stage != "pretrain")
+        assert job_settings(config, own)["share"] == 1
 
 
 def test_passes_shrink_with_the_images_and_what_is_built_over_them_does_not():

@@ -1,4 +1,4 @@
-"""What Snakemake runs again after a change is what `runs_again` reckons (every key: tests/study/test_depends.py)."""
+"""What Snakemake runs again after a change is what `runs_again` reckons; tests/study/test_depends.py has every key."""
 
 import shutil
 from pathlib import Path

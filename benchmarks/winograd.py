@@ -1,4 +1,4 @@
-"""How much faster than torch's own the convolutions of `sslfast.models.winograd` are (CPU, float32), and their rounding.
+"""How much faster the convolutions of `sslfast.models.winograd` are than torch's (CPU, float32), and their rounding errors.
 
     python benchmarks/winograd.py
 

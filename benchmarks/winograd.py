@@ -1,4 +1,4 @@
-"""How much faster the convolutions of `sslfast.models.winograd` are than torch's (CPU, float32), and their rounding errors.
+"""How much faster the convolutions of `sslfast.models.winograd` are than torch's (CPU, float32), and how they round.
 
     python benchmarks/winograd.py
 

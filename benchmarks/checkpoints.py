@@ -1,4 +1,4 @@
-"""What a checkpoint costs: milliseconds a save, and its size, for RGB images of 32 pixels.
+"""What a checkpoint costs: milliseconds per save, and its size, for RGB images of 32 pixels.
 
 python benchmarks/checkpoints.py --folder results     # on the disk of `results`
 """
@@ -16,7 +16,7 @@ from sslfast.data.images import Arrays, from_arrays
 
 
 class TimedCheckpoint(Checkpoint):
-    """Notes the seconds and bytes of each save."""
+    """Records the seconds and bytes of each save."""
 
     def before_fit(self):
         super().before_fit()

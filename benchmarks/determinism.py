@@ -1,12 +1,13 @@
-"""What differs between runs of the same seed: again, with more threads, in another precision, on a GPU.
+"""What differs between runs of the same seed: repeated, with more threads, in another precision, on a GPU.
 
     python benchmarks/determinism.py                        # scikit-learn's digits, on the CPU
     python benchmarks/determinism.py --data cifar10 --device cuda
 
-A variant is two processes of their own that pre-train (u = 0.5), train a classifier over the frozen encoder and the
-supervised baseline (l = 0.5), 10 epochs each, seed 0. The table compares each variant with the first one: largest
-difference of a weight of the encoder after pre-training, share of test images with another predicted class, difference
-of macro-F1. `again`: whether its second process gave the same bit by bit, histories included.
+Each variant runs in two separate processes. Each process pre-trains an encoder (u = 0.5), and trains a classifier over
+it and the supervised baseline (l = 0.5), for 10 epochs each with seed 0. The table compares each variant with the first
+one: the largest difference of a weight of the encoder after pre-training, the share of test images with another
+predicted class, and the difference of macro-F1. `again`: whether both processes gave the same bit by bit, histories
+included.
 """
 
 import argparse
@@ -23,7 +24,7 @@ STAGES = ("classifier", "baseline")
 
 
 def variants(device: str) -> dict[str, tuple[str, int, str]]:
-    """Name: (precision, threads, device); the first is what the others are compared with."""
+    """(precision, threads, device) by name; the first variant is the reference."""
     ways = [("float32", 1), ("float32", 2), ("bfloat16", 1), ("bfloat16", 2)]
     on_cpu = {f"{p}, {n} thread{'s'[: n - 1]}": (p, n, "cpu") for p, n in (ways if device == "cpu" else ways[:1])}
     there = {f"{device}, {p}": (p, 1, device) for p in ("float32", "bfloat16") if device != "cpu"}
@@ -31,7 +32,7 @@ def variants(device: str) -> dict[str, tuple[str, int, str]]:
 
 
 def train(options, folder: Path) -> None:
-    """One variant: `weights.npz`, predictions and scores in `folder`."""
+    """Train one variant, and write `weights.npz`, predictions and scores to `folder`."""
     from sslfast import load_dataset
     from sslfast.data.splits import make_split
     from sslfast.models import save_encoder
@@ -66,7 +67,7 @@ def weights_of(folder: Path) -> dict[str, np.ndarray]:
 
 
 def compared(first: Path, other: Path) -> list[str]:
-    """How `other` differs from `first`: weights, and each stage's classes and scores."""
+    """The differences between `other` and `first`: weights, and the classes and scores of each stage."""
     scores = [json.loads((folder / "about.json").read_text())["scores"] for folder in (first, other)]
     a, b = weights_of(first), weights_of(other)
     difference = max(float(np.abs(a[name] - b[name]).max()) for name in a)
@@ -78,7 +79,7 @@ def compared(first: Path, other: Path) -> list[str]:
 
 
 def identical(first: Path, other: Path) -> bool:
-    """Histories, scores, predictions and weights, bit by bit."""
+    """Whether histories, scores, predictions and weights are the same bit by bit."""
     files = ["about.json", *(f"{name}.npy" for name in STAGES)]
     a, b = weights_of(first), weights_of(other)
     same_files = all((first / file).read_bytes() == (other / file).read_bytes() for file in files)

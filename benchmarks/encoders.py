@@ -1,10 +1,10 @@
-"""What each encoder costs and gives, side by side in one run.
+"""What each encoder costs, and how it scores, compared in one run.
 
     python benchmarks/encoders.py --folder ~/.cache/sslfast/cifar10
 
-Prints, for every seed and as means: parameters, images a second of pre-training, classifying and
-supervised training (and the ratio to `original`), the autoencoder's RMSE, and test macro-F1 frozen and
-supervised. One thread; epochs of pre-training and classifying as given.
+Prints, for every seed and as means: parameters; images per second of pre-training, classifying and supervised training
+(and the ratio to `original`); the autoencoder's RMSE; test macro-F1 of the frozen encoder and of supervised training.
+Uses one thread; the numbers of epochs are options.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from sslfast import autoencoder_learner, classifier_learner, image_dls, supervis
 
 
 def rate(learn, epochs: int) -> float:
-    """Images a second of a fit, validation and the features of a frozen encoder included."""
+    """Images per second of a fit, including validation and the features of a frozen encoder."""
     return epochs * len(learn.dls.train_ds) / fitted(learn, epochs)[1]
 
 

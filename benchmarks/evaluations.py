@@ -1,11 +1,11 @@
-"""Seconds that evaluations of a frozen encoder take, beside its pre-training and the study's head.
+"""How long evaluations of a frozen encoder take, compared with its pre-training and the study's head.
 
     python benchmarks/evaluations.py
     python benchmarks/evaluations.py --images 5000 --features 128
 
-On made-up features like an encoder's: not negative, and a few directions vary much, many little. Independent features
-would flatter the linear probe, whose number of iterations depends on how unlike the directions are. Seconds of the
-clock, and of the processor, for machines that have other things to do.
+Features are simulated to resemble an encoder's: they are not negative, and vary much in a few directions and little in
+many. With independent features the linear probe would be too fast, since its number of iterations depends on how much
+the directions differ. Prints wall-clock seconds, and processor seconds for machines that are busy with other work.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from sslfast.evaluation import Encoded, cluster, embed_2d, knn, linear_probe
 
 
 def features(n: int, d: int, y: np.ndarray, n_classes: int, rng: np.random.Generator, mix, centres) -> np.ndarray:
-    """float32 `[n, d]`, not negative, as after ReLU; the k-th direction varies as k^(-1/2)."""
+    """Simulated features, float32 `[n, d]`: not negative, as after ReLU; the k-th direction varies as k^(-1/2)."""
     hidden = (centres[y] + rng.standard_normal((n, d), dtype=np.float32)) * np.arange(
         1, d + 1, dtype=np.float32
     ) ** -0.5
@@ -27,7 +27,7 @@ def features(n: int, d: int, y: np.ndarray, n_classes: int, rng: np.random.Gener
 
 
 def cell(n: int, n_valid: int, n_test: int, d: int, n_classes: int, seed: int = 0) -> tuple[Encoded, np.ndarray]:
-    """Made-up features and the test labels."""
+    """The simulated features of a cell, and its test labels."""
     rng = np.random.default_rng(seed)
     mix = rng.standard_normal((d, d), dtype=np.float32)
     centres = 0.12 * rng.standard_normal((n_classes, d), dtype=np.float32)

@@ -1,11 +1,10 @@
-"""How cost grows with the number of images and of cells: it should be no faster than in proportion.
+"""How time grows with the number of images and of cells: it should grow at most in proportion.
 
     python benchmarks/growth.py --data ~/.cache/sslfast/cifar10
 
-Times an epoch of pre-training and of a classifier over cached features for 1,000 to 45,000 images, and, for 10 to
-10,000 cells, Snakemake's dry run and the collecting of their records. Prints the times and the slope of
-log(time) against log(size), over all and between the two largest sizes (1 is in proportion). Draws
-`benchmarks/growth.png`.
+For 1,000 to 45,000 images, it times an epoch of pre-training and of a classifier over cached features; for 10 to 10,000
+cells, Snakemake's dry run and the collection of records. Prints the times, and the slope of log(time) against log(size)
+over all sizes and between the two largest (1: in proportion). Draws `benchmarks/growth.png`.
 """
 
 import argparse
@@ -31,7 +30,7 @@ matplotlib.use("Agg")
 
 
 def image_times(data, sizes: list[int], rounds: int) -> dict[str, list[float]]:
-    """Seconds of an epoch (training part, the fastest of `rounds`), by what is trained."""
+    """Seconds of the training part of an epoch (the fastest of `rounds`), by kind of training."""
     times: dict[str, list[float]] = {"an epoch of pre-training": [], "an epoch of a classifier": []}
     for n in sizes:
         dls = image_dls(data, unlabelled=n / sizes[-1], labelled=n / sizes[-1], device="cpu")
@@ -47,7 +46,7 @@ def image_times(data, sizes: list[int], rounds: int) -> dict[str, list[float]]:
 
 
 def cell_times(sizes: list[int]) -> dict[str, list[float]]:
-    """Seconds of Snakemake's dry run and of collecting records, for studies of so many cells."""
+    """Seconds of Snakemake's dry run and of the collection of records, for studies of so many cells."""
     from builders import run_record
 
     from sslfast.analysis.tables import collect, write_tables

@@ -1,18 +1,18 @@
-"""How close our Learners come to a bare loop, and how far ahead of the ordinary way they are.
+"""How close our Learners come to a plain torch loop, and how much faster than ordinary fastai code they are.
 
     python benchmarks/learners.py --data ~/.cache/sslfast/cifar10
 
-Prints, for each encoder, as median and range of ratios of rounds that take turns in one process:
-(a) training speed of `autoencoder_learner` against a bare torch loop over the same tensor, with the same
-    model, precision, augmentation and batch size; and of `classifier_learner` over kept features, which
-    most of a study's time goes into, against such a loop over the same features;
-(b) the same against an ordinary fastai pipeline from image files (DataBlock, batch transforms), and, with
-    `--photographs 256`, from files of 256 × 256 pixels, as people's own images are: the same images enlarged,
-    which the pipeline makes small again in every epoch;
+Prints for each encoder the median and range of ratios; in each round both sides take turns in one process:
+(a) training speed of `autoencoder_learner` against a plain torch loop over the same tensor, with the same
+    model, precision, augmentation and batch size; and of `classifier_learner` over cached features, where a study
+    spends most of its time, against such a loop over the same features;
+(b) training speed of `autoencoder_learner` against an ordinary fastai pipeline from image files (DataBlock, batch
+    transforms). With `--photographs 256` the files have 256 × 256 pixels, like people's own images: the same images
+    enlarged, which the pipeline scales down again in every epoch;
 (c) time of a full cell, 100 epochs at l = 0.5, of `classifier_learner` with cached views against fastai's own
-    Learner over the same frozen encoder, which sees freshly augmented images every epoch, and against ours with
+    Learner over the same frozen encoder, which sees newly augmented images every epoch, and against ours with
     fresh views (measured on fewer epochs: t = once + epochs x each, printed).
-The ordinary ways of (b) and (c) have torch's own layers; the bare loops of (a) and fresh views have ours.
+Ordinary fastai code in (b) and (c) uses torch's own layers; the plain loops of (a) and fresh views use ours.
 """
 
 import argparse
@@ -41,7 +41,7 @@ CELL_EPOCHS = 100
 
 
 def bare_loop(dls, encoder: nn.Module, precision: str, batches: int):
-    """A function that trains `encoder` and a decoder on `batches` batches by hand: images a second."""
+    """A function that trains `encoder` and a decoder on `batches` batches in a plain loop: images per second."""
     model = nn.Sequential(encoder, create_decoder(encoder)).to(dls.device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.99), eps=1e-5, fused=True)
     source = dls.train_ds.on(dls.device)
@@ -84,7 +84,7 @@ def bare_loop(dls, encoder: nn.Module, precision: str, batches: int):
 
 
 def bare_head_loop(learn, precision: str):
-    """A function that trains a copy of the head of `learn` for an epoch over kept features by hand: images a second."""
+    """A function that trains a copy of `learn`'s head for an epoch over cached features in a plain loop: images/s."""
     cached = next(callback for callback in learn.cbs if isinstance(callback, CachedViews))
     rows = cached._features(learn.dls.train, cached.views).dataset
     head, device = copy.deepcopy(learn.model.head).train(), learn.dls.device
@@ -114,7 +114,7 @@ def synchronize(device) -> None:
 
 
 def fit_rate(learn, epochs: int = 1):
-    """A function that fits so many epochs: images a second of training."""
+    """A function that fits so many epochs; returns training images per second."""
     clock = TrainingClock()
     quiet(learn).add_cb(clock)
 
@@ -126,7 +126,7 @@ def fit_rate(learn, epochs: int = 1):
 
 
 def files_of(folder: Path) -> list[Path]:
-    """Every so many of the training images, for an epoch of some seconds."""
+    """A part of the training images, evenly spaced, so that an epoch takes some seconds."""
     from fastai.data.transforms import get_image_files
 
     files = sorted(get_image_files(folder / "train"))
@@ -134,7 +134,7 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def enlarged(files: list[Path], pixels: int, folder: Path) -> list[Path]:
-    """The images of `files` with so many pixels a side, as JPEG files in `folder`."""
+    """The images of `files`, scaled to so many pixels per side, as JPEG files in `folder`."""
     from PIL import Image
 
     paths = [folder / f"{i}.jpg" for i in range(len(files))]
@@ -145,7 +145,7 @@ def enlarged(files: list[Path], pixels: int, folder: Path) -> list[Path]:
 
 
 def ordinary_learner(files: list[Path], resize: int | None, encoder: nn.Module, workers: int, device):
-    """An autoencoder the ordinary way: a DataBlock over files, fastai's transforms, fastai's Learner, float32."""
+    """An autoencoder in ordinary fastai code: a DataBlock over files, fastai's transforms and Learner, float32."""
     from fastai.data.block import DataBlock
     from fastai.data.transforms import Normalize, RandomSplitter
     from fastai.learner import Learner
@@ -236,7 +236,7 @@ def medians(rates: dict) -> str:
 
 
 def full_cell(dls, pretrained, precision: str, rounds: int) -> str:
-    """Time of 100 epochs with cached views against the plain way, and against our own way with fresh views."""
+    """Time of 100 epochs with cached views, against fastai's own Learner, and against ours with fresh views."""
     ways = {
         # enough epochs that features are kept
         "cached": (AUTO_VIEWS + 6, classifier_learner(dls, pretrained, seed=0, precision=precision, views=AUTO_VIEWS)),
@@ -269,7 +269,7 @@ def full_cell(dls, pretrained, precision: str, rounds: int) -> str:
 
 
 def stock_classifier(dls, pretrained, precision: str):
-    """The same model on the same batches with fastai's own Learner, optimizer and loss, and torch's layers."""
+    """The same model and batches with fastai's own Learner, optimiser and loss, and torch's own layers."""
     from fastai.learner import Learner
     from fastai.losses import CrossEntropyLossFlat
     from fastai.metrics import accuracy

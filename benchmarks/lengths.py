@@ -5,14 +5,14 @@
     python benchmarks/lengths.py --part pretrain --data cifar10=~/.cache/sslfast/cifar10
     python benchmarks/lengths.py --report
 
-`updates`: baseline and head (over a frozen autoencoder of all images), one cycle of more and more updates, with few and
-many labels. `settings`: both with 24 combinations of rate, weight decay, schedule and dropout; `closer`: with eight
-that are around the best of these, for longer. `pretrain`: heads over autoencoders that were trained for more and more
-updates.
+`updates`: the baseline, and the head over a frozen autoencoder of all images, trained in one cycle of more and more
+updates, with few and with many labels. `settings`: both with 24 combinations of learning rate, weight decay, schedule
+and dropout; `closer`: with eight settings near the best of these, for longer. `pretrain`: heads over autoencoders that
+were trained for more and more updates.
 
-Scores are macro-F1 of *validation* images, of seeds from 100 on, which no study reports. Each run is a row of
-`benchmarks/lengths.csv`; runs that are there already are not repeated, so it may be stopped. `--worker 1/2` takes every
-other run, for two processes at once.
+Scores are macro-F1 on *validation* images, with seeds from 100 on, which no study reports. Each run is a row of
+`benchmarks/lengths.csv`. Runs that are in the file are not repeated, so the script may be stopped at any time.
+`--worker 1/2` takes every second run, for two processes at once.
 """
 
 import argparse
@@ -60,7 +60,7 @@ USUAL = {"lr": 3e-3, "wd": 0.1, "schedule": "one_cycle", "dropout": 0.4}
 
 
 def plan(part: str, data: str, seeds: list[int]):
-    """The runs of a part, cheapest first: dicts of `KEY`."""
+    """The runs of a part, as dictionaries with the keys `KEY`, cheapest first."""
     runs = []
     for seed in seeds:
         if part == "updates":
@@ -170,7 +170,7 @@ def main() -> None:
 
 
 def report(rows: pd.DataFrame) -> None:
-    """Scores, differences and seconds by updates; the best of the settings beside the usual ones."""
+    """Scores, differences and seconds by number of updates, and the best settings against the usual ones."""
     rows = rows.sort_values(["data", "encoder", "l"])
     for (data, encoder, _), part in rows[rows.part == "updates"].groupby(["data", "encoder", "l"], sort=False):
         means = part.pivot_table(index="updates", columns="arm", values=["macro_f1", "seconds"])

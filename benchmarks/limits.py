@@ -1,10 +1,10 @@
-"""How far from the processor's limit the networks train, and where the rest goes.
+"""How close training comes to the limit of the processor, and which operations take the rest.
 
     python benchmarks/limits.py
 
-For each network: floating-point operations an image and training step (forward and backward, counted by
-torch's FlopCounterMode), images/s of a bare step on random images, the rate that makes, its share of what a plain
-matrix product reaches on this processor in the same number format, and the three costliest operations.
+For each network: floating-point operations per image and training step (forward and backward, counted by torch's
+FlopCounterMode); images per second of a single step on random images; the resulting rate of operations, and its share
+of what a plain matrix product reaches on this processor in the same number format; the three costliest operations.
 """
 
 import argparse
@@ -24,13 +24,13 @@ BATCH = 128
 
 
 def product_rate(device, dtype: torch.dtype, size: int = 1024) -> float:
-    """Floating-point operations a second of a product of two square matrices."""
+    """Floating-point operations per second of a product of two square matrices."""
     a, b = (torch.rand(size, size, device=device).to(dtype) for _ in range(2))
     return 2 * size**3 / _best(lambda: a @ b, device, 30)
 
 
 def networks(name: str) -> dict:
-    """By what is trained: the network, its input shape, and whether it rebuilds images."""
+    """(network, input shape, whether it reconstructs images), by kind of training."""
     encoder = create_encoder(name, 3, 32)
     image = (3, 32, 32)
     return {
@@ -41,7 +41,7 @@ def networks(name: str) -> dict:
 
 
 def stepper(network: nn.Module, shape, rebuilds: bool, device, precision: str):
-    """One training step on the same random batch, as the Learners take it."""
+    """A function that does one training step on a fixed random batch, as the Learners do."""
     network = network.to(device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
     x = torch.rand(BATCH, *shape, device=device).contiguous(memory_format=torch.channels_last)

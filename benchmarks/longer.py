@@ -1,16 +1,16 @@
-"""Do verdicts survive longer training? A study by its config, then four times the training and five fresh seeds.
+"""Do verdicts survive longer training? Runs a study, then again with four times the training and five new seeds.
 
     python benchmarks/longer.py config/config.yaml
     python benchmarks/longer.py config/cifar10-5seeds.yaml --labelled 0.02 0.1 \\
         --config dataset=folder folder=~/.cache/sslfast/cifar10 image_size=32 augment.flip_vertical=0.5
     python benchmarks/longer.py --report
 
-Both studies run by Snakemake under results/ and go on where they were stopped. The second, `<study>-longer`, has the
-most unlabelled images only, and no check of its own. Each comparison of the first with the baseline is a row of
-`benchmarks/longer.csv`: what the seeds say, what is left of it after the study's own check of its length, and the same
-comparison trained for longer. A settled verdict is `reversed` where the longer study settles on the opposite; it has
-`changed` where the outcomes differ and their intervals have nothing in common, and is `open after` where they differ
-otherwise; else it `stands`.
+Snakemake runs both studies under results/ and resumes them if they were stopped. The second, `<study>-longer`, has the
+most unlabelled images only, and does not check its length. Each comparison of the first study with the baseline is a
+row of `benchmarks/longer.csv`: the verdict by seeds, the verdict after the study's own check of its length, and the
+same comparison with longer training. A settled verdict is `reversed` if the longer study settles on the opposite;
+`changed` if the outcomes differ and the intervals do not overlap; `open after` if the outcomes differ and the intervals
+overlap; else it `stands`.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def compare(usual: str, longer: str, delta: float) -> pd.DataFrame:
-    """A row a primary comparison that both studies have."""
+    """One row per primary comparison that both studies have."""
     cells, shorter = _cells(usual, "cells"), _cells(usual, "shorter")
     checked = take_back(contrasts(cells, delta=delta), length_check(cells, shorter, delta=delta), delta)
     after = contrasts(_cells(longer, "cells"), delta=delta)

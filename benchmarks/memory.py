@@ -1,11 +1,10 @@
-"""How soon a job has its data, and how much memory of its own it takes.
+"""How long a job takes to load its data, and how much memory it takes for itself.
 
     python benchmarks/memory.py --data ~/.cache/sslfast/cifar10
 
-(g) seconds that `load_dataset` takes in a fresh process, the images having been decoded before;
-(h) for each encoder, the most memory that one process ever held for itself (anonymous pages, without what is
-    memory-mapped: the images, and large cached features) while pre-training at u = 1, and while training a
-    classifier and the baseline at l = 0.9.
+(g) seconds that `load_dataset` takes in a new process, if the images were decoded before;
+(h) for each encoder, the most memory that a process took for itself (anonymous pages, without memory-mapped images and
+    large cached features): while pre-training at u = 1, and while training a classifier and the baseline at l = 0.9.
 """
 
 import argparse
@@ -45,7 +44,7 @@ def train(source: str, encoder: str, stage: str, answers) -> None:
 
 
 def peak(context, arguments: tuple) -> float:
-    """The highest RssAnon of a process, in MB, looked at fifty times a second."""
+    """The highest RssAnon of a process, in MB, measured fifty times per second."""
     answers = context.Queue()
     process = context.Process(target=train, args=(*arguments, answers))
     process.start()

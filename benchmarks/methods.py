@@ -1,11 +1,11 @@
-"""What a pre-training method costs: images a second of each beside the autoencoder's, in turns on the same images.
+"""What a pre-training method costs: images per second, compared with the autoencoder on the same images.
 
     python benchmarks/methods.py --data ~/.cache/sslfast/cifar10
 
-Prints, for each encoder, as median and range of ratios of rounds that take turns in one process: training images a
-second of every method, validation left out, and their ratio to the autoencoder's; an image counts once, whatever
-the number of its views. With `--views`, how many images a second get their two views, and what share of SimCLR's
-training that takes.
+Prints for each encoder and method the training images per second, without validation, and their ratio to the
+autoencoder's, as median and range over rounds in which the methods take turns in one process. An image counts once,
+whatever its number of views. With `--views`: for how many images per second two views are made, and which share of
+SimCLR's training this takes.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from sslfast.training.precision import resolve_precision
 
 
 def view_rate(dls, batches: int):
-    """A function that makes two views of `batches` batches: images a second."""
+    """A function that makes two views of `batches` batches; returns images per second."""
     x = dls.train.one_batch()[1].as_subclass(torch.Tensor)
     views, stream = Views(), Stream("views")
 

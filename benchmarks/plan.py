@@ -1,12 +1,12 @@
-"""Does a study take what `snakemake plan` said? Plans it, runs it, and prints fact / estimate by stage.
+"""Does a study take as long as `snakemake plan` said? Plans it, runs it, and prints measured / estimated by stage.
 
     python benchmarks/plan.py config/cifar10-quick.yaml dataset=folder folder=~/.cache/sslfast/cifar10
     python benchmarks/plan.py config/cifar10-quick.yaml --seeds 1 dataset=folder folder=~/.cache/sslfast/cifar10
 
-Plan and study run in a folder of their own, one after the other: both should have the machine for themselves, or both
-the same company. Columns: core minutes of jobs, from start to end (by what Snakemake notes of them), then of what
-records tell (fits, loading, testing), each with its ratio; last, wall-clock. The goal: 0.7 to 1.3 of all. Before it,
-(e) of `study.py`.
+Plan and study run one after the other in a new folder. Both should have the machine for themselves, or both share it
+with the same other work. Columns: core minutes of jobs from start to end (from Snakemake's metadata), then core minutes
+in the records (fits, loading, testing), each with its ratio; last, wall-clock. All ratios should be 0.7 to 1.3. Before
+the table, it prints (e) of `study.py`.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def recorded(results: Path, plan: dict) -> dict[str, tuple[float, float]]:
-    """By rule, planned and measured seconds of what records tell."""
+    """For each rule, the planned seconds, and the measured seconds in the records."""
     cells = pd.read_parquet(results / "tables/cells.parquet")
     found = planned_and_measured(cells, plan)
     rules = found.stage.map(lambda stage: STAGES[stage].rule if stage in STAGES else stage)

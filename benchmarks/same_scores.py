@@ -1,12 +1,12 @@
-"""Whether what is fast scores as what is plain: cached views against fresh ones, bfloat16 against float32.
+"""Do fast variants score like the plain ones? Cached views against fresh views, and bfloat16 against float32.
 
     python benchmarks/same_scores.py --data ~/.cache/sslfast/cifar10 --part views
     python benchmarks/same_scores.py --data ~/.cache/sslfast/cifar10 --part precision
 
 `views`: full cells (100 epochs, l = 0.5) over a frozen autoencoder (u = 0.1), 5 seeds, both encoders.
 `precision`: pre-training (u = 0.1), classifier and baseline (l = 0.1, 20 epochs), 5 seeds, both encoders.
-Prints test macro-F1 of each and the paired difference with its 95 % interval. Each run is a row of
-`benchmarks/same_scores.csv`; runs that are there already are not repeated, so it may be stopped.
+Prints test macro-F1 of each variant, and the paired difference with its 95 % interval. Each run is a row of
+`benchmarks/same_scores.csv`. Runs that are in the file are not repeated, so the script may be stopped at any time.
 """
 
 import argparse
@@ -25,7 +25,7 @@ COLUMNS = ["part", "encoder", "seed", "stage", "variant", "macro_f1", "seconds"]
 
 
 def views_runs(data, encoder: str, seed: int, options):
-    """One at a time, (stage, variant, how to run it): the classifier in the precision that the machine takes."""
+    """(stage, variant, function that runs it) of each run; classifiers use the machine's `auto` precision."""
     precision = resolve_precision("auto", "cpu")
     dls = image_dls(data, unlabelled=0.1, labelled=0.5, seed=seed, device="cpu")
     pretrained = None

@@ -1,14 +1,14 @@
-"""What several jobs at once get out of one GPU (`jobs_per_gpu`), or out of a few cores (`threads`), against one job.
+"""How much faster several jobs are that share one GPU (`jobs_per_gpu`) or a few cores (`threads`), against one job.
 
     python benchmarks/sharing.py --data cifar10 --ways 1 4 8
     python benchmarks/sharing.py --data cifar10 --device cpu --ways 1 1x2 2
 
-A way is a number of jobs, and x2 where each has two threads.
+`--ways`: numbers of jobs; `x2` gives each job two threads.
 
-Each job is a process that trains for itself, as those of a study do: a classifier over a frozen `original` on cached
-features (most of the original grid), then an autoencoder `conv`. They begin to count together, after epochs to warm
-up, and each trains the same number of epochs more. The table has images/s of all jobs together, and their ratio to
-the first way.
+Each job is a process of its own, as in a study. It trains a classifier over a frozen `original` on cached features
+(most of the original grid consists of these), then an autoencoder `conv`. After some epochs to warm up, all jobs start
+to count at the same time, and each trains the same number of further epochs. The table has the images per second of all
+jobs together, and their ratio to the first way.
 """
 
 import argparse
@@ -27,7 +27,7 @@ EPOCHS = {"classifier over original": (AUTO_VIEWS + 2, 14), "autoencoder conv": 
 
 
 class Together(Callback):
-    """Waits for the other jobs after `warm_up` epochs and again at the end, noting when the last one was ready."""
+    """Waits for the other jobs after `warm_up` epochs and again at the end, and records when the last one was ready."""
 
     def __init__(self, barrier, warm_up: int):
         self.barrier, self.warm_up, self.times, self.images = barrier, warm_up, [], 0
@@ -51,7 +51,7 @@ class Together(Callback):
 
 
 def job(number: int, options: argparse.Namespace, barriers: dict, rates) -> None:
-    """Trains in every round that has more than `number` jobs; puts (round, images, seconds) into `rates`."""
+    """Train in every round with more than `number` jobs, and put (round, images, seconds) into `rates`."""
     dls = image_dls(options.data, unlabelled=options.share, labelled=options.share / 2, device=options.device)
     learners = {
         "classifier over original": classifier_learner(dls.classify, "original", seed=number),

@@ -1,13 +1,17 @@
-"""How large a study may be: what a plan, the tables, the report and a call with nothing to do take.
+"""How large a study may be: time and memory of a plan, the tables, the report, and a call with nothing to do.
 
     python benchmarks/size.py                     # all four, a quarter of an hour and more
     python benchmarks/size.py --parts plan tables # some
 
-`plan`: `snakemake -n` of 10,000 cells. `tables`: the scripts of rules `collect` and `report` on 10,000 recorded cells,
-drawn from known curves, and how many of the report's conclusions are true. Both for one method on 50 × 40
-fractions and for five methods and two encoders on 10 × 10, 5 and 10 seeds. `again`: `snakemake` on a finished study of
-1,000 cells (Snakemake marks its files as made, `--touch`, and writes the same notes as for jobs that ran). Prints
-wall-clock and processor seconds (user and system), the most memory that a process held, and how busy the machine was.
+* `plan`: `snakemake -n` for 10,000 cells.
+* `tables`: rules `collect` and `report` on 10,000 recorded cells, drawn from known curves, and how many of the report's
+  conclusions are true.
+* `again`: `snakemake` on a finished study of 1,000 cells (`--touch` marks its files as made, with the same metadata as
+  for jobs that ran).
+
+`plan` and `tables` have two grids: one method on 50 × 40 fractions with 5 seeds, and five methods and two encoders on
+10 × 10 fractions with 10 seeds. Prints wall-clock and processor seconds (user and system), the most memory that a
+process held, and how busy the machine was.
 """
 
 import argparse
@@ -67,7 +71,7 @@ runpy.run_path(sys.argv[1], {"snakemake": SimpleNamespace(**{**given, **named})}
 
 
 def measured(what: str, command: list, **options) -> str:
-    """Run `command`, print what it took, return what it printed."""
+    """Run `command`, print its time and memory, and return its output."""
     load, before, start = os.getloadavg()[0], resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT,
                                **options)  # fmt: skip
@@ -93,7 +97,7 @@ def plan(name: str, shape: dict, folder: Path) -> None:
 
 
 def tables(name: str, shape: dict, folder: Path) -> None:
-    """Rules `collect` and `report` as their scripts run them, without Snakemake around."""
+    """Run the rules `collect` and `report` as their scripts do, without Snakemake."""
     import recorded
 
     results, reports = folder / "results/made-up", folder / "reports/made-up"
@@ -129,7 +133,7 @@ def run_script(name: str, given: dict, what: str, folder: Path) -> None:
 
 
 def again(folder: Path) -> None:
-    """The files are those of a study that was never run; Snakemake takes them for made."""
+    """Call Snakemake on a study whose files were never made, but are marked as made."""
     import recorded
     from studies import Workflow
 

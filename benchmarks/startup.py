@@ -1,9 +1,9 @@
-"""How long a job takes until it trains, against the least that a fastai Learner needs.
+"""How long a job takes until it trains, against the minimum that a fastai Learner needs.
 
     python benchmarks/startup.py
 
-Times whole processes that take turns, each from its start to its first training batch: the script of rule
-`supervised` (on digits), a Learner over fastai.basics and fastai.callback.all, and torch alone.
+Measures processes from their start to their first training batch, in turns: the script of rule `supervised` (on
+digits), a Learner with the imports fastai.basics and fastai.callback.all, and torch alone.
 """
 
 import argparse

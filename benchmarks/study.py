@@ -1,17 +1,18 @@
-"""A whole study through Snakemake: where its wall-clock goes, and what the full one would take.
+"""Runs a whole study by Snakemake: where its wall-clock time goes, and how long the full study would take.
 
     python benchmarks/study.py config/cifar10-quick.yaml dataset=folder folder=~/.cache/sslfast/cifar10
     python benchmarks/study.py config/cifar10.yaml --share dataset=folder folder=~/.cache/sslfast/cifar10
     python benchmarks/study.py config/cifar10.yaml --share cells device=cuda jobs_per_gpu=12 --cores 12 --gpu 12
 
-Runs the study from scratch in a folder of its own, which goes at the end unless `--folder` names it, and prints
+The study starts from scratch in a new folder, which is removed at the end unless `--folder` names one. Prints
 (e) the share of cores x wall-clock that was not spent inside a fit (starts, imports, data, records, tables,
-    report, cores waiting);
-(f) with `--share`: the time of the whole study, computed from a share of it. `epochs`: every kind of job is run, but
+    report, idle cores);
+(f) with `--share`: the time of the whole study, computed from a part of it. `epochs`: every kind of job is run, but
     only u = 0, 0.1 and 1, with 10 epochs of classifying and 3 of pre-training; a fit takes once + epochs x each,
-    where `each` is the mean of its later epochs. `cells`: u = 0, 0.05, 0.1, 0.5 and 1, all epochs. A classifier depends
-    on l alone, pre-training is a straight line in u, a job takes as long outside its fit as it did here on average, and
-    a free core takes the job with the longest chain behind it. The same is computed of what was run, for comparison.
+    where `each` is the mean of its later epochs. `cells`: u = 0, 0.05, 0.1, 0.5 and 1, all epochs. Assumptions: the
+    time of a classifier depends on l alone; that of pre-training is linear in u; a job spends as much time outside its
+    fit as here on average; and a free core takes the job with the longest chain of jobs that depend on it. The same is
+    computed for the part that was run, for comparison.
 """
 
 import argparse
@@ -78,7 +79,7 @@ def main() -> None:
 
 
 def share_of_fits(folder: Path, wall: float, cores: int) -> tuple[list[dict], float]:
-    """Prints (e) of the study in `folder`; its records, and seconds a job outside its fit, waiting left out."""
+    """Print (e) of the study in `folder`. Returns its records, and seconds per job outside its fit, without waits."""
     records = [json.loads(path.read_text()) for path in sorted(folder.glob("results/*/records/*/*.json"))]
     took = job_seconds(folder)
     training = sum(took[rule] for rule in PHASE)
@@ -97,7 +98,7 @@ def share_of_fits(folder: Path, wall: float, cores: int) -> tuple[list[dict], fl
 
 
 def job_seconds(folder: Path) -> Counter:
-    """Seconds from start to end of the jobs of each rule, by what Snakemake notes about each output."""
+    """Seconds from start to end of the jobs of each rule, from Snakemake's metadata of each output."""
     jobs = {}
     for path in (folder / ".snakemake/metadata").rglob("*"):
         if path.is_file():
@@ -110,7 +111,7 @@ def job_seconds(folder: Path) -> Counter:
 
 
 def computed(records: list[dict], config: dict, outside: float, cores: int) -> str:
-    """Minutes that the study of `config` takes, from fits of a share of it, and core minutes by stage."""
+    """The minutes that the study of `config` would take, computed from fits of a part, and core minutes by stage."""
     us, ls = ([float(f) for f in config[key]] for key in ("unlabelled", "labelled"))
     fits = {stage: fit_seconds(records, stage, config[stage]["epochs"]) for stage in PHASE}
     encoding = np.polyfit(*zip(*((u, s) for u, s in fits["pretrain"].items() if u), strict=True), deg=1)
@@ -129,7 +130,7 @@ def computed(records: list[dict], config: dict, outside: float, cores: int) -> s
 
 
 def fit_seconds(records: list[dict], stage: str, epochs: int) -> dict[float, float]:
-    """By fraction (u of an encoder, l of a classifier or baseline), seconds of a fit of so many epochs."""
+    """Seconds of a fit of so many epochs, by fraction (u of an encoder, l of a classifier or baseline)."""
     mine = [r for r in records if r["stage"] == stage and r["history"]]
     points = [(float(r["spec"]["u" if stage == "pretrain" else "l"]), _fit_seconds(r, epochs)) for r in mine]
     return {x: float(np.mean([s for y, s in points if y == x])) for x, _ in points}

@@ -1,4 +1,4 @@
-"""What the benchmarks share: quiet fits, clocks, and ratios of things that take turns."""
+"""What benchmarks share: fits without output, clocks, and ratios of contestants that take turns."""
 
 import time
 from collections.abc import Callable
@@ -16,9 +16,9 @@ __all__ = ["TrainingClock", "fitted", "quiet", "ratio_text", "side_by_side", "ta
 
 
 class TrainingClock(Callback):
-    """Images a second of the training batches of a fit, validation left out; `epochs`: seconds of each epoch.
+    """Training images per second of a fit, without validation; `epochs`: the seconds of each epoch.
 
-    What is computed once before an epoch begins, as features of a frozen encoder are, is left out, too.
+    Work that is done once before an epoch, such as computing the features of a frozen encoder, is left out, too.
     """
 
     order = 80  # after `CachedViews`
@@ -42,21 +42,21 @@ class TrainingClock(Callback):
 
 
 def quiet(learn):
-    """The learner, without a progress bar or a line an epoch."""
+    """The learner, without its progress bar and its line per epoch."""
     learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
     learn.logger = lambda row: None
     return learn
 
 
 def fitted(learn, epochs: int):
-    """`(learner, seconds)` after a quiet fit of `epochs` at the learning rate of the studies."""
+    """`(learner, seconds)` after a fit of `epochs` without output, at the learning rate of the studies."""
     start = time.perf_counter()
     quiet(learn).fit(epochs, 1e-3, wd=0)
     return learn, time.perf_counter() - start
 
 
 def side_by_side(contestants: dict[str, Callable[[], float]], rounds: int) -> dict[str, np.ndarray]:
-    """What each contestant returns in each round `[rounds]`; they take turns, after one round to warm up."""
+    """What each contestant returns in each round, `[rounds]`. They take turns, after one round to warm up."""
     names = list(contestants)
     results: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(-1, rounds):
@@ -68,7 +68,7 @@ def side_by_side(contestants: dict[str, Callable[[], float]], rounds: int) -> di
 
 
 def with_torchs_layers(model: nn.Module, *kinds: type[nn.Module]) -> nn.Module:
-    """The model itself, its layers of these `kinds` changed to the layers of torch that they derive from."""
+    """`model`, changed in place: layers of these `kinds` become the torch layers that they derive from."""
     for layer in model.modules():
         if type(layer) in kinds:
             layer.__class__ = type(layer).__base__  # which has the same parameters
@@ -82,6 +82,6 @@ def ratio_text(first: np.ndarray, second: np.ndarray) -> str:
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
-    """Rows, the first of which is the header, as a Markdown table."""
+    """`rows` as a Markdown table; the first row is the header."""
     header, *body = rows
     return "\n".join("| " + " | ".join(row) + " |" for row in [header, tuple("---" for _ in header), *body])

@@ -1,9 +1,9 @@
-"""What the original study's vertical flips cost or give, paired by seed, in one run.
+"""What the original study's vertical flips do to scores, paired by seed, in one run.
 
     python benchmarks/vertical_flips.py --folder ~/.cache/sslfast/cifar10
 
-Prints test macro-F1 of the frozen autoencoder and of the supervised baseline with vertical flips
-(probability 0.5) and without, all else alike, and the paired difference with its 95 % interval.
+Prints test macro-F1 of the frozen autoencoder and of the supervised baseline, with vertical flips (probability 0.5) and
+without, everything else equal, and the paired difference with its 95 % interval.
 """
 
 import argparse

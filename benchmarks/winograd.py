@@ -1,9 +1,10 @@
-"""What the convolutions of `sslfast.models.winograd` gain over torch's own on a CPU in float32, and their rounding.
+"""How much faster the convolutions of `sslfast.models.winograd` are than torch's (CPU, float32), and how they round.
 
     python benchmarks/winograd.py
 
-For each network with such layers: time of a training step (batch 128, random images) with torch's own over ours, as
-median and range of rounds that take turns; and the relative error of the gradients against float64, of both.
+For each network with such layers: the time of a training step (batch 128, random images) with torch's layers divided by
+that with ours, as median and range over rounds that take turns; and for both the relative error of the gradients,
+against float64.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from sslfast.models.winograd import Conv2d, ConvTranspose2d
 
 
 def seconds(step, steps: int):
-    """A function that takes so many steps: seconds a step."""
+    """A function that does so many steps; returns seconds per step."""
 
     def run() -> float:
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""SimCLR: two views of an image are to be told from the views of all other images of the batch."""
+"""SimCLR: two views of an image must be distinguished from the views of all other images of the batch."""
 
 from collections.abc import Mapping, Sequence
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from ..errors import one_line
 from ..runtime.memory import keep_freed_memory
 from ..stages import run_settings
+from ..stages.entry_points import prepare
 from ..stages.inputs import study_images, study_split
-from ..stages.rules import prepare
 from .trials import look_at, measure
 
 __all__ = ["main"]

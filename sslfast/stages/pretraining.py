@@ -82,10 +82,10 @@ def depends_on(
     l: object = None,  # noqa: E741
     length: str = FULL,
 ) -> dict:
-    """All that the encoder depends on which `pretrain` would give, but the name of the study: equal, if all of this is.
+    """Everything that determines the encoder that `pretrain` would return, except the study's name.
 
-    That is its spec and settings, images, split (so which images, in which order), precision, kind of device, threads,
-    code and versions.
+    Equal dicts mean equal encoders. They hold its spec and settings, images, split (so which images, in which order),
+    precision, kind of device, threads, code and versions.
     """
     stage, _ = _planned(data, split, run, fit, method, encoder, u, pool, l, length)
     made = stage.about()

@@ -63,7 +63,8 @@ def length_of(stage: str, settings: Mapping, budget: str, n: int, batch_size: in
     """How long `stage` trains on `n` images: its `epochs` with `budget` epochs, else its `updates`; one round at least.
 
     `settings`: also `share`, of that length, for a shorter run; `length`: which, of `LENGTHS`. `updates: auto` is what
-    `enough_updates` says, and for encoders `ENCODER_UPDATES`, whatever the number of images: so more images are not more training. `2x` is twice that.
+    `enough_updates` says, and for encoders `ENCODER_UPDATES`, whatever the number of images: so more images are not
+    more training. `2x` is twice that.
     Raises `ConfigError` for another budget.
     """
     if budget not in BUDGETS:

@@ -93,7 +93,7 @@ class Checkpoint(Callback):
             if why := _difference(about, self._about_now()) or _misfit(self.learn, state):
                 raise RecordError(f"{self.file}: of another fit ({why})")
         except RecordError as error:
-            print(f"{error}; it is removed, and training starts anew", flush=True)
+            print(f"{error}; it is removed and training begins anew", flush=True)
             self.file.unlink(missing_ok=True)
             return 0
         _bring_to(self.learn, state)

@@ -88,7 +88,7 @@ def test_snakemakes_own_report_holds_every_figure_with_its_caption(finished):
     for category in ("Verdict", "Accuracy", "Time", "Data needed", "Trust"):
         assert category in text
     assert "beats the supervised baseline" in text
-    assert "Means over seeds. It does not show test scores." in " ".join(text.split())
+    assert "the supervised baseline dashed. It does not show test scores." in " ".join(text.split())
 
 
 def test_a_figure_that_is_added_as_one_file_stands_in_both_reports(finished, tmp_path):

@@ -82,8 +82,8 @@ def code(stage, w):
 
 
 def checkpoint(_, output):
-    """A job's folder for attempts at it: no output, which Snakemake would delete before the job goes on, and, as it
-    comes of one, no reason to rerun."""
+    """A training job's folder for its attempts. Not an output, since Snakemake deletes those before a retry; derived from
+    the output's path, so it never triggers a rerun."""
     return str(attempt_folder(checkpoints_of(config), output.record))
 
 

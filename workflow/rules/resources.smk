@@ -86,7 +86,7 @@ onstart:
         workflow.local_exec and not workflow.touch
     ):  # training jobs begin where torch is imported already; two of them would save nothing
         if sum(job.rule.name in USES_TORCH for job in workflow.dag.needrun_jobs()) > 2:
-            job_server.start("sslfast.stages.rules:prepare", config["threads"])
+            job_server.start("sslfast.stages.entry_points:prepare", config["threads"])
     begin_progress()
 
 

@@ -2,4 +2,4 @@
 
 from sslfast.runtime.script import run
 
-run(snakemake, "sslfast.report.rules:collect")
+run(snakemake, "sslfast.report.entry_points:collect")

@@ -2,4 +2,4 @@
 
 from sslfast.runtime.script import run
 
-run(snakemake, "sslfast.stages.rules:pixels")
+run(snakemake, "sslfast.stages.entry_points:pixels")

@@ -2,4 +2,4 @@
 
 from sslfast.runtime.script import run
 
-run(snakemake, "sslfast.planning.rules:plan")
+run(snakemake, "sslfast.planning.entry_points:plan")

@@ -2,4 +2,4 @@
 
 from sslfast.runtime.script import run
 
-run(snakemake, "sslfast.stages.rules:supervised")
+run(snakemake, "sslfast.stages.entry_points:supervised")

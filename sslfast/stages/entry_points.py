@@ -1,6 +1,6 @@
-"""The work of the workflow's rules that read images: from the files that Snakemake names to those that it wants.
+"""What the scripts of the rules that read images call: one function per rule, with a `RunningJob` as its argument.
 
-One function a rule; each takes a `RunningJob`.
+Each reads the files that Snakemake names as inputs, calls the stage, and writes the outputs.
 """
 
 import json
@@ -31,8 +31,8 @@ __all__ = ["classify", "images", "pixels", "prepare", "pretrain", "shuffle", "sp
 
 
 def prepare() -> None:
-    """Look up what every job looks up, so that forks of this process have it."""
-    code_version("classify")  # what both read of the package is remembered
+    """Load what every job needs, so that forks of this process have it: the package's code, parsed for versions."""
+    code_version("classify")  # both remember the files that they parse
     reading_version()
 
 

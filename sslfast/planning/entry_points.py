@@ -1,4 +1,4 @@
-"""The work of the workflow's rule `plan`."""
+"""What the script of the rule `plan` calls, with a `RunningJob` as argument."""
 
 import json
 import os

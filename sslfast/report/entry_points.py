@@ -1,4 +1,4 @@
-"""The work of the workflow's rules that make tables and the report; each function takes a `RunningJob`."""
+"""What the scripts of the rules `collect` and `report` call: one function per rule, with a `RunningJob` as argument."""
 
 from pathlib import Path
 

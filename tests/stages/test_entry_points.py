@@ -9,7 +9,7 @@ from grids import checked
 
 from sslfast.errors import ConfigError, RecordError
 from sslfast.runtime.jobs import RunningJob
-from sslfast.stages import rules
+from sslfast.stages import entry_points
 from sslfast.study.depends import asked_of
 from sslfast.study.grid import Box
 from sslfast.study.records import read_record
@@ -48,7 +48,7 @@ class Study:
         """The files that it makes of an encoder."""
         box = Box.of("pretrain", {**ENCODER, **wildcards})
         made = {kind: box.path(kind) for kind in ("encoder", "pictures", "record")}
-        self.do(rules.pretrain, SPLIT, made, box)
+        self.do(entry_points.pretrain, SPLIT, made, box)
         return made
 
     def train(self, rule, stage: str, given: dict, **wildcards):
@@ -63,16 +63,16 @@ class Study:
 def study(tmp_path_factory, own_data_root):
     """With its split and an encoder."""
     study = Study(tmp_path_factory.mktemp("study"), data_root=str(own_data_root))
-    study.do(rules.split, {}, SPLIT)
+    study.do(entry_points.split, {}, SPLIT)
     study.pretrain()
     return study
 
 
 def test_images_are_described_with_what_they_were_read_with(study):
-    study.do(rules.images, {}, {"images": "images.json"})
+    study.do(entry_points.images, {}, {"images": "images.json"})
     about = json.loads((study.folder / "images.json").read_text())
     assert about["settings"] == DATA
-    assert about["known_by"] == rules.known_by(study.config)
+    assert about["known_by"] == entry_points.known_by(study.config)
 
 
 def test_an_encoder_comes_with_its_pictures_and_the_record_of_what_was_asked_for(study):
@@ -95,12 +95,12 @@ def test_an_encoder_of_pool_rest_is_of_one_labelled_fraction(study, monkeypatch)
     assert read_record(study.folder / made["record"]).spec.l == "0.5"
     with pytest.raises(ConfigError, match=r"l: 0\.1, but with pool: rest this encoder belongs to 0\.5"):
         given = {**SPLIT, "encoder": made["encoder"], "pretrained": made["record"]}
-        study.train(rules.classify, "classify", given, l="0.1")
+        study.train(entry_points.classify, "classify", given, l="0.1")
 
 
 def test_a_shuffled_encoder_is_a_control_of_the_trained_one(study):
     made = {"encoder": "shuffled.safetensors", "record": "shuffled.json"}
-    study.do(rules.shuffle, {**SPLIT, "encoder": CELL["encoder"], "record": CELL["pretrained"]}, made, MADE)
+    study.do(entry_points.shuffle, {**SPLIT, "encoder": CELL["encoder"], "record": CELL["pretrained"]}, made, MADE)
     assert read_record(study.folder / "shuffled.json").spec.method == "shuffled_autoencoder"
     assert (study.folder / "shuffled.safetensors").read_bytes() != (study.folder / CELL["encoder"]).read_bytes()
 
@@ -108,10 +108,10 @@ def test_a_shuffled_encoder_is_a_control_of_the_trained_one(study):
 @pytest.mark.parametrize(
     "rule, given, stage, method",
     [
-        (rules.classify, CELL, "classify", "autoencoder"),
-        (rules.classify, CELL, "knn", "autoencoder"),
-        (rules.supervised, SPLIT, "supervised", "supervised"),
-        (rules.pixels, SPLIT, "pixels", "pixels"),
+        (entry_points.classify, CELL, "classify", "autoencoder"),
+        (entry_points.classify, CELL, "knn", "autoencoder"),
+        (entry_points.supervised, SPLIT, "supervised", "supervised"),
+        (entry_points.pixels, SPLIT, "pixels", "pixels"),
     ],
 )
 def test_a_run_leaves_its_record_and_a_prediction_for_each_test_image(study, rule, given, stage, method):
@@ -123,11 +123,11 @@ def test_a_run_leaves_its_record_and_a_prediction_for_each_test_image(study, rul
 
 def test_a_shorter_run_says_what_it_is_called_and_trains_for_its_share(study, monkeypatch):
     monkeypatch.setitem(study.config, "supervised", {**study.config["supervised"], "epochs": 2})
-    record, _ = study.train(rules.supervised, "supervised", SPLIT, length="-half")
+    record, _ = study.train(entry_points.supervised, "supervised", SPLIT, length="-half")
     assert record.spec.length == "half" and record.asked["share"] == 0.5
     assert len(record.history) == 1
 
 
 def test_a_split_of_another_seed_is_no_input(study):
     with pytest.raises(RecordError, match="seed"):
-        study.train(rules.supervised, "supervised", SPLIT, seed="1")
+        study.train(entry_points.supervised, "supervised", SPLIT, seed="1")

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 from grids import checked
 
-from sslfast.planning import rules
+from sslfast.planning import entry_points
 from sslfast.runtime.jobs import RunningJob
 
 
-@pytest.mark.skipif(not rules.age_of_process(), reason="this system does not tell how old a process is")
+@pytest.mark.skipif(not entry_points.age_of_process(), reason="this system does not tell how old a process is")
 def test_seconds_before_the_script_began_are_those_of_the_start_without_imports(tmp_path, monkeypatch, own_data_root):
     told = []
 
@@ -19,9 +19,9 @@ def test_seconds_before_the_script_began_are_those_of_the_start_without_imports(
         told.append(options)
         return {}
 
-    monkeypatch.setattr(rules, "make_plan", planner)
-    monkeypatch.setattr(rules, "plan_text", lambda _: "")
-    monkeypatch.setattr(rules, "age_of_process", lambda: 5.0)
+    monkeypatch.setattr(entry_points, "make_plan", planner)
+    monkeypatch.setattr(entry_points, "plan_text", lambda _: "")
+    monkeypatch.setattr(entry_points, "age_of_process", lambda: 5.0)
     config = checked(data_root=str(own_data_root))
     job = RunningJob(
         config,
@@ -32,7 +32,7 @@ def test_seconds_before_the_script_began_are_those_of_the_start_without_imports(
         threads=3,
         began=time.perf_counter() - 4.5,
     )
-    rules.plan(job)
+    entry_points.plan(job)
     assert told[0]["before"] == pytest.approx(0.5, abs=0.4)
     assert (told[0]["cores"], told[0]["gpus"]) == (3, 2)
     assert json.loads((tmp_path / "plan.json").read_text()) == {}

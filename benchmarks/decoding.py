@@ -5,7 +5,7 @@
 
 `memory`: a process of its own reads one image of each kind to 224 × 224; its peak above that of a process which reads
 a small one, as megabytes and bytes a pixel. `speed`: JPEGs of 12 megapixels (noise over gradients, quality 90, about 4
-MB each) to 224 × 224 in one thread; decoders take turns over the same images, best of three, in seconds of the processor.
+MB each) to 224 × 224 in one thread; decoders take turns, best of three, in seconds of the processor.
 """
 
 import argparse

@@ -122,7 +122,8 @@ def _hard_to_see(x: np.ndarray, paths: list[str]) -> list[str]:
 
 
 def _are(paths: list[str]) -> str:
-    return f"{len(paths):,} {'image is' if len(paths) == 1 else 'images are'} ({os.path.basename(paths[0])})"
+    example = os.path.join(*Path(paths[0]).parts[-2:])
+    return f"1 image ({example}) is" if len(paths) == 1 else f"{len(paths):,} images ({example}, …) are"
 
 
 def _unreadable(path: str) -> tuple[str, str, str]:

@@ -8,9 +8,9 @@ from ..data.found import found_parts
 __all__ = ["MadeOf", "made_of", "seen_as"]
 
 _FITS = {
-    "crop": "of an image that is not square, the centre",
-    "pad": "an image that is not square between black bars",
-    "squash": "an image that is not square squeezed to one",
+    "crop": "of those that are not square, the centre",
+    "pad": "those that are not square stand between black bars",
+    "squash": "those that are not square are squeezed",
 }
 
 

@@ -254,8 +254,8 @@ def test_colours_of_16_bits_keep_their_upper_8_and_those_that_do_not_reach_them_
     contents = {"x.png": deep_colour(65_535), "y.png": deep_colour(4095), "black.png": black}
     assert load(folder_of(tmp_path / "good", {"x.png": contents["x.png"]}), channels=3).notes["warnings"] == []
     one_colour, nearly_black = load(folder_of(tmp_path / "i", contents), channels=3).notes["warnings"]
-    assert one_colour == "1 image is (black.png) of one colour all over"
-    assert nearly_black.startswith("1 image is (y.png) nearly black: of colours of 16 bits a channel, the upper 8")
+    assert one_colour == "1 image (a/black.png) is of one colour all over"
+    assert nearly_black.startswith("1 image (a/y.png) is nearly black: of colours of 16 bits a channel, the upper 8")
 
 
 # ── shapes and sizes ────────────────────────────────────────────────────────────────────────────

@@ -62,7 +62,7 @@ def test_the_page_says_what_was_found_and_how_networks_see_it_before_any_result(
     page = reported(tmp_path / "report", loaded(root, image_size=16, fit="pad").summary())
     first = page[: page.index("labels</th>")]
     assert "36 images of 2 classes (12 training, 12 validation, 12 test) and 5 unlabelled images" in first
-    assert "seen as 16 × 16 pixels in colour; an image that is not square between black bars (fit: pad)" in first
+    assert "seen as 16 × 16 pixels in colour; those that are not square stand between black bars (fit: pad)" in first
     assert "cat: 6 training, 6 validation, 6 test; dog: 6 training" in first
     assert "left out: 1 files that are no images (train/notes.txt)" in first
 
@@ -104,8 +104,8 @@ def test_images_of_one_colour_are_warned_of(tmp_path):
     root = photographs(tmp_path / "i", ["cat", "dog"])
     Image.new("RGB", (40, 40)).save(root / "train/cat/black.png")
     data = loaded(root)
-    assert data.notes["warnings"] == ["1 image is (black.png) of one colour all over"]
-    assert "warning: 1 image is (black.png) of one colour all over" in reported(tmp_path / "report", data.summary())
+    assert data.notes["warnings"] == ["1 image (cat/black.png) is of one colour all over"]
+    assert "warning: 1 image (cat/black.png) is of one colour all over" in reported(tmp_path / "report", data.summary())
 
 
 @pytest.mark.parametrize("wrong", [{"train": [1], "valid": [0, 0], "test": [1, 1]}, {"train": [1, 1]}, [1]])

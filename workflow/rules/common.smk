@@ -38,9 +38,8 @@ try:
         check_writable(config["encoder_store"], "encoder_store")
     listing = listing_of(config) if config["dataset"] == "folder" else None
     CONTENT = content_of(config, listing)  # a study follows its images; they are looked at once, for all jobs
-    if listing:
-        if config["pool"] == "rest" and "1" in config["labelled"] and not listing.unlabelled:
-            raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
+    if listing and not listing.unlabelled and config["pool"] == "rest" and "1" in config["labelled"]:
+        raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
     if workflow.is_main_process:  # before anything of another study is replaced
         check_results(config, listing)
         check_names(config, [*map(load_configfile, workflow.configfiles), workflow.config_settings.config])
@@ -66,8 +65,6 @@ GPU = int(gpu_here(config["device"]))
 
 READING_CODE = reading_version()
 REPORT_CODE = report_version()
-
-
 ASKED = asked_by(config)
 
 

@@ -31,7 +31,7 @@ def test_a_collapsed_run_that_ended_well_is_named_and_the_others_keep_their_verd
     verdicts = results.tables["contrasts"].query("primary").set_index("l").outcome
     assert verdicts[0.05] == verdicts[0.5] == "worse" and verdicts[0.1] == "open"
     assert "1 run or setting should be looked at" in summary(results)
-    assert "seed 2, scores -" in summary(results) and "1 seed far from the others" in summary(results)
+    assert "seed 2, lies -" in summary(results) and "1 seed far from the others" in summary(results)
 
 
 def test_an_arm_that_varies_more_than_the_others_is_no_outlier():

@@ -147,12 +147,12 @@ def test_1_other_test_images_and_labels_change_the_test_results_and_nothing_else
 
 @pytest.mark.parametrize("stage", ["pretrain", *STAGES])
 def test_1_validation_and_test_images_reach_the_network_as_they_are(data, stage, tmp_path, monkeypatch):
-    split, batches, plain, augmented = make_split(data, 0, 0.2), BatchDL.batches, [], []
+    split, batches, plain, augmented = make_split(data, 0, 0.2), BatchDL._batches, [], []
     valid = set(split.valid.tolist())
 
-    def watched(self, positions, epoch=None):
+    def watched(self, positions):
         images, at = self.dataset, 0
-        for batch in batches(self, positions, epoch):
+        for batch in batches(self, positions):
             if isinstance(images, ImageRows):
                 x = batch[0].as_subclass(torch.Tensor)
                 rows = images.rows[positions[at : at + len(x)]]
@@ -162,7 +162,7 @@ def test_1_validation_and_test_images_reach_the_network_as_they_are(data, stage,
                 at += len(x)
             yield batch
 
-    monkeypatch.setattr(BatchDL, "batches", watched)
+    monkeypatch.setattr(BatchDL, "_batches", watched)
     if stage == "pretrain":
         pretrain(data, split, RUN, FIT, u=U)
     else:

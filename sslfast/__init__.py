@@ -20,6 +20,7 @@ _PUBLIC = {
     "finetune_learner": "sslfast.learners",
     "supervised_learner": "sslfast.learners",
     "random_encoder": "sslfast.learners",
+    "base_encoder": "sslfast.models",
     "create_encoder": "sslfast.models",
     "save_encoder": "sslfast.models",
     "load_encoder": "sslfast.models",

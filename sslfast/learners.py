@@ -97,14 +97,14 @@ def random_encoder(dls, encoder: str = "original", seed: int | None = None) -> n
 
     With the same `seed`, its weights are those that `autoencoder_learner` starts from.
     """
-    return as_encoder(encoder, image_shape(dls), seed)
+    return as_encoder(encoder, dls, seed)
 
 
 def _classifier(dls, encoder, head, dropout, seed, precision, **kwargs) -> Learner:
     shape, n_classes = image_shape(dls), get_c(dls)
     if n_classes < 2:
         raise DataError(f"dls: found {n_classes} classes, expected two or more (image_dls(…).classify has them)")
-    encoder = as_encoder(encoder, shape, seed)
+    encoder = as_encoder(encoder, dls, seed)
     if head is None:
         with initialised_with(seed, "head"):
             head = create_head(feature_shape(encoder, shape), n_classes, dropout)

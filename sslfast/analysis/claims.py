@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from .base_nets import frozen_nets
 from .card import unsure_ways
 from .checks import RANDOM
 from .contrasts import contrasts
@@ -55,7 +56,7 @@ def claims(
     `history`, else they are not settled. `against` and `flat` are the tables of `contrasts` and `plateaus`, where they
     are made already. The claims were made of an autoencoder: where there is a method of that name, no other is judged.
     """
-    about = {"autoencoder"} & set(cells.method) or set(cells.method) - {RANDOM}
+    about = {"autoencoder"} & set(cells.method) or set(cells.method) - {RANDOM, *frozen_nets(cells)}
     against = contrasts(cells, metric, delta=delta, alpha=alpha) if against is None else against
     noise = {"image_noise": image_noise}
     flat = plateaus(cells, metric, delta=delta, alpha=alpha, **noise) if flat is None else flat
@@ -65,7 +66,7 @@ def claims(
     for grid in grids(cells, metric):
         if grid.method not in about:
             continue
-        own = cells[(cells.encoder == grid.encoder) & cells.method.isin([grid.method, RANDOM])]
+        own = cells[(cells.encoder == grid.encoder) & cells.method.isin([grid.method, grid.start])]
 
         def flatter(error: float, own=own) -> pd.DataFrame:
             return plateaus(own, metric, delta=delta, alpha=error, **noise)

@@ -11,10 +11,12 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from ..errors import ResultsError
+from ..study.base_nets import base_of, learns
 from ..study.config import method_settings
 from ..study.names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
 from ..study.stages import STAGES, evaluations
-from .checks import OF_ONE_CODE, ONE_OF_EACH
+from .base_nets import BASE_NET, is_frozen
+from .checks import HEAD, OF_ONE_CODE, ONE_OF_EACH
 from .code import code_now
 from .tables import flat
 
@@ -96,7 +98,9 @@ def _from_config(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[tuple[s
     parts = [(stage, cells[learned & (cells.evaluate == name)]) for name, stage in evaluations().items()]
     for stage, rows in [*parts, (STAGES[SUPERVISED], cells[cells.method == SUPERVISED])]:
         before = "" if stage.trains else "options_"
-        own = config.get(stage.section, {})
+        own = dict(config.get(stage.section, {}))
+        if stage.evaluate == HEAD and is_frozen(rows).any():  # features of an existing net are of one view
+            own.pop("views", None)
         said += [_setting(stage.section, f"{before}{k}", k, rows, value) for k, value in own.items()]
     counted = ("setting_updates", "setting_pretrain_updates")  # where they are text, they depend on the images
     said = [entry for entry in said if not (entry[0][1] in counted and isinstance(entry[2], str))]
@@ -110,12 +114,20 @@ def _setting(section: str, column: str, key: str, rows: pd.DataFrame, value: obj
 def _grid(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[str, set, set]]:
     """Key of the config, the values that the table has, and those that the config has."""
     methods = {name.removeprefix(SHUFFLED) for name in cells.method} - {RANDOM, *WITHOUT_ENCODER}
+    crossed = cells[cells[BASE_NET].isna()] if BASE_NET in cells else cells  # a base net is an encoder of its own
+    us = set(map(float, config["unlabelled"]))
+    if (
+        all(base_of(config, name) for name in config["methods"])
+        and 0.0 in us
+        and not any(learns(config, name) for name in config["methods"])
+    ):
+        us = {0.0}
     yield "seeds", set(cells.seed), set(config["seeds"])
-    yield "encoders", set(cells.encoder[cells.method != PIXELS]), set(config["encoders"])
+    yield "encoders", set(crossed.encoder[crossed.method != PIXELS]), set(config["encoders"])
     yield "labelled", set(cells.l), set(map(float, config["labelled"]))
-    yield "unlabelled", set(cells.u.dropna()), set(map(float, config["unlabelled"]))
+    yield "unlabelled", set(cells.u[~is_frozen(cells)].dropna()), us
     yield "evaluate", set(cells.evaluate[~cells.method.isin(WITHOUT_ENCODER)]), set(config["evaluate"])
-    yield "methods", methods, set(config["methods"]) if config["unlabelled"] != ["0"] else set()
+    yield "methods", methods, {name for name in config["methods"] if us > {0.0} or not learns(config, name)}
 
 
 def _alike(cells: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, list[str]]]:

@@ -6,6 +6,7 @@ asks for more. Too much makes it wait longer in the queue.
 
 import math
 
+from ..study.base_nets import is_net
 from ..study.encoder_names import check_encoder, encoders
 from ..study.stages import STAGES
 
@@ -45,6 +46,8 @@ def training_minutes(stage: str, encoder: str, seen: float, n_images: float, sid
 
 def _weight(encoder: str) -> tuple[float, float, float]:
     """What a pass costs beside `conv`, the factor of channels, and kB a pixel of a batch."""
+    if is_net(encoder):
+        return _LARGE_COST, 1.0, _LARGE
     name = check_encoder(encoder)
     kind = encoders().get(name.base)
     cost, kilobytes = (None, None) if kind is None else (kind.cost, kind.kilobytes)

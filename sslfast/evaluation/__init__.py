@@ -8,6 +8,7 @@ One file a question: `linear` (logistic regression), `neighbours` (their votes),
 from .clustering import Clustering, cluster
 from .embedding import embed_2d
 from .encoding import Encoded, Scores, clean_batches, encode, encode_cell, encode_pixels
+from .features import StoredFeatures
 from .linear import linear_probe
 from .neighbours import knn
 from .shuffle import shuffled
@@ -16,6 +17,7 @@ __all__ = [
     "Clustering",
     "Encoded",
     "Scores",
+    "StoredFeatures",
     "clean_batches",
     "cluster",
     "embed_2d",

@@ -1,7 +1,7 @@
 """What a frozen encoder makes of clean images, computed once: the input of every evaluation."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +17,17 @@ from ..data.splits import Split
 from ..errors import ConfigError, DataError
 from ..training.precision import resolve_precision
 
-__all__ = ["POOLINGS", "Encoded", "Scores", "clean_batches", "encode", "encode_cell", "encode_pixels"]
+__all__ = [
+    "POOLINGS",
+    "Encoded",
+    "Scores",
+    "clean_batches",
+    "encode",
+    "encode_batches",
+    "encode_cell",
+    "encode_pixels",
+    "prove_same",
+]
 
 POOLINGS = ("mean", "flatten")
 MOST_VALUES = 4096  # of an image's flattened features; all pixels of a colour image of 32 × 32 are 3,072
@@ -57,15 +67,18 @@ def encode_cell(
     device: str | torch.device = "cpu",
     precision: str = "auto",
     pooling: str = "mean",
+    features: Callable[[ImageSet, np.ndarray], np.ndarray] | None = None,
 ) -> Encoded:
     """The features of the labelled images at `rows`, of validation images, and of all test images (see `encode`).
 
     No more validation images than there are labelled ones: settings are chosen by their labels, and who has few labels
     to train on has no more to choose by (Oliver et al. 2018, Realistic evaluation of deep semi-supervised learning).
 
+    `features`: where those of images at rows come from, if they are there already (see `StoredFeatures`).
+
     Example: `linear_probe(encode_cell(encoder, data, split, split.labelled(0.1)))`.
     """
-    features = partial(encode, encoder, split=split, device=device, precision=precision, pooling=pooling)
+    features = features or partial(encode, encoder, split=split, device=device, precision=precision, pooling=pooling)
     of_valid = split.valid[split.samples(len(rows))]
     train, valid = (features(data.train, part) for part in (rows, of_valid))
     test = features(data.test, np.arange(len(data.test)))
@@ -98,15 +111,29 @@ def encode(
     if pooling not in POOLINGS:
         raise ConfigError(f"pooling: found {pooling!r}, expected {' or '.join(POOLINGS)}")
     device = torch.device(device)
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=resolve_precision(precision, device) == "bfloat16")
     frozen = copy.deepcopy(encoder).to(device).eval()
+    found = encode_batches(frozen, images, rows, split, device, precision, pooling)
+    prove_same(encoder, frozen)
+    return found
+
+
+def encode_batches(
+    frozen: nn.Module,
+    images: ImageSet,
+    rows: np.ndarray,
+    split: Split,
+    device: torch.device,
+    precision: str,
+    pooling: str,
+) -> np.ndarray:
+    """`encode` without its copy of the encoder: `frozen` is in eval mode and on `device`."""
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=resolve_precision(precision, device) == "bfloat16")
     parts = []
     with torch.no_grad():
         for x in clean_batches(images, rows, split, device):
             with autocast:
                 features = frozen(x)
             parts.append(_pooled(features.float(), pooling))
-    _prove_same(encoder, frozen)
     found = torch.cat(parts).cpu().numpy() if parts else np.empty((0, 0), np.float32)
     if broken := len(found) - int(np.isfinite(found).all(axis=1).sum()):
         raise DataError(
@@ -143,7 +170,8 @@ def _pooled(features: Tensor, pooling: str) -> Tensor:
     return features.reshape(n, -1)  # channel by channel, whatever the memory's layout
 
 
-def _prove_same(encoder: nn.Module, used: nn.Module) -> None:
+def prove_same(encoder: nn.Module, used: nn.Module) -> None:
+    """`RuntimeError` unless every value of `used`, a copy of `encoder`, is what it was, to the bit."""
     after = used.state_dict()
     changed = [name for name, value in encoder.state_dict().items() if not _identical(value, after[name])]
     if changed:

@@ -1,8 +1,8 @@
 """Encoders, decoders, heads, and encoders on disk."""
 
 from .base import Encoder, feature_shape, register
-from .base_nets import BaseNet, base_encoder
-from .build import as_encoder, image_shape, initialised_with
+from .base_nets import BaseNet
+from .build import as_encoder, base_encoder, image_shape, initialised_with
 from .decoders import create_decoder
 from .encoders import create_encoder
 from .files import load_encoder, read_spec, save_encoder

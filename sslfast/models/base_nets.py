@@ -4,7 +4,6 @@ import copy
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +12,9 @@ from torch.nn import functional as F
 from ..errors import ConfigError
 from ..study.base_nets import check_net
 from .base import Encoder
-from .weights import load_weights
 from .zoo import Net, library_net
 
-__all__ = ["BaseNet", "base_encoder"]
-
-SIDE = 96  # pixels to which smaller images are enlarged: CIFAR-10 at 32 gave a frozen net little (docs/base-nets.md)
+__all__ = ["BaseNet", "blank_net"]
 
 
 class BaseNet(Encoder):
@@ -76,54 +72,12 @@ class BaseNet(Encoder):
         return digest.hexdigest()
 
 
-def base_encoder(
-    net: str, weights: str | Path | None = None, size: int | None = None, dls=None, image_size: int | None = None
-) -> BaseNet:
-    """The existing net called `net`, without its classifier, as an encoder: `timm.<model>` or `torchvision.<model>`.
-
-    `weights`: None for the library's own (timm's by tag, `timm.resnet18.a1_in1k`; downloaded once, into the library's
-    cache), or a file (`.safetensors`, or `.pth` read without running pickles), every entry of which has to fit.
-    `size`: pixels to which images are scaled; by default 96, or the size of the images (`image_size`) where they are
-    larger, and never more than the net was trained with. `dls`: DataLoaders of the images that it is for; learners find
-    out themselves. `.about` says what the weights are. Raises `ConfigError` for a net or file that cannot be used.
-
-    Example: `classifier_learner(dls.classify, base_encoder("timm.tf_efficientnet_lite0"))`.
-    """
-    name = check_net(net)
-    own = weights is None or str(weights) == name.library
-    if dls is not None and image_size is None:
-        image_size = dls.one_batch()[0].shape[-1]
-    made = library_net(name, pretrained=own)
-    side = _side(made, size, image_size)
-    if own:
-        about = made.about
-    else:
-        path = Path(str(weights)).expanduser()
-        said = load_weights(made.net, path, made.classifier)
-        about = {**dict.fromkeys(made.about), "net": net, "source": f"file {path.name}", **said}
-    encoder = BaseNet(made, side, about)
-    encoder.about["digest"] = f"sha256:{encoder.digest[:16]}"
-    if dls is not None:
-        from .build import as_encoder
-
-        return as_encoder(encoder, dls)
-    return encoder
-
-
 def blank_net(spec: Mapping) -> BaseNet:
     """The base net that the header `spec` of an encoder's file describes, its weights still to be filled in."""
     about = spec["base_net"]
     encoder = BaseNet(library_net(check_net(spec["encoder"]), pretrained=False), about["size"], about)
     neutral = [0.0] * spec["channels"]
     return encoder.for_images(spec["channels"], spec["image_size"], neutral, neutral)
-
-
-def _side(made: Net, size: int | None, image_size: int | None) -> int:
-    if made.fixed:
-        if size not in (None, made.side):
-            raise ConfigError(f"size: found {size}, but {made.name} takes images of {made.side} pixels only")
-        return made.side
-    return size or min(max(SIDE, image_size or SIDE), max(SIDE, made.side))
 
 
 def _values(values: Sequence[float]) -> Tensor:

@@ -11,7 +11,7 @@ from ..study.config import evaluation_settings, method_settings
 from ..study.depends import code_of
 from ..study.grid import Job
 from ..study.length import length_of
-from ..study.names import PIXELS, RANDOM
+from ..study.names import PIXELS
 
 __all__ = ["done"]
 
@@ -75,8 +75,9 @@ def _settings(job: Job, config: Mapping) -> dict:
     """What the record of `job` says that it was made with, as far as the config alone tells."""
     unit = config["budget"]
     shared = {"budget": unit, "augment": config["augment"]}
-    if job.method == RANDOM and job.stage == "pretrain":
-        return shared
+    if job.stage == "pretrain" and job.u == "0":  # nothing trains it
+        about = method_settings(config, job.method)
+        return {**shared, **{name: about[name] for name in ("method", "options") if name in about}}
     if job.stage == "pretrain":
         return {**shared, **_length(method_settings(config, job.method), unit, job)}
     shared["batch_size"] = config["batch_size"]

@@ -59,7 +59,7 @@ def pretrain(job: RunningJob) -> None:
     data, of_seed, run = _started(job)
     fit = settings_of(FitSettings, job.params.fit)
     box = {name: getattr(own, name) for name in ("method", "encoder", "u", "l", "length")} | {"pool": job.params.pool}
-    store = config["encoder_store"] if own.method != "random" else None  # a random encoder costs nothing
+    store = config["encoder_store"] if own.u != "0" else None  # what nothing trains costs nothing
     depends, file = depends_on(data, of_seed, run, fit, **box), run.own_file(own.encoder)
     with shared_encoder(store, depends, output, config["study"], say, file) as taken:
         if not taken:

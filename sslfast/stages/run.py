@@ -12,12 +12,16 @@ import torch
 from fastai.callback.progress import ProgressCallback
 from fastai.learner import Learner
 from fastai.torch_core import noop
+from torch import nn
 
 from ..data.augment import Augment
 from ..data.images import ImageData
 from ..data.splits import Split
+from ..evaluation import StoredFeatures
+from ..models import BaseNet
 from ..study.fractions import canonical
 from ..study.length import FULL, Length, length_of
+from ..study.names import BASE, SHUFFLED
 from ..study.records import PHASES, RunRecord, Spec
 from ..study.stages import STAGES
 from ..study.version import code_version, versions
@@ -91,6 +95,23 @@ class StageRun:
         start = time.perf_counter()
         yield
         self.seconds[name] += time.perf_counter() - start
+
+    def features_of(self, encoder: nn.Module) -> StoredFeatures | None:
+        """Where features of `encoder` lie, if it is the same for all seeds: a base net that was neither trained nor
+        shuffled. They are named after the net, the images, the code and all else that they depend on."""
+        if not isinstance(encoder, BaseNet) or self.made.get("method") != BASE or self.spec.method.startswith(SHUFFLED):
+            return None
+        device, folder = torch.device(self.run.device), None
+        if self.run.features:
+            told = [encoder.digest, self.data.fingerprint, code_version("pretrain"), device.type, self.run.threads]
+            key = hashlib.sha256(repr([*told, self.precision, versions()]).encode()).hexdigest()[:16]
+            folder = Path(self.run.features) / key
+        return StoredFeatures(encoder, self.data, self.split, folder, device, self.precision)
+
+    @property
+    def made(self) -> Mapping:
+        """The settings that the run's encoder is made with: its own, or those that a classifier stands on."""
+        return vars(self.fit) if self.name == "pretrain" else self.fit.pretrain or {}
 
     def end(self, status: str, reason: str) -> None:
         """The run has no result, for this reason."""
@@ -167,6 +188,8 @@ class StageRun:
         if "length" in names:
             own[self.run.budget] = self.length.amount
         made = {"batch_size": self.batch_size, "budget": self.run.budget, **own, "augment": asdict(self.augment)}
+        if self.name == "pretrain" and fit["start"]:
+            made["start"] = dict(fit["start"])
         method = fit["method"] or (fit["pretrain"] or {}).get("method")
         code = {name: self.run.own[name]["code"] for name in (self.spec.encoder, method) if name in self.run.own}
         return made | ({"own_code": code} if code else {})

@@ -22,11 +22,13 @@ __all__ = [
     "check_net",
     "claim_net",
     "encoders_of",
+    "is_net",
     "learns",
     "leave_out",
     "skippable",
 ]
 
+_ARM = ("net", "weights", "size")  # what an arm depends on
 LIBRARIES = ("timm", "torchvision")
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
 _NET = re.compile(r"(?P<library>timm|torchvision)\.(?P<model>\w{1,80})(\.(?P<tag>\w{1,80}))?", re.ASCII)
@@ -55,6 +57,11 @@ def check_net(name: object, key: str = "net") -> NetName:
             " torchvision.<model>"
         )
     return NetName(match["library"], match["model"], match["tag"])
+
+
+def is_net(name: str) -> bool:
+    """Whether an encoder's name is one that timm or torchvision have a net for."""
+    return _NET.fullmatch(name) is not None
 
 
 def claim_net(given: Mapping, key: str, files: dict, beside: str | Path) -> tuple[dict, str | None]:
@@ -95,9 +102,7 @@ def base_of(config: Mapping, name: str) -> Mapping | None:
     `config`: a checked one.
     """
     given = _arm(config, name.removeprefix(SHUFFLED))
-    if given.get("method") == BASE:
-        return {key: given[key] for key in ("net", "weights", "size")}
-    return given.get("start")
+    return {key: given[key] for key in _ARM} if given.get("method") == BASE else given.get("start")
 
 
 def learns(config: Mapping, name: str) -> bool:

@@ -89,7 +89,7 @@ def _missing(features: np.ndarray, sums: np.ndarray, rows: np.ndarray) -> np.nda
 
 
 def _sum(row: np.ndarray) -> int:
-    return zlib.crc32(row) or 1  # 0 is for rows that nobody has filled
+    return zlib.crc32(row.tobytes()) or 1  # 0 is for rows that nobody has filled
 
 
 def _place(n: int) -> int:

@@ -86,12 +86,17 @@ def _values(values: Sequence[float]) -> Tensor:
 
 def _width(net: nn.Module, size: int) -> int:
     """How many features the net makes of an image of `size` pixels."""
-    try:
-        with torch.no_grad():
-            found = copy.deepcopy(net).eval()(torch.zeros(1, 3, size, size))
-    except Exception as error:  # models raise nearly anything on images that they are not made for
+    failure: Exception
+    for device in ("meta", "cpu"):  # the first computes shapes alone; some models hold tensors that do not go there
+        try:
+            with torch.no_grad():
+                found = copy.deepcopy(net).eval().to(device)(torch.zeros(1, 3, size, size, device=device))
+            break
+        except Exception as error:  # models raise nearly anything on images that they are not made for
+            failure = error
+    else:
         raise ConfigError(
-            f"size: found {size}, which this net cannot take ({' '.join(str(error).split())[:160]})"
+            f"size: found {size}, which this net cannot take ({' '.join(str(failure).split())[:160]})"
         ) from None
     if not isinstance(found, Tensor) or found.ndim != 2:
         raise ConfigError(f"net: makes {getattr(found, 'shape', type(found))} of an image, expected features [N, D]")

@@ -74,7 +74,10 @@ def base_encoder(
         about = {**dict.fromkeys(made.about), "net": net, "source": f"file {path.name}", **said}
     encoder = BaseNet(made, side, about)
     encoder.about["digest"] = f"sha256:{encoder.digest[:16]}"
-    return encoder if dls is None else as_encoder(encoder, dls)
+    if dls is None:
+        return encoder
+    channels, side, _ = image_shape(dls)
+    return encoder.for_images(channels, side, *_normalisation(dls))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -71,7 +72,7 @@ def _timm(name: NetName, pretrained: bool) -> Net:
             f"weights: timm has none of {name.tagged} here ({one_line(error)[:160]}); run once with a network, or"
             f" download model.safetensors of {place} and name it (weights: path/to/model.safetensors)"
         ) from None
-    cfg = net.pretrained_cfg
+    cfg: Any = net.pretrained_cfg
     classifier = cfg.get("classifier") or ()
     tag = cfg.get("tag") or ""
     trained_on, n_labels = _trained_on(tag)
@@ -121,7 +122,8 @@ def _hub_of(name: NetName) -> str:
     import timm
 
     try:
-        return timm.get_pretrained_cfg(name.tagged).hf_hub_id or name.tagged
+        cfg: Any = timm.get_pretrained_cfg(name.tagged)
+        return cfg.hf_hub_id or name.tagged
     except Exception:  # a tag that timm does not know
         return name.tagged
 

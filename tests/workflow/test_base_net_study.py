@@ -33,7 +33,8 @@ def test_a_net_has_no_u_is_no_arm_of_every_encoder_and_has_a_control(finished):
     ways = {name.removesuffix("-s0") for name in made if name.endswith("-s0")}
     net = LITE0
     assert ways == {
-        "random-conv-u0", f"imagenet-{net}-u0", f"shuffled_imagenet-{net}-u0", f"onwards-{net}-u0.2", f"shuffled_onwards-{net}-u0.2",
+        "random-conv-u0", f"imagenet-{net}-u0", f"shuffled_imagenet-{net}-u0", f"onwards-{net}-u0.2",
+        f"shuffled_onwards-{net}-u0.2",
     }  # fmt: skip
     assert {record["status"] for record in made.values()} == {"ok"}
     about = made[f"imagenet-{net}-u0-s1"]["notes"]["base_net"]

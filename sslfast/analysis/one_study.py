@@ -11,7 +11,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from ..errors import ResultsError
-from ..study.base_nets import base_of, learns
+from ..study.base_nets import learns
 from ..study.config import method_settings
 from ..study.names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
 from ..study.stages import STAGES, evaluations
@@ -116,18 +116,14 @@ def _grid(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[str, set, set]
     methods = {name.removeprefix(SHUFFLED) for name in cells.method} - {RANDOM, *WITHOUT_ENCODER}
     crossed = cells[cells[BASE_NET].isna()] if BASE_NET in cells else cells  # a base net is an encoder of its own
     us = set(map(float, config["unlabelled"]))
-    if (
-        all(base_of(config, name) for name in config["methods"])
-        and 0.0 in us
-        and not any(learns(config, name) for name in config["methods"])
-    ):
-        us = {0.0}
+    if not any(learns(config, name) for name in config["methods"]):
+        us &= {0.0}
     yield "seeds", set(cells.seed), set(config["seeds"])
     yield "encoders", set(crossed.encoder[crossed.method != PIXELS]), set(config["encoders"])
     yield "labelled", set(cells.l), set(map(float, config["labelled"]))
     yield "unlabelled", set(cells.u[~is_frozen(cells)].dropna()), us
     yield "evaluate", set(cells.evaluate[~cells.method.isin(WITHOUT_ENCODER)]), set(config["evaluate"])
-    yield "methods", methods, {name for name in config["methods"] if us > {0.0} or not learns(config, name)}
+    yield "methods", methods, {name for name in config["methods"] if us - {0.0} or not learns(config, name)}
 
 
 def _alike(cells: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, list[str]]]:

@@ -93,13 +93,38 @@ OF_EVALUATIONS = {
     "knn.k": 7,
     "knn.temperature": 0.3,
 }
+OF_NETS = {
+    "base.net": {"net": "timm.resnet18", "size": 32},
+    "base.weights": {"weights": "x", "size": 32},
+    "base.size": {},
+}
 METHOD_KEYS = [key for key in schema_keys() if key.split(".")[0] in methods()]
 
 
 def test_every_key_that_training_depends_on_is_looked_at():
     rules = {"classify", "supervised", "evaluate"}
     trains = {key for key, entry in schema_keys().items() if rules & set(entry["x-reruns"])}
-    assert trains - IN_IMAGES - GRID == {*ANOTHER, *METHOD_KEYS, *OF_EVALUATIONS, "budget"}
+    assert trains - IN_IMAGES - GRID == {*ANOTHER, *METHOD_KEYS, *OF_EVALUATIONS, *OF_NETS, "budget"}
+
+
+@pytest.mark.parametrize("key", OF_NETS)
+def test_existing_nets_of_other_weights_or_another_size_are_named(key):
+    config = check_config({**CONFIG, "methods": ["base"]}, SCHEMA)
+    made = method_settings(config, "base")
+    net = {"method": "base", "encoder": made["options"]["net"], "u": "0", "n_unlabelled": 0}
+    records = [
+        replace(r, spec=replace(r.spec, **net), settings={**r.settings, "pretrain": made})
+        for r in RECORDS
+        if r.spec.method == "autoencoder" and r.spec.u == "1"
+    ]
+    records += [r for r in RECORDS if r.spec.method != "autoencoder"]
+    check(records, **config)
+    other = {**made, "options": {**made["options"], "size": 64, **OF_NETS[key]}}
+    changed = [
+        replace(r, settings={**r.settings, "pretrain": other}) if r.spec.method == "base" else r for r in records
+    ]
+    said = {**config, "base": {**config["base"], "size": 32, "weights": "timm"}}
+    assert f"made with {key} " in refusal(changed, **said)
 
 
 def counted_in(key: str) -> tuple[list, dict]:

@@ -46,7 +46,7 @@ def test_its_features_are_computed_once_for_all_seeds_labels_and_evaluations(fin
     logs = [path.read_text() for path in (finished.folder / "results/tiny/logs").rglob(f"imagenet-{LITE0}-*.log")]
     through = [line for text in logs for line in text.splitlines() if "go through" in line]
     n = sum(int(line.split(" ")[0].replace(",", "")) for line in through)
-    assert len(logs) == 6  # two encoders, two evaluations of each
+    assert len(logs) == 8  # of two seeds: two encoders, their controls, two evaluations
     assert 359 < n <= 359 + 2 * (143 + 389) + 128 * len(through)  # test images once, others once a seed at most
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..study.base_nets import base_of
 from ..study.config import method_settings
 from ..study.grid import Job
 from ..study.length import Length, length_of
 from ..study.limits import AUTO_VIEWS, N_STATISTICS
 from ..study.names import PIXELS, RANDOM, SHUFFLED
-from ..study.stages import STAGES
+from ..study.stages import STAGES, evaluations
 
 __all__ = ["Sizes", "Work", "cached_views", "work_of"]
 
@@ -60,15 +61,16 @@ def work_of(job: Job, config: Mapping, sizes: Sizes, views: int | str | None = N
         return Work(length.rounds, length.images(n), 0, sizes.n_valid)
     if job.l is None:
         return Work()
-    n, ready = sizes.labelled[job.l], _is_base(job)
+    n, ready = sizes.labelled[job.l], base_of(config, job.method or "") is not None
     if STAGES[job.stage].trains:
         fit = config[STAGES[job.stage].section] | {"share": job.share}
         length = length_of(job.stage, fit, config["budget"], n, config["batch_size"])
         seen = cached_views(config, length, n, views) if job.stage == "classify" and not ready else 0
-        encoded = seen * n + (sizes.n_valid if seen else 0)
+        encoded = seen * n + (sizes.n_valid if seen else 0) + _ready(job, config, sizes)
         return Work(length.rounds, length.images(n), encoded, sizes.n_valid, sizes.n_test)
     n_valid = min(n, sizes.n_valid)  # as many as it has labels to choose by
     encoded = 0 if job.stage == PIXELS or ready else n + n_valid + sizes.n_test
+    encoded += _ready(job, config, sizes)
     return Work(0, 0, encoded, n_valid, sizes.n_test, fitted=n)
 
 
@@ -96,6 +98,15 @@ def _features(job: Job, config: Mapping, sizes: Sizes) -> int:
     share = min(1.0, (sizes.labelled[config["labelled"][-1]] + sizes.n_valid) / known)
     images = known * (1 - (1 - share) ** n_seeds) + sizes.n_test
     return max(0, round(images / n_seeds) - sizes.n_valid)
+
+
+def _ready(job: Job, config: Mapping, sizes: Sizes) -> int:
+    """Images that go through a base net that was shuffled or trained further: once for all cells over it, so that they
+    stand with one of them; 0 for the others."""
+    if base_of(config, job.method or "") is None or _is_base(job):
+        return 0
+    first = evaluations()[config["evaluate"][0]].name
+    return sizes.n_test + sizes.labelled[job.l] if (job.stage, job.l) == (first, config["labelled"][-1]) else 0
 
 
 def _unlabelled(job: Job, sizes: Sizes) -> int:

@@ -21,7 +21,6 @@ from ..evaluation import StoredFeatures
 from ..models import BaseNet
 from ..study.fractions import canonical
 from ..study.length import FULL, Length, length_of
-from ..study.names import BASE, SHUFFLED
 from ..study.records import PHASES, RunRecord, Spec
 from ..study.stages import STAGES
 from ..study.version import code_version, versions
@@ -97,9 +96,11 @@ class StageRun:
         self.seconds[name] += time.perf_counter() - start
 
     def features_of(self, encoder: nn.Module) -> StoredFeatures | None:
-        """Where features of `encoder` lie, if it is the same for all seeds: a base net that was neither trained nor
-        shuffled. They are named after the net, the images, the code and all else that they depend on."""
-        if not isinstance(encoder, BaseNet) or self.made.get("method") != BASE or self.spec.method.startswith(SHUFFLED):
+        """Where features of `encoder` lie, if it is a base net, as it is for all seeds, or shuffled or trained further.
+
+        They are named after its weights, the images, the code and all else that they depend on; of other encoders None.
+        """
+        if not isinstance(encoder, BaseNet):
             return None
         device, folder = torch.device(self.run.device), None
         if self.run.features:
@@ -107,11 +108,6 @@ class StageRun:
             key = hashlib.sha256(repr([*told, self.precision, versions()]).encode()).hexdigest()[:16]
             folder = Path(self.run.features) / key
         return StoredFeatures(encoder, self.data, self.split, folder, device, self.precision)
-
-    @property
-    def made(self) -> Mapping:
-        """The settings that the run's encoder is made with: its own, or those that a classifier stands on."""
-        return vars(self.fit) if self.name == "pretrain" else self.fit.pretrain or {}
 
     def end(self, status: str, reason: str) -> None:
         """The run has no result, for this reason."""

@@ -61,7 +61,10 @@ def _read(path: Path) -> object:
     except FileNotFoundError:
         raise ConfigError(f"weights: no file {path}; put it there, or name another") from None
     except (pickle.UnpicklingError, SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        why = "it holds code, which is never run" if "weights_only" in str(error).lower() else one_line(error)[:120]
+        why = one_line(error)[:120]
+        if isinstance(error, pickle.UnpicklingError):  # torch's own words advise to run what it holds
+            code = "GLOBAL" in str(error) or "Unsupported" in str(error)
+            why = "it holds code, which is never run" if code else "it is no file of torch.save"
         raise ConfigError(
             f"weights: {path} cannot be read as weights ({why}); save its state_dict, best as .safetensors"
         ) from None

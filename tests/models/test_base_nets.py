@@ -140,8 +140,11 @@ def test_code_in_a_file_is_not_run(tmp_path):
     import pickle
 
     (tmp_path / "code.pth").write_bytes(pickle.dumps({"weights": print}))
-    with pytest.raises(ConfigError, match="cannot be read as weights"):
+    with pytest.raises(ConfigError, match=r"cannot be read as weights .it holds code, which is never run"):
         base_encoder(LITE0, tmp_path / "code.pth")
+    (tmp_path / "garbage.pth").write_bytes(b"nothing")
+    with pytest.raises(ConfigError, match=r"cannot be read as weights .it is no file of torch.save"):
+        base_encoder(LITE0, tmp_path / "garbage.pth")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ STUDIES = (
     "methods-quick.yaml",
     "methods.yaml",
     "simclr-resnet18.yaml",
+    "base-nets.yaml",
 )
 HEAD = """# The config
 

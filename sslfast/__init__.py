@@ -23,6 +23,7 @@ _PUBLIC = {
     "linear_probe": "sslfast.probes",
     "knn": "sslfast.probes",
     "label_curve": "sslfast.curves",
+    "base_encoder": "sslfast.models",
     "create_encoder": "sslfast.models",
     "save_encoder": "sslfast.models",
     "load_encoder": "sslfast.models",

@@ -16,6 +16,7 @@ from .methods.rotation import rotation_learner as rotation_learner
 from .methods.simclr import simclr_learner as simclr_learner
 from .methods.vae import vae_learner as vae_learner
 from .methods.vicreg import vicreg_learner as vicreg_learner
+from .models import base_encoder as base_encoder
 from .models import create_encoder as create_encoder
 from .models import load_encoder as load_encoder
 from .models import save_encoder as save_encoder

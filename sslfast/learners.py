@@ -100,7 +100,7 @@ def random_encoder(dls, encoder: str = "original", seed: int | None = None) -> n
 
     With the same `seed`, `autoencoder_learner` starts from these weights.
     """
-    return as_encoder(encoder, image_shape(dls), seed)
+    return as_encoder(encoder, dls, seed)
 
 
 def _classifier(dls, encoder, head, dropout, seed, precision, **kwargs) -> Learner:
@@ -109,7 +109,7 @@ def _classifier(dls, encoder, head, dropout, seed, precision, **kwargs) -> Learn
         raise DataError(f"dls: found {n_classes} classes, expected two or more (image_dls(…).classify has them)")
     if not getattr(dls.train.dataset, "labels", True):
         raise ConfigError("dls: found images without classes (image_dls(…).pretrain), expected image_dls(…).classify")
-    encoder = as_encoder(encoder, shape, seed)
+    encoder = as_encoder(encoder, dls, seed)
     features = feature_shape(encoder, shape)
     if head is None:
         with initialised_with(seed, "head"):

@@ -60,27 +60,26 @@ def headline(primary: pd.DataFrame, delta: float) -> str:
         return "Not known: no seed has both a pre-trained and a supervised run."
     better, worse, equal, length = (rows[rows.outcome == name] for name in ("better", "worse", "equal", "length"))
     n = "both" if len(rows) == 2 else f"all {len(rows)}"
+    frozen = bool((rows.u == 0).all())
+    ours = "an existing net" if frozen else "pre-training on unlabelled images"
     everywhere = f"at {n} numbers of labels" if len(rows) > 1 else f"with {_labels(rows)}"
     small = " (less than is worth having)" if _small(rows, delta) else ""
     if len(better) == len(rows):
         yes = "Hardly" if small else "Yes"
-        beats = f"{yes}: pre-training on unlabelled images beats training on the labels alone"
+        beats = f"{yes}: {ours} beats training on the labels alone"
         return f"{beats} {everywhere}, {_by(rows)}{small}."
     if len(worse) == len(rows):
-        return (
-            f"No: training on the labels alone beats the frozen pre-trained encoder {everywhere}, {_by(rows)}{small}."
-        )
+        net = "an existing net" if frozen else "the frozen pre-trained encoder"
+        return f"No: training on the labels alone beats {net} {everywhere}, {_by(rows)}{small}."
     if len(equal) == len(rows):
-        return f"It makes no difference: pre-training or not, scores agree within {points(delta)} {everywhere}."
+        either = "an existing net or none" if frozen else "pre-training or not"
+        return f"It makes no difference: {either}, scores agree within {points(delta)} {everywhere}."
     if len(length) == len(rows):
         return f"{LENGTH}, {everywhere}."
     if better.empty and worse.empty and equal.empty and length.empty:
         many = plural(int(rows.n_seeds.max()), "seed does", "seeds do")
-        return (
-            f"Not settled: {many} not show whether pre-training on unlabelled images beats training on the labels"
-            " alone."
-        )
-    parts = [f"pre-training on unlabelled images wins with {_labels(better)} ({_by(better)})"] if len(better) else []
+        return f"Not settled: {many} not show whether {ours} beats training on the labels alone."
+    parts = [f"{ours} wins with {_labels(better)} ({_by(better)})"] if len(better) else []
     parts += [f"training on the labels alone wins with {_labels(worse)} ({_by(worse)})"] if len(worse) else []
     parts += [f"it makes no difference with {_labels(equal)}"] if len(equal) else []
     rest = rows.drop(index=pd.concat([better, worse, equal, length]).index)
@@ -99,10 +98,14 @@ def _headline_of_many(primary: pd.DataFrame) -> str:
     won, lost = int((rows.outcome == "better").sum()), int((rows.outcome == "worse").sum())
     rest, longer = len(rows) - won - lost, int((rows.outcome == "length").sum())
     ways = len(rows.groupby(["encoder", "method"]))
+    nets = rows[rows.u == 0].method.nunique()
+    named = f"{ways} ways ({plural(nets, 'existing net')}, {plural(ways - nets, 'way')} of pre-training)"
+    named = named if nets else f"{ways} ways of pre-training"
+    wins = "pre-training wins" if not nets else "they win"
     depend = f" ({plural(longer, 'still depends', 'still depend')} on how long one trains)" if longer else ""
     return (
-        f"Over {ways} ways of pre-training and {rows.l.nunique()} number{'s' * (rows.l.nunique() > 1)} of labels,"
-        f" pre-training wins in {won} of {len(rows)} cases, training on the labels alone in {lost};"
+        f"Over {named} and {rows.l.nunique()} number{'s' * (rows.l.nunique() > 1)} of labels,"
+        f" {wins} in {won} of {len(rows)} cases, training on the labels alone in {lost};"
         f" {rest} {'is' if rest == 1 else 'are'} equal or not settled{depend}."
     )
 

@@ -22,6 +22,7 @@ from .as_written import (
     score_hint,
     squashed,
 )
+from .base_nets import BASE_NET, beside_each
 
 __all__ = [
     "CELL_KEY",
@@ -51,7 +52,7 @@ ONE_OF_EACH += ["precision"]
 OF_ONE_CODE = ["method", "encoder", "evaluate"]  # runs that agree in these must have been made by the same code
 # Names appear in pages, Markdown and CSV, so none may begin a formula, or hold a tag, a link or the bar of a table.
 NAMES = ["study", "dataset", "method", "encoder", "evaluate", "pool", "budget"]
-OPTIONAL = [*NAMES, "status", "n_test", "n_classes", "seconds_pretrain", "seconds_classify", "length"]
+OPTIONAL = [*NAMES, BASE_NET, "status", "n_test", "n_classes", "seconds_pretrain", "seconds_classify", "length"]
 NAME = re.compile(r"[^\W_][^<>|`*\[\]$\\]{0,99}")
 COUNT_SLACK = 0.01  # counts of one fraction may differ by this share, since classes are rounded one by one
 
@@ -71,7 +72,9 @@ def check_cells(cells: pd.DataFrame, where: str = "cells", metric: str | None = 
     `encoder`, `status` (`ok`, or why there is no result), `seconds_pretrain`, `seconds_classify`, `n_test`,
     `n_classes`; with a single value each: `study`, `dataset`, `pool`, `budget`, `schema_version`, `fingerprint`,
     `valid_fraction`, `precision`; `code_version`, with a single value among runs of the same method, encoder and
-    evaluation. Other columns pass through. `metric`: another column of scores, checked like the two above.
+    evaluation; `base_net`, the existing net that a run stands on, of which u may be 0 (its rows count beside each other
+    encoder, see `beside_each`). Other columns pass through. `metric`: another column of scores, checked like the two
+    above.
 
     Scores of runs that are not `ok` are emptied, so that they never count. Other spellings are read if they have a
     single meaning (see `as_written`): `N Labelled`, `finished`, `baseline`, `45 %`, `seed3`. Names (of methods, say)
@@ -118,7 +121,7 @@ def check_cells(cells: pd.DataFrame, where: str = "cells", metric: str | None = 
     _check_one_study(cells, where)
     _check_unique(cells, [*CELL_KEY, "evaluate"], where)
     _check_counts(cells, where)
-    return cells.assign(seed=cells.seed.astype(int))
+    return beside_each(cells.assign(seed=cells.seed.astype(int)))
 
 
 def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where: str = "history") -> pd.DataFrame:
@@ -158,6 +161,7 @@ def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where
         found = f"found {history[metric][outside].iloc[0]:g} in row {first(outside)}"
         raise ResultsError(f"{where}: column {metric}: {found}, expected 0 to 1")
     history["evaluate"] = _text(history.evaluate) if "evaluate" in history else HEAD
+    history = _beside_each(history, cells)
     key = [*CELL_KEY, "evaluate"]
     _check_unique(history, [*key, "epoch"], where)
     _check_updates(history, key, where)
@@ -167,6 +171,18 @@ def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where
         raise ResultsError(
             f"{where}: holds a run that cells does not ({_cell(strange.iloc[0])}); give both tables of one study"
         )
+    return history
+
+
+def _beside_each(history: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """A history of base nets beside each encoder, as `check_cells` has their cells."""
+    if BASE_NET not in cells:
+        return history
+    of_net = history.merge(
+        cells.loc[cells[BASE_NET].notna(), ["method", "u", BASE_NET]].drop_duplicates(), how="left", on=["method", "u"]
+    )
+    if not of_net.encoder[of_net[BASE_NET].notna()].isin(cells.encoder).all():
+        return beside_each(of_net).drop(columns=BASE_NET)
     return history
 
 
@@ -242,13 +258,14 @@ def _require(table: pd.DataFrame, names: Sequence[str], where: str) -> None:
 def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
     learned = ~cells.method.isin([*WITHOUT_ENCODER, RANDOM])
     finished = cells.status == "ok"
+    on_net = cells[BASE_NET].notna() if BASE_NET in cells else pd.Series(False, cells.index)
     for name in metrics:
         cells.loc[~finished, name] = np.nan
     problems = [  # column, which rows are wrong, what was expected
         ("l", ~((cells.l > 0) & (cells.l <= 1)), "a fraction above 0 and up to 1"),
         ("u", ~cells.u.between(0, 1) & ~cells.method.isin(WITHOUT_ENCODER), "a fraction from 0 to 1"),
         ("u", (cells.method == RANDOM) & (cells.u != 0), "0, since method random is an encoder without pre-training"),
-        ("u", learned & (cells.u == 0), "more than 0; an encoder without pre-training is method random"),
+        ("u", learned & (cells.u == 0) & ~on_net, "more than 0; an encoder without pre-training is method random"),
         ("seed", ~(cells.seed.notna() & (cells.seed % 1 == 0) & (cells.seed.abs() < 2**53)), "a whole number"),
         *((name, finished & cells[name].isna(), "a score, since the status is ok") for name in metrics),
         *(

@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from .base_nets import frozen_nets
 from .card import unsure_ways
 from .checks import RANDOM
 from .contrasts import contrasts
@@ -62,7 +63,7 @@ def claims(
     `contrasts` and `plateaus`, if they exist already. The original claims are about an autoencoder: if `cells` has a
     method of that name, only that method is judged.
     """
-    about = {"autoencoder"} & set(cells.method) or set(cells.method) - {RANDOM}
+    about = {"autoencoder"} & set(cells.method) or set(cells.method) - {RANDOM, *frozen_nets(cells)}
     against = contrasts(cells, metric, delta=delta, alpha=alpha) if against is None else against
     noise = {"image_noise": image_noise}
     flat = plateaus(cells, metric, delta=delta, alpha=alpha, **noise) if flat is None else flat
@@ -72,7 +73,7 @@ def claims(
     for grid in grids(cells, metric):
         if grid.method not in about:
             continue
-        own = cells[(cells.encoder == grid.encoder) & cells.method.isin([grid.method, RANDOM])]
+        own = cells[(cells.encoder == grid.encoder) & cells.method.isin([grid.method, grid.start])]
 
         def flatter(error: float, own=own) -> pd.DataFrame:
             return plateaus(own, metric, delta=delta, alpha=error, **noise)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from .base_nets import is_frozen
 from .checks import RANDOM, SUPERVISED, check_metric
 from .comparisons import compare, suspect_runs, verdicts
 from .power import detectable
@@ -41,6 +42,8 @@ def contrasts(
     """
     check_metric(cells, metric)
     cells = cells.assign(suspect=suspect_runs(cells, metric))
+    if against == RANDOM:  # an existing net is no way of pre-training on these images
+        cells = cells[~is_frozen(cells)]
     other = cells.loc[cells.method == against, ["encoder", "l", "seed", metric, "suspect"]]
     ours = cells[~cells.method.isin([SUPERVISED, against])].merge(
         other.rename(columns={metric: "other"}), on=["encoder", "l", "seed"], how="left", suffixes=("", "_other")
@@ -64,9 +67,13 @@ def contrasts(
 
 def _sentence(row, against: str, delta: float, alpha: float, several: dict[str, bool]) -> str:
     where = f"With {count(row.n_labelled)} labels" + (f" (encoder {row.encoder})" if several["encoder"] else "")
-    method = "the random encoder" if row.method == RANDOM else "the pre-trained encoder"
-    method += f" ({row.method})" if several["method"] and row.method != RANDOM else ""
-    who = method if row.method == RANDOM else f"{method} on {count(row.n_unlabelled)} unlabelled images"
+    if row.method == RANDOM:
+        who = "the random encoder"
+    elif row.u == 0:
+        who = f"the existing net ({row.method})"
+    else:
+        who = "the pre-trained encoder" + (f" ({row.method})" if several["method"] else "")
+        who += f" on {count(row.n_unlabelled)} unlabelled images"
     if row.n_seeds == 0:
         return f"{where}, {who} cannot be compared with {OTHER[against]}: no seed has both runs."
     number = f"{points(row.difference, sign=True)}{range_of_points(row.low, row.high)}, {seeds(row.n_seeds)}"

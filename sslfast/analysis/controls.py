@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from .base_nets import is_frozen
 from .checks import PIXELS, RANDOM, SHUFFLED, WITHOUT_ENCODER, check_metric
 from .comparisons import compare, suspect_runs, verdicts
 from .scores import SETTING
@@ -46,9 +47,10 @@ def controls(
             ("shuffled", shuffled, ["encoder", "method", "u", "l", "seed"]),
             (PIXELS, cells[cells.method == PIXELS], ["l", "seed"]),
         ):
-            if len(other):
+            if len(other) and (control != RANDOM or not is_frozen(ours).all()):
                 other = other[[*key, metric, "suspect"]].rename(columns={metric: "other"})
-                pairs = ours.merge(other, on=key, how="left", suffixes=("", "_other"))
+                asked = ours[~is_frozen(ours)] if control == RANDOM else ours  # other architectures
+                pairs = asked.merge(other, on=key, how="left", suffixes=("", "_other"))
                 doubtful = pairs.suspect | pairs.suspect_other.eq(True)
                 known = None
                 if image_noise is not None and control == RANDOM:
@@ -65,6 +67,7 @@ def controls(
 
 def _sentence(row, delta: float, several: bool) -> str:
     who = f"{row.method} on {count(row.n_unlabelled)} unlabelled images" if several else "the pre-trained encoder"
+    who = who if row.u else f"the existing net ({row.method})"
     where = f"With {count(row.n_labelled)} labels ({row.evaluate})"
     if not row.n_seeds:
         return f"{where}, {who} cannot be compared with {OTHER[row.control]}: no seed has both runs."

@@ -71,9 +71,9 @@ def _curves(grid: Grid) -> Iterator[tuple[tuple, tuple]]:
     """
     yield (grid.encoder, SUPERVISED, "u", np.nan, "l"), _along(grid.n_labelled, grid.baseline, grid.labelled)
     for j, u in enumerate(grid.unlabelled):
-        method = RANDOM if u == 0 else grid.method
+        method = grid.start if u == 0 else grid.method
         yield (grid.encoder, method, "u", u, "l"), _along(grid.n_labelled, grid.scores[:, :, j], grid.labelled)
-    if grid.method != RANDOM:
+    if grid.method != grid.start:
         for i, row in each_label(grid):
             along = _along(grid.n_unlabelled[i], grid.scores[:, i], grid.unlabelled)
             yield (grid.encoder, grid.method, "l", row["l"], "u"), along
@@ -162,9 +162,9 @@ def _sentence(row: dict, amounts: np.ndarray, means: np.ndarray, chance: float, 
     if row["given"] == "l":
         given = f"{row['method']} with a labelled fraction of {fraction(row['value'])}"
     else:
-        given = {SUPERVISED: "the supervised baseline", RANDOM: "a random encoder"}.get(
-            row["method"], f"{row['method']} on {fraction(row['value'])} of the unlabelled images"
-        )
+        of_images = f"{row['method']} on {fraction(row['value'])} of the unlabelled images"
+        usual = of_images if row["value"] else f"the existing net {row['method']}"
+        given = {SUPERVISED: "the supervised baseline", RANDOM: "a random encoder"}.get(row["method"], usual)
     head = f"Accuracy {row['target']:g}, {given}"
     if not len(means):
         return f"{head}: unknown, no run finished."

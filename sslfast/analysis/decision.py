@@ -94,7 +94,7 @@ def what_next(
     against = contrasts(cells, metric, delta=delta) if against is None else against
     made = grids(cells, metric)
     hours = _hours(cells)
-    learned = [grid for grid in made if grid.method != RANDOM]
+    learned = [grid for grid in made if grid.learns]
     return [_decision(grid, hours, prices, _rivals(grid, made), delta, against) for grid in learned]
 
 
@@ -117,7 +117,13 @@ def decide(options: dict[str, np.ndarray], delta: float = 0.015) -> tuple[str, d
 
 
 def _rivals(grid: Grid, made: list[Grid]) -> list[Grid]:
-    return [other for other in made if other.method == grid.method and other.encoder != grid.encoder]
+    bigger = [other for other in made if other.method == grid.method and other.encoder != grid.encoder]
+    return bigger + [net for net in made if _is_net(net) and net.encoder == grid.encoder]
+
+
+def _is_net(grid: Grid) -> bool:
+    """Whether it is of an existing net, which one takes as it is."""
+    return grid.method == grid.start != RANDOM
 
 
 def _decision(
@@ -205,15 +211,18 @@ def _purchase(option: str, grid: Grid, prices: Prices, hours: dict, i: int, j: i
 
 
 def _bigger(grid: Grid, rival: Grid, hours: dict, prices: Prices, i: int, j: int):
-    """`(row, Gains)` of a change to the rival's encoder; `(None, None)` if it is no bigger (trains no longer)."""
+    """`(row, Gains)` of a change to the rival's encoder; `(None, None)` if it is no bigger (trains no longer) and no
+    existing net."""
     ours, theirs = (hours.get((g.encoder, g.method), UNKNOWN) for g in (grid, rival))
     extra = sum(theirs.values()) - sum(ours.values())
-    if extra <= 0:
+    net = _is_net(rival)
+    if extra <= 0 and not net:
         return None, None
-    top = {"l": grid.labelled[i], "u": grid.unlabelled[j]}
+    top = {"l": grid.labelled[i], "u": 0.0 if net else grid.unlabelled[j]}
     at = [np.flatnonzero(values == top[name]) for name, values in (("l", rival.labelled), ("u", rival.unlabelled))]
     row: dict[str, Any] = dict.fromkeys(("gain", "upper", "share", "amount"), np.nan)
-    row |= {"option": f"encoder {rival.encoder}", "factor": np.nan, "cost": extra * (prices.price_per_gpu_hour or 0)}
+    option, cost = f"the existing net {rival.method}" if net else f"encoder {rival.encoder}", max(extra, 0.0)
+    row |= {"option": option, "factor": np.nan, "cost": cost * (prices.price_per_gpu_hour or 0)}
     row["reason"] = "" if prices.budget is None or row["cost"] <= prices.budget else TOO_DEAR
     if not (len(at[0]) and len(at[1])):
         return row | {"reason": "it was not run with the largest amounts"}, None

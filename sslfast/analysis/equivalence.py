@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from .checks import RANDOM
 from .curves import amount_bounds, amount_for, mean_draws
 from .intervals import MIN_SEEDS, quantile
 from .score_grids import Grid, each_label, grids
@@ -79,14 +80,14 @@ def _rows_of(grid: Grid, outcomes: dict[tuple, str], image_se: dict[tuple, float
         by_images = np.array([image_se.get(tuple(row[name] for name in KEY), 0.0) for row in rows])
         draws[:, n_base:] += by_images * np.random.default_rng(1).standard_normal((len(draws), len(rows)))
         low, high = _interval(amounts, draws, estimate, n, level)
-    found = []
+    found, start = [], "a random encoder" if grid.start == RANDOM else f"the existing net {grid.start}"
     for k, row in enumerate(rows):
         if why or not n[k]:
             text = f"{prefix}Worth in labels unknown: {why or 'no run of it has a result'}."
             found.append(row | {"text": "unknown", "sentence": text})
         else:
             outcome = outcomes.get(tuple(row[name] for name in KEY), "")
-            found.append(row | _columns(row, prefix, amounts, outcome, estimate[k], low[k], high[k]))
+            found.append(row | _columns(row, prefix, start, amounts, outcome, estimate[k], low[k], high[k]))
     return found
 
 
@@ -102,7 +103,7 @@ def _interval(amounts: np.ndarray, draws: np.ndarray, estimate: np.ndarray, n: n
     return np.where(known, np.minimum(low, estimate), np.nan), np.where(known, np.maximum(high, estimate), np.nan)
 
 
-def _columns(row: dict, prefix: str, amounts: np.ndarray, outcome: str, estimate, low, high) -> dict:
+def _columns(row: dict, prefix: str, start: str, amounts: np.ndarray, outcome: str, estimate, low, high) -> dict:
     used, found = row["n_labelled"], {"equivalent": estimate, "low": low, "high": high}
     for end, value in (("", estimate), ("_low", low), ("_high", high)):
         known = np.isfinite(value) and value > 0
@@ -110,7 +111,7 @@ def _columns(row: dict, prefix: str, amounts: np.ndarray, outcome: str, estimate
     text = _amount(estimate, amounts)
     if not np.isnan(low):
         text += f" [{_amount(low, amounts)}, {_amount(high, amounts)}]"
-    return found | {"text": text, "sentence": _sentence(prefix, row, outcome, text, low, high)}
+    return found | {"text": text, "sentence": _sentence(prefix, start, row, outcome, text, low, high)}
 
 
 def _amount(value: float, amounts: np.ndarray) -> str:
@@ -119,10 +120,10 @@ def _amount(value: float, amounts: np.ndarray) -> str:
     return about(value) if np.isfinite(value) else f"> {count(amounts[-1])}"
 
 
-def _sentence(prefix: str, row: dict, outcome: str, text: str, low: float, high: float) -> str:
+def _sentence(prefix: str, start: str, row: dict, outcome: str, text: str, low: float, high: float) -> str:
     used = row["n_labelled"]
     kind = evidence(row["n_seeds"])
-    encoder = f"an encoder pre-trained on {count(row['n_unlabelled'])} images" if row["u"] else "a random encoder"
+    encoder = f"an encoder pre-trained on {count(row['n_unlabelled'])} images" if row["u"] else start
     side = "more: " if outcome == "better" and low > used else "fewer: " if outcome == "worse" and high < used else ""
     alone = "more" if low > used else "fewer" if high < used else ""
     unsure = "; whether that is more or fewer is not settled" if outcome == "open" else ""

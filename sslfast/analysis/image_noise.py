@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ResultsError
+from .base_nets import beside_each, starts
 from .checks import RANDOM, SUPERVISED, WITHOUT_ENCODER
 
 __all__ = ["METRICS", "check_image_noise", "image_variance", "influences"]
@@ -56,6 +57,8 @@ def image_variance(cells: pd.DataFrame, predictions: Mapping[str, np.ndarray], l
     of a single seed, which the spread over seeds already shows. Negative covariances become 0; NaN below two seeds.
     """
     rows = []
+    cells = beside_each(cells)
+    zero = starts(cells)
     pretrained = cells[~cells.method.isin(WITHOUT_ENCODER) & (cells.status == "ok")]
     baseline = cells[(cells.method == SUPERVISED) & (cells.status == "ok")]
     for (encoder, evaluate, label), part in pretrained.groupby(["encoder", "evaluate", "l"]):
@@ -63,7 +66,8 @@ def image_variance(cells: pd.DataFrame, predictions: Mapping[str, np.ndarray], l
         base = baseline[(baseline.encoder == encoder) & (baseline.l == label)]
         theirs = {(SUPERVISED, np.nan): _of_seeds(base, predictions, labels)}
         for (method, u), mine in ours.items():
-            others = {k: v for k, v in ours.items() if (k[0] == method and k[1] < u) or (k[0] == RANDOM and u > 0)}
+            start = zero.get(method, RANDOM)
+            others = {k: v for k, v in ours.items() if k[1] < u and k[0] in (method, start)}
             for (other, other_u), found in {**theirs, **others}.items():
                 key = (encoder, evaluate, label, method, u, other, other_u)
                 rows.append(dict(zip(KEY, key, strict=True)) | _variances(mine, found))

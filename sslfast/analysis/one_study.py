@@ -10,10 +10,12 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import RecordError, ResultsError, printable
+from ..study.base_nets import learns
 from ..study.depends import asked_by, digest_of_asked
 from ..study.grid import Box
 from ..study.names import PIXELS, RANDOM, SHUFFLED, WITHOUT_ENCODER
 from ..study.records import read_record
+from .base_nets import BASE_NET, is_frozen
 from .checks import OF_ONE_CODE
 from .code import code_now
 
@@ -100,12 +102,16 @@ def _of_other_config(
 def _grid(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[str, set, set]]:
     """Key of the config, the values that the table has, and those that the config has."""
     methods = {name.removeprefix(SHUFFLED) for name in cells.method} - {RANDOM, *WITHOUT_ENCODER}
+    crossed = cells[cells[BASE_NET].isna()] if BASE_NET in cells else cells  # a base net is an encoder of its own
+    us = set(map(float, config["unlabelled"]))
+    if not any(learns(config, name) for name in config["methods"]):
+        us &= {0.0}
     yield "seeds", set(cells.seed), set(config["seeds"])
-    yield "encoders", set(cells.encoder[cells.method != PIXELS]), set(config["encoders"])
+    yield "encoders", set(crossed.encoder[crossed.method != PIXELS]), set(config["encoders"])
     yield "labelled", set(cells.l), set(map(float, config["labelled"]))
-    yield "unlabelled", set(cells.u.dropna()), set(map(float, config["unlabelled"]))
+    yield "unlabelled", set(cells.u[~is_frozen(cells)].dropna()), us
     yield "evaluate", set(cells.evaluate[~cells.method.isin(WITHOUT_ENCODER)]), set(config["evaluate"])
-    yield "methods", methods, set(config["methods"]) if config["unlabelled"] != ["0"] else set()
+    yield "methods", methods, {name for name in config["methods"] if us - {0.0} or not learns(config, name)}
 
 
 def _alike(cells: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, list[str]]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .base_nets import frozen_nets
 from .checks import RANDOM
 from .intervals import MIN_SEEDS
 from .multiple_testing import holm
@@ -118,7 +119,8 @@ def plateaus(
     `sentence`. All curves of a study share the error rate `alpha`. `image_noise`: see `contrasts`.
     """
     rows = []
-    made = grids(cells, metric)
+    frozen = frozen_nets(cells)
+    made = [grid for grid in grids(cells, metric) if grid.method not in frozen]
     n_curves = max(sum(len(list(each_label(grid))) for grid in made), 1)
     for grid in made:
         control, variance = bool((grid.unlabelled == 0).any()), _variance(grid, metric, image_noise)
@@ -159,7 +161,7 @@ def _variance(grid: Grid, metric: str, image_noise: pd.DataFrame | None) -> np.n
     if image_noise is None or metric not in image_noise:
         return None
     known = image_noise[(image_noise.encoder == grid.encoder) & (image_noise.method == grid.method)]
-    known = known[known.other.isin([grid.method, RANDOM]) & known.l.isin(grid.labelled)]
+    known = known[known.other.isin([grid.method, grid.start]) & known.l.isin(grid.labelled)]
     found = np.zeros((len(grid.labelled), len(grid.unlabelled), len(grid.unlabelled)))
     places = [(known.l, grid.labelled), (known.other_u, grid.unlabelled), (known.u, grid.unlabelled)]
     known = known[np.all([np.isin(values, levels) for values, levels in places], axis=0)]
@@ -183,7 +185,7 @@ def _sentence(grid: Grid, row: dict, found: Plateau, us: np.ndarray, counts: np.
     elif found.index is not None:
         at = f"{count(counts[found.index])} unlabelled images ({fraction(us[found.index])})"
         if us[found.index] == 0:
-            at = "an encoder that learned nothing"
+            at = "an encoder that learned nothing" if grid.start == RANDOM else f"{grid.start} alone"
         text = f"beyond {at}, more of them are worth less than {points(delta)} up to {count(counts[-1])}"
     else:
         text = (

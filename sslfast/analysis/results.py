@@ -344,13 +344,13 @@ def main_table(results: Results) -> pd.DataFrame:
     for row in primary.itertuples():
         ours = table.loc[(row.encoder, row.method, row.l, row.u)]
         theirs = base.loc[(row.encoder, row.l)] if (row.encoder, row.l) in base.index else None
-        start = flat.loc[(row.encoder, row.method, row.l)]
-        begins = count(start.n_unlabelled) if start.shown else "not shown"
+        start = flat.loc[(row.encoder, row.method, row.l)] if row.u else None  # an existing net has no more of them
+        begins = "–" if start is None else count(start.n_unlabelled) if start.shown else "not shown"
         rows.append(
             ({"encoder, method": f"{row.encoder}, {row.method}"} if several else {})
             | {
                 "labels": count(row.n_labelled),
-                "unlabelled": count(row.n_unlabelled),
+                "unlabelled": count(row.n_unlabelled) if row.u else "existing net",
                 "pre-trained": _score(ours),
                 "supervised": "–" if theirs is None else _score(theirs),
                 "difference": f"{100 * row.difference:+z.1f}{range_of_points(row.low, row.high)}"

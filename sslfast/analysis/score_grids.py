@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .base_nets import frozen_nets, starts
 from .checks import RANDOM, SUPERVISED, check_metric
 
 __all__ = ["Grid", "complete", "each_label", "grids"]
@@ -16,9 +17,10 @@ class Grid:
     """The scores of one (encoder, method), and of the baseline with the same encoder.
 
     `scores` `[S, L, U]` and `baseline` `[S, L]`: 0 to 1, NaN for a run without a result. `seeds` `[S]`. `labelled`
-    `[L]` and `unlabelled` `[U]`: increasing fractions; if the first of `unlabelled` is 0, it is the random control.
-    `n_labelled` `[L]` and `n_unlabelled` `[L, U]`: numbers of images. `title`: the name of the grid if a table holds
-    several, else empty.
+    `[L]` and `unlabelled` `[U]`: increasing fractions; if the first of `unlabelled` is 0, it is `start`: the random
+    control, the existing net that the method went on from, or the method itself where it is such a net. `n_labelled`
+    `[L]` and `n_unlabelled` `[L, U]`: numbers of images. `title`: the name of the grid if a table holds several, else
+    empty.
     """
 
     encoder: str
@@ -31,6 +33,12 @@ class Grid:
     n_unlabelled: np.ndarray
     scores: np.ndarray
     baseline: np.ndarray
+    start: str = RANDOM
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is of a way of pre-training, neither of the control alone nor of an existing net alone."""
+        return bool((self.unlabelled > 0).any())
 
     @property
     def key(self) -> dict[str, str]:
@@ -46,6 +54,7 @@ def grids(cells: pd.DataFrame, metric: str = "test_macro_f1") -> list[Grid]:
     """
     check_metric(cells, metric)
     used = cells[["encoder", "method", "l", "u", "seed", "n_labelled", "n_unlabelled", metric]]
+    at_zero = {**starts(cells), **{name: name for name in frozen_nets(cells)}}
     found = list(used.groupby(["encoder", "method"], sort=True))
     parts = dict(found)
     learned = [key for key, _ in found if key[1] not in (SUPERVISED, RANDOM)]
@@ -55,13 +64,10 @@ def grids(cells: pd.DataFrame, metric: str = "test_macro_f1") -> list[Grid]:
     made = []
     for encoder, method in chosen:
         parts_of_title = [method] * (methods > 1) + [encoder] * (encoders > 1)
-        rows = pd.concat(
-            [
-                parts[encoder, method],
-                *([parts[encoder, RANDOM]] if method != RANDOM and (encoder, RANDOM) in parts else []),
-            ]
-        )
-        made.append(_grid(rows, parts.get((encoder, SUPERVISED)), encoder, method, ", ".join(parts_of_title), metric))
+        start = at_zero.get(method, RANDOM)
+        rows = pd.concat([parts[key] for key in dict.fromkeys([(encoder, method), (encoder, start)]) if key in parts])
+        title = ", ".join(parts_of_title)
+        made.append(_grid(rows, parts.get((encoder, SUPERVISED)), encoder, method, title, metric, start))
     return made
 
 
@@ -70,7 +76,9 @@ def complete(scores: np.ndarray) -> np.ndarray:
     return np.isfinite(scores).reshape(len(scores), -1).all(axis=1)
 
 
-def _grid(rows: pd.DataFrame, baseline: pd.DataFrame | None, encoder, method, title: str, metric: str) -> Grid:
+def _grid(
+    rows: pd.DataFrame, baseline: pd.DataFrame | None, encoder, method, title: str, metric: str, start: str
+) -> Grid:
     own = rows[rows.method == method]
     if baseline is None:
         baseline = rows.iloc[:0]
@@ -89,7 +97,7 @@ def _grid(rows: pd.DataFrame, baseline: pd.DataFrame | None, encoder, method, ti
     for table in (rows, baseline):
         n_labelled[np.searchsorted(labelled, table.l)] = table.n_labelled
     n_unlabelled[at[1:]] = rows.n_unlabelled
-    return Grid(encoder, method, title, seeds, labelled, unlabelled, n_labelled, n_unlabelled, scores, base)
+    return Grid(encoder, method, title, seeds, labelled, unlabelled, n_labelled, n_unlabelled, scores, base, start)
 
 
 def each_label(grid: Grid) -> Iterator[tuple[int, dict]]:

@@ -6,6 +6,7 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
+from .base_nets import frozen_nets
 from .score_grids import Grid, complete, grids
 from .words import evidence, points
 
@@ -117,7 +118,8 @@ def surfaces(cells: pd.DataFrame, metric: str = "test_accuracy", *, delta: float
     chosen, and whose sentence says why.
     """
     rows = []
-    for grid in grids(cells, metric):
+    frozen = frozen_nets(cells)
+    for grid in (grid for grid in grids(cells, metric) if grid.method not in frozen):
         rows += _rows_of(grid, delta)
     columns = ["encoder", "method", "form", "chosen", "extrapolate", "E", "A", "alpha", "B", "kappa", "beta", "rmse"]
     columns += ["held_out_l", "held_out_u", "n_seeds", "n_dropped", "sentence"]

@@ -10,6 +10,7 @@ from ..errors import printable
 from ..files import replacing
 from ..study.depends import digest_of_asked, flat
 from ..study.length import FULL
+from ..study.names import BASE
 from ..study.records import RunRecord, read_record
 from ..study.stages import STAGES
 from .checks import CELL_KEY
@@ -144,4 +145,20 @@ def _cell(record: RunRecord) -> dict:
         "images_skipped": record.notes.get("images_skipped", 0),
         **{f"encoder_{name}": value for name, value in record.features.items()},
         **{f"setting_{name}": value for name, value in flat(record.settings) if name != "budget"},
+        **_base_net(record),
     }
+
+
+def _base_net(record: RunRecord) -> dict[str, str]:
+    """Of a base net, or an encoder that went on from one, which it is, and what is known of it; of others nothing."""
+    made = record.settings.get("pretrain") or {}
+    arm = made.get("start") or (made.get("options", {}) if made.get("method") == BASE else {})
+    if not arm:
+        return {}
+    about = record.notes.get("base_net", {})
+    seen = f"trained on {about.get('trained_on') or 'images that its source does not tell'}"
+    seen += f" ({about['n_labels']:,} labels)" if about.get("n_labels") else ""
+    parts = [about.get("net"), about.get("source"), about.get("digest"), seen]
+    parts += [f"licence {about.get('licence') or 'not told'}", f"images scaled to {about.get('size')} pixels"]
+    told = ", ".join(printable(str(part)) for part in parts if part)
+    return {"base_net": " ".join(str(part) for part in arm.values() if part is not None), "base_net_about": told}

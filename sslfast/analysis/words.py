@@ -62,8 +62,10 @@ def listed(parts: Sequence[str]) -> str:
 
 
 def who(row) -> str:
-    """What a `row` (with method, encoder and n_unlabelled) is about: `the supervised baseline`, say."""
+    """What a `row` (with method, encoder, u and n_unlabelled) is about: `the supervised baseline`, say."""
     named = {SUPERVISED: "the supervised baseline", RANDOM: f"a random encoder ({row.encoder})"}
+    if row.u == 0 and row.method not in named:
+        return f"the existing net {row.method}"
     return named.get(row.method) or f"{row.method} ({row.encoder}) on {count(row.n_unlabelled)} unlabelled images"
 
 

@@ -6,6 +6,7 @@ requests more. Too much makes the job wait longer in the queue.
 
 import math
 
+from ..study.base_nets import is_net
 from ..study.encoder_names import check_encoder, encoders
 from ..study.stages import STAGES
 
@@ -47,6 +48,8 @@ def training_minutes(stage: str, encoder: str, seen: float, n_images: float, sid
 
 def _weight(encoder: str) -> tuple[float, float, float]:
     """The cost of a pass relative to `conv`, the factor on channels, and kB per pixel of a batch."""
+    if is_net(encoder):
+        return _LARGE_COST, 1.0, _LARGE
     name = check_encoder(encoder)
     kind = encoders().get(name.base)
     cost, kilobytes = (None, None) if kind is None else (kind.cost, kind.kilobytes)

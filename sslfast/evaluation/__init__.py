@@ -9,6 +9,7 @@ the features of images without augmentation, computed once by `encoding`. Fine-t
 from .clustering import Clustering, cluster
 from .embedding import embed_2d
 from .encoding import Encoded, Scores, clean_batches, encode, encode_cell, encode_pixels
+from .features import StoredFeatures
 from .linear import linear_probe
 from .neighbours import knn
 from .shuffle import shuffled
@@ -17,6 +18,7 @@ __all__ = [
     "Clustering",
     "Encoded",
     "Scores",
+    "StoredFeatures",
     "clean_batches",
     "cluster",
     "embed_2d",

@@ -1,7 +1,7 @@
 """The features that a frozen encoder gives to images without augmentation: the input of every evaluation."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +17,17 @@ from ..data.splits import Split
 from ..errors import ConfigError, DataError
 from ..training.precision import resolve_precision
 
-__all__ = ["POOLINGS", "Encoded", "Scores", "clean_batches", "encode", "encode_cell", "encode_pixels"]
+__all__ = [
+    "POOLINGS",
+    "Encoded",
+    "Scores",
+    "clean_batches",
+    "encode",
+    "encode_batches",
+    "encode_cell",
+    "encode_pixels",
+    "prove_same",
+]
 
 POOLINGS = ("mean", "flatten")
 MOST_VALUES = 4096  # limit on an image's flattened features; a colour image of 32 × 32 pixels has 3,072 values
@@ -58,6 +68,7 @@ def encode_cell(
     device: str | torch.device = "cpu",
     precision: str = "auto",
     pooling: str = "mean",
+    features: Callable[[ImageSet, np.ndarray], np.ndarray] | None = None,
 ) -> Encoded:
     """The features of the labelled images at `rows`, of validation images, and of all test images (see `encode`).
 
@@ -65,9 +76,11 @@ def encode_cell(
     labels for training does not have more for choosing. Source: Oliver et al. 2018, Realistic evaluation of deep
     semi-supervised learning algorithms.
 
+    `features`: where those of images at rows come from, if they are there already (see `StoredFeatures`).
+
     Example: `linear_probe(encode_cell(encoder, data, split, split.labelled(0.1)))`.
     """
-    features = partial(encode, encoder, split=split, device=device, precision=precision, pooling=pooling)
+    features = features or partial(encode, encoder, split=split, device=device, precision=precision, pooling=pooling)
     of_valid = split.valid[split.samples(len(rows))]
     train, valid = (features(data.train, part) for part in (rows, of_valid))
     test = features(data.test, np.arange(len(data.test)))
@@ -100,15 +113,29 @@ def encode(
     if pooling not in POOLINGS:
         raise ConfigError(f"pooling: found {pooling!r}, expected {' or '.join(POOLINGS)}")
     device = torch.device(device)
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=resolve_precision(precision, device) == "bfloat16")
     frozen = copy.deepcopy(encoder).to(device).eval()
+    found = encode_batches(frozen, images, rows, split, device, precision, pooling)
+    prove_same(encoder, frozen)
+    return found
+
+
+def encode_batches(
+    frozen: nn.Module,
+    images: ImageSet,
+    rows: np.ndarray,
+    split: Split,
+    device: torch.device,
+    precision: str,
+    pooling: str,
+) -> np.ndarray:
+    """`encode` without its copy of the encoder: `frozen` is in eval mode and on `device`."""
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=resolve_precision(precision, device) == "bfloat16")
     parts = []
     with torch.no_grad():
         for x in clean_batches(images, rows, split, device):
             with autocast:
                 features = frozen(x)
             parts.append(_pooled(features.float(), pooling))
-    _prove_same(encoder, frozen)
     found = torch.cat(parts).cpu().numpy() if parts else np.empty((0, 0), np.float32)
     if broken := len(found) - int(np.isfinite(found).all(axis=1).sum()):
         raise DataError(
@@ -145,7 +172,8 @@ def _pooled(features: Tensor, pooling: str) -> Tensor:
     return features.reshape(n, -1)  # channel by channel, whatever the memory layout
 
 
-def _prove_same(encoder: nn.Module, used: nn.Module) -> None:
+def prove_same(encoder: nn.Module, used: nn.Module) -> None:
+    """`RuntimeError` unless every value of `used`, a copy of `encoder`, is what it was, to the bit."""
     after = used.state_dict()
     changed = [name for name, value in encoder.state_dict().items() if not _identical(value, after[name])]
     if changed:

@@ -50,7 +50,7 @@ def autoencoder_learner(
     2016, context encoders, and He et al. 2022, masked autoencoders (here convolutions see the holes, too).
     """
     shape = image_shape(dls)
-    encoder = as_encoder(encoder, shape, seed)
+    encoder = as_encoder(encoder, dls, seed)
     if decoder is None:
         with initialised_with(seed, "decoder"):
             decoder = create_decoder(encoder, shape)

@@ -63,7 +63,7 @@ def gan_learner(
     if latent < 1:
         raise ConfigError(f"latent: found {latent!r}, expected a number of latents from 1")
     shape, precision = image_shape(dls), resolve_precision(precision, dls.device)
-    encoder = as_encoder(encoder, shape, seed)
+    encoder = as_encoder(encoder, dls, seed)
     with initialised_with(seed, "discriminator"):
         head = nn.Sequential(nn.LeakyReLU(0.2), ToLatent(feature_shape(encoder, shape), 1))
     with initialised_with(seed, "generator"):

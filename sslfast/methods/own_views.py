@@ -39,7 +39,7 @@ def two_views_learner(
     `given`: see `learner_of`.
     """
     shape = image_shape(dls)
-    encoder = as_encoder(encoder, shape, seed)
+    encoder = as_encoder(encoder, dls, seed)
     with initialised_with(seed, "projector"):
         head = create_projector(feature_shape(encoder, shape)[0], projector)
     model = Embedder(encoder, head, resolve_precision(precision, dls.device))

@@ -54,7 +54,7 @@ def rotation_learner(
             " image_dls(…, augment={'flip_vertical': 0})"
         )
     shape = image_shape(dls)
-    encoder = as_encoder(encoder, shape, seed)
+    encoder = as_encoder(encoder, dls, seed)
     with initialised_with(seed, "projector"):
         head = create_projector(feature_shape(encoder, shape)[0], projector, n_out=TURNS)
     model = Embedder(encoder, head, resolve_precision(precision, dls.device))

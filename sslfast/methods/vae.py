@@ -54,7 +54,7 @@ def vae_learner(
     if latent < 1:
         raise ConfigError(f"latent: found {latent!r}, expected a number of latents from 1")
     shape = image_shape(dls)
-    encoder = as_encoder(encoder, shape, seed)
+    encoder = as_encoder(encoder, dls, seed)
     features = feature_shape(encoder, shape)
     with initialised_with(seed, "latents"):
         to_latent, from_latent = ToLatent(features, 2 * latent), FromLatent(latent, features)

@@ -6,23 +6,31 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from fastai.data.transforms import Normalize
 from torch import nn
 
 from ..errors import ConfigError, shown
 from ..seeds import derive_seed
+from ..study.base_nets import check_net
+from .base_nets import BaseNet
 from .encoders import create_encoder
 from .files import load_encoder
+from .weights import load_weights
+from .zoo import Net, library_net
 
-__all__ = ["as_encoder", "image_shape", "initialised_with"]
+__all__ = ["as_encoder", "base_encoder", "image_shape", "initialised_with"]
+
+SIDE = 96  # pixels to which smaller images are enlarged for a base net, which sees little in 32 (docs/base-nets.md)
 
 
-def as_encoder(source, shape: tuple[int, int, int], seed: int | None = None) -> nn.Module:
-    """The encoder that `source` stands for, as a module of its own, for images of `shape` (C, H, W).
+def as_encoder(source, images, seed: int | None = None) -> nn.Module:
+    """The encoder that `source` stands for, as a module of its own, for `images`: DataLoaders, or a shape (C, H, W).
 
     `source`: a name (fresh weights, drawn from `seed`), the path of a file by `save_encoder`, a
-    module, or a learner (its `.encoder`). Modules are copied, so training one never changes another.
-    Raises `ConfigError` where a stored encoder does not fit the images.
+    module, or a learner (its `.encoder`). Modules are copied, so training one never changes another. A base net learns
+    from DataLoaders how their images are normalised. Raises `ConfigError` where a stored encoder does not fit.
     """
+    shape = images if isinstance(images, tuple) else image_shape(images)
     if isinstance(source, str | Path):
         if Path(source).suffix != ".safetensors":
             with initialised_with(seed, "encoder"):
@@ -37,11 +45,46 @@ def as_encoder(source, shape: tuple[int, int, int], seed: int | None = None) -> 
             " file by save_encoder, a module to a feature map [N, C, h, w], or a learner"
         )
     module = copy.deepcopy(module)
+    if isinstance(module, BaseNet) and images is not shape:
+        module.for_images(shape[0], shape[1], *_normalisation(images))
     for name, wanted in (("channels", shape[0]), ("image_size", shape[1])):
         found = getattr(module, name, wanted)
         if found != wanted:
             raise ConfigError(f"encoder: was made for {name} {found}, these images have {wanted}")
     return module.requires_grad_(True)
+
+
+def base_encoder(
+    net: str, weights: str | Path | None = None, size: int | None = None, dls=None, image_size: int | None = None
+) -> BaseNet:
+    """The existing net called `net`, without its classifier, as an encoder: `timm.<model>` or `torchvision.<model>`.
+
+    `weights`: None for the library's own (timm's by tag, `timm.resnet18.a1_in1k`; downloaded once, into the library's
+    cache), or a file (`.safetensors`, or `.pth` read without running pickles), every entry of which has to fit.
+    `size`: pixels to which images are scaled; by default 96, or the size of the images (`image_size`) where they are
+    larger, and never more than the net was trained with. `dls`: DataLoaders of the images that it is for; learners find
+    out themselves. `.about` says what the weights are. Raises `ConfigError` for a net or file that cannot be used.
+
+    Example: `classifier_learner(dls.classify, base_encoder("timm.tf_efficientnet_lite0"))`.
+    """
+    name = check_net(net)
+    own = weights is None or str(weights) == name.library
+    if dls is not None and image_size is None:
+        image_size = image_shape(dls)[1]
+    made = library_net(name, pretrained=own)
+    side = _side(made, size, image_size)
+    if own:
+        about = made.about
+    else:
+        path = Path(str(weights)).expanduser()
+        said = load_weights(made.net, path, made.classifier)
+        about = {**dict.fromkeys(made.about), "net": net, "source": f"file {path.name}", **said}
+    encoder = BaseNet(made, side, about)
+    encoder.about["digest"] = f"sha256:{encoder.digest[:16]}"
+    if dls is None:
+        return encoder
+    channels, side, _ = image_shape(dls)
+    return encoder.for_images(channels, side, *_normalisation(dls))
 
 
 @contextmanager
@@ -67,3 +110,21 @@ def image_shape(dls) -> tuple[int, int, int]:
     if shape[1] != shape[2]:
         raise ConfigError(f"dls: found images of {shape[1]} × {shape[2]} pixels, expected square ones; crop them first")
     return shape
+
+
+def _side(made: Net, size: int | None, image_size: int | None) -> int:
+    if made.fixed:
+        if size not in (None, made.side):
+            raise ConfigError(f"size: found {size}, but {made.name} takes images of {made.side} pixels only")
+        return made.side
+    return size or min(max(SIDE, image_size or SIDE), max(SIDE, made.side))
+
+
+def _normalisation(dls) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation, a value a channel, by which `dls` normalise images in [0, 1]."""
+    for tfm in dls.valid.after_batch.fs:
+        if isinstance(tfm, Normalize):
+            mean, std = (part[0, :, 0, 0].tolist() for part in (tfm.mean, tfm.std))
+            return mean, std
+    channels = image_shape(dls)[0]
+    return [0.0] * channels, [1.0] * channels

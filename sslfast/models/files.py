@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..errors import ConfigError, RecordError
 from ..files import replacing
 from .base import Encoder
+from .base_nets import BaseNet, blank_net
 from .encoders import create_encoder
 
 __all__ = ["load_encoder", "read_spec", "save_encoder"]
@@ -38,6 +39,7 @@ def save_encoder(encoder: Encoder | nn.Module, path: str | Path, /, **spec: obje
         "channels": encoder.channels,
         "image_size": encoder.image_size,
         **({"source": encoder.source} if hasattr(encoder, "source") else {}),
+        **({"base_net": encoder.about} if isinstance(encoder, BaseNet) else {}),
         **spec,
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
@@ -78,7 +80,10 @@ def load_encoder(path: str | Path, /, own: str | None = None, **expected: object
             raise TypeError(f"image_size {spec['image_size']!r}")
         if "source" in spec and own is None:
             raise RecordError(f"{path}: an encoder of your own code; say where that is: own={spec['source']!r}")
-        encoder = create_encoder(own or spec["encoder"], spec["channels"], spec["image_size"])
+        if "base_net" in spec:
+            encoder: Encoder = blank_net(spec)
+        else:
+            encoder = create_encoder(own or spec["encoder"], spec["channels"], spec["image_size"])
         if encoder.name != spec["encoder"]:
             raise RecordError(f"{path}: encoder is {spec['encoder']!r}, expected {encoder.name!r}")
     except (KeyError, TypeError, ConfigError) as error:

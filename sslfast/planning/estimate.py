@@ -64,7 +64,8 @@ class Estimator:
         evaluated = work.test * speed.tested
         # the tables hold of an encoder what its fit took, and of a cell all three
         recorded = fit if job.stage == "pretrain" else data + fit + evaluated
-        whole = self.speeds.start + data + fit + evaluated + s.n_valid * speed.outside
+        looked_at = s.n_valid + (work.encoded if job.rule == "pretrain" and not work.epochs else 0)
+        whole = self.speeds.start + data + fit + evaluated + looked_at * speed.outside
         return Estimate(whole, recorded, *self._bytes(job, work, speed))
 
     def _bytes(self, job: Job, work: Work, speed: Speed) -> tuple[float, float, float]:

@@ -9,46 +9,76 @@ import sys
 from collections.abc import Mapping
 
 from ..errors import ConfigError, SslfastError, one_line
+from ..study.base_nets import base_of, leave_out, skippable
 from ..study.config import method_settings
 from ..study.datasets import image_shape_of
 
-__all__ = ["check_own"]
+__all__ = ["check_own", "without_missing"]
 
 N_IMAGES = 32  # of noise, of two classes
 
 
 def check_own(config: Mapping) -> None:
     """`ConfigError` for an encoder of `own` of a checked `config` that makes no feature map of the study's images, or a
-    learner factory that returns no Learner with the encoder that it was given. Without own code, it costs nothing."""
-    if "own" not in config:
-        return
-    command = [sys.executable, "-P", "-m", "sslfast.planning.own_check"]
+    learner factory that returns no Learner with the encoder that it was given; for a base net whose weights are not
+    here, or do not fit. Without own code and base nets, it costs nothing."""
+    needed = "own" in config or any(base_of(config, name) for name in config["methods"])
+    if needed and (said := _apart("own", config)):
+        raise ConfigError(said)
+
+
+def without_missing(config: Mapping) -> Mapping:
+    """A checked `config` without base nets that it can do without, and whose weights their library cannot give here."""
+    why = {name: _apart(name, config) for name in skippable(config, config["methods"])}
+    return leave_out(config, {name: text for name, text in why.items() if text})
+
+
+def _apart(what: str, config: Mapping) -> str:
+    """What is wrong with `config`, found by a process of its own; nothing if all is well."""
+    command = [sys.executable, "-P", "-m", "sslfast.planning.own_check", what]
     given = json.dumps(config)
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)  # noqa: S603 - our own
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"]
-        raise ConfigError(lines[-1])
+    lines = done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"]
+    return lines[-1] if done.returncode else ""
 
 
-def main() -> None:
-    """Try what the checked config on standard input names; what is wrong is the last line on standard error."""
+def main(what: str = "own") -> None:
+    """Try what the checked config on standard input names: all that is not sslfast's `own`, or one base net; what is
+    wrong is the last line on standard error."""
     config = json.load(sys.stdin)
     try:
-        _try_all(config)
+        if what == "own":
+            _try_all(config)
+        else:
+            _try_net(config, what)
     except SslfastError as error:
         sys.exit(str(error))
+
+
+def _try_net(config: Mapping, name: str) -> None:
+    from ..models import base_encoder
+
+    arm = base_of(config, name) or {}
+    weights = config.get("weights_files", {}).get(arm["weights"], arm["weights"])
+    try:
+        base_encoder(arm["net"], weights, arm["size"], image_size=image_shape_of(config)[1])
+    except SslfastError as error:
+        raise ConfigError(f"{name}: {error}") from error
 
 
 def _try_all(config: Mapping) -> None:
     from ..models import create_encoder
     from ..stages import RunSettings
 
-    shape, run = image_shape_of(config), RunSettings(own=config["own"])
+    own = config.get("own", {})
+    shape, run = image_shape_of(config), RunSettings(own=own)
     for name in config["encoders"]:
-        if name in config["own"]:
+        if name in own:
             create_encoder(run.encoder(name), *shape[:2])
     for name in config["methods"]:
-        if (made := method_settings(config, name))["method"] in config["own"]:
+        if base_of(config, name):
+            _try_net(config, name)
+        if (made := method_settings(config, name))["method"] in own:
             _try_method(f"variants.{name}.method", made, run, config["encoders"][0], shape)
 
 
@@ -91,4 +121,4 @@ def _noise(shape: tuple[int, int, int]):
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

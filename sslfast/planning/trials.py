@@ -27,9 +27,10 @@ from ..stages import (
     shuffle,
     supervised,
 )
+from ..study.base_nets import base_of, learns
 from ..study.config import evaluation_settings, method_settings
 from ..study.length import length_of
-from ..study.names import PIXELS, RANDOM, SUPERVISED
+from ..study.names import BASE, PIXELS, RANDOM, SUPERVISED
 from ..study.records import RunRecord, read_record, write_arrays, write_predictions, write_record
 from ..study.stages import STAGES
 from ..training.cached_views import resolve_views
@@ -84,7 +85,7 @@ def measure(
     length = length_of("classify", config["classify"], config["budget"], most, config["batch_size"])
     cached = cached_views(config, length, most, views)
     data, split = portion(data, split, 2 * images, images)
-    run = replace(run, budget="epochs")  # a trial trains for as long as its clock lets it
+    run = replace(run, budget="epochs", features=None)  # a trial trains for as long as its clock lets it
     trial = Trial(data, split, run, config, encoder, folder)
     if stage not in ("pretrain", SUPERVISED, PIXELS):
         trial.make_control()
@@ -120,9 +121,12 @@ class Trial:
 
     def make_control(self) -> None:
         """An encoder to stand on."""
-        control, record, _ = pretrain(
-            self.data, self.split, self.run, FitSettings(), method=RANDOM, encoder=self.encoder, u=0
-        )
+        method, fit = RANDOM, FitSettings()
+        if self.encoder not in self.config["encoders"]:  # a base net, alone or to go on from
+            arms = (base_of(self.config, name) for name in self.config["methods"])
+            method = BASE
+            fit = FitSettings(method=BASE, options=next(arm for arm in arms if arm and arm["net"] == self.encoder))
+        control, record, _ = pretrain(self.data, self.split, self.run, fit, method=method, encoder=self.encoder, u=0)
         save_encoder(control, self.weights, **encoder_header(record))
         write_record(record, self.control_record)
 
@@ -130,7 +134,7 @@ class Trial:
         fit = settings_of(FitSettings, {**method_settings(self.config, method), "epochs": EPOCHS})
         made, record, pictures = pretrain(
             self.data, self.split, self.run, fit, method=method, encoder=self.encoder,
-            u=0 if method == RANDOM else 1, checkpoint=self.checkpoint,
+            u=0 if method == RANDOM or not learns(self.config, method) else 1, checkpoint=self.checkpoint,
         )  # fmt: skip
         write_arrays(pictures, self.arrays)
         return self._keep_encoder(made, record)

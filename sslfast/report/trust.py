@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ..analysis.checks import WITHOUT_ENCODER
+from ..analysis.checks import SHUFFLED, WITHOUT_ENCODER
 from ..analysis.code import code_now
 from ..analysis.reach import reach
 from ..analysis.results import Results
@@ -23,6 +23,8 @@ SHOWN = 3  # versions of the code that are written out
 def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
     """How the study was made, and how far its numbers reach: name and text, most telling first."""
     cells = results.every
+    if "record" in cells:  # what stands on a base net is beside each encoder
+        cells = cells.drop_duplicates("record")
     ok = int((cells.status == "ok").sum())
     rounded_up = int(cells.classes_rounded_up.max()) if "classes_rounded_up" in cells else 0
     notes = images.get("notes", {})
@@ -39,6 +41,7 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
         "budget": ", ".join(sorted(cells.budget.dropna().unique())),
         "test images": f"{int(cells.n_test.max()):,}, used once per cell, at the end",
         "device": f"{devices(cells)}; threads per job: {', '.join(map(str, sorted(cells.threads.unique())))}",
+        **_nets(cells),
         "precision": " and ".join(sorted(cells.precision.dropna().unique())),
         "training time": f"{(cells.seconds_classify.sum() + _pretrain_seconds(cells)) / 60:.0f} minutes of job time",
         "code": _code(cells),
@@ -74,6 +77,16 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
             f"up to {plural(rounded_up, 'class', 'classes')} got one labelled image more than their share"
         )
     return found
+
+
+def _nets(cells: pd.DataFrame) -> dict[str, str]:
+    """What existing nets are, and what they have seen."""
+    if "base_net_about" not in cells:
+        return {}
+    known = cells.dropna(subset=["base_net_about"])
+    arms = known[~known.method.str.startswith(SHUFFLED)].drop_duplicates("base_net_about")
+    told = [printable(f"{row.method}: {row.base_net_about}") for row in arms.itertuples()]
+    return {"existing nets": "; ".join(told)} if told else {}
 
 
 def _shorter(results: Results) -> dict[str, str]:

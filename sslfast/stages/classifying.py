@@ -16,7 +16,7 @@ from ..study.fractions import canonical
 from ..study.length import FULL
 from ..study.records import RunRecord, read_record
 from ..study.stages import evaluations
-from ..training.cached_views import resolve_views
+from ..training.cached_views import ReadyFeatures, resolve_views
 from .outcome import test_results
 from .probing import probe
 from .run import StageRun, expected_of, notes_of, spec_of
@@ -52,7 +52,7 @@ def classify(
     kind = known[evaluate]
     made = read_record(pretrain_record)
     stored, fit = made.spec, replace(fit, pretrain=made.settings)
-    if stored.pool == "rest" and stored.method != "random" and stored.l != canonical(l, "l"):
+    if stored.pool == "rest" and stored.u != "0" and stored.l != canonical(l, "l"):
         raise ConfigError(
             f"l: {l}, but with pool: rest this encoder belongs to {stored.l}: it may have seen labelled images"
         )
@@ -64,6 +64,8 @@ def classify(
     stage = StageRun(
         kind.name, spec, data, split, run, fit, notes_of(data, split, l), made.features, made.seconds["pretrain"]
     )
+    if "base_net" in made.notes:
+        stage.notes["base_net"] = made.notes["base_net"]
     with stage.phase("data"):
         encoder = load_encoder(encoder_file, own=run.own_file(stored.encoder), **expected_of(made, data, split))
     if made.status != "ok":
@@ -78,9 +80,12 @@ def classify(
             learn = finetune_learner(dls, encoder, **options)
         else:
             # by all labelled images, so that all cells of an encoder see as many views
-            views = resolve_views(fit.views, split.n_labelled, encoder.out_shape, stage.precision)
-            stage.fit = replace(fit, views=views)
+            ready = stage.features_of(encoder)
+            views = "fresh" if ready else resolve_views(fit.views, split.n_labelled, encoder.out_shape, stage.precision)
+            stage.fit = replace(fit, views=1 if ready else views)
             learn = classifier_learner(dls, encoder, views=views, **options)
+            if ready:  # of each image as it is: the same for all seeds
+                learn.add_cb(ReadyFeatures(ready))
     weights = hashlib.sha256(Path(encoder_file).read_bytes()).hexdigest()
     return _train_and_test(stage, learn, checkpoint, weights=weights)
 

@@ -61,7 +61,7 @@ def pretrain(job: RunningJob) -> None:
     data, of_seed, run = _started(job)
     fit = settings_of(FitSettings, job_settings(config, own))
     box = {name: getattr(own, name) for name in ("method", "encoder", "u", "l", "length")} | {"pool": config["pool"]}
-    store = config["encoder_store"] if own.method != "random" else None  # a random encoder costs nothing
+    store = config["encoder_store"] if own.u != "0" else None  # what nothing trains costs nothing
     depends, file = depends_on(data, of_seed, run, fit, **box), run.own_file(own.encoder)
     taker = {"study": config["study"], "asked": job.params.asked}
     with shared_encoder(store, depends, output, **taker, say=say, own=file) as taken:

@@ -17,7 +17,7 @@ from ..evaluation import clean_batches, cluster, encode, shuffled
 from ..models import Encoder, create_encoder, initialised_with, load_encoder
 from ..study.length import FULL
 from ..study.limits import N_STATISTICS
-from ..study.names import SHUFFLED
+from ..study.names import BASE, RANDOM, SHUFFLED
 from ..study.records import FEATURES, RunRecord, read_record
 from ..study.version import versions
 from ..training.collapse import EffectiveRank, EmbeddingStd, FeatureStd
@@ -49,19 +49,28 @@ def pretrain(
     Pictures, uint8 `[K, H, W, C]` or `[R, K, H, W, C]`: what the network makes of some validation images
     (`reconstructions`), or out of nothing (`samples`, `traversals`), none of a network that makes no images; and
     `features`, float16 `[N, D]`, of more of them (see `split.samples`), each image's scaled to ±1 at most. Method
-    `random` (the control, u = 0) trains nothing. `l` is for pool `rest`, and needed there. `length`: as in `classify`.
+    `random` (the control, u = 0) trains nothing, nor does `base` (u = 0), an existing net that `options` of `fit`
+    name. `l` is for pool `rest`, and needed there. `length`: as in `classify`.
     Raises `ConfigError` for an unknown method or encoder.
     """
     stage, rows = _planned(data, split, run, fit, method, encoder, u, pool, l, length)
-    if method == "random":
+    if method == RANDOM:
         with initialised_with(split.seed, "encoder"):
             control = create_encoder(run.encoder(encoder), data.train.channels, data.train.image_size)
         return control, stage.record(), _measure(stage, control)
+    if fit.method == BASE:
+        net = run.base_net(fit.options, data, split)
+        stage.notes["base_net"] = net.about
+        return net, stage.record(), _measure(stage, net)
     kind = run.method(fit.method or method)
     with stage.phase("data"):
         loading = stage.loading(Augment() if kind.own_views else None)
         dls = pretrain_dls(data, split, rows, **loading)
-        learn = kind.load()(dls, run.encoder(encoder), seed=split.seed, precision=run.precision, **fit.options)
+        begun = run.encoder(encoder)
+        if fit.start:
+            begun = run.base_net(fit.start, data, split)
+            stage.notes["base_net"] = begun.about
+        learn = kind.load()(dls, begun, seed=split.seed, precision=run.precision, **fit.options)
         compares = [EmbeddingStd()] if kind.compare_views else []
         learn.metrics = [*learn.metrics, FeatureStd(), EffectiveRank(), *compares]
     well = stage.train(learn, checkpoint)
@@ -111,12 +120,16 @@ def shuffle(
     encoder = load_encoder(encoder_file, own=run.own_file(made.spec.encoder), **expected_of(made, data, split))
     spec = replace(made.spec, method=f"{SHUFFLED}{made.spec.method}")
     kept = {name: made.settings[name] for name in (run.budget, "lr", "wd", "schedule", "method", "options")}
+    kept |= {"start": made.settings.get("start")}
     fit = FitSettings(**kept, batch_size=made.settings["batch_size"])
-    stage = StageRun("pretrain", spec, data, split, run, fit)
+    stage = StageRun(
+        "pretrain", spec, data, split, run, fit, {k: made.notes[k] for k in ("base_net",) if k in made.notes}
+    )
     if made.status != "ok":
         stage.end("failed", f"its encoder is not usable: {made.reason}")
         return encoder, stage.record()
-    rows = split.unlabelled(spec.u, spec.pool, spec.l or 0)[:N_STATISTICS]
+    # of a base net, which knows none of them: any that an encoder of this study could learn from
+    rows = split.unlabelled(*((spec.u, spec.pool, spec.l or 0) if spec.u != "0" else (1, "all", 0)))[:N_STATISTICS]
     control = shuffled(encoder, split.seed, clean_batches(data.train, rows, split))
     _measure(stage, control)
     return control, stage.record()
@@ -132,7 +145,7 @@ def encoder_header(record: RunRecord) -> dict:
 
 def _planned(data, split, run, fit, method, encoder, u, pool, l, length) -> tuple[StageRun, np.ndarray]:  # noqa: E741
     """The stage, and the rows of the images that it trains on."""
-    if pool == "rest" and l is None and method != "random":
+    if pool == "rest" and l is None and method != RANDOM and fit.method != BASE:
         raise ConfigError("l: missing; with pool: rest an encoder belongs to one labelled fraction")
     rows = split.unlabelled(u, pool, l if l is not None else 0)
     spec = spec_of(data, split, run, method, encoder, u=u, n_unlabelled=len(rows), l=l, pool=pool, length=length)
@@ -159,7 +172,10 @@ def _measure(stage: StageRun, encoder: nn.Module) -> dict[str, np.ndarray]:
     Labels only measure here: nothing that is trained or chosen depends on it.
     """
     data, split = stage.data, stage.split
-    features = encode(encoder, data.train, split.valid, split, device=stage.run.device, precision=stage.precision)
+    if stored := stage.features_of(encoder):
+        features = stored(data.train, split.valid)
+    else:
+        features = encode(encoder, data.train, split.valid, split, device=stage.run.device, precision=stage.precision)
     found = cluster(features, data.train.y.numpy()[split.valid], len(data.classes), split.seed)
     stage.features |= {"cluster_accuracy": found.accuracy, "cluster_nmi": found.nmi}
     kept = features[split.samples(N_EMBEDDED)]

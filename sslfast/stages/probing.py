@@ -26,7 +26,7 @@ def probe(stage: StageRun, encoder: nn.Module, rows: np.ndarray) -> tuple[np.nda
     options = dict(stage.fit.options)
     with stage.phase("data"):
         encoded = encode_cell(
-            encoder, stage.data, stage.split, rows,
+            encoder, stage.data, stage.split, rows, features=stage.features_of(encoder),
             device=stage.run.device, precision=stage.precision, pooling=options.pop("pooling", "flatten"),
         )  # fmt: skip
     with stage.phase("classify"), threadpool_limits(stage.run.threads):

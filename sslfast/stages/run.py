@@ -12,10 +12,13 @@ import torch
 from fastai.callback.progress import ProgressCallback
 from fastai.learner import Learner
 from fastai.torch_core import noop
+from torch import nn
 
 from ..data.augment import Augment
 from ..data.images import ImageData
 from ..data.splits import Split
+from ..evaluation import StoredFeatures
+from ..models import BaseNet
 from ..study.fractions import canonical
 from ..study.length import FULL, Length, length_of
 from ..study.records import PHASES, RunRecord, Spec
@@ -92,6 +95,20 @@ class StageRun:
         yield
         self.seconds[name] += time.perf_counter() - start
 
+    def features_of(self, encoder: nn.Module) -> StoredFeatures | None:
+        """Where features of `encoder` lie, if it is a base net, as it is for all seeds, or shuffled or trained further.
+
+        They are named after its weights, the images, the code and all else that they depend on; of other encoders None.
+        """
+        if not isinstance(encoder, BaseNet):
+            return None
+        device, folder = torch.device(self.run.device), None
+        if self.run.features:
+            told = [encoder.digest, self.data.fingerprint, code_version("pretrain"), device.type, self.run.threads]
+            key = hashlib.sha256(repr([*told, self.precision, versions()]).encode()).hexdigest()[:16]
+            folder = Path(self.run.features) / key
+        return StoredFeatures(encoder, self.data, self.split, folder, device, self.precision)
+
     def end(self, status: str, reason: str) -> None:
         """The run has no result, for this reason."""
         self.status, self.reason = status, reason
@@ -167,6 +184,8 @@ class StageRun:
         if "length" in names:
             own[self.run.budget] = self.length.amount
         made = {"batch_size": self.batch_size, "budget": self.run.budget, **own, "augment": asdict(self.augment)}
+        if self.name == "pretrain" and fit["start"]:
+            made["start"] = dict(fit["start"])
         method = fit["method"] or (fit["pretrain"] or {}).get("method")
         code = {name: self.run.own[name]["code"] for name in (self.spec.encoder, method) if name in self.run.own}
         return made | ({"own_code": code} if code else {})

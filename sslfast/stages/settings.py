@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 import torch
 
+from ..data.images import ImageData
+from ..data.splits import Split
 from ..errors import ConfigError
-from ..models import DROPOUT
+from ..models import DROPOUT, BaseNet, base_encoder
 from ..runtime.device import resolve_device
 from ..study.methods import Method, method_of, methods
 from ..study.own import source_of
@@ -22,7 +25,8 @@ class FitSettings:
     `share`: of that length, for a run that is to be shorter than its study's.
 
     `batch_size`: images a batch, where not that of the whole study. For pre-training: `method`, where it
-    goes by another name in the study, and its `options`. For classifiers: `dropout` in the head, `views` over
+    goes by another name in the study, its `options`, and `start`, the base net that it goes on from (`net`, `weights`,
+    `size`). For classifiers: `dropout` in the head, `views` over
     a frozen encoder (see `resolve_views`), and `pretrain`, the settings that the encoder was made with.
     """
 
@@ -38,6 +42,7 @@ class FitSettings:
     dropout: float = DROPOUT
     views: str | int = "auto"
     pretrain: Mapping | None = None
+    start: Mapping | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ class RunSettings:
     """What every stage shares: the study's name, batches, augmentation, machine, and what length is counted in
     (`budget`: `updates` or `epochs`).
 
-    `own`: the person's own code that its config names (see `sslfast.study.own`).
+    `own`: the person's own code that its config names (see `sslfast.study.own`). `weights_files`: where weights of base
+    nets lie, by digest; `features`: the folder in which features of those are kept (see `StoredFeatures`).
     """
 
     study: str = "study"
@@ -56,6 +62,8 @@ class RunSettings:
     threads: int = 1
     precision: str = "auto"
     own: Mapping = field(default_factory=dict)
+    weights_files: Mapping = field(default_factory=dict)
+    features: str | None = None
 
     def encoder(self, name: str) -> str:
         """What `create_encoder` makes the encoder called `name` of: the name, or where a person's own is."""
@@ -65,6 +73,13 @@ class RunSettings:
     def own_file(self, name: str) -> str | None:
         """Where the encoder called `name` is, if it is a person's own (see `load_encoder`)."""
         return self.encoder(name) if name in self.own else None
+
+    def base_net(self, arm: Mapping, data: ImageData, split: Split) -> BaseNet:
+        """The net that `arm` names (`net`, `weights`, `size`), for the images of `data` as `split` normalises them."""
+        weights = self.weights_files.get(arm["weights"], arm["weights"])
+        channels, size = data.train.channels, data.train.image_size
+        net = base_encoder(arm["net"], weights, arm["size"], image_size=size)
+        return net.for_images(channels, size, split.mean, split.std)
 
     def method(self, name: str) -> Method:
         """The method called `name`. Raises `ConfigError` if there is none."""
@@ -85,4 +100,5 @@ def run_settings(config: Mapping, threads: int, uses_device: bool = True) -> Run
     Raises `DeviceError` if that is not here and the job `uses_device`.
     """
     device = resolve_device(config["device"], uses_device)
-    return settings_of(RunSettings, {**config, "threads": threads, "device": str(device)})
+    features = str(Path("results", config["study"], "features"))
+    return settings_of(RunSettings, {**config, "threads": threads, "device": str(device), "features": features})

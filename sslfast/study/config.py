@@ -13,11 +13,12 @@ from jsonschema.validators import extend
 
 from ..errors import LONGEST, ConfigError, printable, shown
 from ..files import user_path
+from .base_nets import base_of, claim_net, leave_out
 from .datasets import FILE_KEYS, FOLDER_KEYS, NAMED, WHICH_FILES, dataset_names, image_keys
 from .encoder_names import check_encoder, encoders
 from .fractions import canonical_list
 from .methods import methods
-from .names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, names_of_folder
+from .names import BASE, PIXELS, RANDOM, SHUFFLED, SUPERVISED, names_of_folder
 from .own import claim_encoder, claim_method
 from .stages import STAGES, evaluations
 
@@ -99,16 +100,20 @@ def check_config(config: Mapping, schema: Mapping, beside: str | Path = ".") -> 
     unit = _OTHER[config["budget"]]
     for section in (*SECTIONS, *methods()):
         config[section].pop(unit, None)
-    variants = config["variants"].items()
-    config["variants"] = {name: _variant(name, given, config, schema, own, beside) for name, given in variants}
+    missing = _nets(config, schema, beside)
+    config["variants"] = {
+        name: given if given.get("method") == BASE else _variant(name, given, config, schema, own, beside)
+        for name, given in config["variants"].items()
+    }
     if own:
         config["own"] = own
-    known = (*methods(), *config["variants"])
+    known = (*methods(), BASE, *config["variants"])
     if unknown := [name for name in config["methods"] if name not in known]:
         hint = "; the random control is u = 0" if unknown[0] == "random" else ""
         raise ConfigError(
             f"methods: found {shown(unknown[0])}, expected {', '.join(known)} or a name in variants{hint}"
         )
+    config = leave_out(config, missing)
     for key in ("unlabelled", "labelled"):
         config[key] = canonical_list(config[key], key)
     if "0" in config["labelled"]:
@@ -140,13 +145,17 @@ def check_config(config: Mapping, schema: Mapping, beside: str | Path = ".") -> 
 def method_settings(config: Mapping, name: str) -> dict:
     """How encoders called `name` are made, a method or a variant: `method`, epochs, lr, …, and its `options`.
 
-    `config`: a checked one. The control `random` has none; a shuffled encoder's are those of its method.
+    `config`: a checked one. The control `random` has none; a shuffled encoder's are those of its method. A base net has
+    `options` only, which are also the `start` of a method that goes on from one.
     """
     name = name.removeprefix(SHUFFLED)
-    if name == "random":
+    if name == RANDOM:
         return {}
     given = dict(config["variants"].get(name) or {"method": name, **config[name]})
+    if given["method"] == BASE:
+        return {"method": BASE, "options": base_of(config, name)}
     training = {key: given.pop(key) for key in ("method", config["budget"], "lr", "schedule", "wd", "batch_size")}
+    training |= {key: given.pop(key) for key in ("start",) if key in given}
     return {**training, "options": given}
 
 
@@ -164,26 +173,68 @@ def _encoder(name: object, own: dict, beside: str | Path) -> str:
     return str(name)
 
 
-def _variant(name: str, given: Mapping, config: Mapping, schema: Mapping, own: dict, beside: str | Path) -> dict:
-    """A variant's settings, those that it leaves out as its method has them."""
+def _nets(config: dict, schema: Mapping, beside: str | Path) -> dict[str, str]:
+    """Check the base nets that the config names; why there are no weights here of those that it can do without."""
+    section, usual = schema["properties"][BASE], config[BASE]
+    files: dict[str, str] = {}
+    named = {name: dict(given) for name, given in config["variants"].items() if given.get("method") == BASE}
+    starts = [given.get("start") for given in config["variants"].values()]
+    if BASE in (*config["methods"], *starts):
+        named[BASE] = {"method": BASE}
+    missing = {}
+    for name, own in named.items():
+        key = name if name == BASE else f"variants.{name}"
+        given = _numbers({entry: value for entry, value in own.items() if entry != "method"}, section)
+        _check_name(name, schema) if name != BASE else None
+        if problems := list(_Validator(section).iter_errors(given)):
+            raise ConfigError(f"{key}.{_explain(best_match(problems), section)}")
+        given = {**usual, **given}
+        arm, why = claim_net(given, key, files, beside)
+        if why:
+            missing[name] = why
+        config["variants"] = {**config["variants"], name: {"method": BASE, **arm, "on_missing": given["on_missing"]}}
+    if BASE in named:
+        config[BASE] = {key: value for key, value in config["variants"].pop(BASE).items() if key != "method"}
+    if files:
+        config["weights_files"] = files
+    return missing
+
+
+def _check_name(name: str, schema: Mapping) -> None:
     items = schema["properties"]["methods"]["items"]
-    taken = name in (*methods(), PIXELS, RANDOM, SUPERVISED) or str(name).startswith(SHUFFLED)
+    taken = name in (*methods(), BASE, PIXELS, RANDOM, SUPERVISED) or str(name).startswith(SHUFFLED)
     if not _Validator(items).is_valid(name) or taken:
         raise ConfigError(f"variants: found {shown(name)}, expected {items['x-expected']}, and no method's own name")
+
+
+def _variant(name: str, given: Mapping, config: Mapping, schema: Mapping, own: dict, beside: str | Path) -> dict:
+    """A variant's settings, those that it leaves out as its method has them."""
+    _check_name(name, schema)
     given = dict(given)
-    method = given.pop("method", None)
+    method, start = given.pop("method", None), given.pop("start", None)
     if ":" in str(method):
         method, options = claim_method(method, f"variants.{name}.method", own, beside)
         section, usual = _own_section(options, schema), {"batch_size": config["batch_size"], **config["pretrain"]}
     elif method in methods():
         section, usual = schema["properties"][method], config[method]
     else:
-        expected = f"expected one of {', '.join(methods())}, or my_methods.py:my_learner"
+        expected = f"expected one of {', '.join([*methods(), BASE])}, or my_methods.py:my_learner"
         raise ConfigError(f"variants.{name}.method: found {shown(method)}, {expected}")
     given = _numbers(given, section)
     if problems := list(_Validator(section).iter_errors(given)):
         raise ConfigError(f"variants.{name}.{_explain(best_match(problems), section)}")
-    return {"method": method, **usual, **given}
+    return {"method": method, **usual, **given, **_start(start, f"variants.{name}.start", config)}
+
+
+def _start(name: object, key: str, config: Mapping) -> dict:
+    """The base net from which a variant goes on, where it does."""
+    if name is None:
+        return {}
+    nets = [arm for arm, given in config["variants"].items() if given.get("method") == BASE]
+    if name not in (*nets, BASE):
+        known = f"one of {', '.join(nets)}" if nets else "the name of a base net in variants"
+        raise ConfigError(f"{key}: found {shown(name)}, expected {known}, or {BASE}")
+    return {"start": dict(base_of(config, str(name)) or {})}
 
 
 def _own_section(options: Sequence[str] | None, schema: Mapping) -> dict:

@@ -15,7 +15,7 @@ from .datasets import FILE_KEYS, image_keys
 from .grid import Box, jobs_of
 from .length import FULL
 from .methods import methods
-from .names import SHUFFLED
+from .names import BASE, SHUFFLED
 from .own import own_code
 from .shorter import share_of
 from .stages import STAGES
@@ -101,8 +101,12 @@ def _of_method(config: Mapping, box: Box) -> dict:
     """The section of the config that says how the encoder is made; a random one has none."""
     name = (box.method or "").removeprefix(SHUFFLED)
     if name in config["variants"]:
-        return {f"variants.{name}": config["variants"][name]}
-    return {name: config[name]} if name in methods() else {}
+        key, made = f"variants.{name}", config["variants"][name]
+    elif name in (*methods(), BASE):
+        key, made = name, config[name]
+    else:
+        return {}
+    return {key: {entry: value for entry, value in made.items() if entry != "on_missing"}}  # leaves arms out, no more
 
 
 def _method(config: Mapping, box: Box) -> str | None:

@@ -11,6 +11,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+from .base_nets import base_of, encoders_of, learns
 from .length import FULL, HALF, PASSES
 from .names import PIXELS, RANDOM, SHUFFLED, SUPERVISED
 from .shorter import Shorter, shorter_runs
@@ -225,19 +226,35 @@ def _split(seed: int | None) -> str:
 
 
 def _encoders(config: Mapping) -> Iterator[Job]:
-    """Pre-training, random encoders first, then the shuffled controls."""
+    """Pre-training, random encoders first, base nets, what learns from images, then the shuffled controls."""
     seeds, of = config["seeds"], config["labelled"] if config["pool"] == "rest" else [None]
     pairs = list(product(config["encoders"], config["unlabelled"]))
     for (encoder, u), seed in product(pairs, seeds):
         if u == "0":
             yield _job(Box("pretrain", RANDOM, encoder, u, None, seed), _split(seed))
-    ways = [(method, encoder, u) for encoder, u in pairs if u != "0" for method in config["methods"]]
-    learned = [Box("pretrain", m, encoder, u, label, seed) for (m, encoder, u), label, seed in product(ways, of, seeds)]
+    nets = [(name, encoders_of(config, name)[0], "0") for name in config["methods"] if not learns(config, name)]
+    learned = [Box("pretrain", method, net, u, None, seed) for (method, net, u), seed in product(nets, seeds)]
+    ways = [(method, encoder, u) for encoder, u in pairs if u != "0" for method in _crossed(config)]
+    ways += [(method, encoder, u) for method, encoder in _started(config) for u in config["unlabelled"] if u != "0"]
+    learned += [
+        Box("pretrain", m, encoder, u, label, seed) for (m, encoder, u), label, seed in product(ways, of, seeds)
+    ]
     yield from (_job(box, _split(box.seed)) for box in learned)
     if "shuffled" in config["controls"]:
         for box in learned:
             control = Box("pretrain", f"{SHUFFLED}{box.method}", box.encoder, box.u, box.l, box.seed)
             yield _job(control, _split(box.seed), box.name)
+
+
+def _crossed(config: Mapping) -> list[str]:
+    """The methods that are tried with every encoder of the study."""
+    return [name for name in config["methods"] if base_of(config, name) is None]
+
+
+def _started(config: Mapping) -> list[tuple[str, str]]:
+    """The methods that go on from a base net, each with that net."""
+    going_on = (name for name in config["methods"] if learns(config, name) and base_of(config, name) is not None)
+    return [(name, *encoders_of(config, name)) for name in going_on]
 
 
 def shorter_jobs(config: Mapping) -> list[Job]:
@@ -250,13 +267,19 @@ def _shorter(config: Mapping, plan: Shorter) -> Iterator[Job]:
     runs = [(plan.most, HALF, label) for label in plan.labelled] + [(u, PASSES, plan.fewest) for u in plan.fewer]
     seen = set()
 
-    for seed, encoder in product(plan.seeds, config["encoders"]):
-        for method, (u, length, label) in product(config["methods"], runs):
+    def cells(method: str, encoder: str, seed: int) -> Iterator[Job]:
+        for u, length, label in runs:
             cell = Box(evaluations()[plan.evaluation].name, method, encoder, u, label, seed, length)
             made = cell.made_from(config["pool"])
             if made not in seen:
                 seen.add(made)
                 yield _job(made, _split(seed))
             yield _job(cell, _split(seed), made.name)
+
+    for seed, encoder in product(plan.seeds, config["encoders"]):
+        for method in _crossed(config):
+            yield from cells(method, encoder, seed)
         for label in plan.labelled:
             yield _job(Box(SUPERVISED, SUPERVISED, encoder, None, label, seed, HALF), _split(seed))
+    for seed, (method, encoder) in product(plan.seeds, _started(config)):
+        yield from cells(method, encoder, seed)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ..errors import printable
 
-__all__ = ["PIXELS", "RANDOM", "SHUFFLED", "SUPERVISED", "WITHOUT_ENCODER", "names_of_folder"]
+__all__ = ["BASE", "PIXELS", "RANDOM", "SHUFFLED", "SUPERVISED", "WITHOUT_ENCODER", "names_of_folder"]
 
 SUPERVISED, RANDOM, PIXELS = "supervised", "random", "pixels"  # the baseline and two controls
+BASE = "base"  # the method of an arm that is an existing net, with weights from elsewhere
 WITHOUT_ENCODER = (SUPERVISED, PIXELS)  # these use no unlabelled images, and have no u
 SHUFFLED = "shuffled_"  # the control made of a method's encoder is called so, then as the method
 LONGEST = 60  # letters of a study's name that comes of a folder's; a config may have more

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .base_nets import learns
 from .length import HALF, PASSES
 from .stages import evaluations, first_to_judge
 
@@ -55,12 +56,13 @@ def why_not(config: Mapping) -> str:
     """Why the study that a checked `config` describes has no shorter runs, as a clause; nothing where it has them."""
     if not config["check_length"]:
         return "it was switched off (check_length in the config)"
-    if config["unlabelled"] == ["0"]:
+    learning = [name for name in config["methods"] if learns(config, name)]
+    if config["unlabelled"] == ["0"] or not learning:
         return "nothing is pre-trained, so there is one arm only"
     if len(config["seeds"]) < FEWEST_SEEDS:
         return f"it takes {FEWEST_SEEDS} seeds"
     judged = evaluations()[_evaluation(config)]
-    fits = {"supervised", *([judged.section] if judged.trains else []), *config["methods"]}
+    fits = {"supervised", *([judged.section] if judged.trains else []), *learning}
     short = [name for name in sorted(fits) if _amount(config, name) == 1]
     return f"{short[0]} is trained for one {config['budget'][:-1]}, of which there is no half" if short else ""
 
@@ -90,7 +92,11 @@ def _n_seeds(config: Mapping) -> int:
     Reckoned for one seed, a baseline at all labels being 1, as if the fewest and the most labels took the time of all.
     """
     us = [float(u) for u in config["unlabelled"] if u != "0"]
-    ways, control, n_seeds = len(config["methods"]), "0" in config["unlabelled"], len(config["seeds"])
+    ways, control, n_seeds = (
+        sum(learns(config, name) for name in config["methods"]),
+        "0" in config["unlabelled"],
+        len(config["seeds"]),
+    )
     whole = 1 + HEAD * (ways * len(us) + control) + PRETRAIN * ways * len(us)
     half = (1 + ways * (HEAD + PRETRAIN)) / 2
     passes = ways * (PRETRAIN * sum(us[:-1]) / us[-1] + HEAD * len(us[:-1]) / len(config["labelled"]))

@@ -7,6 +7,7 @@ features of a few views of each image are computed at the start of a fit, and ev
 import math
 import os
 import tempfile
+from collections.abc import Callable
 from warnings import warn
 
 import numpy as np
@@ -23,7 +24,7 @@ from ..seeds import derive_seed
 from ..study.limits import AUTO_VIEWS, IN_MEMORY
 from .lean import hears
 
-__all__ = ["CachedViews", "resolve_views"]
+__all__ = ["CachedViews", "ReadyFeatures", "resolve_views"]
 
 _AT_MOST = 2**32  # bytes: if the features take more, `auto` means `fresh`
 
@@ -99,6 +100,33 @@ class CachedViews(Callback):
                 store[at : at + len(features)] = features
                 at += len(features)
         return FeatureDL(FeatureRows(store, images.dataset.labels_of_rows()), images)
+
+
+class ReadyFeatures(CachedViews):
+    """The same with features that are there already: of each image as it is, in training and in all predictions.
+
+    `of`: gives those of an image set's rows, float32 `[N, D]` (see `sslfast.evaluation.StoredFeatures`).
+    """
+
+    def __init__(self, of: Callable[..., np.ndarray]):
+        super().__init__(views=1)
+        self.of = of
+
+    def before_train(self):
+        self.train_features = self.train_features or self._features(self.dls.train, 1)
+        self.learn.dl = self.train_features
+
+    def before_validate(self):
+        if self.dl is self.dls.valid:
+            self.valid_features = getattr(self, "valid_features", None) or self._features(self.dl, 1)
+            self.learn.dl = self.valid_features
+        else:
+            self.learn.dl = self._features(self.dl, 1)
+
+    def _features(self, images: BatchDL, views: int) -> "FeatureDL":
+        rows = images.dataset
+        found = torch.from_numpy(self.of(rows.images, rows.rows.numpy()))[:, None, None].to(images.device)
+        return FeatureDL(FeatureRows(found, rows.labels_of_rows()), images)
 
 
 def _changes_images(callback: Callback) -> bool:

@@ -77,6 +77,7 @@ OF_FOLDERS = {  # the same for a folder of images without test/
     "fit": "squash",
     "max_megapixels": 100,
 }
+OF_NETS = {"base.net": "timm.resnet18", "base.weights": "other.pth", "base.size": 64, "base.on_missing": "skip"}
 OF_TABLES = ("labels", "image_column", "class_column", "follow_links")  # these lead to the images, as `folder` does
 NEW_BOXES = {  # what the larger grids above have more than the tiny one; the two pools have encoders of other names
     "unlabelled": {"pretrain": 1, "classify": 2, **END},
@@ -141,7 +142,7 @@ def of_rich() -> dict[str, tuple[object, dict[str, int]]]:
 
 
 def test_every_key_is_tried():
-    assert {*CHANGES, *OF_FOLDERS, *OF_TABLES, *of_rich(), "budget"} == set(schema_keys())
+    assert {*CHANGES, *OF_FOLDERS, *OF_TABLES, *OF_NETS, *of_rich(), "budget"} == set(schema_keys())
 
 
 @pytest.mark.parametrize("budget", ["epochs", "updates"])
@@ -154,6 +155,20 @@ def test_every_setting_of_a_method_or_an_evaluation_reruns_that_alone(budget):
     assert found == {key: jobs for key, (_, jobs) in tried.items()}
     for key, (_, jobs) in tried.items():
         assert set(jobs) == set(schema_keys()[key]["x-reruns"])
+
+
+def test_every_setting_of_an_existing_net_reruns_what_stands_on_it_alone(tmp_path):
+    (tmp_path / "one.safetensors").write_bytes(b"some")
+    (tmp_path / "other.pth").write_bytes(b"others")
+    given = {"weights": str(tmp_path / "one.safetensors")}
+    base = {**TINY, "methods": ["autoencoder", "base"], "controls": ["shuffled"], "base": given}
+    values = {**OF_NETS, "base.weights": str(tmp_path / "other.pth")}
+    assert runs_again(base, base) == {}
+    plans = [runs_again(base, changed(base, key, value)) for key, value in values.items()]
+    standing = {"pretrain": 1, "shuffle": 1, "classify": 4, **END}
+    assert plans == [standing, standing, standing, {}]
+    for key, plan in zip(OF_NETS, plans, strict=True):
+        assert set(plan) == set(schema_keys()[key]["x-reruns"])
 
 
 CHECKED = {

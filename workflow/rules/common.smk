@@ -9,6 +9,7 @@ from snakemake.common.configfile import load_configfile
 
 from sslfast.runtime.attempts import attempt_folder, checkpoints_of
 from sslfast.cluster.bucket import check_bucket
+from sslfast.planning.own_check import without_missing
 from sslfast.study.config import check_config, evaluation_settings, method_settings, read_schema
 from sslfast.data.found import found_lines, rare_lines
 from sslfast.data.listing import listing_of
@@ -34,6 +35,7 @@ try:
         )
     beside = Path(workflow.configfiles[-1]).parent if workflow.configfiles else "."
     config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")), beside)
+    config = without_missing(config)
     if config["encoder_store"]:
         check_writable(config["encoder_store"], "encoder_store")
     listing = listing_of(config) if config["dataset"] == "folder" else None
@@ -43,6 +45,8 @@ try:
     if workflow.is_main_process:  # before anything of another study is replaced
         check_results(config, listing)
         check_names(config, [*map(load_configfile, workflow.configfiles), workflow.config_settings.config])
+        for name, why in config.get("left_out", {}).items():
+            logger.info(f"{name} is left out: {why}")
         for line in found_lines(listing.summary()) + rare_lines(listing.summary(), config) if listing else ():
             logger.info(line)
     if gpu_here(config["device"]):

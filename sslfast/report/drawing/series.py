@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
+from ...analysis.base_nets import frozen_nets
 from ...analysis.checks import RANDOM, SUPERVISED
 from ...analysis.words import count, fraction, seeds
 from .style import METHOD_STYLES, STYLE, Drawing
@@ -33,11 +34,12 @@ class Series:
     @property
     def name(self) -> str:
         named = {SUPERVISED: "supervised", RANDOM: "u = 0 (random)"}
-        return named.get(self.method, f"{self.method}, u = {self.u:g}")
+        return named.get(self.method, f"{self.method}, u = {self.u:g}" if self.u else f"{self.method} (existing net)")
 
     @property
     def short(self) -> str:
         own = f"{self.method[:4]} {self.u:g}" if self.several else f"{self.u:g}"
+        own = own if self.u else self.method[:8]
         return {SUPERVISED: "sup.", RANDOM: "0"}.get(self.method, own)
 
     def of(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -56,6 +58,10 @@ def all_series(cells: pd.DataFrame) -> list[Series]:
     if (cells.method == RANDOM).any():
         found.append(Series(RANDOM, 0.0, CONTROL, "o", ":", several))
     fractions = sorted(cells.u[(cells.u > 0)].unique())
+    for m, method in enumerate(names):
+        if method in frozen_nets(cells):
+            colour, marker, dash = METHOD_STYLES[m % len(METHOD_STYLES)]
+            found.append(Series(method, 0.0, colour, marker, dash, several))
     shades = matplotlib.colormaps["cividis"](np.linspace(0.05, 0.88, max(len(fractions), 2)))
     for m, method in enumerate(names):
         for i, u in enumerate(fractions):
@@ -92,6 +98,8 @@ class Row:
 def setting(row) -> str:
     """A setting in words: who, u and l as fractions and counts. `row` has method, encoder, u, l and both counts."""
     named = {SUPERVISED: "supervised baseline", RANDOM: "random encoder (u = 0)"}
+    if row.u == 0 and row.method not in named:
+        named = {row.method: f"{row.method} (existing net)"}
     who = named.get(row.method) or f"{row.method}, u = {fraction(row.u)} ({count(row.n_unlabelled)} unlabelled images)"
     return f"{who}, {row.encoder} encoder; l = {fraction(row.l)} ({count(row.n_labelled)} labels)"
 

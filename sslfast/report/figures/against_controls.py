@@ -40,7 +40,11 @@ def draw(controls: pd.DataFrame, judged_by: str, metric: str) -> Drawing:
         )
         figure.note(drawn.lines[0], [_text(row, metric) for row in part.itertuples()])
     several = len({encoder for encoder, _, _ in ways}) > 1
-    names = [f"{method}, {f'{encoder}, ' if several else ''}u = {fraction(u)}" for encoder, method, u in ways]
+    amounts = [f"u = {fraction(u)}" if u else "existing net" for _, _, u in ways]
+    names = [
+        f"{method}, {f'{encoder}, ' if several else ''}{amount}"
+        for (encoder, method, _), amount in zip(ways, amounts, strict=True)
+    ]
     axes.set_yticks(range(len(ways)), names)
     axes.set_ylim(max(1, len(ways)) - 0.4, -0.6)
     labels = f", {count(rows.n_labelled.iloc[0])} labels" if len(rows) else ""

@@ -8,6 +8,7 @@ give.
 import numpy as np
 import pandas as pd
 
+from ...analysis.base_nets import frozen_nets, starts
 from ...analysis.card import plateau_answers, unsure_ways
 from ...analysis.checks import RANDOM, SUPERVISED
 from ...analysis.words import count
@@ -33,7 +34,9 @@ def draw(scores: pd.DataFrame, plateau: pd.DataFrame, cells: pd.DataFrame, metri
     A plateau is marked if it is shown to exist; otherwise the panel says that it is not shown.
     """
     figure, made = panels(cells, height=3.0)
-    handles = {}
+    handles: dict = {}
+    frozen, at_zero = frozen_nets(cells), starts(cells)
+    at_zero |= {name: name for name in frozen}
     for panel in made:
         rows, runs = panel.of(scores), panel.of(cells)
         baseline = rows[(rows.method == SUPERVISED) & (rows.n_seeds > 0)]
@@ -45,9 +48,16 @@ def draw(scores: pd.DataFrame, plateau: pd.DataFrame, cells: pd.DataFrame, metri
         ticks = np.unique(np.concatenate([[], rows.u.dropna()]))
         for m, method in enumerate(methods(cells)):
             colour, marker, dash = METHOD_STYLES[m % len(METHOD_STYLES)]
-            curve = rows[rows.method.isin([method, RANDOM])].sort_values("u")
+            start = at_zero.get(method, RANDOM)
+            curve = rows[rows.method.isin([method, start])].sort_values("u")
             curve = curve[curve.n_seeds > 0]
-            dots = runs[runs.method.isin([method, RANDOM])]
+            dots = runs[runs.method.isin([method, start])]
+            if method in frozen and len(curve):  # no unlabelled image changes it
+                line = panel.axes.axhline(curve["mean"].iloc[0], color=colour, ls=dash, lw=1.2)
+                handles[f"{method} (existing net)"] = line
+                figure.note(line, [score_text(Row(curve.iloc[0]), METRIC_NAMES[metric])])
+                panel.axes.axhspan(curve["low"].iloc[0], curve["high"].iloc[0], color=colour, alpha=0.08, lw=0)
+                continue
             x = positions(curve.u, pd.Series(ticks))
             (line,) = panel.axes.plot(x, curve["mean"], marker=marker, mfc="white", ms=5, color=colour, ls=dash, lw=1.4)
             handles[method] = line

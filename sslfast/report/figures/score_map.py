@@ -48,7 +48,7 @@ def draw(cells: pd.DataFrame, scores: pd.DataFrame, surface: pd.DataFrame, metri
 
 
 def _pretrained(cells: pd.DataFrame, metric: str) -> list[Grid]:
-    return [grid for grid in grids(cells, f"test_{metric}") if grid.method != RANDOM]
+    return [grid for grid in grids(cells, f"test_{metric}") if grid.learns]
 
 
 def _chosen(grid: Grid, surface: pd.DataFrame) -> pd.Series | None:
@@ -93,7 +93,7 @@ def _contours(
 def _table(figure: Drawing, axes, grid: Grid, scores: pd.DataFrame, metric: str) -> None:
     """Measured cells as coloured squares with their score, or `none` for a setting without a result."""
     columns = [(SUPERVISED, np.nan)] if np.isfinite(grid.baseline).any() else []
-    columns += [(RANDOM if u == 0 else grid.method, u) for u in grid.unlabelled]
+    columns += [(grid.start if u == 0 else grid.method, u) for u in grid.unlabelled]
     finite = scores["mean"].dropna()
     scale = matplotlib.colors.Normalize(*((finite.min(), finite.max()) if len(finite) else (0, 1)))
     colours, crowded = matplotlib.colormaps["cividis"], len(columns) > 9
@@ -109,7 +109,7 @@ def _table(figure: Drawing, axes, grid: Grid, scores: pd.DataFrame, metric: str)
             ink = "black" if not known or scale(value) > LIGHT else "white"
             text = f"{value:.{2 if crowded else 3}f}" if known else "none"
             axes.text(x, y, text, ha="center", va="center", fontsize=7 if crowded else 9, color=ink)
-    names = {SUPERVISED: "super-\nvised", RANDOM: "0\n(random)"}
+    names = {SUPERVISED: "super-\nvised", grid.start: "0\n(random)" if grid.start == RANDOM else f"0\n({grid.start})"}
     axes.set_xticks(range(len(columns)), [names.get(method, f"{u:g}") for method, u in columns])
     axes.set_yticks(range(len(grid.labelled)), [f"{count(n)} labels" for n in grid.n_labelled])
     axes.set_xlim(-0.5, len(columns) - 0.5)

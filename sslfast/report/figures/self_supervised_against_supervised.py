@@ -49,7 +49,7 @@ def draw(contrasts: pd.DataFrame, equivalence: pd.DataFrame, metric: str, delta:
             color=colour,
             capsize=3,
             ms=6,
-            label=f"{method}, {encoder}",
+            label=f"{method}, {encoder}" if (part.u > 0).any() else f"{method} (existing net)",
         )
         figure.note(drawn.lines[0], [_text(row, metric) for row in part.itertuples()])
         for at, row in zip(y, part.itertuples(), strict=True):
@@ -82,10 +82,15 @@ def _offset(k: int, n: int) -> float:
 def _text(row, metric: str) -> str:
     change = f"{100 * row.difference:+z.1f} points{range_of_points(row.low, row.high)}"
     return (
-        f"{row.method}, {row.encoder} encoder, {count(row.n_unlabelled)} unlabelled images (u = {row.u:g}),"
+        f"{_who(row)},"
         f" {count(row.n_labelled)} labels (l = {row.l:g}): {change} of {METRIC_NAMES[metric]} against supervised,"
         f" {seeds(row.n_seeds)}; worth {row.text} labels"
     )
+
+
+def _who(row) -> str:
+    images = f"{row.encoder} encoder, {count(row.n_unlabelled)} unlabelled images (u = {row.u:g})"
+    return f"{row.method}, {images if row.u else 'an existing net'}"
 
 
 def _caption(m: Material) -> str:

@@ -1,0 +1,148 @@
+"""Base nets: existing nets with weights from elsewhere, as arms of a grid. Checked without importing torch.
+
+An arm of method `base` is such a net, frozen; an arm with a `start` is a method that goes on from one, on the study's
+unlabelled images. Neither is crossed with the study's `encoders`: the net is its encoder.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ..errors import ConfigError, shown
+from ..files import user_path
+from .names import BASE, SHUFFLED
+
+__all__ = [
+    "LIBRARIES",
+    "NetName",
+    "base_of",
+    "check_net",
+    "claim_net",
+    "encoders_of",
+    "is_net",
+    "learns",
+    "leave_out",
+    "skippable",
+]
+
+_ARM = ("net", "weights", "size")  # what an arm depends on
+LIBRARIES = ("timm", "torchvision")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".tar")
+_NET = re.compile(r"(?P<library>timm|torchvision)\.(?P<model>\w{1,80})(\.(?P<tag>\w{1,80}))?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class NetName:
+    """`timm.resnet18.a1_in1k` in its parts: `library`, `model` and, of timm's weights, perhaps their `tag`."""
+
+    library: str
+    model: str
+    tag: str | None = None
+
+    @property
+    def tagged(self) -> str:
+        """The model as its library calls it with these weights: `resnet18.a1_in1k`."""
+        return f"{self.model}.{self.tag}" if self.tag else self.model
+
+
+def check_net(name: object, key: str = "net") -> NetName:
+    """The parts of a base net's name. Raises `ConfigError`, which begins with `key`, for what is none."""
+    match = _NET.fullmatch(name) if isinstance(name, str) else None
+    if not match or (match["tag"] and match["library"] != "timm"):
+        raise ConfigError(
+            f"{key}: found {shown(name)}, expected timm.<model>, perhaps with a tag (timm.resnet18.a1_in1k), or"
+            " torchvision.<model>"
+        )
+    return NetName(match["library"], match["model"], match["tag"])
+
+
+def is_net(name: str) -> bool:
+    """Whether an encoder's name is one that timm or torchvision have a net for."""
+    return _NET.fullmatch(name) is not None
+
+
+def claim_net(given: Mapping, key: str, files: dict, beside: str | Path) -> tuple[dict, str | None]:
+    """What an arm depends on of a base net (`net`, `weights`, `size`), and why its weights are missing, if they are.
+
+    `given`: as the config has it, under `key`. `weights` becomes the name of a library or the digest of a file, by
+    which `files` tells where that is; so the file may move. Raises `ConfigError` for what cannot be.
+    """
+    name, weights = check_net(given["net"], f"{key}.net"), given["weights"]
+    arm = {"net": given["net"], "weights": name.library, "size": given["size"]}
+    if weights in (None, name.library):
+        return arm, None
+    if weights in LIBRARIES:
+        raise ConfigError(
+            f"{key}.weights: found {weights}, but the net is {given['net']}; use {name.library} or a file"
+        )
+    path = (Path(beside) / user_path(weights, f"{key}.weights")).absolute()
+    if path.suffix not in SUFFIXES:
+        kinds = ", ".join(SUFFIXES)
+        raise ConfigError(f"{key}.weights: found {shown(weights)}, expected {name.library} or a file ({kinds})")
+    if not path.is_file():
+        missing = (
+            f"{key}.weights: no file {path}; put the weights of {given['net']} there, name another file, or leave"
+            f" weights out to have {name.library}'s own"
+        )
+        if given["on_missing"] == "error":
+            raise ConfigError(missing)
+        return {**arm, "weights": f"missing:{path.name}"}, missing
+    stat = path.stat()
+    digest = _digest(path, stat.st_size, stat.st_mtime_ns)
+    files[digest] = str(path)
+    return {**arm, "weights": digest}, None
+
+
+def base_of(config: Mapping, name: str) -> Mapping | None:
+    """The base net that the arm `name` (or its shuffled control) stands on, as `claim_net` has it; None of others.
+
+    `config`: a checked one.
+    """
+    given = _arm(config, name.removeprefix(SHUFFLED))
+    return {key: given[key] for key in _ARM} if given.get("method") == BASE else given.get("start")
+
+
+def learns(config: Mapping, name: str) -> bool:
+    """Whether the arm `name` learns from unlabelled images; a base net alone, and its control, do not."""
+    return _arm(config, name.removeprefix(SHUFFLED)).get("method") != BASE
+
+
+def encoders_of(config: Mapping, name: str) -> list[str]:
+    """The encoders that the arm `name` is made with: the study's, or the net that it stands on."""
+    base = base_of(config, name)
+    return config["encoders"] if base is None else [base["net"]]
+
+
+def leave_out(config: Mapping, missing: Mapping[str, str]) -> dict:
+    """A checked `config` without the arms of `missing` (why, by name), and those that go on from them.
+
+    Raises `ConfigError` if no arm is left.
+    """
+    gone = [base_of(config, name) for name in missing]
+    out = {name: base for name in config["methods"] if (base := base_of(config, name)) in gone and base is not None}
+    kept = [name for name in config["methods"] if name not in out]
+    if not kept:
+        raise ConfigError(next(iter(missing.values())))
+    why = {name: next(text for arm, text in missing.items() if base_of(config, arm) == out[name]) for name in out}
+    return {**config, "methods": kept, "left_out": {**config.get("left_out", {}), **why}} if out else dict(config)
+
+
+def _arm(config: Mapping, name: str) -> Mapping:
+    if name == BASE:
+        return {"method": BASE, **config["base"]}
+    return config["variants"].get(name, {})
+
+
+@cache
+def _digest(path: Path, _size: int, _mtime: int) -> str:
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+
+
+def skippable(config: Mapping, names: Iterable[str]) -> list[str]:
+    """Of `names`, the base nets that a study does without where a library has no weights of them here."""
+    arms = ((name, _arm(config, name)) for name in names)
+    return [name for name, arm in arms if arm.get("on_missing") == "skip" and arm["weights"] in LIBRARIES]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..study.names import RANDOM, SHUFFLED, WITHOUT_ENCODER
 
-__all__ = ["BASE_NET", "beside_each", "frozen_nets", "is_frozen", "starts"]
+__all__ = ["BASE_NET", "beside_each", "frozen_nets", "is_frozen", "on_net", "starts"]
 
 BASE_NET = "base_net"
 
@@ -16,6 +16,11 @@ BASE_NET = "base_net"
 def is_frozen(table: pd.DataFrame) -> pd.Series:
     """Which rows (columns `method` and `u`) are of an existing net as it is, or of its shuffled control."""
     return (table.u == 0) & ~table.method.isin([RANDOM, *WITHOUT_ENCODER])
+
+
+def on_net(cells: pd.DataFrame) -> pd.Series:
+    """Which runs stand on an existing net, as it is or trained further."""
+    return cells[BASE_NET].notna() if BASE_NET in cells else pd.Series(False, cells.index)
 
 
 def frozen_nets(table: pd.DataFrame) -> list[str]:

@@ -22,7 +22,7 @@ from .as_written import (
     score_hint,
     squashed,
 )
-from .base_nets import BASE_NET, beside_each
+from .base_nets import BASE_NET, beside_each, on_net
 
 __all__ = [
     "CELL_KEY",
@@ -258,14 +258,17 @@ def _require(table: pd.DataFrame, names: Sequence[str], where: str) -> None:
 def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
     learned = ~cells.method.isin([*WITHOUT_ENCODER, RANDOM])
     finished = cells.status == "ok"
-    on_net = cells[BASE_NET].notna() if BASE_NET in cells else pd.Series(False, cells.index)
     for name in metrics:
         cells.loc[~finished, name] = np.nan
     problems = [  # column, which rows are wrong, what was expected
         ("l", ~((cells.l > 0) & (cells.l <= 1)), "a fraction above 0 and up to 1"),
         ("u", ~cells.u.between(0, 1) & ~cells.method.isin(WITHOUT_ENCODER), "a fraction from 0 to 1"),
         ("u", (cells.method == RANDOM) & (cells.u != 0), "0, since method random is an encoder without pre-training"),
-        ("u", learned & (cells.u == 0) & ~on_net, "more than 0; an encoder without pre-training is method random"),
+        (
+            "u",
+            learned & (cells.u == 0) & ~on_net(cells),
+            "more than 0; an encoder without pre-training is method random",
+        ),
         ("seed", ~(cells.seed.notna() & (cells.seed % 1 == 0) & (cells.seed.abs() < 2**53)), "a whole number"),
         *((name, finished & cells[name].isna(), "a score, since the status is ok") for name in metrics),
         *(

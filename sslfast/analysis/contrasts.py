@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from .base_nets import is_frozen
+from .base_nets import on_net
 from .checks import RANDOM, SUPERVISED, check_metric
 from .comparisons import compare, suspect_runs, verdicts
 from .power import detectable
@@ -42,8 +42,8 @@ def contrasts(
     """
     check_metric(cells, metric)
     cells = cells.assign(suspect=suspect_runs(cells, metric))
-    if against == RANDOM:  # an existing net is no way of pre-training on these images
-        cells = cells[~is_frozen(cells)]
+    if against == RANDOM:  # an existing net has another architecture
+        cells = cells[~on_net(cells)]
     other = cells.loc[cells.method == against, ["encoder", "l", "seed", metric, "suspect"]]
     ours = cells[~cells.method.isin([SUPERVISED, against])].merge(
         other.rename(columns={metric: "other"}), on=["encoder", "l", "seed"], how="left", suffixes=("", "_other")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from .base_nets import is_frozen
+from .base_nets import on_net
 from .checks import PIXELS, RANDOM, SHUFFLED, WITHOUT_ENCODER, check_metric
 from .comparisons import compare, suspect_runs, verdicts
 from .scores import SETTING
@@ -47,9 +47,9 @@ def controls(
             ("shuffled", shuffled, ["encoder", "method", "u", "l", "seed"]),
             (PIXELS, cells[cells.method == PIXELS], ["l", "seed"]),
         ):
-            if len(other) and (control != RANDOM or not is_frozen(ours).all()):
+            if len(other) and (control != RANDOM or not on_net(ours).all()):
                 other = other[[*key, metric, "suspect"]].rename(columns={metric: "other"})
-                asked = ours[~is_frozen(ours)] if control == RANDOM else ours  # other architectures
+                asked = ours[~on_net(ours)] if control == RANDOM else ours  # other architectures
                 pairs = asked.merge(other, on=key, how="left", suffixes=("", "_other"))
                 doubtful = pairs.suspect | pairs.suspect_other.eq(True)
                 known = None

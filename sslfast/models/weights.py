@@ -63,7 +63,7 @@ def _read(path: Path) -> object:
     except (pickle.UnpicklingError, SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
         why = one_line(error)[:120]
         if isinstance(error, pickle.UnpicklingError):  # torch's own words advise to run what it holds
-            code = "GLOBAL" in str(error) or "Unsupported class" in str(error)
+            code = "allowlist" in str(error)
             why = "it holds code, which is never run" if code else "it is no file of torch.save"
         raise ConfigError(
             f"weights: {path} cannot be read as weights ({why}); save its state_dict, best as .safetensors"

@@ -137,9 +137,7 @@ def test_weights_under_other_names_are_an_error_that_shows_both():
 
 
 def test_code_in_a_file_is_not_run(tmp_path):
-    import pickle
-
-    (tmp_path / "code.pth").write_bytes(pickle.dumps({"weights": print}))
+    torch.save({"weights": print}, tmp_path / "code.pth")
     with pytest.raises(ConfigError, match=r"cannot be read as weights .it holds code, which is never run"):
         base_encoder(LITE0, tmp_path / "code.pth")
     (tmp_path / "garbage.pth").write_bytes(b"nothing")

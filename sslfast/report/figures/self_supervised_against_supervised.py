@@ -49,7 +49,7 @@ def draw(contrasts: pd.DataFrame, equivalence: pd.DataFrame, metric: str, delta:
             color=colour,
             capsize=3,
             ms=6,
-            label=f"{method}, {encoder}" if (part.u > 0).any() else f"{method} (existing net)",
+            label=f"{method}, {encoder}" if (part.u > 0).any() else f"{method} (existing net), {encoder}",
         )
         figure.note(drawn.lines[0], [_text(row, metric) for row in part.itertuples()])
         for at, row in zip(y, part.itertuples(), strict=True):

@@ -130,7 +130,7 @@ def _with_unlabelled(study, source, content, options, follow_links, store) -> Im
         grey = study.notes.get("grey_range")  # one range for all images of the study
         ranges = (lambda *_: tuple(grey)) if grey else None
         x, good, grey = decode_files([file[0] for file in files], options, progress, "unlabelled_from", ranges)
-        notes = {"grey_range": grey and list(grey)} if grey else {}
+        notes: dict[str, object] = {"grey_range": list(grey)} if grey else {}
         notes |= {"unlabelled_from": "a folder", "unlabelled_images_skipped": int((~good).sum())}
         notes |= {"fit": options.fit, "max_megapixels": options.max_megapixels}
         return (x if good.all() else x[good]), notes

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Literal, TextIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -42,6 +42,7 @@ PERCENTILES = (0.1, 99.9)
 STRIP = 2**20  # pixels that are changed at once, so that no copies as large as a large image are made
 
 Range = tuple[float, float]
+Unknown = Literal["unknown"]  # a range that is found out once it is known which images are grey of more than 8 bits
 
 _large_one = threading.Lock()
 
@@ -119,7 +120,7 @@ def decode(
     image_size: int,
     channels: int,
     fit: str = "crop",
-    grey: Range | None = None,
+    grey: Range | Unknown | None = None,
     max_megapixels: int = MAX_MEGAPIXELS,
 ) -> np.ndarray:
     """One image (a path, an open file or a PIL image) as uint8 `[image_size, image_size, channels]`.
@@ -164,7 +165,7 @@ def decode_files(
     x = np.empty((len(paths), size, size, channels), dtype=np.uint8)
     good, deep = np.ones(len(paths), dtype=bool), np.zeros(len(paths), dtype=bool)
 
-    def one(i: int, path: str, found: Range | str | None) -> None:
+    def one(i: int, path: str, found: Range | Unknown | None) -> None:
         try:
             x[i] = decode(path, size, channels, fit, found, most)
         except _DeepGrey:
@@ -192,7 +193,7 @@ def grey_range(paths: list[str]) -> Range | None:
 
     (0, 255) for whole numbers that fit into 8 bits; None where all pixels are alike, or no image can be read.
     """
-    values, whole = [], True
+    parts, whole = [], True
     for path in paths[:: -(-len(paths) // SAMPLED)] if paths else []:
         try:
             with _opened(path, None) as image:
@@ -200,8 +201,8 @@ def grey_range(paths: list[str]) -> Range | None:
         except Exception:  # whoever decodes it says so  # noqa: S112
             continue
         whole = whole and pixels.dtype.kind in "iu"
-        values.append(pixels[:: max(1, len(pixels) // PER_IMAGE)].astype(np.float64))
-    values = np.concatenate(values) if values else np.empty(0)
+        parts.append(pixels[:: max(1, len(pixels) // PER_IMAGE)].astype(np.float64))
+    values = np.concatenate(parts) if parts else np.empty(0)
     values = values[np.isfinite(values)]
     if not len(values):
         return None
@@ -214,7 +215,7 @@ def grey_range(paths: list[str]) -> Range | None:
 def is_deep_colour(path: str) -> bool:
     """Whether an image has colours of 16 bits, of which Pillow keeps the upper 8."""
     with _opened(path, None) as image:
-        return image.mode in ("RGB", "RGBA") and ";16" in str(image.tile)
+        return image.mode in ("RGB", "RGBA") and ";16" in str(getattr(image, "tile", ""))
 
 
 def heads_of(paths: list[str], max_megapixels: int, progress: TextIO | None = None) -> list[tuple | str]:
@@ -291,7 +292,7 @@ def _reduced(image: Image.Image, image_size: int) -> Image.Image:
     return image.reduce(factor) if factor > 1 else image
 
 
-def _plain(image: Image.Image, grey: Range | str | None) -> Image.Image:
+def _plain(image: Image.Image, grey: Range | Unknown | None) -> Image.Image:
     """8 bits a channel and opaque: grey of more bits scaled, transparent pixels shown on white."""
     if image.mode.startswith("I") or image.mode == "F":
         if grey == "unknown":
@@ -309,8 +310,8 @@ def _plain(image: Image.Image, grey: Range | str | None) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         opaque = Image.new("RGB", image.size)
         for top, bottom in _strips(image):
-            part = image.crop((0, top, image.width, bottom)).convert("RGBA")
-            opaque.paste(Image.alpha_composite(Image.new("RGBA", part.size, "white"), part).convert("RGB"), (0, top))
+            strip = image.crop((0, top, image.width, bottom)).convert("RGBA")
+            opaque.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip).convert("RGB"), (0, top))
         return opaque
     return image
 

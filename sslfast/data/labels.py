@@ -72,7 +72,7 @@ def read_labels(look: Look, root: Path, labels: str | Mapping) -> Labelled:
         )
     if unknown:
         look.left_out.note(f"rows of {table.name}", f"{root}/{unknown[0]}", "there is no such image", len(unknown))
-    groups = {part: defaultdict(list) for part in ("train", "valid", "test")}
+    groups: dict[str, Groups] = {part: defaultdict(list) for part in ("train", "valid", "test")}
     unlabelled = []
     for file in files:
         value, part = found.get(file[0], ("", None))
@@ -81,11 +81,12 @@ def read_labels(look: Look, root: Path, labels: str | Mapping) -> Labelled:
             groups[part][nfc(value)].append(file)
         else:
             unlabelled.append(file)
+    train, valid, test = (dict(sorted(groups[part].items())) for part in ("train", "valid", "test"))
     n = len(files) - len(unlabelled)
     said = [f"classes are those of {table.name} (columns {table.header[image]} and {label.said}), for {n:,} images"]
     if unlabelled:
         said.append(f"{len(unlabelled):,} images without a class there are used as unlabelled ones")
-    return _with_a_test(Labelled(*(dict(sorted(groups[p].items())) for p in groups), unlabelled, said), table.name)
+    return _with_a_test(Labelled(train, valid, test, unlabelled, said), table.name)
 
 
 class _Table:

@@ -137,7 +137,7 @@ def _parts(folders: dict[str, str]) -> tuple[dict[str, list[str]], dict[str, str
 
 def _affixes(folders: dict[str, str]) -> dict[tuple[str, ...], dict[str, str]]:
     """What else names that hold the word of a part hold, to the name for each part."""
-    found = defaultdict(dict)
+    found: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for name in folders:
         words = re.findall(r"[^\W\d_]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", nfc(name)))
         parts = [part_of(word) if not _ONLY_FILLER.fullmatch(word.casefold()) else None for word in words]

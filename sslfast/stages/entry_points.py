@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from ..data.found import found_lines, rare_lines
 from ..data.identity import known_by
-from ..data.splits import make_split, write_split
+from ..data.images import ImageData
+from ..data.splits import Split, make_split, write_split
 from ..files import replacing
 from ..models import save_encoder
 from ..runtime.jobs import RunningJob, say
@@ -18,7 +19,7 @@ from ..study.grid import Box
 from ..study.records import RunRecord, write_arrays, write_predictions, write_record
 from ..study.stages import STAGES
 from ..study.version import code_version, reading_version
-from . import FitSettings, depends_on, encoder_header, run_settings, settings_of
+from . import FitSettings, RunSettings, depends_on, encoder_header, run_settings, settings_of
 from .classifying import classify as train_classifier
 from .classifying import supervised as train_supervised
 from .encoder_store import shared_encoder
@@ -57,12 +58,12 @@ def split(job: RunningJob) -> None:
 
 def pretrain(job: RunningJob) -> None:
     """Pre-train one encoder, or take it from where studies share them; write weights, pictures and record."""
-    config, output, own = job.config, job.output, Box.at(job.output.record)
+    config, output, own = job.config, job.output, _box(job)
     data, of_seed, run = _started(job)
     fit = settings_of(FitSettings, job_settings(config, own))
     box = {name: getattr(own, name) for name in ("method", "encoder", "u", "l", "length")} | {"pool": config["pool"]}
     store = config["encoder_store"] if own.u != "0" else None  # what nothing trains costs nothing
-    depends, file = depends_on(data, of_seed, run, fit, **box), run.own_file(own.encoder)
+    depends, file = depends_on(data, of_seed, run, fit, **box), run.own_file(own.encoder or "")
     taker = {"study": config["study"], "asked": job.params.asked}
     with shared_encoder(store, depends, output, **taker, say=say, own=file) as taken:
         if not taken:
@@ -81,7 +82,7 @@ def shuffle(job: RunningJob) -> None:
 
 def classify(job: RunningJob) -> None:
     """Find what an encoder is worth with some labels, by one evaluation; write its record and test predictions."""
-    own = Box.at(job.output.record)
+    own = _box(job)
     predictions, record = train_classifier(
         *_started(job),
         settings_of(FitSettings, job_settings(job.config, own)),
@@ -97,11 +98,11 @@ def classify(job: RunningJob) -> None:
 
 def supervised(job: RunningJob) -> None:
     """Train one supervised baseline; write its record and test predictions."""
-    own = Box.at(job.output.record)
+    own = _box(job)
     predictions, record = train_supervised(
         *_started(job),
         settings_of(FitSettings, job_settings(job.config, own)),
-        encoder=own.encoder,
+        encoder=own.encoder or "",
         l=own.l,
         length=own.length,
         checkpoint=job.checkpoint,
@@ -111,11 +112,19 @@ def supervised(job: RunningJob) -> None:
 
 def pixels(job: RunningJob) -> None:
     """Logistic regression on raw pixels; write its test predictions and record."""
-    predictions, record = probe_pixels(*_started(job, uses_device=False), l=Box.at(job.output.record).l)
+    predictions, record = probe_pixels(*_started(job, uses_device=False), l=_box(job).l)
     _write(predictions, record, job)
 
 
-def _started(job: RunningJob, **options):
+def _box(job: RunningJob) -> Box:
+    """The box of the record that the job makes."""
+    box = Box.at(job.output.record)
+    if box is None:
+        raise ValueError(f"{job.output.record} is no place of a record")
+    return box
+
+
+def _started(job: RunningJob, **options) -> tuple[ImageData, Split, RunSettings]:
     """What every training job starts from: the images, the split of its seed, how it runs."""
     data = study_images(job.params.content, job.config)
     of_seed = study_split(job.input.split, data, job.config, job.wildcards.seed)

@@ -47,7 +47,7 @@ def examples(job: RunningJob) -> None:
     seen = as_seen(data, split, Augment.of(data.name, job.config["augment"]))
     write_examples(replace(found, seen=seen), job.output.examples)
     files = map(Path, job.input.predictions)
-    predictions = {Box.at(path).name: read_predictions(path) for path in files}
+    predictions = {box.name: read_predictions(path) for path in files if (box := Box.at(path))}
     noise = image_variance(cells, predictions, data.test.y.numpy())
     with replacing(job.output.image_noise) as scratch:
         noise.to_parquet(scratch)
@@ -124,7 +124,7 @@ def gather(
                 else:
                     shown.append(Pictures(spec, kind, stored[kind]))
     for found in (shown, embeddings):
-        found.sort(key=lambda p: (p.spec.encoder, p.spec.method, float(p.spec.u)))
+        found.sort(key=lambda p: (p.spec.encoder, p.spec.method, float(p.spec.u or 0)))
     chosen = {name: _outcome(path, test_images) for name, path in outcomes.items()}
     return Examples(tuple(classes), originals, shown, chosen, embeddings)
 
@@ -145,6 +145,7 @@ def read_predictions(path: str | Path) -> np.ndarray:
 
 def _outcome(path: str | Path, test_images: np.ndarray) -> Outcome:
     record = read_record(path)
-    mistakes = record.test["mistakes"]
+    found = record.test or {}  # of a run that ended well, which is all that is shown
+    mistakes = found["mistakes"]
     images = test_images[[mistake["image"] for mistake in mistakes]]
-    return Outcome(record.spec, record.test["macro_f1"], record.test["confusion"], mistakes, images)
+    return Outcome(record.spec, found["macro_f1"], found["confusion"], mistakes, images)

@@ -29,7 +29,7 @@ def test_results(true: np.ndarray, scores: np.ndarray, classes: Sequence[str]) -
     return predicted.astype(np.uint8 if len(classes) <= 256 else np.uint16), found
 
 
-test_results.__test__ = False  # not a test, whatever pytest thinks of its name
+test_results.__test__ = False  # type: ignore[attr-defined] # not a test, whatever pytest thinks of its name
 
 
 def _mistakes(true: np.ndarray, predicted: np.ndarray, confidence: np.ndarray) -> list[dict]:

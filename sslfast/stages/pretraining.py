@@ -14,7 +14,7 @@ from ..data.loaders import pretrain_dls
 from ..data.splits import Split
 from ..errors import ConfigError
 from ..evaluation import clean_batches, cluster, encode, shuffled
-from ..models import Encoder, create_encoder, initialised_with, load_encoder
+from ..models import BaseNet, Encoder, create_encoder, initialised_with, load_encoder
 from ..study.length import FULL
 from ..study.limits import N_STATISTICS
 from ..study.names import BASE, RANDOM, SHUFFLED
@@ -66,10 +66,10 @@ def pretrain(
     with stage.phase("data"):
         loading = stage.loading(Augment() if kind.own_views else None)
         dls = pretrain_dls(data, split, rows, **loading)
-        begun = run.encoder(encoder)
+        begun: str | BaseNet = run.encoder(encoder)
         if fit.start:
-            begun = run.base_net(fit.start, data, split)
-            stage.notes["base_net"] = begun.about
+            begun = net = run.base_net(fit.start, data, split)
+            stage.notes["base_net"] = net.about
         learn = kind.load()(dls, begun, seed=split.seed, precision=run.precision, **fit.options)
         compares = [EmbeddingStd()] if kind.compare_views else []
         learn.metrics = [*learn.metrics, FeatureStd(), EffectiveRank(), *compares]
@@ -137,8 +137,8 @@ def shuffle(
 
 def encoder_header(record: RunRecord) -> dict:
     """What `save_encoder` should store with an encoder, so that `classify` can tell it from any other."""
-    keep = ("dataset", "fingerprint", "valid_fraction", "method", "encoder", "u", "l", "pool", "seed", "n_unlabelled")
-    keep += ("length",)
+    keep = ["dataset", "fingerprint", "valid_fraction", "method", "encoder", "u", "l", "pool", "seed", "n_unlabelled"]
+    keep += ["length"]
     own = {"own_code": record.settings["own_code"]} if "own_code" in record.settings else {}
     return {name: getattr(record.spec, name) for name in keep} | {"code_version": record.code_version, **own}
 

@@ -55,7 +55,9 @@ class StageRun:
         self.name, self.spec, self.data, self.split, self.run, self.fit = name, spec, data, split, run, fit
         self.notes, self.features = dict(notes or {}), dict(features or {})
         self.seconds = dict.fromkeys(PHASES, 0.0) | {"pretrain": seconds_pretrain}
-        self.status, self.reason, self.history = "ok", None, []
+        self.status = "ok"
+        self.reason: str | None = None
+        self.history: list[dict] = []
 
     @property
     def precision(self) -> str:

@@ -1,9 +1,13 @@
 """Nets of timm and torchvision without their classifiers, with what they want of images and what is known of them."""
 
 import difflib
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlparse
+from urllib.request import getproxies
 
 import torch
 from torch import nn
@@ -64,7 +68,7 @@ def _timm(name: NetName, pretrained: bool) -> Net:
         hint = f"did you mean timm.{close[0]}?" if close else "timm.list_models() lists them"
         raise ConfigError(f"net: timm {timm.__version__} has no model {name.model}; {hint}")
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _without_retries():
             net = timm.create_model(name.tagged, pretrained=pretrained, num_classes=0)
     except Exception as error:  # no network, no such tag, or anything that a library of downloads raises
         place = _hub_of(name)
@@ -116,6 +120,23 @@ def _torchvision(name: NetName, pretrained: bool) -> Net:
             "licence": None,
         },
     )  # fmt: skip
+
+
+@contextmanager
+def _without_retries() -> Iterator[None]:
+    """Inside the block a machine without a network is not made to ask for a minute for what is not in the cache."""
+    from huggingface_hub import constants
+
+    usual = constants.HF_HUB_OFFLINE
+    try:
+        if not getproxies():
+            socket.getaddrinfo(urlparse(constants.ENDPOINT).hostname, 443)
+    except OSError:
+        constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = usual
 
 
 def _hub_of(name: NetName) -> str:

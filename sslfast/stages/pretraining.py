@@ -1,5 +1,6 @@
 """Pre-training: an encoder from a fraction of the unlabelled images, or the control that learned nothing."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ..data.loaders import pretrain_dls
 from ..data.splits import Split
 from ..errors import ConfigError
 from ..evaluation import clean_batches, cluster, encode, shuffled
-from ..models import BaseNet, Encoder, create_encoder, initialised_with, load_encoder
+from ..models import BaseNet, Encoder, base_encoder, create_encoder, initialised_with, load_encoder
 from ..study.length import FULL
 from ..study.limits import N_STATISTICS
 from ..study.names import BASE, RANDOM, SHUFFLED
@@ -59,7 +60,7 @@ def pretrain(
             control = create_encoder(run.encoder(encoder), data.train.channels, data.train.image_size)
         return control, stage.record(), _measure(stage, control)
     if fit.method == BASE:
-        net = run.base_net(fit.options, data, split)
+        net = _base_net(fit.options, run, data, split)
         stage.notes["base_net"] = net.about
         return net, stage.record(), _measure(stage, net)
     kind = run.method(fit.method or method)
@@ -68,7 +69,7 @@ def pretrain(
         dls = pretrain_dls(data, split, rows, **loading)
         begun: str | BaseNet = run.encoder(encoder)
         if fit.start:
-            begun = net = run.base_net(fit.start, data, split)
+            begun = net = _base_net(fit.start, run, data, split)
             stage.notes["base_net"] = net.about
         learn = kind.load()(dls, begun, seed=split.seed, precision=run.precision, **fit.options)
         compares = [EmbeddingStd()] if kind.compare_views else []
@@ -150,6 +151,14 @@ def _planned(data, split, run, fit, method, encoder, u, pool, l, length) -> tupl
     rows = split.unlabelled(u, pool, l if l is not None else 0)
     spec = spec_of(data, split, run, method, encoder, u=u, n_unlabelled=len(rows), l=l, pool=pool, length=length)
     return StageRun("pretrain", spec, data, split, run, fit), rows
+
+
+def _base_net(arm: Mapping, run: RunSettings, data: ImageData, split: Split) -> BaseNet:
+    """The net that `arm` names (`net`, `weights`, `size`), for the images of `data` as `split` normalises them."""
+    weights = run.weights_files.get(arm["weights"], arm["weights"])
+    channels, size = data.train.channels, data.train.image_size
+    net = base_encoder(arm["net"], weights, arm["size"], image_size=size)
+    return net.for_images(channels, size, split.mean, split.std)
 
 
 def _pictures(learn: Learner, split: Split) -> dict[str, np.ndarray]:

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import torch
 
-from ..data.images import ImageData
-from ..data.splits import Split
 from ..errors import ConfigError
-from ..models import DROPOUT, BaseNet, base_encoder
+from ..models import DROPOUT
 from ..runtime.device import resolve_device
 from ..study.methods import Method, method_of, methods
 from ..study.own import source_of
@@ -73,13 +71,6 @@ class RunSettings:
     def own_file(self, name: str) -> str | None:
         """Where the encoder called `name` is, if it is a person's own (see `load_encoder`)."""
         return self.encoder(name) if name in self.own else None
-
-    def base_net(self, arm: Mapping, data: ImageData, split: Split) -> BaseNet:
-        """The net that `arm` names (`net`, `weights`, `size`), for the images of `data` as `split` normalises them."""
-        weights = self.weights_files.get(arm["weights"], arm["weights"])
-        channels, size = data.train.channels, data.train.image_size
-        net = base_encoder(arm["net"], weights, arm["size"], image_size=size)
-        return net.for_images(channels, size, split.mean, split.std)
 
     def method(self, name: str) -> Method:
         """The method called `name`. Raises `ConfigError` if there is none."""

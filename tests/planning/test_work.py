@@ -192,3 +192,16 @@ def test_the_arithmetic_imports_no_torch():
     code = f"import sys; {'; '.join(f'import sslfast.{name}' for name in modules)}; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+def test_images_go_through_an_existing_net_once_whatever_is_built_over_it():
+    def encoded(evaluate, labelled):
+        net = {"method": "base", "net": "timm.resnet18"}
+        config = checked(
+            methods=["net"], variants={"net": net}, evaluate=evaluate, labelled=labelled, controls=["shuffled"], seeds=3
+        )
+        jobs = [job for job in jobs_of(config) if (job.method or "").endswith("net") and job.rule != "shuffle"]
+        return sum(work_of(job, config, sizes(config)).encoded for job in jobs)
+
+    assert encoded(["linear"], [0.5]) == encoded(["knn", "linear"], [0.1, 0.5])
+    assert encoded(["linear"], [0.5]) > encoded(["linear"], [0.1])

@@ -104,3 +104,13 @@ def test_weights_that_do_not_fit_stop_before_anything_trains(workflow):
     result = workflow.run("--cores", "1", config=wrong)
     assert result.returncode and "does not fit the net" in error_line(result)
     assert not (workflow.folder / "results/tiny/records").exists()
+
+
+def test_a_library_without_weights_here_is_the_same(workflow, tmp_path):
+    net = {"method": "base", "net": LITE0, "on_missing": "skip"}
+    skip = {**STUDY, "methods": ["autoencoder", "imagenet"], "variants": {"imagenet": net}}
+    offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty")}
+    result = workflow.ask("-n", config=skip, **offline)
+    assert result.returncode == 0, result.stderr
+    assert "imagenet is left out: imagenet: weights: timm has none of tf_efficientnet_lite0 here" in result.stdout
+    assert "pretrain/imagenet" not in result.stdout + result.stderr

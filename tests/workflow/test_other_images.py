@@ -59,13 +59,13 @@ def test_a_folder_alone_has_its_own_name_and_settings_and_keys_beside_it_win(stu
     plain = study.ask("-n", "--config", f"folder={folder}")
     assert plain.returncode == 0, plain.stderr
     text = plain.stdout + plain.stderr
-    assert "results/My-pets/" in text and "results/tiny" not in text
+    assert "report on My-pets" in text and "tiny" not in text
     assert jobs_of(text)["split"] == 5  # folder.yaml's seeds, not the one of the digits here
     few = study.ask(
         "-n", "--config", f"folder={folder}", "seeds=2", "study=pets", "unlabelled=[0.5]", "encoders=[conv]"
     )
     assert jobs_of(few.stdout + few.stderr)["split"] == 2
-    assert "results/pets/" in few.stdout + few.stderr and "u0.3" not in few.stdout + few.stderr
+    assert "report on pets" in few.stdout + few.stderr and "u 0.3" not in few.stdout + few.stderr
     assert files(study) == before
 
 

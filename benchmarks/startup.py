@@ -54,11 +54,11 @@ class FirstStep(float):
     def __float__(self):
         os._exit(0)
 folder, script, config = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-data = dict(dataset="digits", **{key: config[key] for key in ("test_fraction", "test_seed")})
+config["supervised"]["lr"] = FirstStep(1e-3)
 snakemake = Bag(
     rule="supervised", log=[folder + "/log"], config=config, threads=1, resources=Bag(),
     wildcards=Bag(encoder="original", l="0.5", seed="0", length=""),
-    params=Bag(data=data, fit=dict(config["supervised"], lr=FirstStep(1e-3))),
+    params=Bag(asked={}, content={}),
     input=Bag(split=folder + "/split.parquet"),
     output=Bag(record=folder + "/records/supervised/original-l0.5-s0.json", predictions=folder + "/r.npy"),
 )

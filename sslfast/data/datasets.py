@@ -13,9 +13,9 @@ from ..study.datasets import FILE_KEYS, NAMED, dataset_names
 from .decoding import ImageOptions, decode_files
 from .elsewhere import with_unlabelled
 from .folder import folder_key, read_folder
-from .images import Arrays, ImageData, cached, default_data_root
+from .images import Arrays, ImageData, cached, default_data_root, unfinished
 from .listing import content_digest, scan
-from .scaling import scaled
+from .scaling import scaled, taken
 from .sources import source_content, unlabelled_files
 
 __all__ = ["load_dataset"]
@@ -94,9 +94,9 @@ def _of_folder(folder, options: ImageOptions, content: str | None, where: Mappin
         raise ConfigError("folder: missing; dataset: folder needs the path of your images here")
     path = Path(folder).expanduser()
     content = content or content_digest(path, scan(path, **where))
-    return store.get(
-        "folder", folder_key(content, options), lambda: read_folder(path, options, content, store.progress, **where)
-    )
+    key = folder_key(content, options)
+    kept = unfinished("folder", key, store.root)
+    return store.get("folder", key, lambda: read_folder(path, options, content, kept, store.progress, **where))
 
 
 def _named(dataset: str, given: Mapping, store: _Store) -> ImageData:
@@ -115,25 +115,26 @@ def _with_unlabelled(study, source, content, options, follow_links, store) -> Im
     """`study` with the unlabelled images of `source`, of the size and channels in `options`."""
     content, progress = content or source_content(source, follow_links), store.progress
 
-    def of_data_set() -> tuple[np.ndarray, dict]:
+    def of_data_set(_kept: Path) -> tuple[np.ndarray, dict]:
         entry = NAMED[source]
         size = min(options.image_size, entry.side) if "image_size" in entry.keys else None
         other = load_dataset(source, data_root=store.root, image_size=size, progress=progress)
         images = scaled([other.train.pixels()], options.image_size, options.channels, store.root, progress, options.fit)
         return images, {"unlabelled_from": source}
 
-    def of_folder() -> tuple[np.ndarray, dict]:
+    def of_folder(kept: Path) -> tuple[np.ndarray, dict]:
         path = user_path(source, "unlabelled_from")
         files = unlabelled_files(path, follow_links)
         if source_content(source, follow_links) != content:
             raise DataError(f"unlabelled_from: the images under {path} changed since the study looked; run it again")
         grey = study.notes.get("grey_range")  # one range for all images of the study
         ranges = (lambda *_: tuple(grey)) if grey else None
-        x, good, grey = decode_files([file[0] for file in files], options, progress, "unlabelled_from", ranges)
+        paths = [file[0] for file in files]
+        x, good, grey = decode_files(paths, options, progress, "unlabelled_from", ranges, kept)
         notes: dict[str, object] = {"grey_range": list(grey)} if grey else {}
         notes |= {"unlabelled_from": "a folder", "unlabelled_images_skipped": int((~good).sum())}
         notes |= {"fit": options.fit, "max_megapixels": options.max_megapixels}
-        return (x if good.all() else x[good]), notes
+        return taken(x, good, store.root), notes
 
     if source in NAMED:
         content = content if options.fit == "crop" else f"{content} {options.fit}"

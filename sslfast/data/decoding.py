@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TextIO
 
 import numpy as np
@@ -20,6 +21,7 @@ from PIL import Image, ImageOps
 
 from ..errors import ConfigError, DataError
 from .readable import formats, others_like_it, what_is_wrong
+from .unfinished import DEEP, DEEP_DONE, DONE, UNREADABLE, Unfinished
 
 __all__ = [
     "MAX_MEGAPIXELS",
@@ -33,6 +35,7 @@ __all__ = [
     "is_deep_colour",
 ]
 
+KEPT = 500  # images that a kill may cost
 LARGE = 2**24  # pixels; larger images are decoded one at a time, or a few small files would fill the memory
 MAX_MEGAPIXELS = 179  # Pillow's own limit
 FITS = ("crop", "pad", "squash")
@@ -154,38 +157,45 @@ def decode_files(
     progress: TextIO | None,
     key: str = "folder",
     grey: Callable[[np.ndarray, np.ndarray], Range | None] | None = None,
+    kept: Path | None = None,
 ) -> tuple[np.ndarray, np.ndarray, Range | None]:
     """Images of `paths`, uint8 `[N, S, S, C]`; which of them could be read: all, unless `on_bad_image` is `skip`; and
     the range of grey values of more than 8 bits, None without such images.
 
     `grey`: says that range, of which of `paths` are such images and which could be read (default: `grey_range` of all
-    of them). Raises `DataError`, which begins with `key`, for the first unreadable image, and counts others like it.
+    of them). `kept`: the folder that keeps what is decoded until the caller has all (see `Unfinished`). Raises
+    `DataError`, which begins with `key`, for the first unreadable image, and counts others like it.
     """
     size, channels, fit, most = options.image_size, options.channels, options.fit, options.max_megapixels
-    x = np.empty((len(paths), size, size, channels), dtype=np.uint8)
-    good, deep = np.ones(len(paths), dtype=bool), np.zeros(len(paths), dtype=bool)
+    work = Unfinished(kept, paths, (size, size, channels))
+    x, state = work.x, work.state
 
     def one(i: int, path: str, found: Range | Unknown | None) -> None:
         try:
             x[i] = decode(path, size, channels, fit, found, most)
+            state[i] = DONE if state[i] == 0 else DEEP_DONE
         except _DeepGrey:
-            deep[i] = True
+            state[i] = DEEP
         except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
             if options.on_bad_image == "error":
+                work.forget()
                 raise DataError(
                     f"{key}: cannot read the image {path} ({what_is_wrong(path, error)});{others_like_it(paths)}"
                     " replace or remove such files, or set on_bad_image: skip"
                 ) from None
-            good[i] = False
+            state[i] = UNREADABLE
+
+    def through(rows: np.ndarray, found: Range | Unknown | None, title: str) -> None:
+        in_parallel(lambda i: one(rows[i], paths[rows[i]], found), len(rows), title, progress, work.keep)
 
     with _no_limit_of_pillow():
-        in_parallel(lambda i: one(i, paths[i], "unknown"), len(paths), "decoding images", progress)
+        through(np.flatnonzero(state == 0), "unknown", "decoding images")
+        deep = (state == DEEP) | (state == DEEP_DONE)
         if not deep.any():
-            return x, good, None
-        found = grey(deep, good) if grey else grey_range([paths[i] for i in np.flatnonzero(deep)])
-        rows = np.flatnonzero(deep)
-        in_parallel(lambda i: one(rows[i], paths[rows[i]], found), len(rows), "decoding deep grey images", progress)
-    return x, good, found
+            return x, state != UNREADABLE, None
+        found = grey(deep, state != UNREADABLE) if grey else grey_range([paths[i] for i in np.flatnonzero(deep)])
+        through(np.flatnonzero(state == DEEP), found, "decoding deep grey images")
+    return x, state != UNREADABLE, found
 
 
 def grey_range(paths: list[str]) -> Range | None:
@@ -235,18 +245,30 @@ def heads_of(paths: list[str], max_megapixels: int, progress: TextIO | None = No
     return found
 
 
-def in_parallel(one: Callable[[int], None], n: int, title: str, progress: TextIO | None) -> None:
-    """`one(i)` for i below `n`, in threads, with a bar on `progress` (default, stderr) if that is a terminal."""
+def in_parallel(
+    one: Callable[[int], None], n: int, title: str, progress: TextIO | None, keep: Callable[[], None] = lambda: None
+) -> None:
+    """`one(i)` for i below `n`, in threads, with a bar on `progress` (default, stderr) if that is a terminal.
+
+    `keep` is called after every few hundred, and at the end, however that comes.
+    """
     from tqdm import tqdm
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
-        try:
-            with tqdm(total=n, desc=title, unit=" images", file=progress or sys.stderr, disable=None, delay=0.5) as bar:
-                for _ in pool.map(one, range(n)):
-                    bar.update()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            try:
+                bar = tqdm(total=n, desc=title, unit=" images", file=progress or sys.stderr, disable=None, delay=0.5)
+                with bar:
+                    for count, _ in enumerate(pool.map(one, range(n)), 1):
+                        bar.update()
+                        if count % KEPT == 0:
+                            keep()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+    finally:
+        keep()
 
 
 _FIT = {

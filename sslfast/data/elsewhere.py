@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from .images import Arrays, ImageData, cached, digests
+from .images import Arrays, ImageData, cached, digests, unfinished
 from .scaling import empty_images
 from .splits import MIN_UNLABELLED
 
@@ -23,16 +23,23 @@ CHUNK = 4096  # images
 
 
 def with_unlabelled(
-    study: ImageData, source: str, content: str, read: Callable[[], tuple[np.ndarray, dict]], root: Path, check: bool
+    study: ImageData,
+    source: str,
+    content: str,
+    read: Callable[[Path], tuple[np.ndarray, dict]],
+    root: Path,
+    check: bool,
 ) -> ImageData:
     """`study` with the images of `read()` as its pool of unlabelled ones, stored under `root`.
 
-    `read` returns them as uint8 `[N, S, S, C]`, as large as the study's, with what is to be noted; it is called if
-    they are not stored yet. `source`: what an error calls them; `content`, all that they depend on. Raises
-    `DataError` if fewer than two are left.
+    `read`, given a folder for what is unfinished (see `sslfast.data.unfinished`), returns them as uint8 `[N, S, S, C]`,
+    as large as the study's, with what is to be noted; it is called if they are not stored yet. `source`: what an error
+    calls them; `content`, all that they depend on. Raises `DataError` if fewer than two are left.
     """
     key = hashlib.sha256(f"{study.fingerprint} {content}".encode()).hexdigest()[:16]
-    return cached(study.name, f"unlabelled-{key}", root, lambda: _joined(study, source, *read(), root), check)
+    name = f"unlabelled-{key}"
+    kept = unfinished(study.name, name, root)
+    return cached(study.name, name, root, lambda: _joined(study, source, *read(kept), root), check)
 
 
 def _joined(study: ImageData, source: str, outside: np.ndarray, notes: dict, root: Path) -> Arrays:

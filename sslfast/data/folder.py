@@ -17,6 +17,7 @@ from .formats import kind_of_file
 from .images import Arrays, digests
 from .listing import Listing, content_digest, scan, too_few
 from .looking import LeftOut
+from .scaling import taken
 from .splits import split_off
 
 __all__ = ["folder_key", "read_folder"]
@@ -33,12 +34,15 @@ def read_folder(
     root: Path,
     options: ImageOptions,
     content: str,
+    kept: Path,
     progress: TextIO | None = None,
     follow_links: bool = False,
     labels: str | Mapping | None = None,
 ) -> Arrays:
     """Decode every image under `root` (in parallel) and split test images off where there are none.
 
+    `kept`: the folder that keeps what is decoded (see `Unfinished`), so that it goes on after a stop; what is large
+    lies in files beside it, not in memory.
     Unlabelled images that are copies of labelled ones, pixel by pixel, are left out, so that pre-training meets no
     test or validation image. Raises `DataError` naming the first unreadable image, unless `on_bad_image` is `skip`,
     and where the folder holds something else by now than `content` (its `content_digest`) says.
@@ -60,26 +64,26 @@ def read_folder(
             test[np.flatnonzero(good)[split_off(y[good], options.test_fraction, options.test_seed)]] = True
         return grey_range([paths[i] for i in np.flatnonzero(deep & good & ~test & (part != "valid"))])
 
-    x, good, grey = decode_files(paths, options, progress, grey=of_training)
+    x, good, grey = decode_files(paths, options, progress, grey=of_training, kept=kept)
     left_out = LeftOut(str(root))
     skipped = [path for path, ok in zip(paths, good, strict=True) if not ok]
     for path in skipped:
         left_out.note(*_unreadable(path))
     if skipped:
-        x, y, part, paths = x[good], y[good], part[good], list(compress(paths, good))
+        x, y, part, paths = taken(x, good, kept.parent), y[good], part[good], list(compress(paths, good))
         _check_what_is_left(root, listing, y, part, len(skipped))
     if not listing.test:
         part[split_off(y, options.test_fraction, options.test_seed)] = "test"
     if copies := _copies(x, y):
-        kept = np.ones(len(y), dtype=bool)
-        kept[copies] = False
+        unique = np.ones(len(y), dtype=bool)
+        unique[copies] = False
         left_out.note(
             "copies of labelled images among the unlabelled ones",
             paths[copies[0]],
             "pre-training must not meet a test image",
             len(copies),
         )
-        x, y, part, paths = x[kept], y[kept], part[kept], list(compress(paths, kept))
+        x, y, part, paths = taken(x, unique, kept.parent), y[unique], part[unique], list(compress(paths, unique))
     is_test = part == "test"
     notes = {
         **listing.notes,
@@ -94,9 +98,9 @@ def read_folder(
     }
     valid = np.flatnonzero(part[~is_test] == "valid")
     return Arrays(
-        x[~is_test],
+        taken(x, ~is_test, kept.parent),
         y[~is_test],
-        x[is_test],
+        taken(x, is_test, kept.parent),
         y[is_test],
         tuple(listing.classes),
         notes,

@@ -18,8 +18,12 @@ from ..errors import DataError
 from ..files import user_path
 from ..study.version import reading_version
 from .decoding import Decoding
+from .unfinished import forget_old
 
-__all__ = ["ImageData", "ImageSet", "cached", "default_data_root", "digests", "from_arrays"]
+__all__ = ["ImageData", "ImageSet", "cached", "default_data_root", "digests", "from_arrays", "unfinished"]
+
+
+UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,12 @@ def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays], che
     return _load(name, folder, check)
 
 
+def unfinished(name: str, key: str, data_root: Path) -> Path:
+    """Where what will be stored as `key` (see `cached`) may be kept until it is whole; storing it removes that."""
+    folder = data_root / "cache" / f"{name}-{key}-{reading_version()}"
+    return folder.with_name(f".{folder.name}-{UNFINISHED}")
+
+
 def digests(x: np.ndarray) -> list[bytes]:
     """16 bytes for each image of `x` (uint8 `[N, H, W, C]`), the same for the same pixels."""
     return [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in x]
@@ -186,8 +196,10 @@ def _free_memory(device: torch.device) -> int:
 
 def _store(folder: Path, arrays: Arrays) -> None:
     prefix = f".{folder.name}-"
+    decoded = folder.with_name(f"{prefix}{UNFINISHED}")
     for left in folder.parent.glob(f"{prefix}*"):  # by a process that was killed, since the lock is ours
-        shutil.rmtree(left, ignore_errors=True)
+        if left != decoded:
+            shutil.rmtree(left, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
         fingerprint, copies = _content(arrays)
@@ -197,6 +209,8 @@ def _store(folder: Path, arrays: Arrays) -> None:
         (scratch / "meta.json").write_text(json.dumps(meta))
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(scratch, folder)
+        shutil.rmtree(decoded, ignore_errors=True)
+        forget_old(folder.parent, UNFINISHED)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -12,7 +12,9 @@ from PIL import Image
 from ..study.limits import IN_MEMORY
 from .decoding import decode, in_parallel
 
-__all__ = ["empty_images", "scaled"]
+__all__ = ["empty_images", "scaled", "taken"]
+
+CHUNK = 4096  # images
 
 
 def scaled(
@@ -35,8 +37,8 @@ def scaled(
     for part in parts:
         target, start = out[start : start + len(part)], start + len(part)
         if part.shape[1:] == target.shape[1:]:
-            for at in range(0, len(part), 4096):
-                target[at : at + 4096] = part[at : at + 4096]
+            for at in range(0, len(part), CHUNK):
+                target[at : at + CHUNK] = part[at : at + CHUNK]
             continue
         grey = part.shape[3] == 1
 
@@ -45,6 +47,18 @@ def scaled(
             target[i] = decode(image, image_size, channels, fit)
 
         in_parallel(one, len(part), "scaling images", progress)
+    return out
+
+
+def taken(images: np.ndarray, chosen: np.ndarray, root: Path) -> np.ndarray:
+    """The images for which the mask `chosen` is true, `[n, h, w, c]`; many lie in a file (see `empty_images`)."""
+    if chosen.all():
+        return images
+    rows = np.flatnonzero(chosen)
+    out = empty_images((len(rows), *images.shape[1:]), root)
+    for at in range(0, len(rows), CHUNK):
+        part = rows[at : at + CHUNK]
+        out[at : at + len(part)] = images[part]
     return out
 
 

@@ -1,0 +1,61 @@
+"""Images that are being decoded, kept in a folder until all are there: whoever is stopped goes on where it was."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from shutil import rmtree
+from time import time
+from typing import Literal
+
+import numpy as np
+
+__all__ = ["DEEP", "DEEP_DONE", "DONE", "UNREADABLE", "Unfinished", "forget_old"]
+
+WEEK = 7 * 24 * 3600  # seconds
+# What is known of a file; 0 is nothing. DEEP: grey of more than 8 bits, which waits until its range is known.
+DONE, UNREADABLE, DEEP, DEEP_DONE = 1, 2, 3, 4
+
+
+class Unfinished:
+    """The images of `paths`, `x` uint8 `[N, *shape]`, and what is known of each, `state` uint8 `[N]`.
+
+    `folder`: where they are kept, for these files and this way of decoding alone; None keeps them in memory, and
+    nothing for later. With a folder, `x` is memory-mapped, so that images may take more room than memory has.
+    """
+
+    def __init__(self, folder: Path | None, paths: Sequence[str], shape: tuple[int, ...]):
+        self.state = np.zeros(len(paths), np.uint8)
+        self._kept: np.memmap | None = None
+        self._folder: Path | None = None
+        if folder is None:
+            self.x = np.empty((len(paths), *shape), np.uint8)
+            return
+        self._folder = folder
+        whose = sha256("\0".join(paths).encode(errors="surrogateescape")).hexdigest()[:16]
+        images, states = folder / f"{whose}.images", folder / f"{whose}.states"
+        known = states.exists() and images.exists() and images.stat().st_size == np.prod((len(paths), *shape))
+        folder.mkdir(parents=True, exist_ok=True)
+        mode: Literal["r+", "w+"] = "r+" if known and states.stat().st_size == len(paths) else "w+"
+        self.x = np.memmap(images, np.uint8, mode, shape=(len(paths), *shape))
+        self._kept = np.memmap(states, np.uint8, mode, shape=(len(paths),))
+        self.state[:] = self._kept
+
+    def keep(self) -> None:
+        """What is done by now need not be done again, even if the machine stops."""
+        if self._kept is not None:
+            done = self.state.copy()  # before its images: none is taken for written that may not be
+            self.x.flush()  # type: ignore[attr-defined]
+            self._kept[:] = done
+            self._kept.flush()
+
+    def forget(self) -> None:
+        """Keep nothing: with these files there is no going on."""
+        if self._folder:
+            rmtree(self._folder, ignore_errors=True)
+
+
+def forget_old(place: Path, ending: str) -> None:
+    """Remove the folders below `place` that end so and were left alone for a week: their images changed since."""
+    for left in place.glob(f".*{ending}"):
+        if time() - max((file.stat().st_mtime for file in left.iterdir()), default=0) > WEEK:
+            rmtree(left, ignore_errors=True)

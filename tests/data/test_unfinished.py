@@ -116,7 +116,7 @@ def test_what_nobody_went_on_with_for_a_week_is_removed(image_folder, tmp_path, 
     read(root, tmp_path / "store")
     assert left.exists()
     for file in left.iterdir():
-        os.utime(file, [time.time() - WEEK - 60] * 2)
+        os.utime(file, (time.time() - WEEK - 60,) * 2)
     image_folder(root, classes=("eight",), train=12)
     read(root, tmp_path / "store")
     assert not left.exists()

@@ -32,7 +32,7 @@ def test_a_device_that_is_not_here_is_one_line(no_gpu, device):
 
 
 def test_a_job_that_does_not_use_the_device_needs_none(no_gpu):
-    config = {"device": "cuda", "precision": "float32"}
+    config = {"study": "tiny", "device": "cuda", "precision": "float32"}
     assert run_settings(config, threads=1, uses_device=False).device == "cuda"
     with pytest.raises(DeviceError):
         run_settings(config, threads=1)

@@ -3,14 +3,19 @@
 import fcntl
 import os
 import pty
+import select
+import signal
 import struct
 import termios
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyte
 
 __all__ = ["on_terminal", "screen_after"]
+
+LONGEST = 300  # seconds that a command may take
 
 
 def on_terminal(
@@ -27,23 +32,28 @@ def on_terminal(
     pid, terminal = pty.fork()
     if pid == 0:
         try:
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # ignored by what runs in the background
+                signal.signal(number, signal.SIG_DFL)
             fcntl.ioctl(0, termios.TIOCSWINSZ, size)
             os.chdir(folder)
             os.execve(command[0], list(map(str, command)), {**os.environ, "TERM": "xterm", **(environment or {})})
         finally:
             os._exit(127)
-    written, waits = b"", True
-    while True:
-        try:
-            part = os.read(terminal, 1 << 16)
-        except OSError:  # as Linux says that nobody writes there any more
-            part = b""
-        if not part:
-            break
-        written += part
+    written, waits, end = b"", True, time.monotonic() + LONGEST
+    while time.monotonic() < end:
+        if select.select([terminal], [], [], 1)[0]:
+            try:
+                part = os.read(terminal, 1 << 16)
+            except OSError:  # as Linux says that nobody writes there any more
+                part = b""
+            if not part:
+                break
+            written += part
         if waits and interrupt(screen_after(written, columns, lines)):
             os.write(terminal, b"\x03")
             waits = False
+    else:
+        os.kill(pid, signal.SIGKILL)
     os.close(terminal)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status), screen_after(written, columns, lines)

@@ -1,5 +1,6 @@
 """Image sets: every image of a data set in one uint8 array, kept on disk and memory-mapped."""
 
+import errno
 import hashlib
 import json
 import os
@@ -234,6 +235,8 @@ def _load(name: str, folder: Path, check: bool) -> ImageData:
             raise ValueError("its pixels are not those that were stored")
         return from_arrays(name, arrays, str(meta["fingerprint"]))
     except Exception as error:  # numpy raises nearly anything on damaged files
+        if isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EMFILE, errno.EACCES):
+            raise DataError(f"data_root: cannot open the images stored in {folder} ({error.strerror})") from None
         raise DataError(
             f"data_root: the images stored in {folder} are damaged ({error}); delete that folder and run again"
         ) from None

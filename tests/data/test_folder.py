@@ -1,5 +1,6 @@
 """A person's own images: what is read from files and folders, and what is said where that cannot work."""
 
+import errno
 import os
 import re
 import shutil
@@ -437,6 +438,18 @@ def test_writing_to_images_in_memory_leaves_the_store_alone(load, image_folder):
     before = images_by_class(data.train)
     data.train.x.zero_()
     assert images_by_class(load(folder).train) == before
+
+
+def test_images_that_memory_has_no_room_for_are_not_called_damaged(load, image_folder, monkeypatch):
+    folder = image_folder()
+    load(folder)
+
+    def no_room(*_, **__):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr("sslfast.data.images.np.load", no_room)
+    with pytest.raises(DataError, match=r"cannot open the images stored in .* \(Cannot allocate memory\)"):
+        load(folder)
 
 
 def test_a_store_holds_nothing_half_written(load, image_folder, tmp_path):

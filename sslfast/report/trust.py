@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ..analysis.checks import SHUFFLED, WITHOUT_ENCODER
 from ..analysis.code import code_now
 from ..analysis.reach import reach
 from ..analysis.results import Results
@@ -12,6 +11,7 @@ from ..analysis.words import plural
 from ..data.found import grey_line
 from ..errors import printable
 from ..study import fractions
+from ..study.names import SHUFFLED, WITHOUT_ENCODER
 from ..study.stages import evaluations
 from .made_of import seen_as
 

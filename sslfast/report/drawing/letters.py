@@ -3,7 +3,7 @@
 import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import matplotlib
@@ -32,12 +32,15 @@ class Letters:
         letters = {c for name in classes for c in name if c.isprintable() and unicodedata.category(c)[0] != "Z"}
         own = font_manager.fontManager.findfont(font_manager.FontProperties(family=["sans-serif"]))
         missing, fonts = letters - _letters_of(own), []
-        for name, path in _others() if missing else ():
-            if not missing:
-                break
-            if found := missing & _letters_of(path):
-                fonts.append(name)
-                missing -= found
+        for look in (lambda: None, _add_new_fonts):
+            if missing:
+                look()
+            for name, path in _others() if missing else ():
+                if not missing:
+                    break
+                if found := missing & _letters_of(path):
+                    fonts.append(name)
+                    missing -= found
         return cls(tuple(classes), tuple(fonts), frozenset(missing))
 
     @property
@@ -60,6 +63,14 @@ class Letters:
         some = ", ".join(named[:SAID]) + (", …" if len(named) > SAID else "")
         text = f"in pictures (PNG) {some}: no font here has their letters; install one that does (Noto Sans CJK, say)"
         return {"names of classes": text}
+
+
+def _add_new_fonts() -> None:
+    """Tell matplotlib of fonts that were installed after it made the list that it keeps, as `said` advises."""
+    known = {font.fname for font in font_manager.fontManager.ttflist}
+    for path in sorted(set(font_manager.findSystemFonts()) - known):
+        with suppress(OSError, RuntimeError, ValueError):  # a font that cannot be read
+            font_manager.fontManager.addfont(path)
 
 
 def _others() -> list[tuple[str, str]]:

@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from ...analysis.base_nets import frozen_nets
-from ...analysis.checks import RANDOM, SUPERVISED
 from ...analysis.words import count, fraction, seeds
+from ...study.names import RANDOM, SUPERVISED
 from .style import METHOD_STYLES, STYLE, Drawing
 
 CONTROL = "#D55E00"

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from ...analysis.checks import CELL_KEY, SUPERVISED
+from ...analysis.checks import CELL_KEY
 from ...analysis.scores import best_setting
 from ...analysis.units import UPDATES, unit_of
 from ...analysis.words import count
+from ...study.names import SUPERVISED
 from ..material import Material
 from .series import CROWDED, all_series, finish, legend_lines, panels, setting
 from .style import METRIC_NAMES, Drawing

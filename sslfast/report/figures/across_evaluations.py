@@ -7,9 +7,9 @@ fine-tuning), with 95 % intervals over seeds. It does not show what another eval
 import numpy as np
 import pandas as pd
 
-from ...analysis.checks import RANDOM, SUPERVISED
 from ...analysis.evaluations import in_order
 from ...analysis.words import count
+from ...study.names import RANDOM, SUPERVISED
 from ...study.stages import evaluations
 from ..drawing.series import CONTROL, Row, finish, methods, panels, score_text
 from ..drawing.style import METHOD_STYLES, METRIC_NAMES, Drawing

@@ -10,8 +10,8 @@ import pandas as pd
 
 from ...analysis.base_nets import frozen_nets, starts
 from ...analysis.card import plateau_answers, unsure_ways
-from ...analysis.checks import RANDOM, SUPERVISED
 from ...analysis.words import count
+from ...study.names import RANDOM, SUPERVISED
 from ..drawing.series import (
     Row,
     apart,

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
-from ...analysis.checks import RANDOM, SUPERVISED
 from ...analysis.score_grids import Grid, grids
 from ...analysis.surface import Surface, fit_surface, surface_points
 from ...analysis.words import count, points
+from ...study.names import RANDOM, SUPERVISED
 from ..drawing.series import Row, score_text
 from ..drawing.style import METRIC_NAMES, STYLE, Drawing
 from ..figure import Figure

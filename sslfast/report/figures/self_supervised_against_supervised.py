@@ -9,9 +9,9 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from ...analysis.checks import SUPERVISED
 from ...analysis.results import card_of
 from ...analysis.words import count, points, range_of_points, seeds
+from ...study.names import SUPERVISED
 from ..drawing.style import METHOD_STYLES, METRIC_NAMES, STYLE, Drawing
 from ..figure import Figure
 from ..material import Material

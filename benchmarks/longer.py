@@ -22,8 +22,9 @@ import pandas as pd
 import yaml
 from timing import table
 
-from sslfast.analysis.checks import check_cells, main_cells
+from sslfast.analysis.checks import check_cells
 from sslfast.analysis.contrasts import contrasts
+from sslfast.analysis.judged import main_cells
 from sslfast.analysis.length_check import length_check, take_back
 from sslfast.analysis.table_files import read_table
 from sslfast.analysis.words import count, range_of_points

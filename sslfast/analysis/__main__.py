@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 from ..errors import ResultsError, SslfastError, one_line, shown
-from .checks import SUPERVISED, check_number
+from ..study.names import SUPERVISED
 from .decision import Prices
 from .results import Results, Settings, analyse, verdict, write_results
+from .table_checks import check_number
 from .table_files import read_table
 from .words import count
 

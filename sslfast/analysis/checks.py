@@ -1,16 +1,13 @@
-"""Checks of tables of results, whatever program made them: each error is one line on what is wrong."""
+"""Checks of a table of cells, one row per run, whatever program made it: each error is one line on what is wrong."""
 
-import difflib
 import re
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from ..errors import ConfigError, ResultsError, printable, shown
+from ..errors import ResultsError, printable, shown
 from ..study.length import HALF, PASSES
-from ..study.names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
-from ..study.stages import first_to_judge
+from ..study.names import RANDOM, WITHOUT_ENCODER
 from .as_written import (
     CALL_IT,
     METRICS,
@@ -23,23 +20,9 @@ from .as_written import (
     squashed,
 )
 from .base_nets import BASE_NET, beside_each, on_net
+from .table_checks import as_text, check_metric, check_unique, require
 
-__all__ = [
-    "CELL_KEY",
-    "HEAD",
-    "PIXELS",
-    "RANDOM",
-    "SHUFFLED",
-    "SUPERVISED",
-    "WITHOUT_ENCODER",
-    "check_cells",
-    "check_history",
-    "check_metric",
-    "check_number",
-    "check_shorter",
-    "main_cells",
-    "main_evaluation",
-]
+__all__ = ["CELL_KEY", "HEAD", "check_cells", "check_shorter"]
 
 CELL_KEY = ["dataset", "method", "encoder", "u", "l", "seed"]
 HEAD = "head"
@@ -86,7 +69,7 @@ def check_cells(cells: pd.DataFrame, where: str = "cells", metric: str | None = 
     extra = [metric] if metric and metric not in METRICS else []
     cells = cells.astype(dict.fromkeys(cells.select_dtypes("category"), object))
     cells = known_columns(cells, [*REQUIRED, *METRICS, *OPTIONAL, *ONE_OF_EACH, "code_version", *extra], where)
-    _require(cells, REQUIRED, where)
+    require(cells, REQUIRED, where)
     for name in extra:
         check_metric(cells, name, where)
     scored = [name for name in [*METRICS, *extra] if name in cells]
@@ -119,102 +102,15 @@ def check_cells(cells: pd.DataFrame, where: str = "cells", metric: str | None = 
     cells.loc[cells.method.isin(WITHOUT_ENCODER), "u"] = np.nan
     _check_values(cells, metrics, where)
     _check_one_study(cells, where)
-    _check_unique(cells, [*CELL_KEY, "evaluate"], where)
+    check_unique(cells, [*CELL_KEY, "evaluate"], where)
     _check_counts(cells, where)
     return beside_each(cells.assign(seed=cells.seed.astype(int)))
-
-
-def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where: str = "history") -> pd.DataFrame:
-    """A checked copy of `history`, one row per run and validation: method, u, l, seed, epoch, seconds, `metric`.
-
-    `epoch` numbers the validations of a run (with a budget of epochs there is one after each epoch); `seconds` count
-    from the start of the classifier's training; `metric` is a score from 0 to 1. Optional: `dataset`, `encoder` and
-    `evaluate` (as in `cells`, which `check_cells` has returned), `images` and `updates` (training images seen and steps
-    of the optimiser so far; NaN if not known).
-
-    Raises `ResultsError` for a missing column, a score outside 0 to 1, a repeated epoch, a run that is not in `cells`,
-    and `updates` that are no counts, decrease, or are known for some rows only.
-    """
-    needed = ["method", "u", "l", "seed", "epoch", "seconds", metric]
-    history = history.astype(dict.fromkeys(history.select_dtypes("category"), object))
-    history = known_columns(history, [*needed, "dataset", "encoder", "evaluate", "images", "updates"], where)
-    _require(history, needed, where)
-    history = known_names(history, where)
-    for name in ("images", "updates"):
-        if name not in history:
-            history[name] = np.nan
-    for name in ("u", "l", "seed", "epoch", "seconds", "images", "updates", metric):
-        kind = "share" if name in ("u", "l", metric) else "seed" if name == "seed" else ""
-        history[name] = numbers(history[name], f"{where}: column {name}", kind)
-    history["method"] = _text(history.method)
-    for name in ("dataset", "encoder"):
-        if name in history:
-            history[name] = _text(history[name])
-        elif cells[name].nunique() > 1:
-            raise ResultsError(f"{where}: no column {name}, but {cells[name].nunique()} of them in cells; add it")
-        else:
-            history[name] = cells[name].iloc[0]
-    history.loc[history.method == SUPERVISED, "u"] = np.nan
-    history.loc[(history.method == RANDOM) & history.u.isna(), "u"] = 0.0
-    outside = ~history[metric].between(0, 1) & history[metric].notna()
-    if outside.any():
-        found = f"found {history[metric][outside].iloc[0]:g} in row {first(outside)}"
-        raise ResultsError(f"{where}: column {metric}: {found}, expected 0 to 1")
-    history["evaluate"] = _text(history.evaluate) if "evaluate" in history else HEAD
-    history = _beside_each(history, cells)
-    key = [*CELL_KEY, "evaluate"]
-    _check_unique(history, [*key, "epoch"], where)
-    _check_updates(history, key, where)
-    known = history[key].drop_duplicates().merge(cells[key], on=key, how="left", indicator=True)
-    strange = known[known["_merge"] == "left_only"]
-    if len(strange):
-        raise ResultsError(
-            f"{where}: holds a run that cells does not ({_cell(strange.iloc[0])}); give both tables of one study"
-        )
-    return history
-
-
-def _beside_each(history: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
-    """A history of base nets beside each encoder, as `check_cells` has their cells."""
-    if BASE_NET not in cells:
-        return history
-    of_net = history.merge(
-        cells.loc[cells[BASE_NET].notna(), ["method", "u", BASE_NET]].drop_duplicates(), how="left", on=["method", "u"]
-    )
-    if not of_net.encoder[of_net[BASE_NET].notna()].isin(cells.encoder).all():
-        return beside_each(of_net).drop(columns=BASE_NET)
-    return history
-
-
-def main_cells(cells: pd.DataFrame, judged_by: str | None = None) -> pd.DataFrame:
-    """The rows of checked `cells` (or of their history) that conclusions rest on.
-
-    These are pre-trained encoders and the random control under the evaluation `judged_by` (None: see
-    `main_evaluation`), and the baseline.
-    """
-    ours = ~cells.method.isin(WITHOUT_ENCODER)
-    shown = (ours & (cells.evaluate == (judged_by or main_evaluation(cells)))) | (cells.method == SUPERVISED)
-    return cells[shown & ~cells.method.str.startswith(SHUFFLED)].reset_index(drop=True)
-
-
-def main_evaluation(cells: pd.DataFrame, judged_by: str | None = None) -> str:
-    """The evaluation that conclusions rest on: `judged_by`, or else the `first_to_judge` among those in `cells`.
-
-    Raises `ResultsError` if `cells` has no rows of the evaluation `judged_by`.
-    """
-    found = set(cells.evaluate[~cells.method.isin(WITHOUT_ENCODER)])
-    if judged_by is not None:
-        if judged_by not in found:
-            there = ", ".join(sorted(found)) or "none"
-            raise ResultsError(f"judged_by: found {judged_by!r}, expected an evaluation of these cells ({there})")
-        return judged_by
-    return first_to_judge(found) or min(found, default=HEAD)
 
 
 def check_shorter(shorter: pd.DataFrame, where: str = "shorter") -> pd.DataFrame:
     """A checked copy of `shorter`: like `cells` (see `check_cells`), with a column `length`, `half` or `passes`."""
     shorter = known_columns(shorter, ["length"], where)
-    _require(shorter, ["length"], where)
+    require(shorter, ["length"], where)
     shorter["length"] = shorter.length.map(lambda word: squashed(word) if isinstance(word, str) else word)
     strange = ~shorter.length.isin([HALF, PASSES])
     if strange.any():
@@ -223,36 +119,6 @@ def check_shorter(shorter: pd.DataFrame, where: str = "shorter") -> pd.DataFrame
         )
     parts = [check_cells(part, f"{where}, {length}") for length, part in shorter.groupby("length")]
     return pd.concat(parts, ignore_index=True)
-
-
-def check_metric(cells: pd.DataFrame, metric: str, where: str = "cells") -> None:
-    """Raises `ResultsError` if `cells` has no column `metric`."""
-    there = [name for name in METRICS if name in cells]
-    if metric not in cells:
-        instead = f"judge by {' or '.join(there)} (--metric {there[0]})" if there else score_hint(cells)
-        raise ResultsError(f"{where}: no column {metric}; {instead}")
-
-
-def check_number(name: str, value: float, low: float, high: float = np.inf, *, above: bool = False) -> float:
-    """`value` as a float. Raises `ConfigError` for anything but a number from `low` to `high`.
-
-    `name`: what the error calls it. `above`: the number must be more than `low`.
-    """
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
-    if not number or not low <= value <= high or (above and value == low):
-        bounds = f"{'more than' if above else 'at least'} {low:g}" + (f" and at most {high:g}" if high < np.inf else "")
-        percent = number and high <= 1 <= value <= 100
-        hint = f" (a fraction: {value:g} % is {value / 100:g})" if percent else ""
-        raise ConfigError(f"{name}: found {value!r}, expected a number of {bounds}{hint}")
-    return float(value)
-
-
-def _require(table: pd.DataFrame, names: Sequence[str], where: str) -> None:
-    for name in names:
-        if name not in table:
-            close = difflib.get_close_matches(name, [str(c) for c in table if c not in names], n=1)
-            hint = f"did you mean column {close[0]}? rename it" if close else f"expected {', '.join(names)}"
-            raise ResultsError(f"{where}: no column {name}; {hint}")
 
 
 def _check_values(cells: pd.DataFrame, metrics: list[str], where: str) -> None:
@@ -309,15 +175,10 @@ def _hint(cells: pd.DataFrame, name: str, wrong: pd.Series) -> str:
     return f" ({row[name]:g} % is {row[name] / 100:g})" if row[name] > 1 else ""
 
 
-def _text(column: pd.Series) -> pd.Series:
-    is_text = all(isinstance(name, str) for name in column.dropna().unique())
-    return column if is_text else column.where(column.isna(), column.astype(str))
-
-
 def _check_names(cells: pd.DataFrame, where: str) -> None:
     for name in NAMES:
         if name in cells:  # in a CSV file, the name of a data set called 2012 is read as a number
-            cells[name] = _text(cells[name])
+            cells[name] = as_text(cells[name])
         for found in cells[name].dropna().unique() if name in cells else []:
             if not NAME.fullmatch(str(found)) or printable(str(found)) != str(found):
                 row = first(cells[name] == found)
@@ -344,38 +205,6 @@ def _check_one_study(cells: pd.DataFrame, where: str) -> None:
                 f"{where}: column code_version: found {len(found)} values ({', '.join(found[:3])}) among runs of"
                 f" {', '.join(kind)}, expected one; analyse each by itself"
             )
-
-
-def _check_unique(table: pd.DataFrame, key: list[str], where: str) -> None:
-    twice = table.duplicated(key, keep=False)
-    if twice.any():
-        rows = table[twice]
-        number = (table[key].astype(object).fillna(-1) == rows[key].astype(object).fillna(-1).iloc[0]).all(axis=1).sum()
-        epoch = f", epoch {rows.epoch.iloc[0]:g}" if "epoch" in key else ""
-        raise ResultsError(
-            f"{where}: {_cell(rows.iloc[0])}{epoch} stands in {number} rows, expected one; remove the others"
-        )
-
-
-def _check_updates(history: pd.DataFrame, key: list[str], where: str) -> None:
-    updates = history.updates
-    if updates.isna().all():
-        return
-    counts = (updates >= 0) & (updates % 1 == 0)
-    if not counts.all():
-        found = "nothing" if pd.isna(updates[~counts].iloc[0]) else f"{updates[~counts].iloc[0]:g}"
-        raise ResultsError(
-            f"{where}: column updates: found {found} in row {first(~counts)}, expected a whole number from 0, or no"
-            " such column"
-        )
-    in_order = history.sort_values("epoch")
-    fewer = in_order.groupby(key, dropna=False).updates.diff() < 0
-    if fewer.any():
-        row = in_order[fewer].iloc[0]
-        raise ResultsError(
-            f"{where}: column updates: {_cell(row)}: {row.updates:g} in epoch {row.epoch:g} are fewer than before; they"
-            " are counted from the start of the training"
-        )
 
 
 def _check_counts(cells: pd.DataFrame, where: str) -> None:
@@ -410,8 +239,3 @@ def _check_counts(cells: pd.DataFrame, where: str) -> None:
 
 def _draws_from_rest(cells: pd.DataFrame) -> bool:
     return "pool" in cells and bool((cells.pool == "rest").any())
-
-
-def _cell(row: pd.Series) -> str:
-    u = "" if pd.isna(row.u) else f", u {row.u:g}"
-    return f"{row.method} ({row.encoder}){u}, l {row.l:g}, seed {row.seed:g}"

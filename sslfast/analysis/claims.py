@@ -6,9 +6,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from ..study.names import RANDOM
 from .base_nets import frozen_nets
 from .card import unsure_ways
-from .checks import RANDOM
 from .contrasts import contrasts
 from .intervals import MIN_SEEDS, mean_intervals
 from .plateau import plateaus

@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from ..study.names import RANDOM, SUPERVISED
 from .base_nets import on_net
-from .checks import RANDOM, SUPERVISED, check_metric
 from .comparisons import compare, suspect_runs, verdicts
 from .power import detectable
 from .scores import SETTING
+from .table_checks import check_metric
 from .words import badge, count, points, range_of_points, seeds
 
 __all__ = ["contrasts"]

@@ -2,10 +2,11 @@
 
 import pandas as pd
 
+from ..study.names import PIXELS, RANDOM, SHUFFLED, WITHOUT_ENCODER
 from .base_nets import on_net
-from .checks import PIXELS, RANDOM, SHUFFLED, WITHOUT_ENCODER, check_metric
 from .comparisons import compare, suspect_runs, verdicts
 from .scores import SETTING
+from .table_checks import check_metric
 from .words import count, evidence, points, range_of_points
 
 __all__ = ["controls"]

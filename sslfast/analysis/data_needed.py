@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from .checks import RANDOM, SUPERVISED, check_number
+from ..study.names import RANDOM, SUPERVISED
 from .curves import amount_bounds, amount_for, envelopes, last_doubling, mean_draws
 from .intervals import MIN_SEEDS, quantile
 from .score_grids import Grid, each_label, grids
+from .table_checks import check_number
 from .words import about, count, evidence, fraction
 
 __all__ = ["data_needed"]

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .checks import RANDOM, check_number
+from ..study.names import RANDOM
 from .contrasts import contrasts
 from .intervals import MIN_SEEDS, draw_means
 from .predict import N_DRAWS, SURE, Gains, gains, measured_levels
 from .score_grids import Grid, grids
+from .table_checks import check_number
 from .words import count, evidence, fraction, points, range_of_points
 
 __all__ = ["Decision", "Prices", "decide", "what_next"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from .checks import RANDOM
+from ..study.names import RANDOM
 from .curves import amount_bounds, amount_for, mean_draws
 from .intervals import MIN_SEEDS, quantile
 from .score_grids import Grid, each_label, grids

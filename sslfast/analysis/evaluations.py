@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ResultsError
+from ..study.names import RANDOM, SUPERVISED
 from ..study.stages import evaluations
-from .checks import RANDOM, SUPERVISED, check_metric
 from .comparisons import compare, suspect_runs
 from .multiple_testing import holm
 from .scores import by_setting, with_intervals
+from .table_checks import check_metric
 from .words import count, evidence, points, range_of_points
 
 __all__ = [

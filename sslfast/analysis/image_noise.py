@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ResultsError
+from ..study.names import RANDOM, SUPERVISED, WITHOUT_ENCODER
 from .base_nets import beside_each, starts
-from .checks import RANDOM, SUPERVISED, WITHOUT_ENCODER
 
 __all__ = ["METRICS", "check_image_noise", "image_variance", "influences"]
 

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import special
 
 from ..study.length import HALF, PASSES
-from .checks import SUPERVISED
+from ..study.names import SUPERVISED
 from .words import count, points, seeds
 
 __all__ = ["check_sentence", "equal_passes", "length_check", "take_back"]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..study.names import RANDOM
 from .base_nets import frozen_nets
-from .checks import RANDOM
 from .intervals import MIN_SEEDS
 from .multiple_testing import holm
 from .paired import Paired, moderated, suspects

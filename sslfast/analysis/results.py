@@ -11,23 +11,10 @@ import pandas as pd
 
 from ..errors import ResultsError
 from ..files import replacing
+from ..study.names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
 from .as_written import METRICS, squashed
 from .card import Card, card, unsure_ways
-from .checks import (
-    HEAD,
-    PIXELS,
-    RANDOM,
-    SHUFFLED,
-    SUPERVISED,
-    WITHOUT_ENCODER,
-    check_cells,
-    check_history,
-    check_metric,
-    check_number,
-    check_shorter,
-    main_cells,
-    main_evaluation,
-)
+from .checks import HEAD, check_cells, check_shorter
 from .claims import claims
 from .contrasts import contrasts
 from .controls import controls
@@ -35,13 +22,16 @@ from .data_needed import data_needed
 from .decision import RUN_COLUMNS, Prices, what_next
 from .equivalence import label_equivalence
 from .evaluations import evaluation_order, evaluation_scores, said
+from .history_checks import check_history
 from .image_noise import check_image_noise
+from .judged import main_cells, main_evaluation
 from .length_check import check_sentence, equal_passes, length_check, take_back
 from .plateau import plateaus
 from .reach import reach
 from .rising import still_rising
 from .scores import accuracy_targets, scores
 from .surface import surfaces
+from .table_checks import check_metric, check_number
 from .table_files import to_csv
 from .times import time_to_threshold
 from .units import Unit, unit_of

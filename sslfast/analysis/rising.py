@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from .checks import CELL_KEY, RANDOM, SUPERVISED
+from ..study.names import RANDOM, SUPERVISED
+from .checks import CELL_KEY
 from .intervals import mean_intervals
 from .scores import SETTING, by_setting
 from .units import unit_of

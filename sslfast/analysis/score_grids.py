@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..study.names import RANDOM, SUPERVISED
 from .base_nets import frozen_nets, starts
-from .checks import RANDOM, SUPERVISED, check_metric
+from .table_checks import check_metric
 
 __all__ = ["Grid", "complete", "each_label", "grids"]
 

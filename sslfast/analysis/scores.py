@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .checks import check_metric, check_number
 from .intervals import score_intervals
+from .table_checks import check_metric, check_number
 
 __all__ = ["SETTING", "accuracy_targets", "best_setting", "by_setting", "scores", "with_intervals"]
 

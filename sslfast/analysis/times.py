@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from .checks import CELL_KEY, RANDOM, SUPERVISED
+from ..study.names import RANDOM, SUPERVISED
+from .checks import CELL_KEY
 from .scores import SETTING
 from .units import UPDATES, Unit, unit_of
 from .words import about, badge, count, seeds, who

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from .checks import SUPERVISED
+from ..study.names import SUPERVISED
 from .comparisons import suspect_runs
 from .intervals import MIN_SEEDS
 from .scores import SETTING

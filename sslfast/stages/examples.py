@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..analysis.checks import main_cells
 from ..analysis.image_noise import image_variance
+from ..analysis.judged import main_cells
 from ..analysis.table_files import read_table
 from ..data.augment import Augment
 from ..data.found import extremes

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from sslfast.analysis.__main__ import main
 from sslfast.analysis.as_written import numbers
-from sslfast.analysis.checks import REQUIRED, check_cells, check_history, check_shorter
+from sslfast.analysis.checks import REQUIRED, check_cells, check_shorter
+from sslfast.analysis.history_checks import check_history
 from sslfast.analysis.table_files import read_table
 from sslfast.errors import ResultsError
 

@@ -7,7 +7,9 @@ from builders import cells_of, grid, realistic, results_table, tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sslfast.analysis.checks import REQUIRED, check_cells, check_history, check_number
+from sslfast.analysis.checks import REQUIRED, check_cells
+from sslfast.analysis.history_checks import check_history
+from sslfast.analysis.table_checks import check_number
 from sslfast.errors import ConfigError, ResultsError
 
 GOOD = results_table(lambda **_: 0.5, us=[0, 0.1, 1], ls=[0.1, 0.5], seeds=range(3))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ..checks import SUPERVISED
+from ...study.names import SUPERVISED
 from ..contrasts import contrasts
 from ..data_needed import data_needed
 from ..equivalence import label_equivalence

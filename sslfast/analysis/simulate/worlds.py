@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from ..checks import SUPERVISED
+from ...study.names import SUPERVISED
 from ..score_grids import Grid
 
 __all__ = ["DELTA", "WORLDS", "Noise", "Study", "World", "between_amounts", "cells_of", "draw", "true_scores"]

@@ -9,7 +9,6 @@ from math import ceil
 import numpy as np
 import pandas as pd
 from fastprogress.fastprogress import progress_bar
-from sklearn.metrics import accuracy_score, f1_score
 
 from .analysis.intervals import mean_interval, score_intervals
 from .data.loaders import ImageDataLoaders, ImageLoaders, ImageRows
@@ -21,6 +20,7 @@ from .models import as_encoder
 from .study.fractions import canonical
 from .study.length import MOMENTS, enough_updates
 from .training.callbacks import SeedEpochs
+from .training.metrics import scored
 
 __all__ = ["LABELS_ALONE", "LabelCurve", "label_curve"]
 
@@ -124,7 +124,8 @@ def label_curve(
             predicted = _alone(dls, split, fraction, baseline, updates)
         else:
             predicted = EVALUATIONS[evaluate](features[name](split, fraction)).test.argmax(1)
-        rows.append({"encoder": name, "n_labelled": len(split.labelled(fraction)), **_scores(predicted, dls, split)})
+        about = {"encoder": name, "n_labelled": len(split.labelled(fraction)), "seed": split.seed}
+        rows.append({**about, **scored(dls.data.test.y.numpy(), predicted)})
     return LabelCurve(pd.DataFrame(rows))
 
 
@@ -154,9 +155,3 @@ def _alone(dls: ImageLoaders, split: Split, fraction: float, encoder: str, updat
         learn.fit_one_cycle(MOMENTS, LR, wd=WEIGHT_DECAY)
         scores, _ = learn.get_preds(dl=dls.test)
     return scores.argmax(1).numpy()
-
-
-def _scores(predicted: np.ndarray, dls: ImageLoaders, split: Split) -> dict:
-    true = dls.data.test.y.numpy()
-    f1 = f1_score(true, predicted, average="macro")
-    return {"seed": split.seed, "macro_f1": float(f1), "accuracy": float(accuracy_score(true, predicted))}

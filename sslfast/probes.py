@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from fastai.data.core import DataLoaders
 from fastai.data.transforms import get_c
-from sklearn.metrics import accuracy_score, f1_score
 
 from . import evaluation
 from .data.loaders import ImageLoaders
@@ -15,6 +14,7 @@ from .errors import ConfigError
 from .evaluation import Encoded, Scores, encode_cell
 from .models import as_encoder, image_shape
 from .models.heads import at_rest
+from .training.metrics import scored
 
 __all__ = ["Probe", "knn", "linear_probe"]
 
@@ -66,8 +66,7 @@ def _probe(evaluate: Callable[..., Scores], encoder, dls, options: dict) -> Prob
         raise ConfigError(f"dls: found {type(dls).__name__}, expected what image_dls gave, or fastai DataLoaders")
     scores = evaluate(encoded, **options)
     predicted = scores.test.argmax(1)
-    f1 = f1_score(true, predicted, average="macro")
-    return Probe(float(accuracy_score(true, predicted)), float(f1), len(encoded.train), on, scores.notes)
+    return Probe(**scored(true, predicted), n_labelled=len(encoded.train), on=on, notes=scores.notes)
 
 
 def _encoded(encoder, dls: DataLoaders) -> Encoded:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.metrics import confusion_matrix, f1_score
 
+from ..training.metrics import scored
+
 __all__ = ["N_MISTAKES", "test_results"]
 
 N_MISTAKES = 8
@@ -19,8 +21,7 @@ def test_results(true: np.ndarray, scores: np.ndarray, classes: Sequence[str]) -
     labels = np.arange(len(classes))
     by_class = f1_score(true, predicted, labels=labels, average=None, zero_division=0)
     found = {
-        "accuracy": float((true == predicted).mean()),
-        "macro_f1": float(f1_score(true, predicted, average="macro")),
+        **scored(true, predicted),
         "f1_by_class": by_class.tolist(),
         "confusion": confusion_matrix(true, predicted, labels=labels).tolist(),
         "classes": list(classes),

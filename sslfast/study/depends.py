@@ -38,8 +38,19 @@ def asked_of(config: Mapping, box: Box) -> dict:
     length, for a run of less; `jobs`, a digest of what all runs of the study are asked, for what is made of them. Not
     in it: which box it is, where images lie, the machine, and the name of the study.
     """
+    return _asked(config, box, lambda: _runs(config))
+
+
+def asked_by(config: Mapping) -> Callable[[Box], dict]:
+    """`asked_of` for many boxes of one config: those that differ in labels and seed alone share what it gives."""
+    runs = cache(lambda: _runs(config))  # every job of the study goes into it
+    shared = cache(lambda box: _asked(config, box, runs))
+    return lambda box: shared(Box(box.stage, box.method, box.encoder, box.u, length=box.length))
+
+
+def _asked(config: Mapping, box: Box, runs: Callable[[], str]) -> dict:
     if box.stage in _SHOWN:
-        return {"jobs": _runs(config), **dict(flat({key: config[key] for key in _SHOWN[box.stage]}, joint="."))}
+        return {"jobs": runs(), **dict(flat({key: config[key] for key in _SHOWN[box.stage]}, joint="."))}
     keys = ["dataset", *image_keys(config["dataset"])]
     if config["unlabelled_from"]:
         keys += [key for key in FILE_KEYS if key not in keys]
@@ -56,12 +67,6 @@ def asked_of(config: Mapping, box: Box) -> dict:
     if box.length != FULL:
         asked["share"] = share_of(box.length, "pretrain", box.u, config["unlabelled"][-1])
     return dict(flat(asked, joint="."))
-
-
-def asked_by(config: Mapping) -> Callable[[Box], dict]:
-    """`asked_of` for many boxes of one config: those that differ in labels and seed alone share what it gives."""
-    shared = cache(lambda box: asked_of(config, box))
-    return lambda box: shared(Box(box.stage, box.method, box.encoder, box.u, length=box.length))
 
 
 def job_settings(config: Mapping, box: Box) -> dict:

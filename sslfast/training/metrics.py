@@ -1,10 +1,12 @@
 """Metrics over a whole set: RMSE in pixel units, macro-F1. Losses are in `losses`."""
 
+import numpy as np
 from fastai.learner import Metric
 from fastai.metrics import F1Score
+from sklearn.metrics import accuracy_score, f1_score
 from torch import Tensor
 
-__all__ = ["RMSE", "MacroF1"]
+__all__ = ["RMSE", "MacroF1", "scored"]
 
 
 class RMSE(Metric):
@@ -36,3 +38,11 @@ def MacroF1() -> Metric:
     metric = F1Score(average="macro")
     metric.name = "macro_f1"
     return metric
+
+
+def scored(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """`accuracy` and `macro_f1`, 0 to 1, of classes `[N]`, by scikit-learn; macro-F1 as in `MacroF1`."""
+    return {
+        "accuracy": float(accuracy_score(true, predicted)),
+        "macro_f1": float(f1_score(true, predicted, average="macro")),
+    }

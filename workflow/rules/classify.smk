@@ -14,7 +14,7 @@ rule classify:
     threads: config["threads"]
     resources:
         gpu=GPU,
-        mem_mb=training_memory,
+        mem_mb=training_memory("classify"),
         runtime=training_time("classify"),
         turn=1,
     params:

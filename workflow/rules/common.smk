@@ -10,7 +10,7 @@ from snakemake.common.configfile import load_configfile
 from sslfast.runtime.attempts import attempt_folder, checkpoints_of
 from sslfast.cluster.bucket import check_bucket
 from sslfast.planning.own_check import without_missing
-from sslfast.study.config import check_config, evaluation_settings, method_settings, read_schema
+from sslfast.study.config import check_config, read_schema
 from sslfast.data.found import found_lines, rare_lines
 from sslfast.data.listing import listing_of
 from sslfast.data.sources import content_of
@@ -22,7 +22,7 @@ from sslfast.data.identity import check_names, check_results
 from sslfast.study.grid import WILDCARDS, Box, jobs_of, pattern
 from sslfast.study.length import FULL
 from sslfast.study.names import SHUFFLED
-from sslfast.study.depends import asked_by, code_of
+from sslfast.study.depends import asked_by, code_of, job_settings
 from sslfast.study.stages import evaluations
 from sslfast.study.version import reading_version, report_version
 

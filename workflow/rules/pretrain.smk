@@ -13,7 +13,7 @@ rule pretrain:
     threads: config["threads"]
     resources:
         gpu=GPU,
-        mem_mb=training_memory,
+        mem_mb=training_memory("pretrain"),
         runtime=training_time("pretrain"),
     params:
         asked=lambda w: asked("pretrain", w),

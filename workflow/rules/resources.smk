@@ -31,32 +31,28 @@ def memory(copies=1):
     return lambda w, attempt: memory_mb(N, SIDE, attempt, copies)
 
 
-def settings_here(w):
-    """How a cell, an encoder or a baseline is trained: how long and, perhaps, `batch_size`."""
-    if "u" not in w.keys():
-        return config["supervised"]
-    if "l" not in w.keys():
-        return method_settings(config, w.method)
-    return evaluation_settings(config, w.stage)
-
-
-def training_memory(w, attempt):
+def training_memory(stage):
     """MB of a job that trains."""
-    batch_size = settings_here(w).get("batch_size") or config["batch_size"]
-    return training_mb(w.encoder, batch_size, N, SIDE, attempt, bool(GPU))
+
+    def mb(w, attempt):
+        settings = job_settings(config, Box.of(w.get("stage", stage), w))
+        return training_mb(w.encoder, settings.get("batch_size") or config["batch_size"], N, SIDE, attempt, bool(GPU))
+
+    return mb
 
 
 def training_time(stage):
     """Minutes of a job that trains on a fraction of the images."""
 
     def minutes(w, attempt):
-        name, settings = w.get("stage", stage), settings_here(w)
+        box = Box.of(w.get("stage", stage), w)
+        settings = job_settings(config, box)
         n = max(1, round(float(w.get("l") or w.u) * N))
         seen = PROBED * n
         if config["budget"] in settings:
             batch_size = settings.get("batch_size") or config["batch_size"]
-            seen = length_of(name, settings, config["budget"], n, batch_size).images(n)
-        return training_minutes(name, w.encoder, seen, n, SIDE, attempt)
+            seen = length_of(box.stage, settings, config["budget"], n, batch_size, box.length).images(n)
+        return training_minutes(box.stage, w.encoder, seen, n, SIDE, attempt)
 
     return minutes
 

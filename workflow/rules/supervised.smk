@@ -10,7 +10,7 @@ rule supervised:
     threads: config["threads"]
     resources:
         gpu=GPU,
-        mem_mb=training_memory,
+        mem_mb=training_memory("supervised"),
         runtime=training_time("supervised"),
     params:
         asked=lambda w: asked("supervised", w),

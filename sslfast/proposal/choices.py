@@ -91,10 +91,8 @@ def rungs(choices: Mapping[str, Choice], facts: Facts, given: Mapping, limit: st
             down(Choice("image_size", smaller, f"{size} {short}"))
     down(Choice("encoders", ["original"], f"conv is wider and better, and {short}"))
     train = _counts(facts, config)["train"]
-    pool, whole = (
-        sum(train) + len(facts.listing.unlabelled),
-        unlabelled_fractions(sum(train) + len(facts.listing.unlabelled)),
-    )
+    pool = sum(train) + len(facts.listing.unlabelled)
+    whole = unlabelled_fractions(pool)
     labels = labelled_fractions(train)
     if len(whole) > 3:
         down(unlabelled_choice([whole[0], *whole[2:]], pool, f"; more fractions {short}"))

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from ..analysis.words import duration
 from ..study.stages import RULES, STAGES
 
-__all__ = ["duration", "load_line", "plan_text"]
+__all__ = ["load_line", "plan_text"]
 
 GB, MB = 1e9, 1e6
 BUSY = 0.75  # processes a core that wanted to run before anything was measured
@@ -41,15 +42,6 @@ def load_line(load: float | None, cores: int) -> list[str]:
     if not load or load <= BUSY * cores:
         return []
     return [f"Other work was going on meanwhile (load {load:.1f}): without it, all this is shorter."]
-
-
-def duration(seconds: float) -> str:
-    """As people say it: `40 s`, `12 min`, `3.5 h`, `2.1 days`."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    if seconds < 99.5 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
 
 
 def _table(plan: Mapping) -> list[str]:

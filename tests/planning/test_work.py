@@ -8,10 +8,11 @@ import pytest
 from grids import CONFIGS, checked, sizes, speeds
 from hypothesis import given
 
+from sslfast.analysis.words import duration
 from sslfast.planning.estimate import Estimator
 from sslfast.planning.plan import plan_of
 from sslfast.planning.speeds import Speed, Speeds, merged
-from sslfast.planning.text import duration, plan_text
+from sslfast.planning.text import plan_text
 from sslfast.planning.work import work_of
 from sslfast.study.config import check_config
 from sslfast.study.grid import jobs_of

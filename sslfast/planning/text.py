@@ -77,6 +77,8 @@ def _memory_line(plan: Mapping, at_once: int) -> str:
 
 
 def _disk_line(plan: Mapping) -> str:
-    free, wanted = plan["machine"]["disk"], plan["files"] + plan["scratch"]
-    text = f"Disk: {plan['files'] / MB:.0f} MB of results, and up to {plan['scratch'] / MB:.0f} MB while jobs run"
+    features = plan.get("features", 0)
+    free, wanted = plan["machine"]["disk"], plan["files"] + features + plan["scratch"]
+    kept = f", {features / MB:.0f} MB of features of existing nets (which may be deleted after)" if features else ""
+    text = f"Disk: {plan['files'] / MB:.0f} MB of results{kept}, and up to {plan['scratch'] / MB:.0f} MB while jobs run"
     return f"{text}; {free / GB:.1f} GB are free{'' if wanted < free else ': make room first'}."

@@ -11,7 +11,7 @@ from ..study.limits import AUTO_VIEWS, N_STATISTICS
 from ..study.names import PIXELS, RANDOM, SHUFFLED
 from ..study.stages import STAGES, evaluations
 
-__all__ = ["Sizes", "Work", "cached_views", "work_of"]
+__all__ = ["Sizes", "Work", "cached_views", "is_base", "work_of"]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def cached_views(config: Mapping, length: Length, n: int, views: int | str | Non
     return 0 if length.passes(n) <= number else number
 
 
-def _is_base(job: Job) -> bool:
+def is_base(job: Job) -> bool:
     """Whether it is of a base net as it is, whose features all jobs share."""
     return job.u == "0" and job.method != RANDOM and not (job.method or "").startswith(SHUFFLED)
 
@@ -94,7 +94,7 @@ def _features(job: Job, config: Mapping, sizes: Sizes) -> int:
     Jobs compute what they need and keep it for all; it stands with the jobs that make the encoders, as sums come out
     alike. Seeds label and validate on other images, some of them the same.
     """
-    if not _is_base(job):
+    if not is_base(job):
         return 0
     n_seeds, known = len(config["seeds"]), sizes.n_labelled + sizes.n_valid
     share = min(1.0, (sizes.labelled[config["labelled"][-1]] + sizes.n_valid) / known)
@@ -105,9 +105,11 @@ def _features(job: Job, config: Mapping, sizes: Sizes) -> int:
 def _ready(job: Job, config: Mapping, sizes: Sizes) -> int:
     """Images that go through a base net that was shuffled or trained further: once for all cells over it, so that they
     stand with one of them; 0 for the others."""
-    if base_of(config, job.method or "") is None or _is_base(job) or job.l is None:
+    if base_of(config, job.method or "") is None or is_base(job) or job.l is None:
         return 0
-    first = evaluations()[config["evaluate"][0]].name
+    known, only = evaluations(), config["evaluate_only"]
+    over = [known[name] for name in config["evaluate"] if job.method in only.get(name, [job.method])]
+    first = next((stage.name for stage in over if stage.frozen), None)
     return sizes.n_test + sizes.labelled[job.l] if (job.stage, job.l) == (first, config["labelled"][-1]) else 0
 
 

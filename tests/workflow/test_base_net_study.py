@@ -10,7 +10,8 @@ from studies import TINY, Workflow, error_line
 NET = {"method": "base", "net": LITE0, "weights": "lite0.safetensors", "size": 32}
 STUDY = {
     **TINY, "labelled": [0.3], "seeds": 2, "methods": ["imagenet", "onwards"],
-    "evaluate": ["head", "linear", "finetune"], "evaluate_only": {"finetune": ["imagenet", "shuffled_imagenet", "onwards"]},
+    "evaluate": ["head", "linear", "finetune"],
+    "evaluate_only": {"finetune": ["imagenet", "shuffled_imagenet", "onwards"]},
     "variants": {"imagenet": NET, "onwards": {"method": "autoencoder", "start": "imagenet"}}, "controls": ["shuffled"],
 }  # fmt: skip
 

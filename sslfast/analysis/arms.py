@@ -15,7 +15,7 @@ from .equivalence import label_equivalence
 from .judged import main_cells
 from .scores import by_setting, with_intervals
 
-__all__ = ["LABELS", "NET", "PLACE", "arm_pairs", "arms"]
+__all__ = ["ALONE", "LABELS", "NET", "PLACE", "arm_pairs", "arms"]
 
 LABELS = "labels alone"
 PLACE = ["encoder", "l"]
@@ -111,12 +111,12 @@ def _runs(every: pd.DataFrame, judged_by: str, metric: str) -> pd.DataFrame:
     tuned = np.where(learned.evaluate == TUNED, "fine-tuned", "frozen")
     net = on_net(learned)
     kind = np.select([net & (learned.u == 0), net], [NET, ONWARDS], OWN)
-    learned = learned.assign(arm=learned.method + ", " + tuned, kind=kind)
+    learned = learned.assign(arm=tuned + " " + learned.method, kind=kind)
     base = every[(every.method == SUPERVISED) & every.encoder.isin(learned.encoder)].assign(arm=LABELS, kind=ALONE)
     runs = pd.concat([base, learned], ignore_index=True)
     order = [ALONE, OWN, NET, ONWARDS]
-    names = runs[["arm", "kind"]].drop_duplicates("arm")
-    names = sorted(names.itertuples(index=False), key=lambda row: (order.index(row.kind), row.arm))
+    names = runs[["arm", "kind", "method"]].drop_duplicates("arm")
+    names = sorted(names.itertuples(index=False), key=lambda row: (order.index(row.kind), row.method, row.arm))
     places = {row.arm: place for place, row in enumerate(names)}
     suspects = pd.concat(
         [_suspects(every, name, judged_by, metric) for name in learned.evaluate.unique()] or [pd.Series()]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..study.names import SUPERVISED
-from .arms import LABELS, NET, PLACE
+from .arms import ALONE, LABELS, NET, PLACE
 from .comparisons import paired_of
 from .words import count, duration, listed, p_value, points, range_of_points
 
@@ -69,6 +69,7 @@ def arms_answers(verdicts: pd.DataFrame, arms: pd.DataFrame, delta: float) -> li
     several = verdicts.encoder.nunique() > 1
     answers = [(f"Best with {e}?", arms_headline(rows, delta)) for e, rows in verdicts.groupby("encoder")] * several
     most = arms[(arms.encoder == arms.encoder.iloc[0]) & (arms.l == arms.l.max())]
+    most = most[most.kind.isin([ALONE, NET]) | most.arm.isin(verdicts.best)]
     costs = "; ".join(f"{row.arm} {cost(row)}" for row in most.itertuples() if np.isfinite(row.seconds))
     n = count(most.n_labelled.iloc[0])
     return [*answers, ("What does each way cost?", f"With {n} labels: {costs}.")] if costs else answers
@@ -86,10 +87,9 @@ def arms_table(arms: pd.DataFrame) -> pd.DataFrame:
         change += range_of_points(row["difference_low"], row["difference_high"]) if compared else ""
         change += " (depends on training length)" if row["outcome"] == "length" else ""
         rows.append(
-            ({"encoder": row["encoder"]} if several else {})
-            | {
+            {
+                "way": f"{row['arm']}, {row['encoder']}" if several else row["arm"],
                 "labels": count(row["n_labelled"]),
-                "way": row["arm"],
                 "made from": row["kind"],
                 "score": f"{row['mean']:.3f}{interval}" if known else "–",
                 "against labels alone": change,

@@ -173,7 +173,7 @@ def _write_pages(results: Results, made: Mapping[str, str], folder: Path) -> Non
 
 def _ways(results: Results) -> str:
     """All ways to spend the labels, where an existing net is one of them."""
-    return table_html(arms_table(results.tables["arms"])) if "arms" in results.tables else ""
+    return table_html(arms_table(results.tables["arms"]), row_header=True) if "arms" in results.tables else ""
 
 
 def _claims(results: Results) -> pd.DataFrame:

@@ -56,23 +56,23 @@ def found(judged_by="linear", **study):
 
 def test_each_method_is_an_arm_frozen_and_fine_tuned_beside_the_labels_alone():
     arms = found().tables["arms"]
-    expected = [LABELS, "rotation, fine-tuned", "rotation, frozen", "imagenet, fine-tuned", "imagenet, frozen"]
+    expected = [LABELS, "fine-tuned rotation", "frozen rotation", "fine-tuned imagenet", "frozen imagenet"]
     for _, here in arms.groupby("l"):
-        assert here.arm.tolist() == [*expected, "onwards, fine-tuned", "onwards, frozen"]
+        assert here.arm.tolist() == [*expected, "fine-tuned onwards", "frozen onwards"]
     assert set(arms.kind) == {"labels", "own images", "existing net", "existing net and own images"}
     assert arms.pixels[arms.method.isin(["imagenet", "onwards"])].eq(64).all()
-    assert (arms.difference[arms.arm == "imagenet, frozen"] - 0.1).abs().max() < 0.01
-    assert arms.worth[arms.arm == "imagenet, frozen"].str.contains("> 500").all()
+    assert (arms.difference[arms.arm == "frozen imagenet"] - 0.1).abs().max() < 0.01
+    assert arms.worth[arms.arm == "frozen imagenet"].str.contains("> 500").all()
 
 
 def test_features_of_a_net_are_told_once_and_not_in_each_seed():
     arms = found().tables["arms"].set_index("arm")
-    frozen = arms.loc["imagenet, frozen"]
+    frozen = arms.loc["frozen imagenet"]
     assert frozen.seconds.eq(6).all()
     assert frozen.seconds_once.eq(3 * 3 * 5).all()  # three numbers of labels, five seeds
-    assert arms.loc["imagenet, fine-tuned"].seconds.eq(9).all()
-    assert arms.loc["onwards, frozen"].seconds.eq(19).all()
-    assert arms.seconds_once.drop("imagenet, frozen").isna().all()
+    assert arms.loc["fine-tuned imagenet"].seconds.eq(9).all()
+    assert arms.loc["frozen onwards"].seconds.eq(19).all()
+    assert arms.seconds_once.drop("frozen imagenet").isna().all()
 
 
 @pytest.mark.parametrize(("noise", "judged_by"), [(0.003, "linear"), (0.03, "finetune")])
@@ -92,8 +92,8 @@ def test_all_comparisons_are_one_family_which_the_verdict_against_the_labels_is_
 @pytest.mark.parametrize(
     ("scores", "net", "best", "said"),
     [
-        ({"imagenet": 0.6, "onwards": 0.5}, "enough", "imagenet, fine-tuned", "makes the rest needless"),
-        ({"imagenet": 0.6, "onwards": 0.7}, "not enough", "onwards, fine-tuned", "alone is not enough"),
+        ({"imagenet": 0.6, "onwards": 0.5}, "enough", "fine-tuned imagenet", "makes the rest needless"),
+        ({"imagenet": 0.6, "onwards": 0.7}, "not enough", "fine-tuned onwards", "alone is not enough"),
         (
             {"imagenet": 0.3, "onwards": 0.3, "rotation": 0.3},
             "no better than labels",
@@ -125,10 +125,10 @@ def test_what_is_not_shown_to_be_worse_is_named_beside_the_best():
 def test_a_gain_that_is_shown_and_too_small_leaves_the_net_enough():
     results = found(imagenet=0.6, onwards=0.606, noise=0.001)
     pairs = results.tables["arm_pairs"]
-    mine = pairs[(pairs["first"] == "onwards, fine-tuned") & (pairs.second == "imagenet, fine-tuned")]
+    mine = pairs[(pairs["first"] == "fine-tuned onwards") & (pairs.second == "fine-tuned imagenet")]
     assert set(mine.outcome) == {"better"}
     assert set(results.tables["best_arms"].net) == {"enough"}
-    assert set(results.tables["best_arms"].best) == {"onwards, fine-tuned"}
+    assert set(results.tables["best_arms"].best) == {"fine-tuned onwards"}
 
 
 def test_two_seeds_settle_nothing():

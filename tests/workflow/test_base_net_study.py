@@ -68,11 +68,11 @@ def test_the_report_compares_it_with_labels_alone(finished):
     frozen, tuned = "frozen", "fine-tuned"
     assert arms.arm.tolist() == [
         "labels alone",
-        *(f"{m}, {how}" for m in ("imagenet", "onwards") for how in (tuned, frozen)),
+        *(f"{how} {m}" for m in ("imagenet", "onwards") for how in (tuned, frozen)),
     ]
     assert (arms.seconds > 0).all() and (arms.pixels.dropna() == 32).all()
     assert "Ways to spend the labels" in page
-    assert "imagenet, fine-tuned" in (reports / "summary.md").read_text()
+    assert "fine-tuned imagenet" in (reports / "summary.md").read_text()
     tuned = {name for name in records(finished, "finetune") if name.endswith("-s0")}
     assert {name.partition("-")[0] for name in tuned} == {"imagenet", "shuffled_imagenet", "onwards"}
     plateau = pd.read_csv(reports / "tables/plateau.csv")

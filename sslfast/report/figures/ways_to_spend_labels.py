@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
+from ...analysis.arms import LABELS
 from ...analysis.best_arms import cost
 from ...analysis.words import count, points, range_of_points, seeds
 from ..drawing.style import METHOD_STYLES, METRIC_NAMES, STYLE, Drawing
@@ -16,6 +17,8 @@ from ..figure import Figure
 from ..material import Material
 
 __all__ = ["FIGURE", "draw"]
+
+ROOM = 0.35  # of the width of a panel, at its right, for numbers
 
 
 def draw(arms: pd.DataFrame, metric: str) -> Drawing:
@@ -32,7 +35,7 @@ def draw(arms: pd.DataFrame, metric: str) -> Drawing:
             title = f"{count(arms.n_labelled[arms.l == label].iloc[0])} labels"
             axes.set_title(f"{title}\n{encoder}" if len(encoders) > 1 else title, fontsize=9)
             axes.grid(axis="y", visible=False)
-            base = rows[rows.place == 0]["mean"] if "place" in rows else rows[rows.kind == kinds[0]]["mean"]
+            base = rows[rows.arm == LABELS]["mean"]
             if len(base):
                 axes.axvline(base.iloc[0], color="black", ls="--", lw=1)
             for kind in kinds:
@@ -48,18 +51,23 @@ def draw(arms: pd.DataFrame, metric: str) -> Drawing:
                 figure.note(drawn.lines[0], [_text(row, metric) for row in part.to_dict("records")])
                 for at, row in zip(y, part.itertuples(), strict=True):
                     if isinstance(row.worth, str) and row.outcome != "length":
-                        worth = f"= {row.worth.split(' [')[0]}"
-                        axes.annotate(
-                            worth, (0.99, at), (0, -9), xycoords=("axes fraction", "data"), textcoords="offset points",
-                            ha="right", va="center", fontsize=7, color="#444444",
-                        )  # fmt: skip
+                        _write(axes, row.worth.split(" [")[0], at)
+            _write(axes, "worth in labels", -0.45)
             if i == len(encoders) - 1:
                 axes.set_xlabel(f"{METRIC_NAMES[metric]}, test", fontsize=8)
+    left, right = panels[0, 0].get_xlim()
+    panels[0, 0].set_xlim(left, right + ROOM * (right - left))
     panels[0, 0].set_yticks(range(len(names)), names)
-    panels[0, 0].set_ylim(len(names) - 0.4, -0.6)
+    panels[0, 0].set_ylim(len(names) - 0.4, -0.8)
     handles, told = panels[0, -1].get_legend_handles_labels()
     figure.legend(handles, told, loc="outside lower center", ncols=min(4, len(told)), fontsize=8, frameon=False)
     return figure
+
+
+def _write(axes, text: str, y: float) -> None:
+    axes.annotate(
+        text, (0.99, y), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=7, color="#444444"
+    )
 
 
 def _text(row: dict, metric: str) -> str:
@@ -77,9 +85,9 @@ def _text(row: dict, metric: str) -> str:
 def _caption(m: Material) -> str:
     told = m.whole.tables["best_arms"].sentence
     return (
-        f"{' '.join(told[:3])} Dashed: the labels alone. At the right of each: worth how many labels of the labels"
-        f" alone. Each method with the most unlabelled images; {m.interval} (verdicts are also corrected for all"
-        f" comparisons of each way with each other); {m.base}. It does not show what the existing net had cost before."
+        f"{' '.join(told[:3])} Dashed: the labels alone. At the right: how many of them, alone, would give the same"
+        f" score. Each method with the most unlabelled images; {m.interval} (verdicts are also corrected for all"
+        f" comparisons of each way with each other); {m.base}. It does not show what an existing net had cost before."
     )
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..files import user_path
+from ..study.study import Study
 from .labels import read_labels
 from .layout import find_layout
 from .looking import File, Look, NoClasses, check_folder, is_mask_name
@@ -69,15 +70,15 @@ class Listing:
         }
 
 
-def listing_of(config: Mapping) -> Listing:
-    """The listing of the folder that a config (checked, or as a person wrote it) names."""
-    return scan(user_path(config["folder"], "folder"), **where(config))
+def listing_of(study: Study) -> Listing:
+    """The listing of the study's folder."""
+    return scan(user_path(study.folder or "", "folder"), **where(study))
 
 
-def where(config: Mapping) -> dict:
-    """The options of `scan` in a config: which files they lead to is in the digest of the folder's content."""
-    table = {key: config[key] for key in ("labels", "image_column", "class_column") if config.get(key)}
-    return {"follow_links": config.get("follow_links") or False, "labels": table if "labels" in table else None}
+def where(study: Study) -> dict:
+    """The options of `scan` for the study's folder: which files they lead to is in the digest of its content."""
+    told = {key: value for key, value in study.values(("labels", "image_column", "class_column")).items() if value}
+    return {"follow_links": bool(study.follow_links), "labels": told if study.labels else None}
 
 
 def scan(root: Path, follow_links: bool = False, labels: str | Mapping | None = None) -> Listing:

@@ -7,13 +7,14 @@ unlabelled images. Neither is crossed with the study's `encoders`: the net is it
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from ..errors import ConfigError, shown
 from ..files import user_path
 from .names import BASE, SHUFFLED
+from .study import Study
 
 __all__ = [
     "LIBRARIES",
@@ -25,6 +26,7 @@ __all__ = [
     "is_net",
     "learns",
     "leave_out",
+    "net_of",
     "skippable",
 ]
 
@@ -96,53 +98,54 @@ def claim_net(given: Mapping, key: str, files: dict, beside: str | Path) -> tupl
     return {**arm, "weights": digest}, None
 
 
-def base_of(config: Mapping, name: str) -> Mapping | None:
-    """The base net that the arm `name` (or its shuffled control) stands on, as `claim_net` has it; None of others.
-
-    `config`: a checked one.
-    """
-    given = _arm(config, name.removeprefix(SHUFFLED))
-    return {key: given[key] for key in _ARM} if given.get("method") == BASE else given.get("start")
+def net_of(settings: Mapping) -> dict:
+    """What an arm depends on of the base net that has these `settings`."""
+    return {key: settings[key] for key in _ARM}
 
 
-def learns(config: Mapping, name: str) -> bool:
+def base_of(study: Study, name: str) -> Mapping | None:
+    """The base net that the arm `name` (or its shuffled control) stands on, as `claim_net` has it; None of others."""
+    settings = _settings(study, name.removeprefix(SHUFFLED))
+    return net_of(settings) if settings.get("method") == BASE else settings.get("start")
+
+
+def learns(study: Study, name: str) -> bool:
     """Whether the arm `name` learns from unlabelled images; a base net alone, and its control, do not."""
-    return _arm(config, name.removeprefix(SHUFFLED)).get("method") != BASE
+    return _settings(study, name.removeprefix(SHUFFLED)).get("method") != BASE
 
 
-def encoders_of(config: Mapping, name: str) -> list[str]:
+def encoders_of(study: Study, name: str) -> tuple[str, ...]:
     """The encoders that the arm `name` is made with: the study's, or the net that it stands on."""
-    base = base_of(config, name)
-    return config["encoders"] if base is None else [base["net"]]
+    base = base_of(study, name)
+    return study.encoders if base is None else (base["net"],)
 
 
-def leave_out(config: Mapping, missing: Mapping[str, str]) -> dict:
-    """A checked `config` without the arms of `missing` (why, by name), and those that go on from them.
+def leave_out(study: Study, missing: Mapping[str, str]) -> Study:
+    """`study` without the arms of `missing` (why, by name), and those that go on from them.
 
     Raises `ConfigError` if no arm is left.
     """
-    gone = [base_of(config, name) for name in missing]
-    out = {name: base for name in config["methods"] if (base := base_of(config, name)) in gone and base is not None}
-    kept = [name for name in config["methods"] if name not in out]
+    gone = [base_of(study, name) for name in missing]
+    out = {name: base for name in study.methods if (base := base_of(study, name)) in gone and base is not None}
+    kept = tuple(name for name in study.methods if name not in out)
     if not kept:
         raise ConfigError(next(iter(missing.values())))
-    why = {name: next(text for arm, text in missing.items() if base_of(config, arm) == out[name]) for name in out}
-    return {**config, "methods": kept, "left_out": {**config.get("left_out", {}), **why}} if out else dict(config)
+    why = {name: next(text for arm, text in missing.items() if base_of(study, arm) == out[name]) for name in out}
+    return replace(study, methods=kept, left_out={**study.left_out, **why}) if out else study
 
 
-def _arm(config: Mapping, name: str) -> Mapping:
-    if name == BASE:
-        return {"method": BASE, **config["base"]}
-    return config["variants"].get(name, {})
+def skippable(study: Study, names: Iterable[str]) -> list[str]:
+    """Of `names`, the base nets that a study does without where a library has no weights of them here."""
+    arms = ((name, _settings(study, name)) for name in names)
+    return [name for name, arm in arms if arm.get("on_missing") == "skip" and arm["weights"] in LIBRARIES]
+
+
+def _settings(study: Study, name: str) -> Mapping:
+    """Those of an arm that has some of its own: a variant, or `base`."""
+    return {"method": BASE, **study.base} if name == BASE else study.variants.get(name, {})
 
 
 @cache
 def _digest(path: Path, _size: int, _mtime: int) -> str:
     with path.open("rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
-
-
-def skippable(config: Mapping, names: Iterable[str]) -> list[str]:
-    """Of `names`, the base nets that a study does without where a library has no weights of them here."""
-    arms = ((name, _arm(config, name)) for name in names)
-    return [name for name, arm in arms if arm.get("on_missing") == "skip" and arm["weights"] in LIBRARIES]

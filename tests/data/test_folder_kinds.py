@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from grids import checked
 from hostile import is_one_line
 from hypothesis import given
 from hypothesis import strategies as st
@@ -231,8 +232,8 @@ def test_columns_of_a_table_may_be_named(tmp_path):
     assert "which column of labels.csv has the classes? Found id, one, two; name it (class_column" in refusal(
         tmp_path, labels="labels.csv"
     )
-    config = {"folder": str(tmp_path), "labels": "labels.csv", "class_column": "two", "image_column": "id"}
-    assert counts(listing_of(config)) == {"train": BOTH}
+    study = checked(dataset="folder", folder=str(tmp_path), labels="labels.csv", class_column="two", image_column="id")
+    assert counts(listing_of(study)) == {"train": BOTH}
     message = refusal(tmp_path, labels={"labels": "labels.csv", "class_column": "three"})
     assert message == "class_column: found 'three', expected a column of labels.csv (id, one, two)"
 
@@ -397,10 +398,10 @@ def test_a_class_with_fewer_images_than_a_cell_needs_is_told_with_what_will_happ
     put(tmp_path, "train/many", "train/more", n=30)
     put(tmp_path, "train/few", n=3)
     put(tmp_path, "test/many", "test/more")
-    config = {"labelled": ["0.1", "1"], "test_fraction": 0.2, "valid_fraction": 0.1}
-    assert rare_lines(scan(tmp_path).summary(), config) == [
+    study = checked(labelled=[0.1, 1])
+    assert rare_lines(scan(tmp_path).summary(), study) == [
         "warning: at labelled 0.1, class few would get no image: each gets one, more than its share",
         "warning: class few has no test images: no score says anything about them",
     ]
     put(tmp_path, "train/few", "test/few", n=30)
-    assert rare_lines(scan(tmp_path).summary(), config) == []
+    assert rare_lines(scan(tmp_path).summary(), study) == []

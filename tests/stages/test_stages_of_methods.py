@@ -11,7 +11,8 @@ from sslfast.data.splits import make_split
 from sslfast.errors import ConfigError
 from sslfast.models import save_encoder
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pixels, pretrain, settings_of, shuffle
-from sslfast.study.config import check_config, method_settings
+from sslfast.study.config import check_config
+from sslfast.study.depends import method_settings
 from sslfast.study.methods import methods
 from sslfast.study.records import read_record, write_record
 
@@ -36,8 +37,8 @@ def split(digits):
 
 def fit_of(method: str, **changes) -> FitSettings:
     """The settings that a config gives `method` by default, for two epochs."""
-    config = check_config({"dataset": "digits", "unlabelled": [1], "labelled": [1], "methods": [method]}, SCHEMA)
-    return replace(settings_of(FitSettings, method_settings(config, method)), **{"epochs": 2, **changes})
+    study = check_config({"dataset": "digits", "unlabelled": [1], "labelled": [1], "methods": [method]}, SCHEMA)
+    return replace(settings_of(FitSettings, method_settings(study, method)), **{"epochs": 2, **changes})
 
 
 def without_times(record):

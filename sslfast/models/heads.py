@@ -1,20 +1,39 @@
 """Heads, and the two-part models that learners train: `model[0]` the encoder, `model[1]` the head."""
 
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
+from ..errors import ConfigError, shown
 from .dropout import Dropout
 from .winograd import Conv2d
 
-__all__ = ["DROPOUT", "AutoEncoder", "Classifier", "Features", "create_head"]
+__all__ = ["AutoEncoder", "Classifier", "Features", "create_head", "dropout_of"]
 
-DROPOUT = 0.35  # near the best with 2 and 50 % of CIFAR-10's labels (benchmarks/README.md)
+# Where the rates of `dropout_of` begin and end to fall: numbers of labels, and the rate there (benchmarks/README.md).
+FEW, MANY = (5_000, 0.35), (20_000, 0.2)
 
 
-def create_head(in_shape: tuple[int, int, int], n_classes: int, dropout: float = DROPOUT) -> nn.Sequential:
+def dropout_of(dropout: float | str, n_labelled: int) -> float:
+    """The rate that `dropout` means for a network that has `n_labelled` images to learn from.
+
+    `auto` is 0.35 up to 5,000 labels and 0.2 from 20,000 on; between, it falls evenly with the logarithm of their
+    number. The more labels, the less there is to prevent; measured for the baseline and for heads over frozen encoders
+    (benchmarks/README.md), which need the same. Raises `ConfigError` for anything but `auto` or 0 ≤ rate < 1.
+    """
+    if dropout == "auto":
+        (few, most), (many, least) = FEW, MANY
+        share = math.log(max(n_labelled, few) / few) / math.log(many / few)
+        return round(most + (least - most) * min(1.0, share), 4)
+    if not (isinstance(dropout, int | float) and 0 <= dropout < 1):
+        raise ConfigError(f"dropout: found {shown(dropout)}, expected auto or a number from 0 and below 1")
+    return float(dropout)
+
+
+def create_head(in_shape: tuple[int, int, int], n_classes: int, dropout: float = FEW[1]) -> nn.Sequential:
     """The original study's classifier: features `[N, C, h, w]` → class scores `[N, n_classes]`.
 
     Two 3 × 3 convolutions (32 and 16 channels) with ReLU and dropout, and one fully connected layer.

@@ -142,7 +142,8 @@ def of_rich() -> dict[str, tuple[object, dict[str, int]]]:
 
 
 def test_every_key_is_tried():
-    assert {*CHANGES, *OF_FOLDERS, *OF_TABLES, *OF_NETS, *of_rich(), "budget"} == set(schema_keys())
+    others = {"budget", "evaluate_only"}
+    assert {*CHANGES, *OF_FOLDERS, *OF_TABLES, *OF_NETS, *of_rich(), *others} == set(schema_keys())
 
 
 @pytest.mark.parametrize("budget", ["epochs", "updates"])
@@ -169,6 +170,13 @@ def test_every_setting_of_an_existing_net_reruns_what_stands_on_it_alone(tmp_pat
     assert plans == [standing, standing, standing, {}]
     for key, plan in zip(OF_NETS, plans, strict=True):
         assert set(plan) == set(schema_keys()[key]["x-reruns"])
+
+
+def test_an_evaluation_of_more_encoders_runs_those_alone_and_of_fewer_leaves_the_rest_out():
+    fewer = {**RICH, "evaluate_only": {"finetune": ["vae", "shuffled_vae"]}}
+    assert runs_again(fewer, RICH) == {"classify": 30 - 2 * 2, **END}
+    assert runs_again(RICH, fewer) == END
+    assert {"classify", *END} == set(schema_keys()["evaluate_only"]["x-reruns"])
 
 
 CHECKED = {

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sslfast.errors import ConfigError
-from sslfast.study.base_nets import base_of, encoders_of, learns, leave_out
+from sslfast.study.base_nets import base_of, encoders_of, learns, leave_out, skippable
 from sslfast.study.config import check_config, method_settings
 from sslfast.study.grid import jobs_of
 
@@ -112,6 +112,15 @@ def test_missing_weights_leave_out_what_stands_on_them_and_only_that():
     whole = checked(**ARMS)
     assert leave_out(whole, {}) == whole
     assert leave_out(whole, {"net": "why"})["left_out"] == {"net": "why", "onwards": "why"}
+
+
+def test_nets_that_a_library_may_not_have_are_looked_for_where_an_arm_needs_them():
+    skip = {**NET, "on_missing": "skip"}
+    variants = {**ARMS["variants"], "net": skip, "unused": {**skip, "net": "timm.resnet34"}}
+    variants["small"] = {"method": "distill", "teacher": "net"}
+    for methods in (["net"], ["onwards"], ["small"]):
+        assert skippable(checked(variants=variants, methods=["autoencoder", *methods])) == ["net"]
+    assert skippable(checked(variants=variants, methods=["autoencoder"])) == []
 
 
 def test_length_is_checked_for_what_is_trained_only():

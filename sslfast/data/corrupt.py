@@ -16,8 +16,9 @@ class CorruptInput(Callback):
     """Adds Gaussian noise to the input in training, and hides square patches of it in training and validation.
 
     `noise`: standard deviation, pixels in [0, 1]. `mask`: the share of patches of `patch` × `patch` pixels that are
-    hidden, that is, set to `fill`, by default the mean colour (see `hidden_patches`). Random numbers depend on the seed and epoch of the
-    training loader, or, if it has none, on `seed` and the epoch of the fit; in validation they are always the same.
+    hidden, that is, set to `fill`, by default the mean colour (see `hidden_patches`). Random numbers depend on the seed
+    and epoch of the training loader, or, if it has none, on `seed` and the epoch of the fit; in validation they are
+    always the same.
     With `give_hidden`, the loss gets the hidden pixels, bool `[N, 1, S, S]`, after the target. Raises `ConfigError` for
     values out of range.
     """

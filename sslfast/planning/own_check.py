@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 
 from ..errors import ConfigError, SslfastError, one_line
-from ..study.base_nets import base_of, leave_out, skippable
+from ..study.base_nets import base_of, leave_out, nets_of, skippable
 from ..study.datasets import image_shape_of
 from ..study.depends import method_settings
 from ..study.study import Study
@@ -23,14 +23,14 @@ def check_own(study: Study) -> None:
     """`ConfigError` for an encoder of the person's own that makes no feature map of the study's images, or a learner
     factory that returns no Learner with the encoder that it was given; for a base net whose weights are not here, or do
     not fit. Without own code and base nets, it costs nothing."""
-    needed = study.own or any(base_of(study, name) for name in study.methods)
+    needed = study.own or any(nets_of(study, name) for name in study.methods)
     if needed and (said := _apart("own", study)):
         raise ConfigError(said)
 
 
 def without_missing(study: Study) -> Study:
     """`study` without base nets that it can do without, and whose weights their library cannot give here."""
-    why = {name: _apart(name, study) for name in skippable(study, study.methods)}
+    why = {name: _apart(name, study) for name in skippable(study)}
     return leave_out(study, {name: text for name, text in why.items() if text})
 
 
@@ -51,15 +51,14 @@ def main(what: str = "own") -> None:
         if what == "own":
             _try_all(study)
         else:
-            _try_net(study, what)
+            _try_net(study, what, base_of(study, what) or {})
     except SslfastError as error:
         sys.exit(str(error))
 
 
-def _try_net(study: Study, name: str) -> None:
+def _try_net(study: Study, name: str, arm: Mapping) -> None:
     from ..models import base_encoder
 
-    arm = base_of(study, name) or {}
     weights = study.weights_files.get(arm["weights"], arm["weights"])
     try:
         base_encoder(arm["net"], weights, arm["size"], image_size=image_shape_of(study)[1])
@@ -76,8 +75,8 @@ def _try_all(study: Study) -> None:
         if name in study.own:
             create_encoder(run.encoder(name), *shape[:2])
     for name in study.methods:
-        if base_of(study, name):
-            _try_net(study, name)
+        for arm in nets_of(study, name):
+            _try_net(study, name, arm)
         if (made := method_settings(study, name))["method"] in study.own:
             _try_method(f"variants.{name}.method", made, run, study.encoders[0], shape)
 

@@ -27,6 +27,8 @@ def with_arms(config: Mapping, schema: Mapping, own: dict, beside: str | Path) -
         name: variants.get(name) or _variant(name, given, full, nets, schema, own, beside)
         for name, given in config["variants"].items()
     }
+    for name in {*config["methods"]} & _taught():
+        full[name] = {**config[name], "teacher": _net_called(config[name]["teacher"], f"{name}.teacher", nets)}
     known = (*methods(), BASE, *full["variants"])
     if unknown := [name for name in config["methods"] if name not in known]:
         hint = "; the random control is u = 0" if unknown[0] == RANDOM else ""
@@ -41,7 +43,7 @@ def _nets(config: Mapping, schema: Mapping, beside: str | Path) -> tuple[dict, d
     why there are no weights here, of those that the config can do without."""
     named = {name: dict(given) for name, given in config["variants"].items() if given.get("method") == BASE}
     starts = [given.get("start") for given in config["variants"].values()]
-    if BASE in (*config["methods"], *starts):
+    if BASE in (*config["methods"], *starts, *_teachers(config)):
         named[BASE] = {}
     nets, missing = {}, {}
     files: dict[str, str] = {}
@@ -74,7 +76,10 @@ def _variant(
         expected = f"expected one of {', '.join([*methods(), BASE])}, or my_methods.py:my_learner"
         raise ConfigError(f"variants.{name}.method: found {shown(method)}, {expected}")
     given = valid_section(given, section, f"variants.{name}")
-    return {"method": method, **usual, **given, **_start(start, f"variants.{name}.start", nets)}
+    made = {"method": method, **usual, **given}
+    if method in _taught():
+        made["teacher"] = _net_called(made["teacher"], f"variants.{name}.teacher", nets)
+    return made if start is None else {**made, "start": _net_called(start, f"variants.{name}.start", nets)}
 
 
 def _check_name(name: str, schema: Mapping) -> None:
@@ -84,15 +89,25 @@ def _check_name(name: str, schema: Mapping) -> None:
         raise ConfigError(f"variants: found {shown(name)}, expected {items['x-expected']}, and no method's own name")
 
 
-def _start(name: object, key: str, nets: Mapping) -> dict:
-    """The base net from which a variant goes on, where it does."""
-    if name is None:
-        return {}
+def _taught() -> set[str]:
+    """The methods that learn from a teacher."""
+    return {name for name, kind in methods().items() if kind.teacher}
+
+
+def _teachers(config: Mapping) -> list[object]:
+    """What the config calls the teachers of its arms."""
+    variants = [given for given in config["variants"].values() if given.get("method") in _taught()]
+    named = [given.get("teacher", config[given["method"]]["teacher"]) for given in variants]
+    return [*named, *(config[name]["teacher"] for name in config["methods"] if name in _taught())]
+
+
+def _net_called(name: object, key: str, nets: Mapping) -> dict:
+    """The base net that the config has under `name`."""
     named = [net for net in nets if net != BASE]
     if name not in (*named, BASE):
         known = f"one of {', '.join(named)}" if named else "the name of a base net in variants"
         raise ConfigError(f"{key}: found {shown(name)}, expected {known}, or {BASE}")
-    return {"start": net_of(nets[name])}
+    return net_of(nets[name])
 
 
 def _own_section(options: Sequence[str] | None, schema: Mapping) -> dict:

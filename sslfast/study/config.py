@@ -7,15 +7,15 @@ from pathlib import Path
 from ..errors import ConfigError, printable, shown
 from ..files import user_path
 from .arms import with_arms
-from .base_nets import leave_out
+from .base_nets import base_of, encoders_of, leave_out, only_encoders
 from .datasets import FILE_KEYS, FOLDER_KEYS, NAMED, WHICH_FILES, image_keys
 from .encoder_names import check_encoder
 from .fractions import canonical_list
 from .methods import methods
-from .names import names_of_folder
+from .names import RANDOM, SHUFFLED, names_of_folder
 from .own import claim_encoder
-from .schema import read_schema, valid, with_defaults
-from .stages import STAGES
+from .schema import key_text, read_schema, valid, with_defaults
+from .stages import STAGES, first_to_judge
 from .study import Study
 
 __all__ = ["check_config", "read_schema"]
@@ -44,6 +44,7 @@ def check_config(config: Mapping, schema: Mapping, beside: str | Path = ".") -> 
     full |= {axis: canonical_list(full[axis], axis) for axis in ("unlabelled", "labelled")}
     study = Study.of({**full, "seeds": _seeds(full["seeds"]), "own": own})
     study = leave_out(study, missing)
+    _check_encoders(study)
     _check_grid(study)
     return study
 
@@ -141,6 +142,17 @@ def _seeds(given: int | list[int]) -> list[int]:
     return given
 
 
+def _check_encoders(study: Study) -> None:
+    """`ConfigError` for a method that can train none of the study's encoders."""
+    for name in study.methods:
+        only = " or ".join(only_encoders(study, name))
+        if only and base_of(study, name) is not None:
+            raise ConfigError(f"variants.{name}.start: given, but its method trains {only} alone; leave start out")
+        if not encoders_of(study, name):
+            found = ", ".join(study.encoders)
+            raise ConfigError(f"encoders: found {found}, but {name} trains {only} alone; add that to encoders")
+
+
 def _check_grid(study: Study) -> None:
     """`ConfigError` where values that are well by themselves make no grid."""
     if "0" in study.labelled:
@@ -150,6 +162,7 @@ def _check_grid(study: Study) -> None:
         raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
     if study.judged_by not in (None, *study.evaluate):
         raise ConfigError(f"judged_by: found {study.judged_by}, expected one of evaluate ({', '.join(study.evaluate)})")
+    _check_only(study)
     axes = (study.unlabelled, study.labelled, study.seeds, study.encoders, study.methods, study.evaluate)
     n_cells = math.prod(map(len, axes))
     if n_cells > MAX_CELLS:
@@ -158,3 +171,19 @@ def _check_grid(study: Study) -> None:
         )
     if study.dataset == "folder" and not study.folder:
         raise ConfigError("folder: missing; dataset: folder needs the path of your images here")
+
+
+def _check_only(study: Study) -> None:
+    """`ConfigError` for a choice of encoders to evaluate that cannot be, or would leave some without a verdict."""
+    made = [*study.methods, *study.left_out]
+    known = [*([RANDOM] if "0" in study.unlabelled else []), *made]
+    known += [f"{SHUFFLED}{name}" for name in made] if "shuffled" in study.controls else []
+    judged_by = study.judged_by or first_to_judge(study.evaluate)
+    for evaluation, names in study.evaluate_only.items():
+        key = f"evaluate_only.{key_text(evaluation)}"
+        if evaluation not in study.evaluate:
+            raise ConfigError(f"{key}: expected one of evaluate ({', '.join(study.evaluate)})")
+        if evaluation == judged_by:
+            raise ConfigError(f"{key}: given, but all encoders are judged by it; name another one in judged_by")
+        if unknown := [name for name in names if name not in known]:
+            raise ConfigError(f"{key}: found {shown(unknown[0])}, expected some of {', '.join(known)}")

@@ -202,6 +202,8 @@ def jobs_of(study: Study) -> list[Job]:
     cells = []
     ways = dict.fromkeys((job.method, job.encoder, job.u) for job in encoders)
     for evaluation, (method, encoder, u), label, seed in product(study.evaluate, ways, labelled, seeds):
+        if method not in study.evaluate_only.get(evaluation, [method]):
+            continue
         box = Box(evaluations()[evaluation].name, method, encoder, u, label, seed)
         cells.append(_job(box, _split(seed), made[box.made_from(pool)]))
     for encoder, label, seed in product(study.encoders, labelled, seeds):
@@ -235,7 +237,8 @@ def _encoders(study: Study) -> Iterator[Job]:
             yield _job(Box("pretrain", RANDOM, encoder, u, None, seed), _split(seed))
     nets = [(name, encoders_of(study, name)[0], "0") for name in study.methods if not learns(study, name)]
     learned = [Box("pretrain", method, net, u, None, seed) for (method, net, u), seed in product(nets, seeds)]
-    ways = [(method, encoder, u) for encoder, u in pairs if u != "0" for method in _crossed(study)]
+    crossed = _crossed(study)
+    ways = [(m, encoder, u) for encoder, u in pairs if u != "0" for m, its in crossed.items() if encoder in its]
     ways += [(method, encoder, u) for method, encoder in _started(study) for u in study.unlabelled if u != "0"]
     learned += [
         Box("pretrain", m, encoder, u, label, seed) for (m, encoder, u), label, seed in product(ways, of, seeds)
@@ -247,9 +250,9 @@ def _encoders(study: Study) -> Iterator[Job]:
             yield _job(control, _split(box.seed), box.name)
 
 
-def _crossed(study: Study) -> list[str]:
-    """The methods that are tried with every encoder of the study."""
-    return [name for name in study.methods if base_of(study, name) is None]
+def _crossed(study: Study) -> dict[str, tuple[str, ...]]:
+    """The methods that are tried with every encoder of the study that they can train, and these."""
+    return {name: encoders_of(study, name) for name in study.methods if base_of(study, name) is None}
 
 
 def _started(study: Study) -> list[tuple[str, str]]:
@@ -278,8 +281,8 @@ def _shorter(study: Study, plan: Shorter) -> Iterator[Job]:
             yield _job(cell, _split(seed), made.name)
 
     for seed, encoder in product(plan.seeds, study.encoders):
-        for method in _crossed(study):
-            yield from cells(method, encoder, seed)
+        for method, its in _crossed(study).items():
+            yield from cells(method, encoder, seed) if encoder in its else ()
         for label in plan.labelled:
             yield _job(Box(SUPERVISED, SUPERVISED, encoder, None, label, seed, HALF), _split(seed))
     for seed, (method, encoder) in product(plan.seeds, _started(study)):

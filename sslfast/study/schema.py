@@ -17,7 +17,7 @@ from .encoder_names import encoders
 from .methods import methods
 from .stages import evaluations
 
-__all__ = ["KINDS", "fits", "read_schema", "valid", "valid_section", "with_defaults"]
+__all__ = ["KINDS", "fits", "key_text", "read_schema", "valid", "valid_section", "with_defaults"]
 
 MOST_LISTED = 20  # known keys in a message, which stays one line
 DEEPEST = 2  # maps and lists within each other
@@ -99,13 +99,14 @@ def _check_size(value: object, key: str = "", depth: int = -1) -> None:
     if isinstance(value, Mapping):
         for name, content in value.items():
             _check_size(name, key, depth)
-            _check_size(content, f"{key}.{_name(name)}" if key else _name(name), depth + 1)
+            _check_size(content, f"{key}.{key_text(name)}" if key else key_text(name), depth + 1)
     elif isinstance(value, list | tuple | set | frozenset):
         for content in value:
             _check_size(content, key, depth + 1)
 
 
-def _name(key: object) -> str:
+def key_text(key: object) -> str:
+    """A key of a config as a message may show it, whatever it is."""
     if isinstance(key, str) and printable(" ".join(key.split())) == key and 0 < len(key) <= LONGEST:
         return key
     return shown(key)
@@ -147,7 +148,7 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
             else "config/README.md has all that are known"
         )
         hint = f"did you mean {close[0]}?" if close else listed
-        return f"{f'{key}.' if key else ''}{_name(name)}: unknown key; {hint}"
+        return f"{f'{key}.' if key else ''}{key_text(name)}: unknown key; {hint}"
     if problem.validator == "required":
         name = next(k for k in problem.validator_value if k not in problem.instance)
         return f"{name}: missing; {_lower(schema['properties'][name]['description'])}"

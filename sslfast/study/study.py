@@ -67,6 +67,7 @@ class Study:
     controls: tuple[str, ...]
     encoders: tuple[str, ...]
     evaluate: tuple[str, ...]
+    evaluate_only: Mapping[str, list[str]]
     budget: str
     check_length: bool
     batch_size: int

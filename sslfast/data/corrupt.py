@@ -16,22 +16,26 @@ class CorruptInput(Callback):
     """Adds Gaussian noise to the input in training, and hides square patches of it in training and validation.
 
     `noise`: standard deviation, pixels in [0, 1]. `mask`: the share of patches of `patch` × `patch` pixels that are
-    hidden, that is, set to the mean colour (see `hidden_patches`). Random numbers depend on the seed and epoch of the
-    training loader, or, if it has none, on `seed` and the epoch of the fit; in validation they are always the same.
+    hidden, that is, set to `fill`, by default the mean colour (see `hidden_patches`). Random numbers depend on the seed
+    and epoch of the training loader, or, if it has none, on `seed` and the epoch of the fit; in validation they are
+    always the same.
     With `give_hidden`, the loss gets the hidden pixels, bool `[N, 1, S, S]`, after the target. Raises `ConfigError` for
     values out of range.
     """
 
     order = -4  # after ReconstructInput, which takes the whole input as target
 
-    def __init__(self, noise: float, mask: float, patch: int, seed: int = 0, give_hidden: bool = False):
+    def __init__(
+        self, noise: float, mask: float, patch: int, seed: int = 0, give_hidden: bool = False, fill: float = 0.0
+    ):
         if not noise >= 0:
             raise ConfigError(f"denoise: found {noise!r}, expected a standard deviation, 0 or more")
         if not 0 <= mask < 1:
             raise ConfigError(f"mask: found {mask!r}, expected a share of the patches, from 0 to below 1")
         if patch < 1:
             raise ConfigError(f"patch: found {patch!r}, expected 1 pixel or more")
-        self.noise, self.mask, self.patch, self.seed, self.give_hidden = noise, mask, patch, seed, give_hidden
+        self.noise, self.mask, self.patch, self.seed = noise, mask, patch, seed
+        self.give_hidden, self.fill = give_hidden, fill
         self.noise_stream, self.mask_stream = Stream("denoise"), Stream("mask")
 
     def before_train(self):
@@ -53,7 +57,7 @@ class CorruptInput(Callback):
             x = x + drawn.permute(0, 3, 1, 2) * self.scale.to(x.device)
         if self.mask:
             hidden = hidden_patches(len(x), x.shape[-1], self.mask, self.patch, self.mask_stream.on(x.device))
-            x = x.masked_fill(hidden, 0)
+            x = x.masked_fill(hidden, self.fill)
             if self.give_hidden:
                 self.learn.yb = (*self.yb, hidden)
         self.learn.xb = (x.as_subclass(type(given)), *self.xb[1:])

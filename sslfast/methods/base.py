@@ -18,11 +18,13 @@ __all__ = ["as_shown", "method", "show_rebuilt", "with_target"]
 Factory = TypeVar("Factory", bound=Callable)
 
 
-def method(*, own_views: bool = False, compare_views: bool = False) -> Callable[[Factory], Factory]:
+def method(
+    *, own_views: bool = False, compare_views: bool = False, teacher: bool = False, encoders: tuple[str, ...] = ()
+) -> Callable[[Factory], Factory]:
     """Declares the function below it, `<name>_learner`, to be the factory of a method called `name`.
 
-    `own_views`, `compare_views`: see `sslfast.study.methods.Method`, which reads them without importing the file. The
-    factory's `**kwargs` are shown as those of `LeanLearner`.
+    Its arguments: see `sslfast.study.methods.Method`, which reads them without importing the file. The factory's
+    `**kwargs` are shown as those of `LeanLearner`.
     """
     return delegates(LeanLearner.__init__)
 
@@ -40,4 +42,4 @@ def as_shown(learn: Learner, x: Tensor) -> Tensor:
 def show_rebuilt(learn: Learner, batch: tuple, max_n: int = 9, **kwargs):
     """Draw images of `batch` as the model saw them, each beside its reconstruction; returns the matplotlib axes."""
     x, _, _, rebuilt = learn.get_preds(dl=[batch], with_input=True, with_decoded=True)
-    return show_images(as_shown(learn, x), (rebuilt,), beside="reconstruction", max_n=max_n, **kwargs)
+    return show_images(as_shown(learn, x.nan_to_num()), (rebuilt,), beside="reconstruction", max_n=max_n, **kwargs)

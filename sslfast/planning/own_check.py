@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 
 from ..errors import ConfigError, SslfastError, one_line
-from ..study.base_nets import base_of, leave_out, skippable
+from ..study.base_nets import base_of, leave_out, nets_of, skippable
 from ..study.config import method_settings
 from ..study.datasets import image_shape_of
 
@@ -22,14 +22,14 @@ def check_own(config: Mapping) -> None:
     """`ConfigError` for an encoder of `own` of a checked `config` that makes no feature map of the study's images, or a
     learner factory that returns no Learner with the encoder that it was given; for a base net whose weights are not
     here, or do not fit. Without own code and base nets, it costs nothing."""
-    needed = "own" in config or any(base_of(config, name) for name in config["methods"])
+    needed = "own" in config or any(nets_of(config, name) for name in config["methods"])
     if needed and (said := _apart("own", config)):
         raise ConfigError(said)
 
 
 def without_missing(config: Mapping) -> Mapping:
     """A checked `config` without base nets that it can do without, and whose weights their library cannot give here."""
-    why = {name: _apart(name, config) for name in skippable(config, config["methods"])}
+    why = {name: _apart(name, config) for name in skippable(config)}
     return leave_out(config, {name: text for name, text in why.items() if text})
 
 
@@ -50,15 +50,14 @@ def main(what: str = "own") -> None:
         if what == "own":
             _try_all(config)
         else:
-            _try_net(config, what)
+            _try_net(config, what, base_of(config, what) or {})
     except SslfastError as error:
         sys.exit(str(error))
 
 
-def _try_net(config: Mapping, name: str) -> None:
+def _try_net(config: Mapping, name: str, arm: Mapping) -> None:
     from ..models import base_encoder
 
-    arm = base_of(config, name) or {}
     weights = config.get("weights_files", {}).get(arm["weights"], arm["weights"])
     try:
         base_encoder(arm["net"], weights, arm["size"], image_size=image_shape_of(config)[1])
@@ -76,8 +75,8 @@ def _try_all(config: Mapping) -> None:
         if name in own:
             create_encoder(run.encoder(name), *shape[:2])
     for name in config["methods"]:
-        if base_of(config, name):
-            _try_net(config, name)
+        for arm in nets_of(config, name):
+            _try_net(config, name, arm)
         if (made := method_settings(config, name))["method"] in own:
             _try_method(f"variants.{name}.method", made, run, config["encoders"][0], shape)
 

@@ -27,7 +27,7 @@ from ..stages import (
     shuffle,
     supervised,
 )
-from ..study.base_nets import base_of, learns
+from ..study.base_nets import base_of, learns, teacher_of
 from ..study.config import evaluation_settings, method_settings
 from ..study.length import length_of
 from ..study.names import BASE, PIXELS, RANDOM, SUPERVISED
@@ -44,6 +44,7 @@ __all__ = ["look_at", "measure"]
 
 EPOCHS = 1000  # more than a trial ever gets to: its clock ends it
 LARGEST, SMALLEST = 2048, 64  # images to validate on, and half of those to train on
+TAUGHT = 128  # images to validate on where a teacher, which is slow, sees all of them first
 ENCODING = 0.5  # seconds that an encoder may take for as many, about
 
 
@@ -84,6 +85,8 @@ def measure(
     most = len(split.labelled(config["labelled"][-1]))
     length = length_of("classify", config["classify"], config["budget"], most, config["batch_size"])
     cached = cached_views(config, length, most, views)
+    if stage == "pretrain" and teacher_of(config, method):
+        images = min(images, TAUGHT)
     data, split = portion(data, split, 2 * images, images)
     run = replace(run, budget="epochs", features=None)  # a trial trains for as long as its clock lets it
     trial = Trial(data, split, run, config, encoder, folder)
@@ -185,9 +188,10 @@ def _of_fit(record: RunRecord, clock: FitClock, data: ImageData, split: Split) -
     phase = "pretrain" if record.stage == "pretrain" else "classify"
     found = clock.measured(record.seconds[phase])
     n_valid = len(split.valid)
-    if record.stage != "classify":
+    taught = "teacher" in record.notes
+    if record.stage != "classify" and not taught:
         found["once"] += found["prepared"]
-    encoded = found["prepared"] / (split.n_labelled + n_valid)
+    encoded = found["prepared"] / ((len(split.unlabelled(1)) if taught else split.n_labelled) + n_valid)
     tested = record.seconds["evaluate"] / len(data.test)
     times = {name: found[name] for name in ("once", "trained", "epoch")}
     return Speed(valid=found["valid"] / n_valid, encoded=encoded, tested=tested, data=record.seconds["data"], **times)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..study.base_nets import base_of
+from ..study.base_nets import base_of, encoders_of, teacher_of
 from ..study.depends import job_settings
 from ..study.grid import Job
-from ..study.length import Length, length_of
+from ..study.length import FULL, Length, length_of
 from ..study.limits import AUTO_VIEWS, N_STATISTICS
 from ..study.names import PIXELS, RANDOM, SHUFFLED
 from ..study.stages import STAGES, evaluations
@@ -58,7 +58,7 @@ def work_of(job: Job, config: Mapping, sizes: Sizes, views: int | str | None = N
         fit = job_settings(config, job)
         n = _unlabelled(job, sizes)
         length = length_of(job.stage, fit, config["budget"], n, fit["batch_size"], job.length)
-        return Work(length.rounds, length.images(n), 0, sizes.n_valid)
+        return Work(length.rounds, length.images(n), _taught(job, config, sizes), sizes.n_valid)
     if job.l is None:
         return Work()
     n, ready = sizes.labelled[job.l], base_of(config, job.method or "") is not None
@@ -96,10 +96,29 @@ def _features(job: Job, config: Mapping, sizes: Sizes) -> int:
     """
     if not _is_base(job):
         return 0
-    n_seeds, known = len(config["seeds"]), sizes.n_labelled + sizes.n_valid
-    share = min(1.0, (sizes.labelled[config["labelled"][-1]] + sizes.n_valid) / known)
-    images = known * (1 - (1 - share) ** n_seeds) + sizes.n_test
-    return max(0, round(images / n_seeds) - sizes.n_valid)
+    n_seeds = len(config["seeds"])
+    images = _different(
+        sizes.labelled[config["labelled"][-1]] + sizes.n_valid, sizes.n_labelled + sizes.n_valid, n_seeds
+    )
+    return max(0, round((images + sizes.n_test) / n_seeds) - sizes.n_valid)
+
+
+def _taught(job: Job, config: Mapping, sizes: Sizes) -> int:
+    """Images that go through a teacher: once for all encoders that learn from it, so that they stand with those that
+    see most images, shared out among seeds; 0 for the others."""
+    most = job.u == config["unlabelled"][-1] and job.l in (None, config["labelled"][0]) and job.length == FULL
+    if teacher_of(config, job.method or "") is None or not most:
+        return 0
+    if job.encoder != encoders_of(config, job.method or "")[0]:
+        return 0
+    n_seeds = len(config["seeds"])
+    images = _different(_unlabelled(job, sizes) + sizes.n_valid, sizes.n_pool + sizes.n_valid, n_seeds)
+    return round(images / n_seeds)
+
+
+def _different(n: int, known: int, n_seeds: int) -> float:
+    """How many of `known` images are among those of any of `n_seeds` seeds, each of which draws `n`."""
+    return known * (1 - (1 - min(1.0, n / known)) ** n_seeds)
 
 
 def _ready(job: Job, config: Mapping, sizes: Sizes) -> int:

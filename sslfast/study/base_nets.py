@@ -1,18 +1,20 @@
 """Base nets: existing nets with weights from elsewhere, as arms of a grid. Checked without importing torch.
 
 An arm of method `base` is such a net, frozen; an arm with a `start` is a method that goes on from one, on the study's
-unlabelled images. Neither is crossed with the study's `encoders`: the net is its encoder.
+unlabelled images. Neither is crossed with the study's `encoders`: the net is its encoder. A method may also have one as
+its `teacher`, whose features it learns to give.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from ..errors import ConfigError, shown
 from ..files import user_path
+from .methods import methods
 from .names import BASE, SHUFFLED
 
 __all__ = [
@@ -25,7 +27,10 @@ __all__ = [
     "is_net",
     "learns",
     "leave_out",
+    "nets_of",
+    "only_encoders",
     "skippable",
+    "teacher_of",
 ]
 
 _ARM = ("net", "weights", "size")  # what an arm depends on
@@ -105,35 +110,54 @@ def base_of(config: Mapping, name: str) -> Mapping | None:
     return {key: given[key] for key in _ARM} if given.get("method") == BASE else given.get("start")
 
 
+def teacher_of(config: Mapping, name: str) -> Mapping | None:
+    """The base net whose features the arm `name` (or its shuffled control) learns to give; None of others."""
+    given = _arm(config, name.removeprefix(SHUFFLED)).get("teacher")
+    return given if isinstance(given, Mapping) else None
+
+
+def nets_of(config: Mapping, name: str) -> list[Mapping]:
+    """The base nets that the arm `name` needs."""
+    return [net for net in (base_of(config, name), teacher_of(config, name)) if net is not None]
+
+
 def learns(config: Mapping, name: str) -> bool:
     """Whether the arm `name` learns from unlabelled images; a base net alone, and its control, do not."""
     return _arm(config, name.removeprefix(SHUFFLED)).get("method") != BASE
 
 
 def encoders_of(config: Mapping, name: str) -> list[str]:
-    """The encoders that the arm `name` is made with: the study's, or the net that it stands on."""
-    base = base_of(config, name)
-    return config["encoders"] if base is None else [base["net"]]
+    """The encoders that the arm `name` is made with: those of the study that its method can train, or the net that it
+    stands on."""
+    base, only = base_of(config, name), only_encoders(config, name)
+    own = [encoder for encoder in config["encoders"] if not only or encoder.partition("_x")[0] in only]
+    return own if base is None else [base["net"]]
+
+
+def only_encoders(config: Mapping, name: str) -> tuple[str, ...]:
+    """The only encoders, without widths, that the method of the arm `name` can train; none for one that takes all."""
+    method = _arm(config, name.removeprefix(SHUFFLED)).get("method", name)
+    return kind.encoders if (kind := methods().get(method)) else ()
 
 
 def leave_out(config: Mapping, missing: Mapping[str, str]) -> dict:
-    """A checked `config` without the arms of `missing` (why, by name), and those that go on from them.
+    """A checked `config` without the arms of `missing` (why, by name), and those that go on or learn from them.
 
     Raises `ConfigError` if no arm is left.
     """
-    gone = [base_of(config, name) for name in missing]
-    out = {name: base for name in config["methods"] if (base := base_of(config, name)) in gone and base is not None}
-    kept = [name for name in config["methods"] if name not in out]
+    gone = [(base_of(config, arm), text) for arm, text in missing.items()]
+    reasons = {name: [t for net, t in gone if net in nets_of(config, name)] for name in config["methods"]}
+    why = {name: texts[0] for name, texts in reasons.items() if texts}
+    kept = [name for name in config["methods"] if name not in why]
     if not kept:
         raise ConfigError(next(iter(missing.values())))
-    why = {name: next(text for arm, text in missing.items() if base_of(config, arm) == out[name]) for name in out}
-    return {**config, "methods": kept, "left_out": {**config.get("left_out", {}), **why}} if out else dict(config)
+    return {**config, "methods": kept, "left_out": {**config.get("left_out", {}), **why}} if why else dict(config)
 
 
 def _arm(config: Mapping, name: str) -> Mapping:
     if name == BASE:
         return {"method": BASE, **config["base"]}
-    return config["variants"].get(name, {})
+    return config["variants"].get(name) or config.get(name) or {}
 
 
 @cache
@@ -142,7 +166,8 @@ def _digest(path: Path, _size: int, _mtime: int) -> str:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
 
 
-def skippable(config: Mapping, names: Iterable[str]) -> list[str]:
-    """Of `names`, the base nets that a study does without where a library has no weights of them here."""
-    arms = ((name, _arm(config, name)) for name in names)
+def skippable(config: Mapping) -> list[str]:
+    """The base nets of a study that it does without where a library has no weights of them here."""
+    used = [net for name in config["methods"] for net in nets_of(config, name)]
+    arms = ((name, _arm(config, name)) for name in (BASE, *config["variants"]) if base_of(config, name) in used)
     return [name for name, arm in arms if arm.get("on_missing") == "skip" and arm["weights"] in LIBRARIES]

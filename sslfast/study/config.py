@@ -13,14 +13,14 @@ from jsonschema.validators import extend
 
 from ..errors import LONGEST, ConfigError, printable, shown
 from ..files import user_path
-from .base_nets import base_of, claim_net, leave_out
+from .base_nets import base_of, claim_net, encoders_of, leave_out, only_encoders
 from .datasets import FILE_KEYS, FOLDER_KEYS, NAMED, WHICH_FILES, dataset_names, image_keys
 from .encoder_names import check_encoder, encoders
 from .fractions import canonical_list
 from .methods import methods
 from .names import BASE, PIXELS, RANDOM, SHUFFLED, SUPERVISED, names_of_folder
 from .own import claim_encoder, claim_method
-from .stages import STAGES, evaluations
+from .stages import STAGES, evaluations, first_to_judge
 
 __all__ = ["check_config", "evaluation_settings", "method_settings", "read_schema"]
 
@@ -105,6 +105,8 @@ def check_config(config: Mapping, schema: Mapping, beside: str | Path = ".") -> 
         name: given if given.get("method") == BASE else _variant(name, given, config, schema, own, beside)
         for name, given in config["variants"].items()
     }
+    for name in set(config["methods"]) & _taught():
+        config[name]["teacher"] = _net_called(config[name]["teacher"], f"{name}.teacher", config)
     if own:
         config["own"] = own
     known = (*methods(), BASE, *config["variants"])
@@ -114,6 +116,7 @@ def check_config(config: Mapping, schema: Mapping, beside: str | Path = ".") -> 
             f"methods: found {shown(unknown[0])}, expected {', '.join(known)} or a name in variants{hint}"
         )
     config = leave_out(config, missing)
+    _check_encoders(config)
     for key in ("unlabelled", "labelled"):
         config[key] = canonical_list(config[key], key)
     if "0" in config["labelled"]:
@@ -125,6 +128,7 @@ def check_config(config: Mapping, schema: Mapping, beside: str | Path = ".") -> 
         raise ConfigError(
             f"judged_by: found {config['judged_by']}, expected one of evaluate ({', '.join(config['evaluate'])})"
         )
+    _check_only(config)
     if isinstance(config["seeds"], int):
         if config["seeds"] > MAX_SEEDS:
             raise ConfigError(f"seeds: found {config['seeds']}, expected {MAX_SEEDS} or less, or a list of seeds")
@@ -179,7 +183,7 @@ def _nets(config: dict, schema: Mapping, beside: str | Path) -> dict[str, str]:
     files: dict[str, str] = {}
     named = {name: dict(given) for name, given in config["variants"].items() if given.get("method") == BASE}
     starts = [given.get("start") for given in config["variants"].values()]
-    if BASE in (*config["methods"], *starts):
+    if BASE in (*config["methods"], *starts, *_teachers(config)):
         named[BASE] = {"method": BASE}
     missing = {}
     for name, own in named.items():
@@ -198,6 +202,17 @@ def _nets(config: dict, schema: Mapping, beside: str | Path) -> dict[str, str]:
     if files:
         config["weights_files"] = files
     return missing
+
+
+def _check_encoders(config: Mapping) -> None:
+    """`ConfigError` for a method that can train none of the study's encoders."""
+    for name in config["methods"]:
+        only = " or ".join(only_encoders(config, name))
+        if only and base_of(config, name) is not None:
+            raise ConfigError(f"variants.{name}.start: given, but its method trains {only} alone; leave start out")
+        if not encoders_of(config, name):
+            found = ", ".join(config["encoders"])
+            raise ConfigError(f"encoders: found {found}, but {name} trains {only} alone; add that to encoders")
 
 
 def _check_name(name: str, schema: Mapping) -> None:
@@ -223,18 +238,31 @@ def _variant(name: str, given: Mapping, config: Mapping, schema: Mapping, own: d
     given = _numbers(given, section)
     if problems := list(_Validator(section).iter_errors(given)):
         raise ConfigError(f"variants.{name}.{_explain(best_match(problems), section)}")
-    return {"method": method, **usual, **given, **_start(start, f"variants.{name}.start", config)}
+    made = {"method": method, **usual, **given}
+    if method in _taught():
+        made["teacher"] = _net_called(made["teacher"], f"variants.{name}.teacher", config)
+    return made if start is None else {**made, "start": _net_called(start, f"variants.{name}.start", config)}
 
 
-def _start(name: object, key: str, config: Mapping) -> dict:
-    """The base net from which a variant goes on, where it does."""
-    if name is None:
-        return {}
+def _taught() -> set[str]:
+    """The methods that learn from a teacher."""
+    return {name for name, kind in methods().items() if kind.teacher}
+
+
+def _teachers(config: Mapping) -> list[object]:
+    """What the config calls the teachers of its arms."""
+    variants = [given for given in config["variants"].values() if given.get("method") in _taught()]
+    named = [given.get("teacher", config[given["method"]]["teacher"]) for given in variants]
+    return [*named, *(config[name]["teacher"] for name in config["methods"] if name in _taught())]
+
+
+def _net_called(name: object, key: str, config: Mapping) -> dict:
+    """The base net that the config has under `name`."""
     nets = [arm for arm, given in config["variants"].items() if given.get("method") == BASE]
     if name not in (*nets, BASE):
         known = f"one of {', '.join(nets)}" if nets else "the name of a base net in variants"
         raise ConfigError(f"{key}: found {shown(name)}, expected {known}, or {BASE}")
-    return {"start": dict(base_of(config, str(name)) or {})}
+    return dict(base_of(config, str(name)) or {})
 
 
 def _own_section(options: Sequence[str] | None, schema: Mapping) -> dict:
@@ -347,6 +375,22 @@ def _of_other_data(config: Mapping) -> list[str]:
     if config.get("unlabelled_from"):  # may be a folder
         strange = [key for key in strange if key not in (*FILE_KEYS, "follow_links")]
     return strange
+
+
+def _check_only(config: Mapping) -> None:
+    """`ConfigError` for a choice of encoders to evaluate that cannot be, or would leave some without a verdict."""
+    made = [*config["methods"], *config.get("left_out", {})]
+    known = [*([RANDOM] if "0" in config["unlabelled"] else []), *made]
+    known += [f"{SHUFFLED}{name}" for name in made] if "shuffled" in config["controls"] else []
+    judged_by = config["judged_by"] or first_to_judge(config["evaluate"])
+    for evaluation, names in config["evaluate_only"].items():
+        key = f"evaluate_only.{_name(evaluation)}"
+        if evaluation not in config["evaluate"]:
+            raise ConfigError(f"{key}: expected one of evaluate ({', '.join(config['evaluate'])})")
+        if evaluation == judged_by:
+            raise ConfigError(f"{key}: given, but all encoders are judged by it; name another one in judged_by")
+        if unknown := [name for name in names if name not in known]:
+            raise ConfigError(f"{key}: found {shown(unknown[0])}, expected some of {', '.join(known)}")
 
 
 def _check_elsewhere(config: Mapping) -> None:

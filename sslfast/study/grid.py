@@ -201,6 +201,8 @@ def jobs_of(config: Mapping) -> list[Job]:
     cells = []
     ways = dict.fromkeys((job.method, job.encoder, job.u) for job in encoders)
     for evaluation, (method, encoder, u), label, seed in product(config["evaluate"], ways, labelled, seeds):
+        if method not in config["evaluate_only"].get(evaluation, [method]):
+            continue
         box = Box(evaluations()[evaluation].name, method, encoder, u, label, seed)
         cells.append(_job(box, _split(seed), made[box.made_from(pool)]))
     for encoder, label, seed in product(config["encoders"], labelled, seeds):
@@ -234,7 +236,8 @@ def _encoders(config: Mapping) -> Iterator[Job]:
             yield _job(Box("pretrain", RANDOM, encoder, u, None, seed), _split(seed))
     nets = [(name, encoders_of(config, name)[0], "0") for name in config["methods"] if not learns(config, name)]
     learned = [Box("pretrain", method, net, u, None, seed) for (method, net, u), seed in product(nets, seeds)]
-    ways = [(method, encoder, u) for encoder, u in pairs if u != "0" for method in _crossed(config)]
+    crossed = _crossed(config)
+    ways = [(m, encoder, u) for encoder, u in pairs if u != "0" for m, its in crossed.items() if encoder in its]
     ways += [(method, encoder, u) for method, encoder in _started(config) for u in config["unlabelled"] if u != "0"]
     learned += [
         Box("pretrain", m, encoder, u, label, seed) for (m, encoder, u), label, seed in product(ways, of, seeds)
@@ -246,9 +249,9 @@ def _encoders(config: Mapping) -> Iterator[Job]:
             yield _job(control, _split(box.seed), box.name)
 
 
-def _crossed(config: Mapping) -> list[str]:
-    """The methods that are tried with every encoder of the study."""
-    return [name for name in config["methods"] if base_of(config, name) is None]
+def _crossed(config: Mapping) -> dict[str, list[str]]:
+    """The methods that are tried with every encoder of the study that they can train, and these."""
+    return {name: encoders_of(config, name) for name in config["methods"] if base_of(config, name) is None}
 
 
 def _started(config: Mapping) -> list[tuple[str, str]]:
@@ -277,8 +280,8 @@ def _shorter(config: Mapping, plan: Shorter) -> Iterator[Job]:
             yield _job(cell, _split(seed), made.name)
 
     for seed, encoder in product(plan.seeds, config["encoders"]):
-        for method in _crossed(config):
-            yield from cells(method, encoder, seed)
+        for method, its in _crossed(config).items():
+            yield from cells(method, encoder, seed) if encoder in its else ()
         for label in plan.labelled:
             yield _job(Box(SUPERVISED, SUPERVISED, encoder, None, label, seed, HALF), _split(seed))
     for seed, (method, encoder) in product(plan.seeds, _started(config)):

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from every_method import TEACHER, teacher_file
 from grids import checked
 
 from sslfast.data.splits import make_split
@@ -44,6 +45,12 @@ def test_what_trains_no_network_is_measured_too(kind, digits, split, tmp_path):
     assert found.trained == 0
     assert found.fitted > 0 or found.outside > 0
     assert found.files > 1000
+
+
+def test_a_teachers_pass_is_told_apart_from_training(digits, split, tmp_path):
+    net = {"net": TEACHER, "weights": str(teacher_file()), "size": 32}
+    found = tried("pretrain/distill/conv", digits, split, tmp_path, methods=["distill"], base=net)
+    assert 0 < found.encoded < 0.1 and found.trained > 0
 
 
 def test_a_part_of_the_images_has_all_classes_and_no_image_twice(digits, split):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sslfast.errors import ConfigError
-from sslfast.study.base_nets import base_of, encoders_of, learns, leave_out
+from sslfast.study.base_nets import base_of, encoders_of, learns, leave_out, skippable
 from sslfast.study.config import check_config, method_settings
 from sslfast.study.grid import jobs_of
 
@@ -114,9 +114,44 @@ def test_missing_weights_leave_out_what_stands_on_them_and_only_that():
     assert leave_out(whole, {"net": "why"})["left_out"] == {"net": "why", "onwards": "why"}
 
 
+def test_nets_that_a_library_may_not_have_are_looked_for_where_an_arm_needs_them():
+    skip = {**NET, "on_missing": "skip"}
+    variants = {**ARMS["variants"], "net": skip, "unused": {**skip, "net": "timm.resnet34"}}
+    variants["small"] = {"method": "distill", "teacher": "net"}
+    for methods in (["net"], ["onwards"], ["small"]):
+        assert skippable(checked(variants=variants, methods=["autoencoder", *methods])) == ["net"]
+    assert skippable(checked(variants=variants, methods=["autoencoder"])) == []
+
+
 def test_length_is_checked_for_what_is_trained_only():
     config = checked(**ARMS, seeds=3, unlabelled=[0.5, 1])
     shorter = {job.method for job in jobs_of(config) if job.length != "full"}
     assert shorter == {"autoencoder", "onwards", "supervised"}
     alone = checked(**{**ARMS, "methods": ["net"]}, seeds=3)
     assert all(job.length == "full" for job in jobs_of(alone))
+
+
+def test_an_evaluation_may_be_for_some_encoders():
+    only = {"finetune": ["net", "shuffled_net"], "knn": ["random"]}
+    config = checked(**ARMS, evaluate=["head", "knn", "finetune"], controls=["shuffled"], evaluate_only=only)
+    assert {method for method, _, _ in ways(config, "finetune")} == {"net", "shuffled_net"}
+    assert {method for method, _, _ in ways(config, "knn")} == {"random"}
+    assert ways(config, "classify") == ways(config)
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        ({"linear": ["net"]}, r"evaluate_only\.linear: expected one of evaluate \(head, finetune\)"),
+        ({"head": ["net"]}, r"evaluate_only\.head: given, but all encoders are judged by it; name another"),
+        (
+            {"finetune": ["cool"]},
+            r"evaluate_only\.finetune: found 'cool', expected some of random, autoencoder, net, on",
+        ),
+        ({"finetune": ["shuffled_net"]}, r"evaluate_only\.finetune: found 'shuffled_net', expected some of"),
+        ({"finetune": "net"}, r"evaluate_only\.finetune: found 'net', expected a list"),
+    ],
+)
+def test_encoders_that_an_evaluation_cannot_be_for_are_one_line(only, message):
+    with pytest.raises(ConfigError, match=message):
+        checked(**ARMS, evaluate=["head", "finetune"], evaluate_only=only)

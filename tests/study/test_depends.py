@@ -96,19 +96,22 @@ NEW_BOXES = {  # what the larger grids above have more than the tiny one; the tw
 }
 RICH = {  # everything that a study may have
     **TINY,
-    "methods": [*methods(), "cool"],
-    "variants": {"cool": {"method": "simclr", "temperature": 0.1}},
+    "methods": [*(name for name in methods() if name != "mae"), "cool"],
+    "variants": {"cool": {"method": "simclr", "temperature": 0.1}, "net": {"method": "base", "net": "timm.resnet18"}},
     "evaluate": ["head", "linear", "knn", "finetune"],
     "controls": ["pixels", "shuffled"],
 }
 UPDATES = {"budget": "updates", "pretrain": {"updates": 60}, "classify": {"updates": 60}}
 ONE_METHOD = {"pretrain": 1, "shuffle": 1, "classify": 16, **END}
-ONE_EVALUATION = {"classify": 30, **END}  # of a random and of seven learned encoders with their shuffled ones, 2 labels
-EVERY_METHOD = {rule: n if rule in END else 7 * n for rule, n in ONE_METHOD.items()}
+N_LEARNED = len(RICH["methods"])
+# of a random and of the learned encoders with their shuffled ones, 2 labels
+ONE_EVALUATION = {"classify": 2 * (1 + 2 * N_LEARNED), **END}
+EVERY_METHOD = {rule: n if rule in END else N_LEARNED * n for rule, n in ONE_METHOD.items()}
 OF_METHODS = {
     "epochs": 3, "updates": 30, "lr": 0.01, "wd": 0.2, "schedule": "constant", "batch_size": 16, "denoise": 0.3,
     "mask": 0.3, "patch": 2, "loss_on": "hidden", "beta": 3, "latent": 7, "temperature": 0.3, "projector": [7],
     "views": {"crop": 0.3}, "invariance": 3, "variance": 3, "covariance": 3, "r1": 3,
+    "teacher": "net", "redundancy": 0.3, "momentum": 0.3, "predictor": 7,
 }  # fmt: skip
 OF_EVALUATIONS = {
     "epochs": 3, "updates": 30, "lr": 0.01, "wd": 0.2, "schedule": "constant", "dropout": 0.1, "k": 7,
@@ -125,10 +128,10 @@ def expected(key: str) -> dict[str, int]:
 
 def of_rich() -> dict[str, tuple[object, dict[str, int]]]:
     """The keys of methods and evaluations, and of updates: another value, and the jobs that it reruns in `RICH`."""
-    found = {"variants": ({"cool": {"method": "simclr", "temperature": 0.2}}, ONE_METHOD)}
+    found = {"variants": ({**RICH["variants"], "cool": {"method": "simclr", "temperature": 0.2}}, ONE_METHOD)}
     for key in schema_keys():
         section, _, name = key.partition(".")
-        if section in methods():
+        if section in RICH["methods"]:
             value = OF_METHODS[name]
             # a variant follows what its method says
             twice = {rule: n if rule in END else 2 * n for rule, n in ONE_METHOD.items()}
@@ -136,13 +139,17 @@ def of_rich() -> dict[str, tuple[object, dict[str, int]]]:
         elif section in ("finetune", "linear", "knn"):
             found[key] = OF_EVALUATIONS[name], ONE_EVALUATION
     found["pretrain.updates"] = 30, EVERY_METHOD
-    found["classify.updates"] = 30, {"classify": 2 * 30, "supervised": 2, **END}  # head and fine-tuning
+    found["classify.updates"] = (
+        30,
+        {"classify": 2 * ONE_EVALUATION["classify"], "supervised": 2, **END},
+    )  # head and fine-tuning
     found["supervised.updates"] = 30, {"supervised": 2, **END}
     return found
 
 
 def test_every_key_is_tried():
-    assert {*CHANGES, *OF_FOLDERS, *OF_TABLES, *OF_NETS, *of_rich(), "budget"} == set(schema_keys())
+    others = {"budget", "evaluate_only"}
+    assert {*CHANGES, *OF_FOLDERS, *OF_TABLES, *OF_NETS, *of_rich(), *others} == set(schema_keys())
 
 
 @pytest.mark.parametrize("budget", ["epochs", "updates"])
@@ -169,6 +176,13 @@ def test_every_setting_of_an_existing_net_reruns_what_stands_on_it_alone(tmp_pat
     assert plans == [standing, standing, standing, {}]
     for key, plan in zip(OF_NETS, plans, strict=True):
         assert set(plan) == set(schema_keys()[key]["x-reruns"])
+
+
+def test_an_evaluation_of_more_encoders_runs_those_alone_and_of_fewer_leaves_the_rest_out():
+    fewer = {**RICH, "evaluate_only": {"finetune": ["vae", "shuffled_vae"]}}
+    assert runs_again(fewer, RICH) == {**ONE_EVALUATION, "classify": ONE_EVALUATION["classify"] - 2 * 2}
+    assert runs_again(RICH, fewer) == END
+    assert {"classify", *END} == set(schema_keys()["evaluate_only"]["x-reruns"])
 
 
 CHECKED = {

@@ -189,14 +189,15 @@ def _warnings(root: Path, listing: Listing) -> list[str]:
     for name in listing.classes:
         by_case[name.casefold()].append(name)
     if alike := [names for names in by_case.values() if len(names) > 1]:
-        found.append(f"classes {' and '.join(alike[0])} differ by case alone, and are taken for two classes")
+        found.append(f"classes {' and '.join(alike[0])} differ only in case; they are used as two classes")
     masks = [path for path, _, _ in listing.files if is_mask_name(os.path.basename(path))]
     within = {os.path.relpath(folder, root) for folder in {os.path.dirname(path) for path, _, _ in listing.files}}
     folders = sorted({name for folder in within for name in folder.split(os.sep) if is_mask_name(name, folder=True)})
     if masks:
         found.append(
-            f"{len(masks):,} files are called as masks are ({os.path.basename(masks[0])}), and are taken for images"
+            f"{len(masks):,} files have names that are usual for masks ({os.path.basename(masks[0])}); they are used as"
+            " images"
         )
     if folders:
-        found.append(f"the folder {folders[0]}/ is called as masks are, and its files are taken for images")
+        found.append(f"the folder {folders[0]}/ has a name that is usual for masks; its files are used as images")
     return found

@@ -256,9 +256,9 @@ def test_folders_say_the_parts_of_images_in_a_table(tmp_path):
     ("rows", "message"),
     [
         ([], "nothing at"),
-        (["id,label"], "has 1 rows, expected a header and one row an image"),
+        (["id,label"], "has 1 rows, expected a header and one row per image"),
         (["id,label", "q1,a", "q2,b"], "no column of labels.csv (id, label) names images here"),
-        (["id,label", "p1,a", "p1,b", "p2,b"], "labels.csv says two classes of p1, 'a' and 'b'"),
+        (["id,label", "p1,a", "p1,b", "p2,b"], "labels.csv gives p1 two classes, 'a' and 'b'"),
         (["id,label", *(f"p{i},a" for i in range(8))], "found one class only (a)"),
         (["id,label", "p0,a", *(f"p{i},b" for i in range(1, 8))], "a has a single image, expected at least 3"),
     ],
@@ -359,9 +359,9 @@ def test_masks_among_images_and_classes_that_differ_by_case_are_warned_of(tmp_pa
     listing = scan(tmp_path)
     assert listing.classes == ["Cat", "cat", "masks"]
     assert listing.notes["warnings"] == [
-        "classes Cat and cat differ by case alone, and are taken for two classes",
-        "1 files are called as masks are (001_mask.png), and are taken for images",
-        "the folder masks/ is called as masks are, and its files are taken for images",
+        "classes Cat and cat differ only in case; they are used as two classes",
+        "1 files have names that are usual for masks (001_mask.png); they are used as images",
+        "the folder masks/ has a name that is usual for masks; its files are used as images",
     ]
 
 

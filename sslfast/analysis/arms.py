@@ -110,7 +110,7 @@ def _runs(every: pd.DataFrame, judged_by: str, metric: str) -> pd.DataFrame:
     learned = learned[learned.evaluate.isin([chosen, TUNED])]
     tuned = np.where(learned.evaluate == TUNED, "fine-tuned", "frozen")
     net = on_net(learned)
-    kind = np.select([net & (learned.u == 0), net], [NET, ONWARDS], OWN)
+    kind = np.select([net & (learned.u == 0), net | _taught(learned)], [NET, ONWARDS], OWN)
     learned = learned.assign(arm=tuned + " " + learned.method, kind=kind)
     base = every[(every.method == SUPERVISED) & every.encoder.isin(learned.encoder)].assign(arm=LABELS, kind=ALONE)
     runs = pd.concat([base, learned], ignore_index=True)
@@ -133,6 +133,12 @@ def _runs(every: pd.DataFrame, judged_by: str, metric: str) -> pd.DataFrame:
     )
 
 
+def _taught(cells: pd.DataFrame) -> pd.Series:
+    """Which runs are of encoders that learned from an existing net's features, if their settings are there."""
+    told = [name for name in cells if name.endswith("_teacher_net")]
+    return cells[told].notna().any(axis=1)
+
+
 def _suspects(every: pd.DataFrame, evaluation: str, judged_by: str, metric: str) -> pd.DataFrame:
     """Outliers among the runs of one evaluation, the same ones as conclusions by that evaluation know."""
     cells = main_cells(every, evaluation)
@@ -150,16 +156,11 @@ def _noise(image_noise: pd.DataFrame | None, runs: pd.DataFrame) -> pd.DataFrame
     rows = []
     for row in image_noise.to_dict("records"):
         ours = arm.get((row["encoder"], row["l"], row["method"], row["u"], row["evaluate"]))
-        second = row.get("other_evaluate")
-        if row["other"] == SUPERVISED:
-            theirs = (LABELS, 0)
-        elif isinstance(second, str):
-            theirs = arm.get((row["encoder"], row["l"], row["other"], row["other_u"], second))
-        else:
-            continue
+        key = (row["encoder"], row["l"], row["other"], row["other_u"], row.get("other_evaluate"))
+        theirs = (LABELS, 0) if row["other"] == SUPERVISED else arm.get(key)
         if ours and theirs:
-            (first, _), (other, _) = sorted((ours, theirs), key=lambda named: -named[1])
-            rows.append({**row, "method": f"{first}|{other}", "u": 0.0})
+            (first, _), (second, _) = sorted((ours, theirs), key=lambda named: -named[1])
+            rows.append({**row, "method": f"{first}|{second}", "u": 0.0})
     return pd.DataFrame(rows) if rows else None
 
 

@@ -1,12 +1,12 @@
 """From what a probe measured to what each job will take."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..study.grid import Job
 from ..study.limits import IN_MEMORY
 from ..study.names import PIXELS
 from ..study.stages import RECORDING, STAGES
+from ..study.study import Study
 from .speeds import Speed, Speeds
 from .work import Sizes, Work, is_base, work_of
 
@@ -32,17 +32,17 @@ class Estimate:
 
 
 class Estimator:
-    """`estimate(job)` for the jobs of the study that `config`, a checked one, describes.
+    """`estimate(job)` for the jobs of `study`.
 
     `sizes`: of its splits; `speeds`: of this machine. Every time is a sum of numbers of images times seconds an image.
     """
 
-    def __init__(self, config: Mapping, sizes: Sizes, speeds: Speeds):
-        self.config, self.sizes, self.speeds = config, sizes, speeds
+    def __init__(self, study: Study, sizes: Sizes, speeds: Speeds):
+        self.study, self.sizes, self.speeds = study, sizes, speeds
 
     def work(self, job: Job) -> Work:
         """The images that `job` processes."""
-        return work_of(job, self.config, self.sizes, self.speeds.views.get(job.encoder or ""))
+        return work_of(job, self.study, self.sizes, self.speeds.views.get(job.encoder or ""))
 
     def estimate(self, job: Job) -> Estimate:
         """What `job` will take."""
@@ -73,7 +73,7 @@ class Estimator:
     def _features(self, job: Job, speed: Speed) -> float:
         """Bytes of all images' features, with the job that makes the encoder; a base net is the same for all seeds."""
         s = self.sizes
-        again = is_base(job) and job.seed != self.config["seeds"][0]
+        again = is_base(job) and job.seed != self.study.seeds[0]
         return (
             0.0
             if again or job.stage != "pretrain"

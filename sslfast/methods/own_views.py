@@ -1,8 +1,9 @@
 """What methods share that make their own views of the images: callbacks, and the learner over two views."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from fastai.callback.core import Callback
 from fastai.data.transforms import Normalize
 from fastai.learner import Learner
 from fastai.torch_core import TensorImage
@@ -33,17 +34,20 @@ def two_views_learner(
     *,
     loss_func,
     metrics,
+    around: Callable[[Embedder], nn.Module] | None = None,
+    cbs: Sequence[Callback] = (),
 ) -> Learner:
     """A Learner of an encoder and a projector, whose loss is given the embeddings of two views of each image.
 
-    `given`: see `learner_of`.
+    `given`: see `learner_of`. `around`: makes a model of encoder and projector, where they are a part of it only.
     """
     shape = image_shape(dls)
     encoder = as_encoder(encoder, dls, seed)
     with initialised_with(seed, "projector"):
         head = create_projector(feature_shape(encoder, shape)[0], projector)
-    model = Embedder(encoder, head, resolve_precision(precision, dls.device))
-    cbs = [TwoViews(Views.of(views, shape[0]))]
+        embedder = Embedder(encoder, head, resolve_precision(precision, dls.device))
+        model = around(embedder) if around else embedder
+    cbs = [TwoViews(Views.of(views, shape[0])), *cbs]
     return learner_of(dls, model, given, loss_func=loss_func, metrics=metrics, cbs=cbs, shows=_show_views)
 
 

@@ -136,7 +136,8 @@ def encoders_of(config: Mapping, name: str) -> list[str]:
 
 def only_encoders(config: Mapping, name: str) -> tuple[str, ...]:
     """The only encoders, without widths, that the method of the arm `name` can train; none for one that takes all."""
-    method = _arm(config, name.removeprefix(SHUFFLED)).get("method", name)
+    name = name.removeprefix(SHUFFLED)
+    method = _arm(config, name).get("method", name)
     return kind.encoders if (kind := methods().get(method)) else ()
 
 

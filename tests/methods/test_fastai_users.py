@@ -20,10 +20,13 @@ from torchvision.models import resnet18
 
 from sslfast import (
     autoencoder_learner,
+    barlow_learner,
+    byol_learner,
     classifier_learner,
     gan_learner,
     image_dls,
     load_encoder,
+    mae_learner,
     rotation_learner,
     save_encoder,
     simclr_learner,
@@ -33,9 +36,15 @@ from sslfast import (
 )
 from sslfast.errors import ConfigError
 
-METHODS = [autoencoder_learner, vae_learner, gan_learner, simclr_learner, vicreg_learner, rotation_learner]
-REBUILD = [autoencoder_learner, vae_learner]
-TWO_VIEWS = [simclr_learner, vicreg_learner]
+
+def mae(dls, encoder, **options):
+    """The masked autoencoder, whose encoder is its own."""
+    return mae_learner(dls, "vit", **options)
+
+
+REBUILD = [autoencoder_learner, vae_learner, mae]
+TWO_VIEWS = [simclr_learner, vicreg_learner, barlow_learner, byol_learner]
+METHODS = [*REBUILD, gan_learner, *TWO_VIEWS, rotation_learner]
 CLASSIFY = [classifier_learner, supervised_learner]
 
 
@@ -109,7 +118,7 @@ def test_losses_per_image_are_those_of_the_whole(dls, make):
     n = len(dls.valid_ds)
     losses = learn.get_preds(with_loss=True)[-1]
     assert losses.shape == (n,)
-    if make not in TWO_VIEWS and make is not autoencoder_learner:  # whose losses depend on the batch, or are its root
+    if make not in [*TWO_VIEWS, autoencoder_learner, mae]:  # whose losses depend on the batch, or are its root
         assert float(losses.mean()) == pytest.approx(learn.validate()[0], rel=1e-3)
     top, rows = Interpretation.from_learner(learn).top_losses(3)
     assert len(rows) == 3

@@ -1,4 +1,4 @@
-"""Whether a study is of the images that its results, its name and its title are of; told before anything is touched."""
+"""Check, before anything is written, that a study's images are those that its results, name and title belong to."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ from .sources import unlabelled_files
 
 __all__ = ["check_names", "check_results", "known_by"]
 
-N_KNOWN = 64  # files that a folder is known by
+N_KNOWN = 64  # files by which a folder is recognised
 HEAD = 2**16  # bytes that are read of each
-LEAST_SHARED = 0.5  # of the smaller of two sets of files, for both to be one folder, at other times or in other places
+LEAST_SHARED = 0.5  # of the smaller of two sets of files: with less in common they are different folders
 
 File = tuple[str, int, int]  # path, bytes, time, as in `Listing`
 
@@ -134,7 +134,7 @@ def _known_by(files: Sequence[File]) -> dict:
 
 
 def _share(n_known: int, some: Mapping[str, str], files: Sequence[File]) -> float:
-    """The share of files that two folders have in common, of the smaller one; names of folders do not matter."""
+    """The share of the smaller folder's files that both folders have; names of folders do not matter."""
     by_name = defaultdict(list)
     for file in files:
         by_name[_name(file)].append(file)
@@ -143,7 +143,7 @@ def _share(n_known: int, some: Mapping[str, str], files: Sequence[File]) -> floa
 
 
 def _name(file: File) -> str:
-    """A digest, as names are nobody's business and may be no text."""
+    """A digest of name and size, since names are private, and may not be valid text."""
     return hashlib.blake2b(os.fsencode(f"{os.path.basename(file[0])}\0{file[1]}"), digest_size=8).hexdigest()
 
 

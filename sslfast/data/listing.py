@@ -3,14 +3,14 @@
 Classes come from folders (see `layout`) or from a table (`labels`):
 
 * `train/<class>/…`, optionally `test/<class>/…`, `valid/<class>/…` and `unlabelled/…`, in any usual spelling;
-* the same without `test/`: `valid/` is the test, or else test images are split off the training images;
-* one tree, `<class>/…`, optionally with `unlabelled/…`: the same;
-* images at any place, and `labels.csv`.
+* the same without `test/`: the images in `valid/` are used to test; without `valid/`, test images are split off the
+  training images;
+* class folders alone, `<class>/…`, optionally with `unlabelled/…`: test images are split off;
+* images in any folders, and `labels.csv`.
 
-Images may lie at any depth below their class. What is not used is noted with its kind and number. A
-link that leads out of the folder, or to another folder, is an error unless `follow_links`: nothing but the folder
-is read, and only once.
-This module does without torch, so that a workflow can look at a folder before anything starts.
+Images may lie at any depth below their class. Files that are not used are noted, by kind and number. A link that leads
+out of the folder, or to another folder, is an error unless `follow_links`, so that only this folder is read, and only
+once. This module imports no torch, so that the workflow can look at a folder before any job starts.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ Classes = list[tuple[str, list[File]]]
 
 @dataclass
 class Listing:
-    """The image files of a folder: `(path, size, time in ns)` a file, by part and class.
+    """The image files of a folder by part and class, each as (path, size in bytes, modification time in ns).
 
     `notes`: `files_ignored`, how many files are not used; `left_out`, which (see `LeftOut.as_list`); `said` and
     `warnings`, sentences on what was decided and what looks wrong.
@@ -50,7 +50,7 @@ class Listing:
 
     @property
     def files(self) -> list[File]:
-        """All of them."""
+        """All image files."""
         parts = (*self.train, *self.test, *self.valid, ("", self.unlabelled))
         return [file for _, files in parts for file in files]
 
@@ -84,8 +84,8 @@ def scan(root: Path, follow_links: bool = False, labels: str | Mapping | None = 
     """List the images under `root` by part and class, without decoding any of them.
 
     `labels`: the table that has the classes (see `sslfast.data.labels`). Raises `DataError` where the folder cannot
-    make a study: missing, empty, one class only, a class with too few images, a test class that training does not
-    know, folders that contradict each other, or a link that leads elsewhere.
+    make a study: it is missing or empty, has only one class, too few images of a class, a test class without training
+    images, folders that contradict each other, or a link that leads elsewhere.
     """
     check_folder(root, "folder", "a folder of images (see config/README.md)")
     look = Look(root, follow_links=follow_links)
@@ -114,7 +114,7 @@ def look_below(root: Path, key: str, expected: str, follow_links: bool = False) 
 
 
 def content_digest(root: Path, listing: Listing) -> str:
-    """Changes when any image's name, size or date does; not when the whole folder moves."""
+    """A digest that changes with the name, size or date of any image, but not when the whole folder moves."""
     digest = hashlib.sha256()
     parts = [("train", listing.train), ("test", listing.test), ("u", [("", listing.unlabelled)])]
     if listing.valid:
@@ -127,20 +127,21 @@ def content_digest(root: Path, listing: Listing) -> str:
 
 
 def paths_digest(digest, root: Path, files: list[File]) -> None:
-    """Take paths below `root`, sizes and dates of `files` into `digest`."""
+    """Update `digest` with the paths (relative to `root`), sizes and dates of `files`."""
     skip = len(str(root)) + 1
     text = "".join(f"{path[skip:]}\0{size}\0{date}\0" for path, size, date in files)
     digest.update(text.encode("utf-8", "surrogateescape"))
 
 
 def too_few(folder: Path, found: int, needed: int) -> str:
+    """The error message for a class folder with `found` images that needs `needed`."""
     use = {1: "training", 2: "training and validation", 3: "training, validation and test"}[needed]
     images = {0: "no image", 1: "a single image"}.get(found, f"{found} images")
     return f"folder: the class folder {folder} has {images}, expected at least {needed} (one each for {use})"
 
 
 def _needed(has_test: bool, has_valid: bool) -> int:
-    """Images that a class needs: one each for training, and for validation and test where these are split off."""
+    """How many images a class needs: one for training, and one each for validation and test if these are split off."""
     return 3 - has_test - has_valid
 
 
@@ -172,7 +173,7 @@ def _by_table(look: Look, root: Path, labels: str | Mapping) -> Listing:
 
 
 def _tables(look: Look, tree: str) -> str:
-    """What an error adds if a table of labels lies there."""
+    """A hint for errors, if there is a table that may hold labels; else ""."""
     for folder in dict.fromkeys((str(look.root), tree)):
         for entry in look.inside(folder).files:
             if re.search(r"\.(csv|tsv)\Z", entry.name, re.IGNORECASE):
@@ -182,7 +183,7 @@ def _tables(look: Look, tree: str) -> str:
 
 
 def _warnings(root: Path, listing: Listing) -> list[str]:
-    """What looks wrong, and is taken as it is: masks among the images, classes that differ by case alone."""
+    """Warnings about what looks wrong but is used as it is: masks among images, classes that differ only in case."""
     found, by_case = [], defaultdict(list)
     for name in listing.classes:
         by_case[name.casefold()].append(name)

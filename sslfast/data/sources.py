@@ -1,4 +1,4 @@
-"""Where images come from, by name or path, told without torch, so that a workflow can look before anything starts."""
+"""Where a study's images come from, by name or path. Without torch, so that the workflow can look before any job."""
 
 import hashlib
 from collections.abc import Mapping
@@ -29,10 +29,10 @@ def content_of(config: Mapping, listing: Listing | None) -> dict:
 
 
 def source_content(source: str | Path, follow_links: bool = False) -> str:
-    """What a study's `unlabelled_from` holds: the name of a data set (of `NAMED`), or a digest of a folder's images.
+    """What identifies the images of `unlabelled_from`: the name of a data set in `NAMED`, or a digest of a folder.
 
-    The digest changes when any image's name, size or date does; not when the whole folder moves. Raises
-    `DataError` for anything else.
+    The digest changes with the name, size or date of any image, but not when the whole folder moves. Raises `DataError`
+    if `source` is neither a data set nor a folder with images.
     """
     if str(source) in NAMED:
         return str(source)

@@ -30,16 +30,16 @@ def method(
 
 
 def with_target(dls) -> list:
-    """The callbacks that give a loss the image itself as target, where loaders of `dls` do not."""
+    """The callbacks that make the image itself the target of the loss; none if the loaders of `dls` already do so."""
     return [] if isinstance(dls.valid.one_batch()[-1], TensorTarget) else [ReconstructInput()]
 
 
 def as_shown(learn: Learner, x: Tensor) -> Tensor:
-    """Images `x` `[N, C, H, W]`, normalised as the loaders of `learn` do it, as pixels for `show_images`."""
+    """Images `x` `[N, C, H, W]` as pixels for `show_images`: the normalisation by the loaders of `learn` is undone."""
     return learn.dls.valid.after_batch.decode((TensorImage(x),))[0]
 
 
 def show_rebuilt(learn: Learner, batch: tuple, max_n: int = 9, **kwargs):
-    """Draw images of `batch` as the model saw them, each beside what it made of it; returns the matplotlib axes."""
+    """Draw images of `batch` as the model saw them, each beside its reconstruction; returns the matplotlib axes."""
     x, _, _, rebuilt = learn.get_preds(dl=[batch], with_input=True, with_decoded=True)
     return show_images(as_shown(learn, x.nan_to_num()), (rebuilt,), beside="reconstruction", max_n=max_n, **kwargs)

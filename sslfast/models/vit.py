@@ -20,8 +20,8 @@ class ViT(Encoder):
     """A vision transformer of four blocks and 96 features, over about 8 × 8 patches of the image.
 
     96 × 8 × 8 features for a 32-pixel image, whose patches have 4 × 4 pixels; 22 million multiply-adds an RGB image,
-    304,000 parameters. A batch takes 8 (bfloat16) to 11 times as long as with `conv` (128 images, one CPU thread, forward
-    and back). Where patches do not fit, the image ends in pixels of the mean colour. Positions are sines and
+    304,000 parameters. A batch takes 8 (bfloat16) to 11 times as long as with `conv` (128 images, one CPU thread,
+    forward and back). Where patches do not fit, the image ends in pixels of the mean colour. Positions are sines and
     cosines, no patch stands for the class. Twice the `width` takes 3.7 times the multiply-adds and 3.9 times the
     parameters.
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 
 from ..errors import ConfigError
-from ..models import DROPOUT
 from ..runtime.device import resolve_device
 from ..study.methods import Method, method_of, methods
 from ..study.own import source_of
@@ -37,7 +36,7 @@ class FitSettings:
     batch_size: int | None = None
     method: str | None = None
     options: Mapping = field(default_factory=dict)
-    dropout: float = DROPOUT
+    dropout: float | str = "auto"
     views: str | int = "auto"
     pretrain: Mapping | None = None
     start: Mapping | None = None

@@ -20,7 +20,7 @@ from .fractions import canonical_list
 from .methods import methods
 from .names import BASE, PIXELS, RANDOM, SHUFFLED, SUPERVISED, names_of_folder
 from .own import claim_encoder, claim_method
-from .stages import STAGES, evaluations
+from .stages import STAGES, evaluations, first_to_judge
 
 __all__ = ["check_config", "evaluation_settings", "method_settings", "read_schema"]
 
@@ -128,6 +128,7 @@ def check_config(config: Mapping, schema: Mapping, beside: str | Path = ".") -> 
         raise ConfigError(
             f"judged_by: found {config['judged_by']}, expected one of evaluate ({', '.join(config['evaluate'])})"
         )
+    _check_only(config)
     if isinstance(config["seeds"], int):
         if config["seeds"] > MAX_SEEDS:
             raise ConfigError(f"seeds: found {config['seeds']}, expected {MAX_SEEDS} or less, or a list of seeds")
@@ -374,6 +375,22 @@ def _of_other_data(config: Mapping) -> list[str]:
     if config.get("unlabelled_from"):  # may be a folder
         strange = [key for key in strange if key not in (*FILE_KEYS, "follow_links")]
     return strange
+
+
+def _check_only(config: Mapping) -> None:
+    """`ConfigError` for a choice of encoders to evaluate that cannot be, or would leave some without a verdict."""
+    made = [*config["methods"], *config.get("left_out", {})]
+    known = [*([RANDOM] if "0" in config["unlabelled"] else []), *made]
+    known += [f"{SHUFFLED}{name}" for name in made] if "shuffled" in config["controls"] else []
+    judged_by = config["judged_by"] or first_to_judge(config["evaluate"])
+    for evaluation, names in config["evaluate_only"].items():
+        key = f"evaluate_only.{_name(evaluation)}"
+        if evaluation not in config["evaluate"]:
+            raise ConfigError(f"{key}: expected one of evaluate ({', '.join(config['evaluate'])})")
+        if evaluation == judged_by:
+            raise ConfigError(f"{key}: given, but all encoders are judged by it; name another one in judged_by")
+        if unknown := [name for name in names if name not in known]:
+            raise ConfigError(f"{key}: found {shown(unknown[0])}, expected some of {', '.join(known)}")
 
 
 def _check_elsewhere(config: Mapping) -> None:

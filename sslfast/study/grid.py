@@ -201,6 +201,8 @@ def jobs_of(config: Mapping) -> list[Job]:
     cells = []
     ways = dict.fromkeys((job.method, job.encoder, job.u) for job in encoders)
     for evaluation, (method, encoder, u), label, seed in product(config["evaluate"], ways, labelled, seeds):
+        if method not in config["evaluate_only"].get(evaluation, [method]):
+            continue
         box = Box(evaluations()[evaluation].name, method, encoder, u, label, seed)
         cells.append(_job(box, _split(seed), made[box.made_from(pool)]))
     for encoder, label, seed in product(config["encoders"], labelled, seeds):

@@ -129,3 +129,29 @@ def test_length_is_checked_for_what_is_trained_only():
     assert shorter == {"autoencoder", "onwards", "supervised"}
     alone = checked(**{**ARMS, "methods": ["net"]}, seeds=3)
     assert all(job.length == "full" for job in jobs_of(alone))
+
+
+def test_an_evaluation_may_be_for_some_encoders():
+    only = {"finetune": ["net", "shuffled_net"], "knn": ["random"]}
+    config = checked(**ARMS, evaluate=["head", "knn", "finetune"], controls=["shuffled"], evaluate_only=only)
+    assert {method for method, _, _ in ways(config, "finetune")} == {"net", "shuffled_net"}
+    assert {method for method, _, _ in ways(config, "knn")} == {"random"}
+    assert ways(config, "classify") == ways(config)
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        ({"linear": ["net"]}, r"evaluate_only\.linear: expected one of evaluate \(head, finetune\)"),
+        ({"head": ["net"]}, r"evaluate_only\.head: given, but all encoders are judged by it; name another"),
+        (
+            {"finetune": ["cool"]},
+            r"evaluate_only\.finetune: found 'cool', expected some of random, autoencoder, net, on",
+        ),
+        ({"finetune": ["shuffled_net"]}, r"evaluate_only\.finetune: found 'shuffled_net', expected some of"),
+        ({"finetune": "net"}, r"evaluate_only\.finetune: found 'net', expected a list"),
+    ],
+)
+def test_encoders_that_an_evaluation_cannot_be_for_are_one_line(only, message):
+    with pytest.raises(ConfigError, match=message):
+        checked(**ARMS, evaluate=["head", "finetune"], evaluate_only=only)

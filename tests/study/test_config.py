@@ -37,7 +37,13 @@ def test_what_is_left_out_is_filled_in():
     assert config["seeds"] == [0, 1, 2]
     assert (config["budget"], config["check_length"]) == ("updates", True)
     assert config["pretrain"] == {"updates": "auto", "lr": 0.003, "schedule": "one_cycle", "wd": 0}
-    assert config["supervised"] == {"updates": "auto", "lr": 0.003, "schedule": "one_cycle", "wd": 0.1, "dropout": 0.35}
+    assert config["supervised"] == {
+        "updates": "auto",
+        "lr": 0.003,
+        "schedule": "one_cycle",
+        "wd": 0.1,
+        "dropout": "auto",
+    }
     assert config["threshold"] == {"metric": "macro_f1", "value": 0.4}
     assert config["accuracy_targets"] is None
 
@@ -198,7 +204,8 @@ REFUSED = {  # what is wrong: (changes, the key, what else the message says)
     "no learning rate": ({"classify": {"lr": 0}}, "classify.lr", "more than 0"),
     "a learning rate that is not a number": ({"classify": {"lr": math.nan}}, "classify.lr", "nan"),
     "an infinite learning rate": ({"classify": {"lr": "1e999"}}, "classify.lr", "inf"),
-    "a dropout of everything": ({"classify": {"dropout": 1}}, "classify.dropout", "less than 1"),
+    "a dropout of everything": ({"classify": {"dropout": 1}}, "classify.dropout", "below 1"),
+    "a dropout in words": ({"finetune": {"dropout": "some"}}, "finetune.dropout", "auto or a number"),
     "a threshold in percent": ({"threshold": {"value": 40}}, "threshold.value", "1 or less"),
     "judged by what is not evaluated": ({"judged_by": "linear"}, "judged_by", "head"),
     "no seeds": ({"seeds": []}, "seeds", "empty"),

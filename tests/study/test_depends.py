@@ -154,7 +154,9 @@ def of_mae() -> dict[str, object]:
 
 
 def test_every_key_is_tried():
-    assert {*CHANGES, *OF_FOLDERS, *OF_TABLES, *OF_NETS, *of_rich(), *of_mae(), "budget"} == set(schema_keys())
+    others = {"budget", "evaluate_only"}
+    known = {*CHANGES, *OF_FOLDERS, *OF_TABLES, *OF_NETS, *of_rich(), *of_mae(), *others}
+    assert known == set(schema_keys())
 
 
 @pytest.mark.parametrize("budget", ["epochs", "updates"])
@@ -189,6 +191,13 @@ def test_every_setting_of_an_existing_net_reruns_what_stands_on_it_alone(tmp_pat
     assert plans == [standing, standing, standing, {}]
     for key, plan in zip(OF_NETS, plans, strict=True):
         assert set(plan) == set(schema_keys()[key]["x-reruns"])
+
+
+def test_an_evaluation_of_more_encoders_runs_those_alone_and_of_fewer_leaves_the_rest_out():
+    fewer = {**RICH, "evaluate_only": {"finetune": ["vae", "shuffled_vae"]}}
+    assert runs_again(fewer, RICH) == {**ONE_EVALUATION, "classify": ONE_EVALUATION["classify"] - 2 * 2}
+    assert runs_again(RICH, fewer) == END
+    assert {"classify", *END} == set(schema_keys()["evaluate_only"]["x-reruns"])
 
 
 CHECKED = {

@@ -67,7 +67,7 @@ def mae_learner(
 class MaskedAutoEncoder(nn.Module):
     """Images `[N, C, S, S]`, normalised, NaN where patches are hidden → whole images in [0, 1], float32.
 
-    The encoder sees the other patches, as many of each image. A decoder of two blocks gets what it makes of them, and
+    In training hidden pixels may also be told beyond that range. The encoder sees the other patches, as many of each image. A decoder of two blocks gets what it makes of them, and
     one learned token in place of each of those that are hidden. Pixels that are not hidden come as they were.
 
     `mask`: the share of patches to hide in `pictures`; `mean` and `std`, `[1, C, 1, 1]`, normalise pixels in [0, 1].
@@ -98,9 +98,11 @@ class MaskedAutoEncoder(nn.Module):
             seen = self.into(self.encoder.tokens(given, order[:, : order.shape[1] - n_hidden]))
             tokens = torch.cat([seen, self.hidden.to(seen.dtype).expand(len(x), n_hidden, -1)], 1)
             tokens = tokens.gather(1, order.argsort(1)[..., None].expand_as(tokens)) + self.places
-            patches = self.pixels(self.decoder(tokens)).float().sigmoid()
+            patches = self.pixels(self.decoder(tokens)).float()
         whole = patch * self.encoder.out_shape[1]
         rebuilt = F.fold(patches.mT, whole, patch, stride=patch)[..., : x.shape[-1], : x.shape[-1]]
+        if not self.training:  # else what is out of range would get no gradient
+            rebuilt = rebuilt.clamp(0, 1)
         return torch.where(x.isnan(), rebuilt, given * self.std + self.mean)
 
     def pictures(self, x: Tensor) -> dict[str, Tensor]:

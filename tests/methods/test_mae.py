@@ -74,7 +74,7 @@ def test_every_place_has_a_position_of_its_own(side, features):
 def test_it_learns_to_tell_hidden_patches_and_more_than_chance_knows(dls):
     learn = quiet(mae_learner(dls.pretrain, "vit", seed=0))
     learn.fit_one_cycle(8, 3e-3, cbs=(history := History()))
-    assert history.rows[-1]["valid_loss"] < 0.75 * history.rows[0]["valid_loss"]
+    assert history.rows[-1]["valid_loss"] < 0.8 * history.rows[0]["valid_loss"]
     assert linear_probe(learn, dls).macro_f1 > linear_probe("vit", dls).macro_f1
 
 

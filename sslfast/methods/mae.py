@@ -67,8 +67,9 @@ def mae_learner(
 class MaskedAutoEncoder(nn.Module):
     """Images `[N, C, S, S]`, normalised, NaN where patches are hidden → whole images in [0, 1], float32.
 
-    In training hidden pixels may also be told beyond that range. The encoder sees the other patches, as many of each image. A decoder of two blocks gets what it makes of them, and
-    one learned token in place of each of those that are hidden. Pixels that are not hidden come as they were.
+    The encoder sees the other patches, as many of each image. A decoder of two blocks gets what it makes of them, and
+    one learned token in place of each of those that are hidden. Pixels that are not hidden come as they were. In
+    training those told may also be out of range.
 
     `mask`: the share of patches to hide in `pictures`; `mean` and `std`, `[1, C, 1, 1]`, normalise pixels in [0, 1].
     """

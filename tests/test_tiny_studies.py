@@ -10,6 +10,7 @@ import torch
 from builders import DIGIT_NAMES
 from every_method import encoder_for, learner_options, options_of
 from fastai.learner import Learner
+from grids import checked
 from torch import nn
 
 from sslfast import classifier_learner, image_dls
@@ -129,15 +130,15 @@ def test_batches_may_be_of_any_size(tiny, method, batch_size):
 
 
 def test_a_pool_that_some_labels_leave_empty_is_an_error_before_anything_is_trained(tiny):
-    config = {"pool": "rest", "unlabelled": ["0", "1"], "labelled": ["0.5"], "seeds": [0], "valid_fraction": 0.1}
-    check_pool(tiny(2, 3), config)
+    study = checked(pool="rest", unlabelled=[0, 1], labelled=[0.5], seeds=1)
+    check_pool(tiny(2, 3), study)
     for small, changes in ((tiny(2, 2), {}), (tiny(2, 3), {"labelled": ["0.5", "0.75"]})):
         with pytest.raises(
             ConfigError, match=r"^pool: rest leaves [01] unlabelled images at labelled 0\.\d+; use a smaller"
         ):
-            check_pool(small, config | changes)
-        check_pool(small, config | changes | {"pool": "all"})
-        check_pool(small, config | changes | {"unlabelled": ["0"]})
+            check_pool(small, replace(study, **changes))
+        check_pool(small, replace(study, **{**changes, "pool": "all"}))
+        check_pool(small, replace(study, **{**changes, "unlabelled": ("0",)}))
 
 
 @pytest.mark.parametrize("n, status", [(5, "ok"), (8, "collapsed"), (14, "collapsed"), (100, "collapsed")])

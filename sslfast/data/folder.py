@@ -120,8 +120,8 @@ def _hard_to_see(x: np.ndarray, paths: list[str]) -> list[str]:
         found.append(f"{_are(flat)} of one colour all over")
     if deep:
         found.append(
-            f"{_are(deep)} nearly black: of colours of 16 bits a channel, the upper 8 are kept, and these use the lower"
-            " ones (12-bit images do); write them with 8 bits"
+            f"{_are(deep)} nearly black: of 16 bits per colour channel only the upper 8 are kept, but these images use"
+            " the lower ones (as 12-bit images do); convert them to 8 bits"
         )
     return found
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import printable
 from ..study import fractions
+from ..study.study import Study
 
 __all__ = ["extremes", "found_lines", "found_parts", "grey_line", "rare_lines", "split_counts"]
 
@@ -62,12 +63,12 @@ def grey_line(notes: Mapping) -> list[str]:
     return [f"grey of more than 8 bits: values from {low:g} (black) to {high:g} (white), for all images alike"]
 
 
-def rare_lines(summary: Mapping, config: Mapping) -> list[str]:
-    """Lines on classes with fewer images than a cell of the checked `config` needs, and what will happen."""
+def rare_lines(summary: Mapping, study: Study) -> list[str]:
+    """Lines on classes with fewer images than a cell of `study` needs, and what will happen."""
     classes, by_class = summary["classes"], summary["by_class"]
-    train = split_counts(summary, config["test_fraction"], config["valid_fraction"])["train"]
+    train = split_counts(summary, study.test_fraction, study.valid_fraction)["train"]
     lines = []
-    least = min(config["labelled"], key=float)
+    least = min(study.labelled, key=float)
     share = fractions.count(least, sum(train)) / max(1, sum(train))
     if rare := [name for name, n in zip(classes, train, strict=True) if n * share < 0.5]:
         lines.append(

@@ -63,8 +63,8 @@ def read_labels(look: Look, root: Path, labels: str | Mapping) -> Labelled:
             unknown.append(name)
         elif found.setdefault(path, (value, split(row)))[0] != value:
             raise DataError(
-                f"labels: {table.name} says two classes of {name}, {shown(found[path][0])} and {shown(value)};"
-                " keep one row an image"
+                f"labels: {table.name} gives {name} two classes, {shown(found[path][0])} and {shown(value)};"
+                " keep one row per image"
             )
     if not found:
         raise DataError(
@@ -112,7 +112,7 @@ class _Table:
         except csv.Error as error:
             raise DataError(f"labels: cannot read {path} ({error}); expected a table (CSV)") from None
         if len(rows) < 2:
-            raise DataError(f"labels: {path} has {len(rows)} rows, expected a header and one row an image")
+            raise DataError(f"labels: {path} has {len(rows)} rows, expected a header and one row per image")
         self.header = [name.strip() for name in rows[0]]
         self.rows = [(row + [""] * len(self.header))[: len(self.header)] for row in rows[1:]]
 
@@ -239,9 +239,9 @@ def _with_a_test(found: Labelled, table: str) -> Labelled:
     for part, groups in (("test", found.test), ("validation", found.valid)):
         if strange := [name for name in groups if name not in found.train]:
             raise DataError(
-                f"labels: {table} has a class {shown(strange[0])} of {part} images only; give it training images, or"
-                " take it out"
+                f"labels: {table} has a class {shown(strange[0])} with {part} images but none to train on; add some, or"
+                " remove it"
             )
     if not found.train:
-        raise DataError(f"labels: {table} says no class of a training image")
+        raise DataError(f"labels: {table} gives no training image a class")
     return found

@@ -91,7 +91,7 @@ def find_layout(look: Look, root: str) -> Layout:
         layout.train = _classes(look, layout, layout.tree)
         _check_train(look, layout, root, parts, others)
         for name, path in others.items():
-            look.note_folder(path, f"{name}/ is no part of a study that is known; unlabelled/ would be used")
+            look.note_folder(path, f"{name}/ is not a known part of a study; rename it to unlabelled/ to use them")
         if others or look.inside(root).files:
             look.note_loose(root)
     else:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..files import user_path
+from ..study.study import Study
 from .labels import read_labels
 from .layout import find_layout
 from .looking import File, Look, NoClasses, check_folder, is_mask_name
@@ -69,15 +70,15 @@ class Listing:
         }
 
 
-def listing_of(config: Mapping) -> Listing:
-    """The listing of the folder that a config (checked, or as a person wrote it) names."""
-    return scan(user_path(config["folder"], "folder"), **where(config))
+def listing_of(study: Study) -> Listing:
+    """The listing of the study's folder."""
+    return scan(user_path(study.folder or "", "folder"), **where(study))
 
 
-def where(config: Mapping) -> dict:
-    """The options of `scan` in a config: which files they lead to is in the digest of the folder's content."""
-    table = {key: config[key] for key in ("labels", "image_column", "class_column") if config.get(key)}
-    return {"follow_links": config.get("follow_links") or False, "labels": table if "labels" in table else None}
+def where(study: Study) -> dict:
+    """The options of `scan` for the study's folder: which files they lead to is in the digest of its content."""
+    told = {key: value for key, value in study.values(("labels", "image_column", "class_column")).items() if value}
+    return {"follow_links": bool(study.follow_links), "labels": told if study.labels else None}
 
 
 def scan(root: Path, follow_links: bool = False, labels: str | Mapping | None = None) -> Listing:
@@ -188,14 +189,15 @@ def _warnings(root: Path, listing: Listing) -> list[str]:
     for name in listing.classes:
         by_case[name.casefold()].append(name)
     if alike := [names for names in by_case.values() if len(names) > 1]:
-        found.append(f"classes {' and '.join(alike[0])} differ by case alone, and are taken for two classes")
+        found.append(f"classes {' and '.join(alike[0])} differ only in case; they are used as two classes")
     masks = [path for path, _, _ in listing.files if is_mask_name(os.path.basename(path))]
     within = {os.path.relpath(folder, root) for folder in {os.path.dirname(path) for path, _, _ in listing.files}}
     folders = sorted({name for folder in within for name in folder.split(os.sep) if is_mask_name(name, folder=True)})
     if masks:
         found.append(
-            f"{len(masks):,} files are called as masks are ({os.path.basename(masks[0])}), and are taken for images"
+            f"{len(masks):,} files have names that are usual for masks ({os.path.basename(masks[0])}); they are used as"
+            " images"
         )
     if folders:
-        found.append(f"the folder {folders[0]}/ is called as masks are, and its files are taken for images")
+        found.append(f"the folder {folders[0]}/ has a name that is usual for masks; its files are used as images")
     return found

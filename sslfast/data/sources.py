@@ -1,30 +1,30 @@
 """Where a study's images come from, by name or path. Without torch, so that the workflow can look before any job."""
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import DataError
 from ..files import user_path
 from ..study.datasets import NAMED, SPLIT_OFF
+from ..study.study import Study
 from .listing import Listing, content_digest, look_below, paths_digest
 
 __all__ = ["content_of", "source_content", "unlabelled_files"]
 
 
-def content_of(config: Mapping, listing: Listing | None) -> dict:
-    """What the images of a study depend on beside what its checked `config` says: options of `load_dataset`.
+def content_of(study: Study, listing: Listing | None) -> dict:
+    """What the images of `study` depend on beside what its config says: options of `load_dataset`.
 
     `listing`: of its folder, if it has one; where that holds no test images, how they are split off counts. A folder
     that moved has the same content.
     """
     found = {}
     if listing:
-        found["content"] = content_digest(user_path(config["folder"], "folder"), listing)
+        found["content"] = content_digest(user_path(study.folder or "", "folder"), listing)
         if not listing.test:
-            found |= {key: config[key] for key in SPLIT_OFF}
-    if config["unlabelled_from"]:
-        found["unlabelled_content"] = source_content(config["unlabelled_from"], config["follow_links"])
+            found |= study.values(SPLIT_OFF)
+    if study.unlabelled_from:
+        found["unlabelled_content"] = source_content(study.unlabelled_from, bool(study.follow_links))
     return found
 
 

@@ -8,7 +8,7 @@ its `teacher`, whose features it learns to give.
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ..errors import ConfigError, shown
 from ..files import user_path
 from .methods import methods
 from .names import BASE, SHUFFLED
+from .study import Study
 
 __all__ = [
     "LIBRARIES",
@@ -27,6 +28,7 @@ __all__ = [
     "is_net",
     "learns",
     "leave_out",
+    "net_of",
     "nets_of",
     "only_encoders",
     "skippable",
@@ -101,74 +103,77 @@ def claim_net(given: Mapping, key: str, files: dict, beside: str | Path) -> tupl
     return {**arm, "weights": digest}, None
 
 
-def base_of(config: Mapping, name: str) -> Mapping | None:
-    """The base net that the arm `name` (or its shuffled control) stands on, as `claim_net` has it; None of others.
-
-    `config`: a checked one.
-    """
-    given = _arm(config, name.removeprefix(SHUFFLED))
-    return {key: given[key] for key in _ARM} if given.get("method") == BASE else given.get("start")
+def net_of(settings: Mapping) -> dict:
+    """What an arm depends on of the base net that has these `settings`."""
+    return {key: settings[key] for key in _ARM}
 
 
-def teacher_of(config: Mapping, name: str) -> Mapping | None:
+def base_of(study: Study, name: str) -> Mapping | None:
+    """The base net that the arm `name` (or its shuffled control) stands on, as `claim_net` has it; None of others."""
+    settings = _settings(study, name)
+    return net_of(settings) if settings.get("method") == BASE else settings.get("start")
+
+
+def teacher_of(study: Study, name: str) -> Mapping | None:
     """The base net whose features the arm `name` (or its shuffled control) learns to give; None of others."""
-    given = _arm(config, name.removeprefix(SHUFFLED)).get("teacher")
-    return given if isinstance(given, Mapping) else None
+    teacher = _settings(study, name).get("teacher")
+    return teacher if isinstance(teacher, Mapping) else None
 
 
-def nets_of(config: Mapping, name: str) -> list[Mapping]:
+def nets_of(study: Study, name: str) -> list[Mapping]:
     """The base nets that the arm `name` needs."""
-    return [net for net in (base_of(config, name), teacher_of(config, name)) if net is not None]
+    return [net for net in (base_of(study, name), teacher_of(study, name)) if net is not None]
 
 
-def learns(config: Mapping, name: str) -> bool:
+def learns(study: Study, name: str) -> bool:
     """Whether the arm `name` learns from unlabelled images; a base net alone, and its control, do not."""
-    return _arm(config, name.removeprefix(SHUFFLED)).get("method") != BASE
+    return _settings(study, name).get("method") != BASE
 
 
-def encoders_of(config: Mapping, name: str) -> list[str]:
+def encoders_of(study: Study, name: str) -> tuple[str, ...]:
     """The encoders that the arm `name` is made with: those of the study that its method can train, or the net that it
     stands on."""
-    base, only = base_of(config, name), only_encoders(config, name)
-    own = [encoder for encoder in config["encoders"] if not only or encoder.partition("_x")[0] in only]
-    return own if base is None else [base["net"]]
+    base, only = base_of(study, name), only_encoders(study, name)
+    own = tuple(encoder for encoder in study.encoders if not only or encoder.partition("_x")[0] in only)
+    return own if base is None else (base["net"],)
 
 
-def only_encoders(config: Mapping, name: str) -> tuple[str, ...]:
+def only_encoders(study: Study, name: str) -> tuple[str, ...]:
     """The only encoders, without widths, that the method of the arm `name` can train; none for one that takes all."""
-    name = name.removeprefix(SHUFFLED)
-    method = _arm(config, name).get("method", name)
-    return kind.encoders if (kind := methods().get(method)) else ()
+    kind = methods().get(_settings(study, name).get("method", name.removeprefix(SHUFFLED)))
+    return kind.encoders if kind else ()
 
 
-def leave_out(config: Mapping, missing: Mapping[str, str]) -> dict:
-    """A checked `config` without the arms of `missing` (why, by name), and those that go on or learn from them.
+def leave_out(study: Study, missing: Mapping[str, str]) -> Study:
+    """`study` without the arms of `missing` (why, by name), and those that go on or learn from them.
 
     Raises `ConfigError` if no arm is left.
     """
-    gone = [(base_of(config, arm), text) for arm, text in missing.items()]
-    reasons = {name: [t for net, t in gone if net in nets_of(config, name)] for name in config["methods"]}
+    gone = [(base_of(study, arm), text) for arm, text in missing.items()]
+    reasons = {name: [text for net, text in gone if net in nets_of(study, name)] for name in study.methods}
     why = {name: texts[0] for name, texts in reasons.items() if texts}
-    kept = [name for name in config["methods"] if name not in why]
+    kept = tuple(name for name in study.methods if name not in why)
     if not kept:
         raise ConfigError(next(iter(missing.values())))
-    return {**config, "methods": kept, "left_out": {**config.get("left_out", {}), **why}} if why else dict(config)
+    return replace(study, methods=kept, left_out={**study.left_out, **why}) if why else study
 
 
-def _arm(config: Mapping, name: str) -> Mapping:
+def skippable(study: Study) -> list[str]:
+    """The base nets of a study that it does without where a library has no weights of them here."""
+    used = [net for name in study.methods for net in nets_of(study, name)]
+    arms = ((name, _settings(study, name)) for name in (BASE, *study.variants) if base_of(study, name) in used)
+    return [name for name, arm in arms if arm.get("on_missing") == "skip" and arm["weights"] in LIBRARIES]
+
+
+def _settings(study: Study, name: str) -> Mapping:
+    """Those of the arm `name`, or of the one that a shuffled control is made from."""
+    name = name.removeprefix(SHUFFLED)
     if name == BASE:
-        return {"method": BASE, **config["base"]}
-    return config["variants"].get(name) or config.get(name) or {}
+        return {"method": BASE, **study.base}
+    return study.variants.get(name) or study.section(name)
 
 
 @cache
 def _digest(path: Path, _size: int, _mtime: int) -> str:
     with path.open("rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
-
-
-def skippable(config: Mapping) -> list[str]:
-    """The base nets of a study that it does without where a library has no weights of them here."""
-    used = [net for name in config["methods"] for net in nets_of(config, name)]
-    arms = ((name, _arm(config, name)) for name in (BASE, *config["variants"]) if base_of(config, name) in used)
-    return [name for name, arm in arms if arm.get("on_missing") == "skip" and arm["weights"] in LIBRARIES]

@@ -21,8 +21,8 @@ from sslfast.methods.distill import FeatureLoss, explained, standardised
 from sslfast.planning.work import work_of
 from sslfast.stages import FitSettings, RunSettings, pretrain
 from sslfast.study.base_nets import teacher_of
-from sslfast.study.config import check_config, method_settings
-from sslfast.study.depends import asked_of
+from sslfast.study.config import check_config
+from sslfast.study.depends import asked_of, method_settings
 from sslfast.study.grid import jobs_of
 from sslfast.training.callbacks import History, SeedEpochs
 
@@ -186,14 +186,14 @@ def test_stored_features_are_in_place_by_row(digits, tmp_path):
 
 
 def test_a_config_names_a_net_and_the_arm_depends_on_all_of_it(tmp_path):
-    config = checked(**ARMS)
+    study = checked(**ARMS)
     arm = {"net": "timm.resnet18", "weights": "timm", "size": None}
-    assert teacher_of(config, "small") == teacher_of(config, "shuffled_small") == arm
-    assert method_settings(config, "small")["options"]["teacher"] == arm
-    ways = {(job.method, job.encoder, job.u) for job in jobs_of(config) if job.stage == "pretrain"}
+    assert teacher_of(study, "small") == teacher_of(study, "shuffled_small") == arm
+    assert method_settings(study, "small")["options"]["teacher"] == arm
+    ways = {(job.method, job.encoder, job.u) for job in jobs_of(study) if job.stage == "pretrain"}
     assert {("small", "original", "0.2"), ("small", "original", "1")} <= ways
-    job = next(job for job in jobs_of(config) if job.name == "classify/small-original-u1-l0.5-s0")
-    assert asked_of(config, job)["variants.small.teacher.net"] == "timm.resnet18"
+    job = next(job for job in jobs_of(study) if job.name == "classify/small-original-u1-l0.5-s0")
+    assert asked_of(study, job)["variants.small.teacher.net"] == "timm.resnet18"
     plain = checked(methods=["distill"], base={"net": "timm.resnet10t"})
     assert teacher_of(plain, "distill")["net"] == "timm.resnet10t"
 
@@ -232,14 +232,14 @@ def test_a_missing_teacher_is_one_line_or_leaves_its_pupils_out():
         "methods": ["autoencoder", "small"],
         "variants": {**ARMS["variants"], "net": {**missing, "on_missing": "skip"}},
     }
-    config = checked(**skip)
-    assert config["methods"] == ["autoencoder"] and set(config["left_out"]) == {"small"}
+    study = checked(**skip)
+    assert study.methods == ("autoencoder",) and set(study.left_out) == {"small"}
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_a_plan_has_the_teachers_pass_once_for_all_seeds_fractions_and_encoders(seeds):
-    config = checked(**ARMS, seeds=seeds, encoders=["original", "conv"], controls=["shuffled"])
-    found = {job.name: work_of(job, config, sizes(config)).encoded for job in jobs_of(config) if job.rule == "pretrain"}
+    study = checked(**ARMS, seeds=seeds, encoders=["original", "conv"], controls=["shuffled"])
+    found = {job.name: work_of(job, study, sizes(study)).encoded for job in jobs_of(study) if job.rule == "pretrain"}
     taught = {name: n for name, n in found.items() if "/small-" in name and n}
     assert sum(taught.values()) == pytest.approx(1100, abs=3)
     assert set(taught) == {f"pretrain/small-original-u1-s{seed}" for seed in range(seeds)}

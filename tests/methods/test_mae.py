@@ -122,9 +122,9 @@ def test_what_cannot_be_is_one_line(dls, options, message):
 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_a_grid_has_it_with_the_encoders_that_it_can_train_and_others_with_all(seeds):
-    config = checked(methods=["mae", "simclr"], encoders=["conv", "vit", "vit_x2"], controls=["shuffled"], seeds=seeds)
-    assert encoders_of(config, "mae") == encoders_of(config, "shuffled_mae") == ["vit", "vit_x2"]
-    jobs = jobs_of(config)
+    study = checked(methods=["mae", "simclr"], encoders=["conv", "vit", "vit_x2"], controls=["shuffled"], seeds=seeds)
+    assert encoders_of(study, "mae") == encoders_of(study, "shuffled_mae") == ("vit", "vit_x2")
+    jobs = jobs_of(study)
     made = {(job.method, job.encoder) for job in jobs if job.stage == "pretrain"}
     assert {encoder for method, encoder in made if method == "mae"} == {"vit", "vit_x2"}
     assert {encoder for method, encoder in made if method == "simclr"} == {"conv", "vit", "vit_x2"}

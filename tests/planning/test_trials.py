@@ -19,9 +19,9 @@ def split(digits):
 
 
 def tried(kind, digits, split, tmp_path, **changes):
-    config = checked(encoders=["conv"], batch_size=32, device="cpu", **changes)
+    study = checked(encoders=["conv"], batch_size=32, device="cpu", **changes)
     options = {"views": 8, "images": 64, "seconds": 0.5, "folder": tmp_path / "trial"}
-    return measure(kind, digits, split, run_settings(config, 1), config, **options)
+    return measure(kind, digits, split, run_settings(study, 1), study, **options)
 
 
 @pytest.mark.parametrize("kind", ["pretrain/autoencoder/conv", "classify/conv", "supervised/conv"])
@@ -65,8 +65,8 @@ def test_a_part_of_the_images_has_all_classes_and_no_image_twice(digits, split):
 
 @pytest.mark.parametrize("pool", ["all", "rest"])
 def test_sizes_are_those_of_the_split(digits, split, pool):
-    config = checked(pool=pool)
-    found = sizes_of(split, len(digits.test), config)
+    study = checked(pool=pool)
+    found = sizes_of(split, len(digits.test), study)
     assert found.labelled == {label: len(split.labelled(label)) for label in ("0.1", "0.5")}
     assert found.n_valid + found.n_pool == len(digits.train)
     key = ("1", "0.5" if pool == "rest" else None)
@@ -75,9 +75,8 @@ def test_sizes_are_those_of_the_split(digits, split, pool):
 
 def test_a_kind_that_fails_is_named_and_the_others_are_measured(split, monkeypatch):
     monkeypatch.setattr("sslfast.planning.measure.IN_ALL", 1)
-    config = checked(encoders=["conv"], device="cpu", variants={}, methods=["autoencoder"])
-    config["autoencoder"] = {**config["autoencoder"], "mask": 0.5, "patch": 500}  # larger than the images
-    found = probe(["pretrain/autoencoder/conv", "pixels"], split, config, {}, side_by_side=1)
+    study = checked(encoders=["conv"], device="cpu", autoencoder={"mask": 0.5, "patch": 500})  # larger than the images
+    found = probe(["pretrain/autoencoder/conv", "pixels"], split, study, {}, side_by_side=1)
     assert set(found.problems) == {"pretrain/autoencoder/conv"}
     assert "patch" in found.problems["pretrain/autoencoder/conv"]
     assert found.kinds["pixels"].fitted > 0

@@ -11,7 +11,8 @@ from sslfast.data.splits import make_split
 from sslfast.errors import ConfigError
 from sslfast.models import save_encoder
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pixels, pretrain, settings_of, shuffle
-from sslfast.study.config import check_config, method_settings
+from sslfast.study.config import check_config
+from sslfast.study.depends import method_settings
 from sslfast.study.methods import methods
 from sslfast.study.records import read_record, write_record
 
@@ -46,9 +47,9 @@ def split(digits):
 
 def fit_of(method: str, **changes) -> FitSettings:
     """The settings that a config gives `method` by default, for two epochs."""
-    study = {"dataset": "digits", "unlabelled": [1], "labelled": [1], "methods": [method], "base": {"net": TEACHER}}
-    config = check_config({**study, "encoders": [encoder_for(method)]}, SCHEMA)
-    fit = settings_of(FitSettings, method_settings(config, method))
+    given = {"dataset": "digits", "unlabelled": [1], "labelled": [1], "methods": [method], "base": {"net": TEACHER}}
+    study = check_config({**given, "encoders": [encoder_for(method)]}, SCHEMA)
+    fit = settings_of(FitSettings, method_settings(study, method))
     return replace(fit, options={**fit.options, **options_of(method)}, **{"epochs": 2, **changes})
 
 

@@ -272,32 +272,32 @@ def test_a_baseline_with_settings_of_its_own_does_not_follow_the_classifier():
     assert runs_again(base, changed(base, "classify.wd", 0.2)) == {"classify": 4, "supervised": 2, **END}
 
 
-CHECKED_CONFIGS = [check_config(config, SCHEMA) for config in (TINY, RICH, CHECKED, {**RICH, **UPDATES})]
+STUDIES = [check_config(config, SCHEMA) for config in (TINY, RICH, CHECKED, {**RICH, **UPDATES})]
 
 
-@given(st.sampled_from(CHECKED_CONFIGS), st.data())
-def test_what_a_job_is_asked_is_what_the_config_says_under_each_key(config, data):
-    job = data.draw(st.sampled_from([job for job in jobs_of(config) if job.stage not in END]))
-    asked = asked_of(config, job)
-    assert asked == asked_by(config)(job)
+@given(st.sampled_from(STUDIES), st.data())
+def test_what_a_job_is_asked_is_what_the_config_says_under_each_key(study, data):
+    job = data.draw(st.sampled_from([job for job in jobs_of(study) if job.stage not in END]))
+    asked = asked_of(study, job)
+    assert asked == asked_by(study)(job)
     for key, value in asked.items():
         if key != "share":
-            said = config
+            said = study.as_config()
             for part in key.split("."):
-                said = said[part]
+                said = said.get(part)  # None is left out
             assert value == said
 
 
-@given(st.sampled_from(CHECKED_CONFIGS), st.data())
-def test_a_cell_is_asked_all_that_its_encoder_is_but_for_the_length_of_a_shorter_run(config, data):
-    job = data.draw(st.sampled_from([job for job in jobs_of(config) if job.stage != "pretrain" and job.u]))
-    asked, made = asked_of(config, job), asked_of(config, job.made_from(config["pool"]))
+@given(st.sampled_from(STUDIES), st.data())
+def test_a_cell_is_asked_all_that_its_encoder_is_but_for_the_length_of_a_shorter_run(study, data):
+    job = data.draw(st.sampled_from([job for job in jobs_of(study) if job.stage != "pretrain" and job.u]))
+    asked, made = asked_of(study, job), asked_of(study, job.made_from(study.pool))
     assert made.items() <= asked.items()
 
 
 @pytest.mark.parametrize("length, u, share", [("half", "1", 0.5), ("half", None, 0.5), ("passes", "0.2", 0.2)])
 def test_a_shorter_run_is_asked_for_its_share(length, u, share):
-    config = check_config(CHECKED, SCHEMA)
+    study = check_config(CHECKED, SCHEMA)
     stage = "classify" if u else "supervised"
-    asked = asked_of(config, Box(stage, "autoencoder" if u else stage, "conv", u, "0.1", 0, length))
+    asked = asked_of(study, Box(stage, "autoencoder" if u else stage, "conv", u, "0.1", 0, length))
     assert asked["share"] == share

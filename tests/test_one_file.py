@@ -24,12 +24,13 @@ from sslfast.planning.trials import look_at, measure
 from sslfast.report.page import write_report
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, settings_of, supervised
 from sslfast.study import datasets
+from sslfast.study.arrays import write_predictions
 from sslfast.study.config import check_config, method_settings, read_schema
 from sslfast.study.depends import asked_of
 from sslfast.study.encoder_names import encoders
 from sslfast.study.grid import jobs_of
 from sslfast.study.methods import methods
-from sslfast.study.records import read_record, write_predictions, write_record
+from sslfast.study.records import read_record, write_record
 from sslfast.study.source import Source
 
 ROOT = Path(__file__).parents[1]

@@ -53,7 +53,8 @@ def verify(path: str | Path) -> bool:
     The checksum is the SHA-256 of the file with `CHECKSUM` in its place. What stands on both sides of it tells, if one
     of them changed, that there was one.
     """
-    content = Path(path).read_bytes()
+    with open(path, "rb") as file:
+        content = file.read()
     start, stop = content.rfind(_BEFORE) + len(_BEFORE), content.rfind(_AFTER)
     if start < len(_BEFORE) and stop < 0:
         return False

@@ -1,6 +1,6 @@
 # make study: set up, run the embedded study, build its report.   make test: set up, run the tests.
 # make test-long: the tests that take long (inputs by the thousand, accidents).
-# make docs: write config/README.md from the schema, and the documentation's site.
+# make docs: write config/README.md from the schema and the README's verdict from its report, and the documentation's site.
 # make sbom: what is installed here, as sbom.json (CycloneDX).   make audit: known weaknesses of the pins.   make pins: write pins/.
 # PYTHON=python3.12 chooses another Python; PIP_ARGS is handed to pip (an index with CPU builds of torch, say).
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
@@ -76,6 +76,7 @@ pins: $(TOOLS)/.ready
 
 docs: $(BIN)/.docs
 	$(BIN)/python docs/config_readme.py
+	$(BIN)/python docs/readme_verdict.py
 	$(BIN)/mkdocs build --quiet
 	@echo "The documentation is in site/index.html"
 

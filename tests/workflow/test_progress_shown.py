@@ -57,7 +57,7 @@ def test_on_a_terminal_the_last_screen_stays_and_the_report_is_a_link(less):
         "report": 1,
     }
     assert table == {stage: f"{n} of {n}" for stage, n in done.items()}
-    assert re.fullmatch(r"tiny: done after \d+ s, 13 jobs, [4-6] of them now\.", shown[-3])
+    assert re.fullmatch(r"tiny: done after \d+ (s|min), 13 jobs, [4-6] of them now\.", shown[-3])
     assert shown[-2] == f"The report: {(less.folder / 'reports/tiny/report.html').resolve().as_uri()}"
     assert not [line for line in shown if re.search("Execute|Select jobs|Finished jobid|at work", line)]
     assert "Finished jobid" in log_of(less)

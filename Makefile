@@ -1,6 +1,6 @@
 # make study: set up, run the embedded study, build its report.   make test: set up, run the tests.
 # make test-long: the tests that take long (inputs by the thousand, accidents).
-# make docs: write config/README.md from the schema, and the documentation's site.
+# make docs: write config/README.md from the schema and the README's verdict from its report, and the documentation's site.
 # PYTHON=python3.12 chooses another Python; PIP_ARGS is handed to pip (an index with CPU builds of torch, say).
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
@@ -41,6 +41,7 @@ $(READY): pyproject.toml constraints.txt .ci/venv
 
 docs: $(BIN)/.docs
 	$(BIN)/python docs/config_readme.py
+	$(BIN)/python docs/readme_verdict.py
 	$(BIN)/mkdocs build --quiet
 	@echo "The documentation is in site/index.html"
 

@@ -1,5 +1,6 @@
 """What the documentation says is tried."""
 
+import csv
 import json
 import os
 import re
@@ -99,14 +100,29 @@ def test_every_config_is_in_the_table_of_studies():
     assert {name for name in tracked if not name.startswith("my-") and f"| `{name}` |" not in page} == set()
 
 
-def test_the_page_of_config_keys_is_the_schemas():
-    sys.path.insert(0, str(ROOT / "docs"))
-    try:
-        from config_readme import readme
-    finally:
-        sys.path.pop(0)
+@pytest.fixture
+def pages(monkeypatch):
+    """Scripts in docs/ can be imported."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+
+
+def test_the_page_of_config_keys_is_the_schemas(pages):
+    from config_readme import readme
+
     schema = read_schema(ROOT / "workflow/schemas/config.schema.yaml")
     assert (ROOT / "config/README.md").read_text(encoding="utf-8") == readme(schema), "run `make docs`"
+
+
+def test_the_readmes_verdict_is_what_its_tables_say(pages):
+    from readme_verdict import readme
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme(text) == text, "run `make docs`"
+    told = text.split("written by make docs -->")[1].split("<!-- end")[0]
+    for row in csv.DictReader((ROOT / "reports/cifar10-5seeds/tables/contrasts.csv").open(encoding="utf-8")):
+        if row["primary"] == "True":
+            difference = f"{100 * float(row['difference']):+.1f}".replace("-", "−")
+            assert re.search(rf"{difference} \[[^]]*\] with {int(row['n_labelled']):,}\b", told), row["sentence"]
 
 
 def test_ci_runs_the_readmes_test_command_and_nothing_else():

@@ -10,19 +10,18 @@ from ..errors import printable
 from ..study.depends import asked_of, digest_of_asked
 from ..study.grid import Box
 from ..study.stages import STAGES
+from ..study.study import Study
 
 __all__ = ["planned_and_measured", "read_plan", "time_digest"]
 
-_MACHINE = ("device", "threads", "jobs_per_gpu")
+
+def time_digest(study: Study, box: Box) -> str:
+    """A text that changes with what the time of the job of `box` depends on in `study`."""
+    return digest_of_asked([asked_of(study, box), [study.device, study.threads, study.jobs_per_gpu]])
 
 
-def time_digest(config: Mapping, box: Box) -> str:
-    """A text that changes with what the time of the job of `box` depends on in a checked config."""
-    return digest_of_asked([asked_of(config, box), [config[key] for key in _MACHINE]])
-
-
-def read_plan(path: str | Path, config: Mapping) -> dict | None:
-    """The plan at `path`, with the estimates of jobs whose settings are those of `config`, a checked one.
+def read_plan(path: str | Path, study: Study) -> dict | None:
+    """The plan at `path`, with the estimates of jobs whose settings are those of `study`.
 
     None where there is no file; of one that is no plan, too, which is said: nothing that needs no plan stops for it.
     """
@@ -37,7 +36,7 @@ def read_plan(path: str | Path, config: Mapping) -> dict | None:
             whole, recorded, memory = entry
             if not all(value is None or (isinstance(value, int | float) and value >= 0) for value in entry):
                 raise ValueError(f"the estimate of {job[:80]} is no time")
-            if plan["settings"][job] == time_digest(config, Box.parse(job)):
+            if plan["settings"][job] == time_digest(study, Box.parse(job)):
                 plan["estimates"][job] = (whole, recorded, memory)
     except FileNotFoundError:
         return None

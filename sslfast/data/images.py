@@ -51,7 +51,7 @@ class ImageSet:
         return whole if rows is None else whole[rows]
 
     def on(self, device: torch.device | None) -> "ImageSet":
-        """The same images on `device`, copied there once; these if they would fill over half of its free memory."""
+        """The images on `device`, copied there once; unchanged if they would fill over half of its free memory."""
         if device is None or device == self.x.device:
             return self
         if device not in self._copies:
@@ -95,7 +95,7 @@ class ImageData:
     fingerprint: str
     notes: dict = field(default_factory=dict)
     unlabelled_elsewhere: bool = False
-    valid_rows: tuple[int, int] | None = None  # training images that are validation, from and to, where it is given
+    valid_rows: tuple[int, int] | None = None  # start and end of the validation images, if given
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ class ImageData:
 
 @dataclass(frozen=True)
 class Arrays:
-    """What a reader hands over: NHWC uint8 images and int64 labels as numpy arrays."""
+    """The result of reading a data set: images uint8 `[N, H, W, C]` and labels int64 `[N]`, as numpy arrays."""
 
     train_x: np.ndarray
     train_y: np.ndarray
@@ -157,9 +157,9 @@ def from_arrays(name: str, arrays: Arrays, fingerprint: str) -> ImageData:
 
 
 def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays], check: bool = False) -> ImageData:
-    """The data set stored under `key`, read with `read()` and stored first if it is not there.
+    """The data set stored under `key`; if it is not stored yet, it is read with `read()` and stored first.
 
-    What another version of the reading code stored is read anew. Several processes may ask at once:
+    Images that another version of the reading code stored are read again. Several processes may call this at once:
     one reads, the others wait for it. The store is complete or absent, never partial. Raises
     `DataError` if `data_root` cannot be written, or if the store is damaged; with `check`, every
     stored pixel is compared with the fingerprint, too.
@@ -180,7 +180,7 @@ def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays], che
 
 
 def unfinished(name: str, key: str, data_root: Path) -> Path:
-    """Where what will be stored as `key` (see `cached`) may be kept until it is whole; storing it removes that."""
+    """The folder for unfinished work on what will be stored as `key` (see `cached`); storing removes this folder."""
     folder = data_root / "cache" / f"{name}-{key}-{reading_version()}"
     return folder.with_name(f".{folder.name}-{UNFINISHED}")
 
@@ -191,14 +191,14 @@ def digests(x: np.ndarray) -> list[bytes]:
 
 
 def _free_memory(device: torch.device) -> int:
-    """Bytes; a guess, 4 GB, for GPUs that do not tell."""
+    """Free memory in bytes; 4 GB is assumed for GPUs that do not report it."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 2**32
 
 
 def _store(folder: Path, arrays: Arrays) -> None:
     prefix = f".{folder.name}-"
     decoded = folder.with_name(f"{prefix}{UNFINISHED}")
-    for left in folder.parent.glob(f"{prefix}*"):  # by a process that was killed, since the lock is ours
+    for left in folder.parent.glob(f"{prefix}*"):  # left by a killed process, since this one holds the lock
         if left != decoded:
             shutil.rmtree(left, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
@@ -261,7 +261,7 @@ def _content(arrays: Arrays) -> tuple[str, dict[str, int]]:
 
 
 def _check(arrays: Arrays) -> None:
-    """`ValueError` for arrays that no reader ever made."""
+    """Raises `ValueError` for arrays that no reader could have made."""
     for x, y, least in ((arrays.train_x, arrays.train_y, -1), (arrays.test_x, arrays.test_y, 0)):
         good = x.dtype == np.uint8 and y.dtype == np.int64 and x.ndim == 4 and y.shape == x.shape[:1]
         if not good or not x.size or x.shape[1:] != arrays.train_x.shape[1:]:

@@ -1,4 +1,4 @@
-"""Images that are being decoded, kept in a folder until all are there: whoever is stopped goes on where it was."""
+"""Decoded images, kept in a folder until all are decoded, so that an interrupted job resumes where it stopped."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -12,12 +12,12 @@ import numpy as np
 __all__ = ["DEEP", "DEEP_DONE", "DONE", "UNREADABLE", "Unfinished", "forget_old"]
 
 WEEK = 7 * 24 * 3600  # seconds
-# What is known of a file; 0 is nothing. DEEP: grey of more than 8 bits, which waits until its range is known.
+# States of a file; 0: not decoded. DEEP: grey with more than 8 bits, to be decoded when the range of values is known.
 DONE, UNREADABLE, DEEP, DEEP_DONE = 1, 2, 3, 4
 
 
 class Unfinished:
-    """The images of `paths`, `x` uint8 `[N, *shape]`, and what is known of each, `state` uint8 `[N]`.
+    """The images of `paths`, `x` uint8 `[N, *shape]`, and how far each is, `state` uint8 `[N]`.
 
     `folder`: where they are kept, for these files and this way of decoding alone; None keeps them in memory, and
     nothing for later. With a folder, `x` is memory-mapped, so that images may take more room than memory has.
@@ -49,13 +49,13 @@ class Unfinished:
             self._kept.flush()
 
     def forget(self) -> None:
-        """Keep nothing: with these files there is no going on."""
+        """Delete what was kept, since these files cannot be decoded."""
         if self._folder:
             rmtree(self._folder, ignore_errors=True)
 
 
 def forget_old(place: Path, ending: str) -> None:
-    """Remove the folders below `place` that end so and were left alone for a week: their images changed since."""
+    """Remove folders in `place` that end with `ending` and are older than a week: their images have changed since."""
     for left in place.glob(f".*{ending}"):
         if time() - max((file.stat().st_mtime for file in left.iterdir()), default=0) > WEEK:
             rmtree(left, ignore_errors=True)

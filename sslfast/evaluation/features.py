@@ -39,6 +39,11 @@ class StoredFeatures:
 
     def __call__(self, images: ImageSet, rows: np.ndarray) -> np.ndarray:
         rows = np.asarray(rows, dtype=np.int64)
+        return np.array(self.filled(images, rows)[rows])
+
+    def filled(self, images: ImageSet, rows: np.ndarray) -> np.ndarray:
+        """Features of all `images`, float32 `[N, D]`, memory-mapped where they are kept; those at `rows` are there."""
+        rows = np.asarray(rows, dtype=np.int64)
         try:
             features, sums = self._open(images)
         except OSError as error:
@@ -48,7 +53,7 @@ class StoredFeatures:
         if len(todo):
             print(f"{len(todo):,} of {len(rows):,} images go through {self.encoder.name}", flush=True)
             self._fill(images, features, sums, np.roll(todo, -_place(len(todo))))
-        return np.array(features[rows])
+        return features
 
     def _open(self, images: ImageSet) -> tuple[np.ndarray, np.ndarray]:
         if self.folder is None or (images is not self.data.train and images is not self.data.test):

@@ -1,4 +1,4 @@
-"""What methods share that make their own views of the images: callbacks, and the learner over two views."""
+"""Shared by methods that make their own views of the images: callbacks, and the learner over two views."""
 
 from collections.abc import Mapping, Sequence
 
@@ -34,9 +34,9 @@ def two_views_learner(
     loss_func,
     metrics,
 ) -> Learner:
-    """A Learner of an encoder and a projector, whose loss is given the embeddings of two views of each image.
+    """A Learner of an encoder and a projector; its loss gets the embeddings `[N, D]` of two views of each image.
 
-    `given`: see `learner_of`.
+    `views`: see `Views`; `given`: the keyword arguments that the caller passed on (see `learner_of`).
     """
     shape = image_shape(dls)
     encoder = as_encoder(encoder, dls, seed)
@@ -50,8 +50,9 @@ def two_views_learner(
 class OwnViews(ReconstructInput):
     """Base of callbacks that make the model's input from the clean images of a batch.
 
-    With loaders of `image_dls`, what `stream` draws in training depends on the loader's seed and epoch only; with
-    others, on torch's global generator. In validation it is the same every epoch, so that losses can be compared.
+    `stream` gives the random numbers. In training they depend only on the seed and epoch of the loader if it is one of
+    `image_dls`, else on torch's global generator. In validation they are the same every epoch, so that losses can be
+    compared.
     """
 
     def __init__(self):
@@ -73,7 +74,7 @@ class OwnViews(ReconstructInput):
         return self.learn.yb[0].as_subclass(Tensor)
 
     def normalized(self, images: Tensor) -> Tensor:
-        """Images `[…, C, H, W]` in [0, 1] as the loader normalises them, channels-last."""
+        """Images `[…, C, H, W]` in [0, 1], normalised like the loader's and laid out channels-last."""
         flat = images.flatten(0, -4).contiguous(memory_format=torch.channels_last)
         for tfm in undistributed(self.dls.valid).after_batch.fs:
             if isinstance(tfm, Normalize):
@@ -84,7 +85,7 @@ class OwnViews(ReconstructInput):
 class TwoViews(OwnViews):
     """Gives the model two views of each image, `[N, 2, C, H, W]`, and the loss their embeddings: `loss(z0, z1)`.
 
-    `learn.two_views.show()` draws some.
+    `learn.two_views.show()` draws examples.
     """
 
     def __init__(self, views: Views):

@@ -1,4 +1,4 @@
-"""Encoders on disk: weights as safetensors, with what they are in the header. Never a pickle."""
+"""Encoders on disk: safetensors files, whose header describes the encoder. Pickles are never read or written."""
 
 import json
 from pathlib import Path
@@ -19,12 +19,12 @@ FORMAT, SUFFIX = "sslfast-encoder-1", ".safetensors"
 
 
 def save_encoder(encoder: Encoder | nn.Module, path: str | Path, /, **spec: object) -> None:
-    """Write `encoder` with its architecture, and anything else in `spec`, in the file's header.
+    """Write the weights of `encoder` to `path`, and its architecture and `spec` to the header of that file.
 
-    `encoder`: an `Encoder`, or a learner, whose encoder it then is. `path`: `….safetensors`. Raises `ConfigError` for
-    another suffix, and for a module that `load_encoder` could not make again: one that is no `Encoder`.
+    `encoder`: an `Encoder`, or a learner that has one. `path`: `….safetensors`. Raises `ConfigError` for another
+    suffix, and for a module that is no `Encoder`, since `load_encoder` could not make it again.
     """
-    if not isinstance(encoder, Encoder):  # a learner holds its model, and that its encoder
+    if not isinstance(encoder, Encoder):  # a learner holds its model, which holds the encoder
         encoder = getattr(getattr(encoder, "model", encoder), "encoder", encoder)
     if Path(path).suffix != SUFFIX:
         raise ConfigError(f"path: found {path}, expected a name that ends in {SUFFIX}")
@@ -64,12 +64,13 @@ def read_spec(path: str | Path) -> dict:
 
 
 def load_encoder(path: str | Path, /, own: str | None = None, **expected: object) -> Encoder:
-    """The encoder at `path`; every entry of `expected` must match its spec, every weight its architecture.
+    """The encoder at `path`; its header must match every entry of `expected`, its weights the architecture.
 
-    `own`: for one of your own code, where that is: `my_nets.py:Small`. (No file is imported because a header names it.)
+    `own`: the place of your own code, `my_nets.py:Small`, if the encoder was made by it. (The header names this place,
+    too, but no file is imported because a header names it.) Raises `RecordError` for any mismatch; weights are never
+    loaded in part.
 
-    Raises `RecordError` for a mismatch, never loads in part. Example:
-    `load_encoder("encoder.safetensors", encoder="conv", image_size=32)`.
+    Example: `load_encoder("encoder.safetensors", encoder="conv", image_size=32)`.
     """
     spec = read_spec(path)
     for key, value in expected.items():

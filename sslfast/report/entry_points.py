@@ -22,7 +22,7 @@ def collect(job: RunningJob) -> None:
     images = read_summary(job.input.images)
     tables = Path(job.output[0]).parent
     shorter = collect_shorter(job.input.records)
-    check_one_study(cells, images, job.config, tables.parent, shorter)
+    check_one_study(cells, images, job.study, tables.parent, shorter)
     pretraining = collect_pretraining(job.input.pretrained)
     found = {"cells": cells, "history": history, "pretraining": pretraining, "shorter": shorter}
     write_tables(found, [tables])
@@ -32,12 +32,12 @@ def report(job: RunningJob) -> None:
     """Turn the study's tables into its report."""
     cells, history, shorter = (read_table(job.input.get(name)) for name in ("cells", "history", "shorter"))
     images = read_summary(job.input.images)
-    check_one_study(cells, images, job.config, Path(job.input.cells).parents[1], shorter)
+    check_one_study(cells, images, job.study, Path(job.input.cells).parents[1], shorter)
     examples = read_examples(job.input.examples)
     # no input: a study that was not planned is reported all the same, and a plan made later changes no report
-    plan = read_plan(Path(job.input.images).with_name("plan.json"), job.config)
+    plan = read_plan(Path(job.input.images).with_name("plan.json"), job.study)
     image_noise = read_table(job.input.image_noise)
     write_report(
-        cells, history, job.config, Path(job.output.page).parent, images, examples, plan,
-        shorter, why_not(job.config), image_noise,
+        cells, history, job.study, Path(job.output.page).parent, images, examples, plan,
+        shorter, why_not(job.study), image_noise,
     )  # fmt: skip

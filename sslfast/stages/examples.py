@@ -36,15 +36,15 @@ SHOWN_SIDE = 64  # pixels: larger images are made smaller, as a page is to stay 
 
 def examples(job: RunningJob) -> None:
     """Gather the images that the report shows, and measure what the choice of test images adds to differences."""
-    data = study_images(job.params.content, job.config)
-    split = study_split(job.input.split[0], data, job.config, job.config["seeds"][0])
+    data = study_images(job.params.content, job.study)
+    split = study_split(job.input.split[0], data, job.study, job.study.seeds[0])
     pictures = list(zip(job.input.pretrained, job.input.pictures, strict=True))
     cells = read_table(job.input.cells)
-    outcomes = records_to_show(cells, job.input.records, job.config["judged_by"])
+    outcomes = records_to_show(cells, job.input.records, job.study.judged_by)
     originals = data.train.pixels(split.valid[split.samples(N_PICTURES)])
     embedded = data.train.y.numpy()[split.valid[split.samples(N_EMBEDDED)]]
     found = gather(originals, pictures, outcomes, data.test.pixels(), data.classes, embedded)
-    seen = as_seen(data, split, Augment.of(data.name, job.config["augment"]))
+    seen = as_seen(data, split, Augment.of(data.name, job.study.augment))
     write_examples(replace(found, seen=seen), job.output.examples)
     files = map(Path, job.input.predictions)
     predictions = {box.name: read_predictions(path) for path in files if (box := Box.at(path))}

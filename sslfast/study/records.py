@@ -34,6 +34,8 @@ PHASES = ("data", "pretrain", "classify", "evaluate")
 TEST = {"accuracy", "macro_f1", "f1_by_class", "confusion", "classes", "mistakes"}
 MISTAKE = {"image", "true", "predicted", "confidence"}
 
+Require = Callable[[bool, str], None]  # raises `RecordError` with the text, unless the first is true
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -103,47 +105,8 @@ class RunRecord:
             if not good:
                 raise RecordError(f"{where}: {what}; delete the file and run again")
 
-        for part in (self, self.spec):
-            for entry in fields(part):
-                value = getattr(part, entry.name)
-                good = _fits(value, entry.type) and (entry.name == "reason" or _is_plain(value))
-                require(good, f"{entry.name} is {shown(value)}")
-        require(self.schema_version == SCHEMA_VERSION, f"schema_version {self.schema_version}, not {SCHEMA_VERSION}")
-        require(self.stage in STAGES, f"stage {self.stage!r} is none of {', '.join(STAGES)}")
-        require(self.status in STATUSES, f"status {self.status!r} is none of {', '.join(STATUSES)}")
-        require((self.status == "ok") == (self.reason is None), f"status {self.status} with reason {self.reason!r}")
-        require(self.spec.length in LENGTHS, f"length {self.spec.length!r} is none of {', '.join(LENGTHS)}")
-        for name in ("u", "l"):
-            value = getattr(self.spec, name)
-            require(value is None or _is_canonical(value), f"{name} {value!r} is no canonical fraction")
-        require(
-            isinstance(self.seconds, dict) and set(self.seconds) == set(PHASES), f"seconds not for {sorted(PHASES)}"
-        )
-        require(all(0 <= s < math.inf for s in self.seconds.values()), "a negative number of seconds")
-        versions = [*self.versions, *self.versions.values(), self.settings.get("budget", "")]
-        require(all(isinstance(v, str) and _is_plain(v) for v in versions), "versions or budget that are no text")
-        require(all(_fits(self.notes.get(note, 0), int) for note in _COUNTS), f"{_COUNTS} that are no counts")
-        wanted = {"epoch", "updates", "images", "seconds", *STAGES[self.stage].history}
-        more = set(self.history[0]) - wanted if self.history and self.stage == "pretrain" else set()
-        for number, row in enumerate(self.history, 1):
-            require(set(row) == wanted | more, f"history row {number} has {sorted(row)}, not {sorted(wanted | more)}")
-            require(all(_is_measure(name, row[name]) for name in more), f"history row {number} holds no numbers")
-            require(row["epoch"] == number, f"history row {number} is of epoch {row['epoch']}")
-            before = self.history[number - 2] if number > 1 else {"seconds": 0, "updates": 0}
-            require(before["seconds"] <= row["seconds"] < math.inf, f"time runs backwards in epoch {number}")
-            more_updates = _fits(row["updates"], int) and before["updates"] <= row["updates"]
-            require(more_updates, f"updates run backwards in epoch {number}")
-            for name in ("accuracy", "macro_f1"):
-                require(row.get(name) is None or 0 <= row[name] <= 1, f"{name} {row.get(name)} in epoch {number}")
-        tested = self.status == "ok" and self.stage != "pretrain"
-        require(
-            (self.test is not None) == tested, "test results missing" if tested else "test results of no tested run"
-        )
-        trained = bool(self.history)
-        require(trained == STAGES[self.stage].trains or not tested, "no history, or one where nothing trains")
-        require(all(_is_measure(*entry) for entry in self.features.items()), "features that are no numbers")
-        if self.test is not None:
-            _check_test(self.test, require)
+        for check in (_check_types, _check_words, _check_surroundings, _check_history, _check_outcome):
+            check(self, require)
         return self
 
 
@@ -178,7 +141,67 @@ def read_record(path: str | Path) -> RunRecord:
         raise RecordError(f"{path}: not a readable run record ({error}); delete the file and run again") from None
 
 
-def _check_test(test: dict, require: Callable[[bool, str], None]) -> None:
+def _check_types(record: RunRecord, require: Require) -> None:
+    for part in (record, record.spec):
+        for entry in fields(part):
+            value = getattr(part, entry.name)
+            good = _fits(value, entry.type) and (entry.name == "reason" or _is_plain(value))
+            require(good, f"{entry.name} is {shown(value)}")
+
+
+def _check_words(record: RunRecord, require: Require) -> None:
+    """Version, stage, status, length and fractions are among those that there are."""
+    version, status = record.schema_version, record.status
+    require(version == SCHEMA_VERSION, f"schema_version {version}, not {SCHEMA_VERSION}")
+    require(record.stage in STAGES, f"stage {record.stage!r} is none of {', '.join(STAGES)}")
+    require(status in STATUSES, f"status {status!r} is none of {', '.join(STATUSES)}")
+    require((status == "ok") == (record.reason is None), f"status {status} with reason {record.reason!r}")
+    require(record.spec.length in LENGTHS, f"length {record.spec.length!r} is none of {', '.join(LENGTHS)}")
+    for name in ("u", "l"):
+        value = getattr(record.spec, name)
+        require(value is None or _is_canonical(value), f"{name} {value!r} is no canonical fraction")
+
+
+def _check_surroundings(record: RunRecord, require: Require) -> None:
+    """Seconds by phase, versions, and counts of what was left out."""
+    seconds = record.seconds
+    require(isinstance(seconds, dict) and set(seconds) == set(PHASES), f"seconds not for {sorted(PHASES)}")
+    require(all(0 <= s < math.inf for s in seconds.values()), "a negative number of seconds")
+    versions = [*record.versions, *record.versions.values(), record.settings.get("budget", "")]
+    require(all(isinstance(v, str) and _is_plain(v) for v in versions), "versions or budget that are no text")
+    require(all(_fits(record.notes.get(note, 0), int) for note in _COUNTS), f"{_COUNTS} that are no counts")
+
+
+def _check_history(record: RunRecord, require: Require) -> None:
+    """Rows are those of the stage, of a pre-trained encoder also those of its method, and go forwards."""
+    wanted = {"epoch", "updates", "images", "seconds", *STAGES[record.stage].history}
+    more = set(record.history[0]) - wanted if record.history and record.stage == "pretrain" else set()
+    before = {"seconds": 0, "updates": 0}
+    for number, row in enumerate(record.history, 1):
+        require(set(row) == wanted | more, f"history row {number} has {sorted(row)}, not {sorted(wanted | more)}")
+        require(all(_is_measure(name, row[name]) for name in more), f"history row {number} holds no numbers")
+        require(row["epoch"] == number, f"history row {number} is of epoch {row['epoch']}")
+        require(before["seconds"] <= row["seconds"] < math.inf, f"time runs backwards in epoch {number}")
+        more_updates = _fits(row["updates"], int) and before["updates"] <= row["updates"]
+        require(more_updates, f"updates run backwards in epoch {number}")
+        for name in ("accuracy", "macro_f1"):
+            require(row.get(name) is None or 0 <= row[name] <= 1, f"{name} {row.get(name)} in epoch {number}")
+        before = row
+
+
+def _check_outcome(record: RunRecord, require: Require) -> None:
+    """There are test results where the run was tested, a history where it trained, and features that are numbers."""
+    tested = record.status == "ok" and record.stage != "pretrain"
+    missing = "test results missing" if tested else "test results of no tested run"
+    require((record.test is not None) == tested, missing)
+    trained = bool(record.history)
+    require(trained == STAGES[record.stage].trains or not tested, "no history, or one where nothing trains")
+    require(all(_is_measure(*entry) for entry in record.features.items()), "features that are no numbers")
+    if record.test is not None:
+        _check_test(record.test, require)
+
+
+def _check_test(test: dict, require: Require) -> None:
     require(set(test) == TEST, f"test results with {sorted(test)}, not {sorted(TEST)}")
     confusion, n_classes = test["confusion"], len(test["classes"])
     require([len(row) for row in confusion] == [n_classes] * n_classes, "a confusion matrix of another size")

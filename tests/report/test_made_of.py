@@ -10,6 +10,7 @@ import torch
 from builders import examples_of, grid, realistic, tables
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+from grids import checked
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import font_manager
@@ -29,7 +30,7 @@ from sslfast.stages.examples import SHOWN_SIDE, as_seen
 from sslfast.study.examples import Examples, Seen
 from sslfast.study.fractions import set_aside
 
-CONFIG = {"title": "Photographs", "threshold": {"metric": "macro_f1", "value": 0.4}}
+STUDY = checked(title="Photographs")
 SMALL = {"us": ["0", "1"], "ls": ["0.5"]}
 
 
@@ -49,7 +50,7 @@ def loaded(root, **options):
 
 def reported(folder, images=None, examples=None):
     cells, history = tables(grid(realistic, **SMALL))
-    write_report(cells, history, CONFIG, folder, images, examples)
+    write_report(cells, history, STUDY, folder, images, examples)
     return unescape((folder / "report.html").read_text(encoding="utf-8"))
 
 

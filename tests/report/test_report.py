@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders import BATCH, UPDATES, examples_of, grid, noise, realistic, run_record, tables
+from grids import checked
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from sklearn.datasets import load_digits
@@ -48,7 +49,7 @@ from sslfast.report.figures import (
 from sslfast.report.page import PAGES, write_report
 
 LOST = "a loss was not finite in epoch 2"
-CONFIG = {"title": "Digits", "threshold": {"metric": "macro_f1", "value": 0.4}, "accuracy_targets": None}
+STUDY = checked(title="Digits")
 TABLES = {"scores", "contrasts", "plateau", "label_equivalence", "surface", "what_next", "cells_to_run", "claims"}
 TABLES |= {
     "unusual",
@@ -167,7 +168,7 @@ def pictures() -> np.ndarray:
 
 def reported(records, folder: Path, left_out=(), **config) -> Report:
     cells, history = tables(records)
-    write_report(cells, history, {**CONFIG, **config}, folder, examples=examples_of(records, pictures()))
+    write_report(cells, history, checked(title="Digits", **config), folder, examples=examples_of(records, pictures()))
     # every one of these studies evaluates its encoders in one way, and none has a network that invents images
     nothing = {"across_evaluations", "inventions", *left_out}
     return Report(cells, folder, Page(folder / "report.html"), frozenset(nothing))
@@ -310,13 +311,13 @@ def test_what_limits_trust_is_told(tmp_path, draw_only):
     cells, history = tables(records)
     notes = {"test_images_also_in_training": 1234, "training_images_repeated": 56}
     found = {"n_labelled": 9, "n_unlabelled_only": 0, "classes": ["a"], "image_size": 8, "channels": 1, "notes": notes}
-    write_report(cells, history, CONFIG, tmp_path, found)
+    write_report(cells, history, STUDY, tmp_path, found)
     text = Page(tmp_path / "report.html").text
     assert "cpu, cuda; threads per job: 1, 4" in text
     assert "0123456789ab (the report was made by other code)" in text
     assert "1,234 test images are training images, too, pixel for pixel" in text
     assert "56 training images are copies" in text
-    write_report(cells.assign(code_version=code_now(cells)), history, CONFIG, tmp_path, {**found, "notes": {}})
+    write_report(cells.assign(code_version=code_now(cells)), history, STUDY, tmp_path, {**found, "notes": {}})
     text = Page(tmp_path / "report.html").text
     assert "pixel for pixel" not in text and "copies" not in text and "was made by" not in text
 
@@ -383,7 +384,7 @@ def test_several_ways_of_pretraining_are_named_and_told_apart(tmp_path, draw_onl
     learned = cells[cells.method == "autoencoder"].assign(**other, test_macro_f1=lambda rows: rows.test_macro_f1 + 0.05)
     cells = pd.concat([cells, learned], ignore_index=True)
     history = pd.concat([history, history[history.method == "autoencoder"].assign(**other)], ignore_index=True)
-    write_report(cells, history, CONFIG, tmp_path)
+    write_report(cells, history, STUDY, tmp_path)
     page = Page(tmp_path / "report.html")
     ways = [f"{method}, {encoder}" for method in ("autoencoder", "contrast") for encoder in ("original", "conv")]
     assert all(way in page.text for way in ways)

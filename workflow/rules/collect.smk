@@ -19,6 +19,6 @@ rule collect:
         content=CONTENT,
         code=REPORT_CODE,
     message:
-        f"collect the records of {STUDY}"
+        f"collect the records of {study.name}"
     script:
         "../scripts/collect.py"

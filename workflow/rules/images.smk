@@ -12,6 +12,6 @@ rule images:
         content=CONTENT,
         code=READING_CODE,
     message:
-        f"read the images of {config['dataset']}"
+        f"read the images of {study.dataset}"
     script:
         "../scripts/images.py"

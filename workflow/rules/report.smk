@@ -82,6 +82,6 @@ rule report:
         code=REPORT_CODE,
         captions=captions(),
     message:
-        f"report on {STUDY}"
+        f"report on {study.name}"
     script:
         "../scripts/report.py"

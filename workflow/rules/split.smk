@@ -14,6 +14,6 @@ rule split:
         content=CONTENT,
         code=lambda w: code("split", w),
     message:
-        f"split {config['dataset']}, seed {{wildcards.seed}}"
+        f"split {study.dataset}, seed {{wildcards.seed}}"
     script:
         "../scripts/split.py"

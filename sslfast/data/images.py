@@ -74,15 +74,12 @@ class ImageSet:
 
     def new(self, items: Sequence) -> "ImageSet":
         """New images without labels, decoded as these were: paths, open files, PIL images, arrays (see `Decoding`), or
-        a uint8 tensor `[N, C, H, W]` of their size."""
-        if len(items) and isinstance(items[0], Tensor):
+        uint8 tensors `[C, H, W]` of their size, which stay as they are."""
+        if items and all(isinstance(item, Tensor) for item in items):
             x = torch.stack(list(items))
-            if x.shape[1:] != self.x.shape[1:] or x.dtype != torch.uint8:
-                expected = f"uint8 of shape {tuple(self.x.shape[1:])}"
-                raise DataError(f"images: found tensors {x.dtype} of shape {tuple(x.shape[1:])}, expected {expected}")
         else:
             decoding = self.decoding or Decoding(self.image_size, self.channels)
-            x = torch.from_numpy(decoding(items)).permute(0, 3, 1, 2)
+            x = torch.from_numpy(decoding([_pixels(item) for item in items])).permute(0, 3, 1, 2)
         return replace(self, x=x, y=torch.full((len(x),), -1), sums=None)
 
     @property
@@ -203,6 +200,14 @@ def unfinished(name: str, key: str, data_root: Path) -> Path:
 def digests(x: np.ndarray) -> list[bytes]:
     """16 bytes for each image of `x` (uint8 `[N, H, W, C]`), the same for the same pixels."""
     return [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in x]
+
+
+def _pixels(item):
+    """A tensor as the array that Pillow knows; anything else as it is."""
+    if not isinstance(item, Tensor):
+        return item
+    pixels = item.permute(1, 2, 0).numpy()
+    return np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
 def _free_memory(device: torch.device) -> int:

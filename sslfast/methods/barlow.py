@@ -29,7 +29,8 @@ def barlow_learner(
     """A Learner that trains an encoder to see the same in two views, in many ways; `.encoder` is the encoder.
 
     `redundancy`: weight of the second part of `BarlowTwinsLoss`; both parts, unweighted and over the whole validation
-    set, are metrics. The rest is as in `simclr_learner`. Correlations are over the images of a batch: not a few.
+    set, are metrics. `dls`, `encoder`, `projector`, `views`, `seed`, `precision`: as in `simclr_learner`. Correlations
+    are over the images of a batch: not a few.
 
     Source: Zbontar et al. 2021, Barlow Twins: Self-Supervised Learning via Redundancy Reduction.
     """

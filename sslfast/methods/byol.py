@@ -35,9 +35,9 @@ def byol_learner(
     """A Learner that trains an encoder to predict one view of an image from another; `.encoder` is the encoder.
 
     `predictor`: width of the middle layer of the network that predicts. `momentum`: how much of the following copy an
-    update leaves as it is, at the beginning; it rises to 1 along a cosine. The rest is as in `simclr_learner`. No image
-    is compared with another, so that batches may be small. Loss: `BYOLLoss`. Why not all images become alike is only
-    partly understood; where they do, a study's record says so.
+    update leaves as it is, at the beginning; it rises to 1 along a cosine. `dls`, `encoder`, `projector`, `views`,
+    `seed`, `precision`: as in `simclr_learner`. No image is compared with another, so that batches may be small. Loss:
+    `BYOLLoss`. Why not all images become alike is only partly understood; where they do, a study's record says so.
 
     Source: Grill et al. 2020, Bootstrap your own latent.
     """

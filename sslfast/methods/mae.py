@@ -38,8 +38,8 @@ def mae_learner(
     trained. The encoder is given the visible patches alone, which convolutions, that need whole images, cannot be (for
     those see `mask` of `autoencoder_learner`). `mask`: the share of patches that is hidden, others each time.
     `decoder`: features of the two blocks that tell them, a multiple of 4; they serve training only. `seed` fixes the
-    initial weights. Loss: RMSE over the hidden pixels, in [0, 1]; metric: RMSE over whole images, whose visible pixels
-    are as they were. `precision`: see `resolve_precision`. Raises `ConfigError` for another encoder, and for values
+    initial weights and all that fits draw. Loss: RMSE over the hidden pixels, in [0, 1]; metric: RMSE over whole
+    images, whose visible pixels are as they were. `precision`: see `resolve_precision`. Raises `ConfigError` for another encoder, and for values
     that cannot be.
 
     Source: He et al. 2022, Masked Autoencoders Are Scalable Vision Learners (with pixels as they are for targets).
@@ -61,7 +61,9 @@ def mae_learner(
     draws = int(torch.randint(2**31, ())) if seed is None else seed
     hide = CorruptInput(0.0, mask, encoder.patch, draws, give_hidden=True, fill=math.nan)
     cbs = [*with_target(dls), hide]
-    return learner_of(dls, model, kwargs, loss_func=HiddenRMSELoss(), metrics=[RMSE()], cbs=cbs, shows=show_rebuilt)
+    return learner_of(
+        dls, model, kwargs, loss_func=HiddenRMSELoss(), metrics=[RMSE()], cbs=cbs, shows=show_rebuilt, seed=seed
+    )
 
 
 class MaskedAutoEncoder(nn.Module):

@@ -10,9 +10,10 @@ from fastai.torch_core import TensorImage
 from torch import Tensor, nn
 
 from ..data.augment import Stream, TensorTarget
-from ..data.loaders import BatchDL, undistributed
+from ..data.loaders import BatchDL, plain_dls, undistributed
 from ..data.show import show_images
 from ..data.views import Views
+from ..errors import ConfigError
 from ..models import as_encoder, feature_shape, image_shape, initialised_with
 from ..models.projectors import Embedder, create_projector
 from ..training.callbacks import ReconstructInput
@@ -43,13 +44,17 @@ def two_views_learner(
     model of encoder and projector, where they are only a part of it; `cbs`: callbacks more.
     """
     shape = image_shape(dls)
-    encoder = as_encoder(encoder, dls, seed)
+    if (n := min(dls.train.bs or 1, len(dls.train_ds))) < 2:
+        raise ConfigError(
+            f"bs: found batches of {n}, expected 2 or more images, of which loss and BatchNorm look at all"
+        )
+    dls, encoder = plain_dls(dls), as_encoder(encoder, dls, seed)
     with initialised_with(seed, "projector"):
         head = create_projector(feature_shape(encoder, shape)[0], projector)
         embedder = Embedder(encoder, head, resolve_precision(precision, dls.device))
         model = around(embedder) if around else embedder
     cbs = [TwoViews(Views.of(views, shape[0])), *cbs]
-    return learner_of(dls, model, given, loss_func=loss_func, metrics=metrics, cbs=cbs, shows=_show_views)
+    return learner_of(dls, model, given, loss_func=loss_func, metrics=metrics, cbs=cbs, shows=_show_views, seed=seed)
 
 
 class OwnViews(ReconstructInput):

@@ -7,8 +7,9 @@ which net runs stand; empty for those that stand on none.
 import pandas as pd
 
 from ..study.names import RANDOM, SHUFFLED, WITHOUT_ENCODER
+from ..study.stages import evaluations
 
-__all__ = ["BASE_NET", "beside_each", "frozen_nets", "is_frozen", "on_net", "starts"]
+__all__ = ["BASE_NET", "arm_runs", "beside_each", "frozen_nets", "is_frozen", "keeps_encoder", "on_net", "starts"]
 
 BASE_NET = "base_net"
 
@@ -55,3 +56,17 @@ def beside_each(cells: pd.DataFrame) -> pd.DataFrame:
         return cells
     beside = [cells[of_net].assign(encoder=name) for name in encoders]
     return pd.concat([cells[~of_net], *beside], ignore_index=True)
+
+
+def arm_runs(cells: pd.DataFrame) -> pd.DataFrame:
+    """The runs of each method's largest u, without controls and baseline; none in a study without an existing net."""
+    learned = cells[~cells.method.isin([*WITHOUT_ENCODER, RANDOM]) & ~cells.method.str.startswith(SHUFFLED)]
+    if not on_net(cells).any():
+        return learned[:0]
+    return learned[learned.u == learned.groupby(["encoder", "l", "method"]).u.transform("max")]
+
+
+def keeps_encoder(evaluation: str) -> bool:
+    """Whether an evaluation leaves the encoder as it is; one that nobody knows is taken for one that does."""
+    known = evaluations()
+    return evaluation not in known or known[evaluation].frozen

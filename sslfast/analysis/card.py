@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .best_arms import arms_answers, arms_headline
 from .paired import MIN_LEVELS
 from .rising import rising_sentence
 from .words import EXPLORATORY_BELOW, count, plural, points, seeds
@@ -43,6 +44,11 @@ def card(cells: pd.DataFrame, tables: Mapping[str, pd.DataFrame], delta: float, 
         head, answers = _headline_of_many(primary), [(f"{m}, {e}", headline(rows, delta)) for (e, m), rows in groups]
     if len(groups) > 3 and len({answer for _, answer in answers}) == 1:
         answers = [(f"Each of the {len(groups)} ways", answers[0][1])]
+    if "best_arms" in tables:  # an existing net is one of the ways
+        answers = [("Against the labels alone?", head), *answers]
+        if tables["best_arms"].encoder.nunique() == 1:
+            head = arms_headline(tables["best_arms"], delta)
+        answers = [*arms_answers(tables["best_arms"], tables["arms"], delta), *answers]
     if "still_rising" in tables and (text := rising_sentence(cells, tables["still_rising"])):
         answers.insert(0, ("Trained long enough?", text))
     unsure = unsure_ways(primary)

@@ -1,5 +1,7 @@
 """Tables of differences paired by seed: their intervals, and verdicts that share one error rate."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -53,7 +55,9 @@ def paired_of(found: pd.DataFrame) -> Paired:
     return Paired(*(found[name].to_numpy() for name in ("difference", "se", "free", "n_seeds")))
 
 
-def verdicts(found: pd.DataFrame, family: pd.Series, delta: float, alpha: float) -> pd.DataFrame:
+def verdicts(
+    found: pd.DataFrame, family: pd.Series, delta: float, alpha: float, beside: Sequence[float] = ()
+) -> pd.DataFrame:
     """`found`, a table of `compare`, with two more columns: `p_holm`, and `outcome`, the verdict in one word.
 
     Outcomes: `better` or `worse` if the difference is shown to differ from 0; `equal` if it is shown to lie within
@@ -62,12 +66,13 @@ def verdicts(found: pd.DataFrame, family: pd.Series, delta: float, alpha: float)
     The rows in `family` (bool) share one error rate: any verdict among them is wrong in at most a share `alpha` of
     studies. Differences are corrected by Holm's method (`p_holm`), equality by Bonferroni's. Both can use the whole of
     `alpha`, since no true difference can be wrongly called different and also wrongly called equal. Rows outside the
-    family are each judged at `alpha`.
+    family are each judged at `alpha`. `beside`: p-values of comparisons of the same family that are not in `found`.
     """
     tested = family & found.p.notna()
-    corrected = found.p.copy()
-    corrected[tested] = holm(found.p[tested])
-    same = paired_of(found).within(delta) * np.where(family, max(int(tested.sum()), 1), 1)
+    corrected, rest = found.p.copy(), np.asarray(beside, dtype=float)
+    rest = rest[np.isfinite(rest)]
+    corrected[tested] = holm(np.concatenate([found.p[tested], rest]))[: int(tested.sum())]
+    same = paired_of(found).within(delta) * np.where(family, max(int(tested.sum()) + len(rest), 1), 1)
     differs = corrected < alpha
     choices = [found.p.isna(), differs & (found.difference > 0), differs, same < alpha]
     outcome = np.select(choices, ["unknown", "better", "worse", "equal"], "open")

@@ -1,5 +1,7 @@
 """Pre-trained encoders against the supervised baseline, and against the random control, paired by seed."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -24,13 +26,15 @@ def contrasts(
     delta: float = 0.015,
     alpha: float = 0.05,
     image_noise: pd.DataFrame | None = None,
+    beside: Sequence[float] = (),
 ) -> pd.DataFrame:
     """`metric` minus that of `against` (`supervised` or `random`), paired by seed: one row per (encoder, l, method, u).
 
     * `difference`, its 95 % interval (`low`, `high`), the two-sided `p`, and the number of seeds, `n_seeds` (see
       `sslfast.analysis.paired`). Seeds that lack one of the two runs are dropped; `n_dropped` counts them.
     * `primary`: the comparisons fixed beforehand, each method at its largest u against the baseline. All primary
-      comparisons of a study are one family; `p_holm` is corrected for it by Holm's method. Others are exploratory.
+      comparisons of a study are one family, with those whose p-values are `beside` them; `p_holm` is corrected for it
+      by Holm's method. Others are exploratory.
     * `outcome`: see `verdicts`. `sentence`: the result in words.
     * `detectable`: the smallest true difference that 80 % of studies with as many seeds would find, with the
       same correction.
@@ -53,8 +57,9 @@ def contrasts(
     found = compare(ours, None if image_noise is None else image_noise[image_noise.other == against], metric)
     largest = found.groupby(["encoder", "l", "method"]).u.transform("max")
     found["primary"] = (against == SUPERVISED) & (found.method != RANDOM) & (found.u == largest)
-    found = verdicts(found, found.primary, delta, alpha)
-    n_tests = np.where(found.primary, max(int((found.primary & found.p.notna()).sum()), 1), 1)
+    found = verdicts(found, found.primary, delta, alpha, beside)
+    family = int((found.primary & found.p.notna()).sum()) + int(np.isfinite(beside).sum())
+    n_tests = np.where(found.primary, max(family, 1), 1)
     found["detectable"] = detectable(found.se, found.free, alpha / n_tests)
     doubtful = ours[ours.suspect].groupby(SETTING).size()
     found["n_suspect"] = doubtful.reindex(pd.MultiIndex.from_frame(found[SETTING])).fillna(0).to_numpy(int)

@@ -5,13 +5,14 @@ of mean scores, and from that how far the difference would move with other image
 """
 
 from collections.abc import Mapping
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from ..errors import ResultsError
 from ..study.names import RANDOM, SUPERVISED, WITHOUT_ENCODER
-from .base_nets import beside_each, starts
+from .base_nets import arm_runs, beside_each, keeps_encoder, starts
 
 __all__ = ["METRICS", "check_image_noise", "image_variance", "influences"]
 
@@ -51,7 +52,8 @@ def image_variance(cells: pd.DataFrame, predictions: Mapping[str, np.ndarray], l
 
     `predictions`: the predicted classes of each run, by the column `record` of `cells`; `labels`: the true classes of
     the test images. Each setting (encoder, evaluate, l, method, u) is paired with the baseline, with the random control
-    (`other_u` 0), and with every smaller u of its method.
+    (`other_u` 0), and with every smaller u of its method. In a study with an existing net, also each arm with each
+    other (see `sslfast.analysis.arms`); these rows alone have `other_evaluate`.
 
     The variance is the covariance, over images, between the influences of different seeds. So it leaves out the chance
     of a single seed, which the spread over seeds already shows. Negative covariances become 0; NaN below two seeds.
@@ -71,7 +73,20 @@ def image_variance(cells: pd.DataFrame, predictions: Mapping[str, np.ndarray], l
             for (other, other_u), found in {**theirs, **others}.items():
                 key = (encoder, evaluate, label, method, u, other, other_u)
                 rows.append(dict(zip(KEY, key, strict=True)) | _variances(mine, found))
-    return pd.DataFrame(rows, columns=[*KEY, *METRICS])
+    between = _between_arms(cells[cells.status == "ok"], predictions, labels)
+    return pd.DataFrame(rows + between, columns=[*KEY, *["other_evaluate"] * bool(between), *METRICS])
+
+
+def _between_arms(cells: pd.DataFrame, predictions: Mapping[str, np.ndarray], labels: np.ndarray) -> list[dict]:
+    rows = []
+    for (encoder, label), part in arm_runs(cells).groupby(["encoder", "l"]):
+        ours = {key: _of_seeds(runs, predictions, labels) for key, runs in part.groupby(["evaluate", "method", "u"])}
+        for (evaluate, method, u), (other_evaluate, other, other_u) in combinations(ours, 2):
+            if evaluate == other_evaluate or not (keeps_encoder(evaluate) and keeps_encoder(other_evaluate)):
+                key = (encoder, evaluate, label, method, u, other, other_u)
+                found = _variances(ours[evaluate, method, u], ours[other_evaluate, other, other_u])
+                rows.append(dict(zip(KEY, key, strict=True)) | {"other_evaluate": other_evaluate} | found)
+    return rows
 
 
 def _of_seeds(runs: pd.DataFrame, predictions: Mapping[str, np.ndarray], labels: np.ndarray) -> dict[int, dict]:

@@ -35,6 +35,11 @@ def reach(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
         )
     if len(primary):
         found["intervals of differences"] = _population(primary)
+        if "arm_pairs" in tables:
+            found["one family"] = (
+                f"{plural(int(tables['arm_pairs'].p.notna().sum()), 'comparison')}, each way to spend the labels with"
+                " each other at each number of labels: p is corrected for all of them"
+            )
         found["looking again"] = LOOKING_AGAIN
         found["between numbers of labels"] = (
             "worth in labels and data needed assume that scores change gradually; they miss a jump between two of them"

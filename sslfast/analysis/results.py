@@ -12,7 +12,9 @@ import pandas as pd
 from ..errors import ResultsError
 from ..files import replacing
 from ..study.names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
+from .arms import arm_pairs, arms
 from .as_written import METRICS, squashed
+from .best_arms import arms_table, best_arms
 from .card import Card, card, unsure_ways
 from .checks import HEAD, check_cells, check_shorter
 from .claims import claims
@@ -145,7 +147,8 @@ def analyse(
     of test images adds to differences (see `sslfast.analysis.image_noise`); without it, conclusions hold for these test
     images only.
 
-    Tables: scores, unusual (runs to look at), contrasts (against the baseline, then the control), length_check,
+    Tables: scores, unusual (runs to look at), contrasts (against the baseline, then the control), with an existing net
+    arms, arm_pairs and best_arms (see `sslfast.analysis.arms`; one family with the primary contrasts), length_check,
     equal_passes, controls (against each control), evaluations, evaluation_order, plateau, label_equivalence, surface,
     what_next, cells_to_run, claims; data_needed if there are accuracies; time_to_threshold and still_rising if there is
     a history. Raises `ResultsError` for tables that cannot be used.
@@ -164,8 +167,14 @@ def analyse(
     if image_noise is not None:
         check_image_noise(image_noise)
         image_noise = image_noise[image_noise.evaluate == judged_by]
+        if "other_evaluate" in image_noise:  # those are for arms
+            image_noise = image_noise[image_noise.other_evaluate.isna()]
     how: dict[str, Any] = {"delta": s.delta, "alpha": s.alpha, "image_noise": image_noise}
-    both = [contrasts(cells, s.metric, other, **how) for other in (SUPERVISED, RANDOM)]
+    pairs = arm_pairs(every, judged_by, s.metric, **{**how, "image_noise": everywhere})
+    both = [
+        contrasts(cells, s.metric, SUPERVISED, **how, beside=pairs.p[~pairs.primary]),
+        contrasts(cells, s.metric, RANDOM, **how),
+    ]
     flat = plateaus(cells, s.metric, **how)
     fits = surfaces(cells, s.metric, delta=s.delta)
     if shorter is not None and len(shorter):
@@ -197,6 +206,10 @@ def analyse(
     if "test_accuracy" in cells:
         trusted = len(fits) > 0 and bool(fits[fits.chosen].extrapolate.all())
         tables["data_needed"] = data_needed(cells, accuracy_targets(cells, s.targets), extrapolate=trusted)
+    if len(pairs):
+        tables["arms"] = arms(every, judged_by, pairs, both[0], s.metric)
+        tables["arm_pairs"] = pairs
+        tables["best_arms"] = best_arms(tables["arms"], pairs, s.delta, s.alpha)
     if history is not None:
         tables["time_to_threshold"] = time_to_threshold(cells, history, s.threshold_metric, s.threshold)
         tables["still_rising"] = still_rising(cells, history, s.threshold_metric, s.delta)
@@ -277,6 +290,7 @@ def summary(results: Results) -> str:
         f"Differences are paired by seed, in percentage points; p is Holm's. A gain below {points(s.delta)} counts as"
         " none. 'Worth' is how many labels the supervised baseline needs for the same score."
         + f" {results.judged}".rstrip(),
+        *_ways(tables),
         "", "## In detail", "", *[f"- {sentence}" for sentence in verdict(results)[1:]],
         "", "## The claims of the original study", "", "| claim | outcome | evidence |", "| --- | --- | --- |",
     ]  # fmt: skip
@@ -353,6 +367,13 @@ def main_table(results: Results) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _ways(tables: dict[str, pd.DataFrame]) -> list[str]:
+    if "arms" not in tables:
+        return []
+    told = [f"- {sentence}" for sentence in tables["best_arms"].sentence]
+    return ["", "## Ways to spend the labels", "", *_markdown(arms_table(tables["arms"])), "", *told]
 
 
 def _markdown(table: pd.DataFrame) -> list[str]:

@@ -10,6 +10,7 @@ __all__ = [
     "about",
     "badge",
     "count",
+    "duration",
     "evidence",
     "fraction",
     "listed",
@@ -54,6 +55,15 @@ def count(number: float) -> str:
 def about(number: float) -> str:
     """An estimated number of images, to three digits, with commas."""
     return f"{float(f'{number:.3g}'):,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """As people say it: `40 s`, `12 min`, `3.5 h`, `2.1 days`."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    if seconds < 99.5 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from ..study.names import PIXELS
 from ..study.stages import RECORDING, STAGES
 from ..study.study import Study
 from .speeds import Speed, Speeds
-from .work import Sizes, Work, work_of
+from .work import Sizes, Work, is_base, work_of
 
 __all__ = ["Estimate", "Estimator"]
 
@@ -19,7 +19,8 @@ VALUE = {"float32": 4, "bfloat16": 2}  # bytes
 class Estimate:
     """Of one job. `seconds` of wall-clock, of which its record will tell `recorded`; None where nothing was measured.
 
-    In bytes: `memory` that it holds for itself, `files` that it leaves, `scratch` on the disk while it runs.
+    In bytes: `memory` that it holds for itself, `files` that it leaves, `scratch` on the disk while it runs, and
+    `features` of a base net, which lie among the results until somebody deletes them.
     """
 
     seconds: float | None
@@ -27,6 +28,7 @@ class Estimate:
     memory: float = 0.0
     files: float = 0.0
     scratch: float = 0.0
+    features: float = 0.0
 
 
 class Estimator:
@@ -66,7 +68,17 @@ class Estimator:
         recorded = fit if job.stage == "pretrain" else data + fit + evaluated
         looked_at = s.n_valid + (work.encoded if job.rule == "pretrain" and not work.epochs else 0)
         whole = self.speeds.start + data + fit + evaluated + looked_at * speed.outside
-        return Estimate(whole, recorded, *self._bytes(job, work, speed))
+        return Estimate(whole, recorded, *self._bytes(job, work, speed), self._features(job, speed))
+
+    def _features(self, job: Job, speed: Speed) -> float:
+        """Bytes of all images' features, with the job that makes the encoder; a base net is the same for all seeds."""
+        s = self.sizes
+        again = is_base(job) and job.seed != self.study.seeds[0]
+        return (
+            0.0
+            if again or job.stage != "pretrain"
+            else speed.features * (s.n_valid + max(s.n_pool, s.n_labelled) + s.n_test)
+        )
 
     def _bytes(self, job: Job, work: Work, speed: Speed) -> tuple[float, float, float]:
         """Memory, files, scratch. A probe's features are few, those of a job may be many."""

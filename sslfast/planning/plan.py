@@ -93,6 +93,7 @@ def plan_of(jobs: Sequence[Job], left: Sequence[Job], estimator: Estimator, *, s
         "starts": [{"at_once": n, "seconds": wall_clock(outside, needs, n)} for n in (1, 2, 4, 8)],
         "memory": sum(memory[:slots]),
         "files": sum(found.files for found in estimates.values()),
+        "features": sum(found.features for found in estimates.values()),
         "scratch": sum(scratch[:slots]),
         "not_measured": problems,
         # a job's seconds, those of them that its record will tell, and the MB that it holds

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from ..analysis.words import duration
 from .progress import Left, Progress, Row, Running
-from .text import duration
 
 __all__ = ["Style", "ending", "line_of", "screen_of", "stage_line"]
 

@@ -15,7 +15,7 @@ class Speed:
     images); `valid`: a validation image and epoch; `epoch`: an epoch beside both (metrics, checkpoint); `data`: making
     loaders and network; `outside`: a validation image, for what records do not time (measures of features, pictures).
     `memory`: the most that a process held for itself, without what is memory-mapped; `files`: what it leaves, without
-    the `row` of each epoch; `checkpoint`: while it trains.
+    the `row` of each epoch; `checkpoint`: while it trains; `features`: an image's, of a base net, which a study keeps.
     """
 
     once: float = 0.0
@@ -31,6 +31,7 @@ class Speed:
     files: float = 0.0
     row: float = 0.0
     checkpoint: float = 0.0
+    features: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,6 @@ class Speeds:
 
 def merged(found: Sequence[Speed]) -> Speed:
     """The mean of what processes side by side measured; of memory and files the most."""
-    most = ("memory", "files", "checkpoint")
+    most = ("memory", "files", "checkpoint", "features")
     values = {f.name: [getattr(speed, f.name) for speed in found] for f in fields(Speed)}
     return Speed(**{name: max(v) if name in most else sum(v) / len(v) for name, v in values.items()})

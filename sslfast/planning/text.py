@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from ..analysis.words import duration
 from ..study.stages import RULES, STAGES
 
-__all__ = ["duration", "load_line", "plan_text"]
+__all__ = ["load_line", "plan_text"]
 
 GB, MB = 1e9, 1e6
 BUSY = 0.75  # processes a core that wanted to run before anything was measured
@@ -43,15 +44,6 @@ def load_line(load: float | None, cores: int) -> list[str]:
     return [f"Other work was going on meanwhile (load {load:.1f}): without it, all this is shorter."]
 
 
-def duration(seconds: float) -> str:
-    """As people say it: `40 s`, `12 min`, `3.5 h`, `2.1 days`."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    if seconds < 99.5 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
-
-
 def _table(plan: Mapping) -> list[str]:
     header = ("stage", "jobs", "done", "images to train on", "to encode", "a job", "all jobs", "memory a job")
     rows = []
@@ -85,6 +77,8 @@ def _memory_line(plan: Mapping, at_once: int) -> str:
 
 
 def _disk_line(plan: Mapping) -> str:
-    free, wanted = plan["machine"]["disk"], plan["files"] + plan["scratch"]
-    text = f"Disk: {plan['files'] / MB:.0f} MB of results, and up to {plan['scratch'] / MB:.0f} MB while jobs run"
+    features = plan.get("features", 0)
+    free, wanted = plan["machine"]["disk"], plan["files"] + features + plan["scratch"]
+    kept = f", {features / MB:.0f} MB of features of existing nets (which may be deleted after)" if features else ""
+    text = f"Disk: {plan['files'] / MB:.0f} MB of results{kept}, and up to {plan['scratch'] / MB:.0f} MB while jobs run"
     return f"{text}; {free / GB:.1f} GB are free{'' if wanted < free else ': make room first'}."

@@ -15,7 +15,7 @@ from ..data.images import ImageData
 from ..data.splits import Split
 from ..errors import SslfastError
 from ..evaluation import encode
-from ..models import create_encoder, save_encoder
+from ..models import BaseNet, create_encoder, save_encoder
 from ..stages import (
     FitSettings,
     RunSettings,
@@ -93,7 +93,7 @@ def measure(
     run = replace(run, budget="epochs", features=None)  # a trial trains for as long as its clock lets it
     trial = Trial(data, split, run, study, encoder, folder)
     if stage not in ("pretrain", SUPERVISED, PIXELS):
-        trial.make_control()
+        trial.make_control(method)
     with own_memory() as memory, clocked(seconds) as clock:
         start = time.perf_counter()
         if stage == "pretrain":
@@ -122,15 +122,14 @@ class Trial:
         self.data, self.split, self.run, self.study, self.encoder = data, split, run, study, encoder
         self.weights, self.control_record = folder / "control.safetensors", folder / "control.json"
         self.checkpoint, self.record = folder / "checkpoint.safetensors", folder / "record.json"
+        self.width = 0  # features of a base net
         self.made, self.arrays, self.predictions = (folder / name for name in ("e.safetensors", "a.npz", "p.npy"))
 
-    def make_control(self) -> None:
-        """An encoder to stand on."""
+    def make_control(self, name: str) -> None:
+        """An encoder to stand on: a random one, or the base net that the method `name` is or goes on from."""
         method, fit = RANDOM, FitSettings()
-        if self.encoder not in self.study.encoders:  # a base net, alone or to go on from
-            arms = (base_of(self.study, name) for name in self.study.methods)
-            method = BASE
-            fit = FitSettings(method=BASE, options=next(arm for arm in arms if arm and arm["net"] == self.encoder))
+        if name and (arm := base_of(self.study, name)):
+            method, fit = BASE, FitSettings(method=BASE, options=arm)
         control, record, _ = pretrain(self.data, self.split, self.run, fit, method=method, encoder=self.encoder, u=0)
         save_encoder(control, self.weights, **encoder_header(record))
         write_record(record, self.control_record)
@@ -174,14 +173,17 @@ class Trial:
     def _keep_encoder(self, made, record: RunRecord) -> RunRecord:
         save_encoder(made, self.made, **encoder_header(record))
         write_record(record, self.record)
+        self.width = made.out_shape[0] if isinstance(made, BaseNet) else 0
         return record
 
     def sizes(self, stage: str) -> dict[str, float]:
-        """Bytes of what a job leaves, of an epoch's row in its record, and of its checkpoint."""
+        """Bytes of what a job leaves, of an epoch's row in its record, of its checkpoint, and of an image's features
+        that are kept."""
         history = read_record(self.record).history
         row = len(json.dumps(history[-1], indent=1)) if history else 0
         kept = sum(_bytes(path) for path in (self.made, self.record, self.arrays, self.predictions))
-        return {"files": kept - len(history) * row, "row": row, "checkpoint": _bytes(self.checkpoint)}
+        own = {"files": kept - len(history) * row, "row": row, "checkpoint": _bytes(self.checkpoint)}
+        return {**own, "features": 4 * self.width}
 
 
 def _of_fit(record: RunRecord, clock: FitClock, data: ImageData, split: Split) -> Speed:

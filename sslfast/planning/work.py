@@ -12,7 +12,7 @@ from ..study.names import PIXELS, RANDOM, SHUFFLED
 from ..study.stages import STAGES, evaluations
 from ..study.study import Study
 
-__all__ = ["Sizes", "Work", "cached_views", "work_of"]
+__all__ = ["Sizes", "Work", "cached_views", "is_base", "work_of"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def cached_views(study: Study, length: Length, n: int, views: int | str | None =
     return 0 if length.passes(n) <= number else number
 
 
-def _is_base(job: Job) -> bool:
+def is_base(job: Job) -> bool:
     """Whether it is of a base net as it is, whose features all jobs share."""
     return job.u == "0" and job.method != RANDOM and not (job.method or "").startswith(SHUFFLED)
 
@@ -95,7 +95,7 @@ def _features(job: Job, study: Study, sizes: Sizes) -> int:
     Jobs compute what they need and keep it for all; it stands with the jobs that make the encoders, as sums come out
     alike. Seeds label and validate on other images, some of them the same.
     """
-    if not _is_base(job):
+    if not is_base(job):
         return 0
     n_seeds, n_valid = len(study.seeds), sizes.n_valid
     images = _different(sizes.labelled[study.labelled[-1]] + n_valid, sizes.n_labelled + n_valid, n_seeds)
@@ -123,9 +123,11 @@ def _different(n: int, known: int, n_seeds: int) -> float:
 def _ready(job: Job, study: Study, sizes: Sizes) -> int:
     """Images that go through a base net that was shuffled or trained further: once for all cells over it, so that they
     stand with one of them; 0 for the others."""
-    if base_of(study, job.method or "") is None or _is_base(job) or job.l is None:
+    if base_of(study, job.method or "") is None or is_base(job) or job.l is None:
         return 0
-    first = evaluations()[study.evaluate[0]].name
+    known, only = evaluations(), study.evaluate_only
+    over = [known[name] for name in study.evaluate if job.method in only.get(name, [job.method])]
+    first = next((stage.name for stage in over if stage.frozen), None)
     return sizes.n_test + sizes.labelled[job.l] if (job.stage, job.l) == (first, study.labelled[-1]) else 0
 
 

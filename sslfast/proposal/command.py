@@ -9,10 +9,11 @@ from pathlib import Path
 
 import yaml
 
+from ..analysis.words import duration
 from ..data.identity import check_results
 from ..data.looking import NoClasses
 from ..errors import ConfigError, printable, shown
-from ..planning.text import duration, load_line
+from ..planning.text import load_line
 from ..runtime.device import gpu_here
 from ..study.config import check_config, read_schema
 from ..study.datasets import image_shape_of

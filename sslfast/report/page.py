@@ -7,6 +7,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
+from ..analysis.best_arms import arms_table
 from ..analysis.decision import Prices
 from ..analysis.planned import planned_and_measured
 from ..analysis.results import Results, Settings, analyse, card_of, main_table, summary
@@ -89,6 +90,7 @@ def write_report(
         title=printable(study.title),
         card=card_of(results),
         main_table=table_html(main_table(results), row_header=True),
+        ways=_ways(results),
         delta=100 * results.settings.delta,
         judged=results.judged,
         by_updates=results.unit == UPDATES,
@@ -168,6 +170,11 @@ def _write_pages(results: Results, made: Mapping[str, str], folder: Path) -> Non
             continue
         with replacing(folder / f"{name}.html") as scratch:
             scratch.write_text(table_page(PAGES[name], table), encoding="utf-8")
+
+
+def _ways(results: Results) -> str:
+    """All ways to spend the labels, where an existing net is one of them."""
+    return table_html(arms_table(results.tables["arms"]), row_header=True) if "arms" in results.tables else ""
 
 
 def _claims(results: Results) -> pd.DataFrame:

@@ -82,6 +82,13 @@ def classify(
         else:
             # by all labelled images, so that all cells of an encoder see as many views
             ready = stage.features_of(encoder)
+            if ready and run.features:  # where they are kept, whoever comes first has them computed
+                for images, wanted in (
+                    (data.train, rows),
+                    (data.train, split.valid),
+                    (data.test, np.arange(len(data.test))),
+                ):
+                    ready(images, wanted)
             views = "fresh" if ready else resolve_views(fit.views, split.n_labelled, encoder.out_shape, stage.precision)
             stage.fit = replace(fit, views=1 if ready else views)
             learn = classifier_learner(dls, encoder, views=views, **options)

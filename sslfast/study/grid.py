@@ -11,7 +11,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-from .base_nets import base_of, encoders_of, learns
+from .base_nets import base_of, encoders_of, is_net, learns
 from .length import FULL, HALF, PASSES
 from .names import PIXELS, RANDOM, SHUFFLED, SUPERVISED
 from .shorter import Shorter, shorter_runs
@@ -109,12 +109,15 @@ class Box:
 
     @property
     def kind(self) -> str:
-        """Jobs of one kind take times in proportion to the images they process: `pretrain/autoencoder/conv`."""
-        if self.rule == "shuffle":
-            return f"shuffle/{self.encoder}"
-        if self.stage == "pretrain":
-            return f"pretrain/{self.method}/{self.encoder}"
-        return f"{self.stage}/{self.encoder}" if self.encoder else self.stage
+        """Jobs of one kind take times in proportion to the images they process: `pretrain/autoencoder/conv`.
+
+        What is built over a library's net is told apart by method, too, since existing nets have sizes of their own.
+        """
+        name = "shuffle" if self.rule == "shuffle" else self.stage
+        over = name == "shuffle" or self.rule == "classify"
+        told = name == "pretrain" or (over and is_net(self.encoder or ""))
+        method = (self.method or "").removeprefix(SHUFFLED)
+        return "/".join([name, *[method] * told, *filter(None, [self.encoder])])
 
     @property
     def box(self) -> "Box":

@@ -8,10 +8,11 @@ import pytest
 from grids import CONFIGS, checked, sizes, speeds
 from hypothesis import given
 
+from sslfast.analysis.words import duration
 from sslfast.planning.estimate import Estimator
 from sslfast.planning.plan import plan_of
 from sslfast.planning.speeds import Speed, Speeds, merged
-from sslfast.planning.text import duration, plan_text
+from sslfast.planning.text import plan_text
 from sslfast.planning.work import work_of
 from sslfast.study.config import check_config
 from sslfast.study.grid import jobs_of
@@ -206,3 +207,46 @@ def test_images_go_through_an_existing_net_once_whatever_is_built_over_it():
 
     assert encoded(["linear"], [0.5]) == encoded(["knn", "linear"], [0.1, 0.5])
     assert encoded(["linear"], [0.5]) > encoded(["linear"], [0.1])
+
+
+NETS = {
+    "small": {"method": "base", "net": "timm.resnet18", "size": 32},
+    "large": {"method": "base", "net": "timm.resnet18", "size": 96},
+    "onwards": {"method": "simclr", "start": "small"},
+}
+
+
+def test_a_net_in_two_sizes_is_measured_in_both():
+    config = checked(methods=["small", "large"], variants=NETS, controls=["shuffled"], evaluate=["linear", "finetune"])
+    kinds = {job.kind for job in jobs_of(config) if job.encoder == "timm.resnet18"}
+    over = {f"{stage}/{name}/timm.resnet18" for stage in ("pretrain", "shuffle", "linear", "finetune") for name in NETS}
+    assert kinds == {kind for kind in over if "onwards" not in kind}
+    assert {job.kind for job in jobs_of(checked()) if job.stage == "classify"} == {"classify/original"}
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_features_of_a_net_are_counted_once_and_of_what_learned_or_was_shuffled_for_each_seed(seeds):
+    config = checked(methods=["large", "onwards"], variants=NETS, controls=["shuffled"], seeds=seeds, unlabelled=[1])
+    jobs = jobs_of(config)
+    plan = plan_of(jobs, jobs, Estimator(config, sizes(config), speeds(config, Speed(features=512.0))), slots=1)
+    kept = {job.kind for job in jobs if job.stage == "pretrain" and job.length == "full"}
+    assert len(kept) == 4
+    halves = sum(job.stage == "pretrain" and job.length != "full" for job in jobs)
+    assert plan["features"] == (1 + 3 * seeds + halves) * 512 * (1000 + 100 + 100)
+    plan["machine"] = {"cores": 1, "gpus": 0, "device": "cpu", "load": None, "memory": None, "disk": 1e6}
+    text = plan_text({**plan, "images_in_memory": 0})
+    assert "MB of features of existing nets (which may be deleted after)" in text and "make room first" in text
+
+
+def test_an_evaluation_that_is_for_others_computes_no_features_of_a_net():
+    only = {"head": ["autoencoder"]}
+    config = checked(
+        methods=["autoencoder", "onwards"], variants=NETS, evaluate=["head", "finetune", "linear"], judged_by="linear",
+        evaluate_only=only, seeds=1, unlabelled=[1],
+    )  # fmt: skip
+    found = {
+        job.stage: work_of(job, config, sizes(config)).encoded
+        for job in jobs_of(config)
+        if job.method == "onwards" and job.l == "0.5"
+    }
+    assert found == {"finetune": 0, "linear": 500 + 100}

@@ -9,7 +9,9 @@ from studies import TINY, Workflow, error_line
 
 NET = {"method": "base", "net": LITE0, "weights": "lite0.safetensors", "size": 32}
 STUDY = {
-    **TINY, "labelled": [0.3], "seeds": 2, "methods": ["imagenet", "onwards"], "evaluate": ["head", "linear"],
+    **TINY, "labelled": [0.3], "seeds": 2, "methods": ["imagenet", "onwards"],
+    "evaluate": ["head", "linear", "finetune"],
+    "evaluate_only": {"finetune": ["imagenet", "shuffled_imagenet", "onwards"]},
     "variants": {"imagenet": NET, "onwards": {"method": "autoencoder", "start": "imagenet"}}, "controls": ["shuffled"],
 }  # fmt: skip
 
@@ -46,7 +48,7 @@ def test_its_features_are_computed_once_for_all_seeds_labels_and_evaluations(fin
     logs = [path.read_text() for path in (finished.folder / "results/tiny/logs").rglob(f"imagenet-{LITE0}-*.log")]
     through = [line for text in logs for line in text.splitlines() if "go through" in line]
     n = sum(int(line.split(" ")[0].replace(",", "")) for line in through)
-    assert len(logs) == 8  # of two seeds: two encoders, their controls, two evaluations
+    assert len(logs) == 10  # of two seeds: two encoders, their controls, three evaluations
     assert 359 < n <= 359 + 2 * (143 + 389) + 128 * len(through)  # test images once, others once a seed at most
 
 
@@ -62,6 +64,17 @@ def test_the_report_compares_it_with_labels_alone(finished):
     assert "file lite0.safetensors" in page
     controls = pd.read_csv(reports / "tables/controls.csv")
     assert set(controls.control[controls.method == "imagenet"]) == {"shuffled"}
+    arms = pd.read_csv(reports / "tables/arms.csv")
+    frozen, tuned = "frozen", "fine-tuned"
+    assert arms.arm.tolist() == [
+        "labels alone",
+        *(f"{how} {m}" for m in ("imagenet", "onwards") for how in (tuned, frozen)),
+    ]
+    assert (arms.seconds > 0).all() and (arms.pixels.dropna() == 32).all()
+    assert "Ways to spend the labels" in page
+    assert "fine-tuned imagenet" in (reports / "summary.md").read_text()
+    tuned = {name for name in records(finished, "finetune") if name.endswith("-s0")}
+    assert {name.partition("-")[0] for name in tuned} == {"imagenet", "shuffled_imagenet", "onwards"}
     plateau = pd.read_csv(reports / "tables/plateau.csv")
     assert "imagenet" not in set(plateau.method)
 
@@ -78,7 +91,7 @@ def test_nothing_runs_again_where_weights_move_and_all_of_it_where_they_change(f
     assert (
         planned["pretrain"] == 4
         and planned["shuffle"] == 4
-        and planned["classify"] == 16
+        and planned["classify"] == 22
         and "supervised" not in planned
     )
 

@@ -1,6 +1,7 @@
 """SLURM: whether it will take a study's jobs, asked before the first one is submitted."""
 
 import getpass
+import os
 import re
 import shlex
 import shutil
@@ -82,6 +83,7 @@ def _accounts(jobs: Jobs) -> list[str]:
 
 def _submissions(settings: Any, jobs: Jobs) -> Iterator[Question]:
     """Trial submissions, each once. Where the plugin itself chooses a partition, which one is not known."""
+    chosen = getattr(settings, "partition_config", None) or os.environ.get("SNAKEMAKE_SLURM_PARTITIONS")
     seen = set()
     for job in jobs:
         options = [f"{option}={job[name]}" for name, option in _OPTIONS.items() if job.get(name)]
@@ -90,7 +92,7 @@ def _submissions(settings: Any, jobs: Jobs) -> Iterator[Question]:
         if len(names := _accounts([job])) == 1:  # of several the plugin tries one after the other
             options.append(f"--account={names[0]}")
         question = ("sbatch", "--test-only", *options, "--wrap=true")
-        if question not in seen and (job.get("slurm_partition") or not getattr(settings, "partition_config", None)):
+        if question not in seen and (job.get("slurm_partition") or not chosen):
             seen.add(question)
             yield question
 

@@ -94,7 +94,7 @@ def test_half_of_slurm_is_one_line_and_locks_nothing(what, tmp_path):
     workflow = Workflow(tmp_path / "study")
     commands, flags, said = HALVES[what]
     (folder := tmp_path / "commands").mkdir()
-    for name in ("sh", "sleep", "uname"):
+    for name in ("sh", "sleep", "which"):
         (folder / name).symlink_to(shutil.which(name))
     for name, script in commands.items():
         (folder / name).write_text(f"#!/bin/sh\n{script}\n")

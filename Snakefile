@@ -51,4 +51,4 @@ rule all:
         IMAGES,
         [files_of(kind) for kind in ("split", "encoder", "pictures", "record")],
     message:
-        f"the study {STUDY} is whole"
+        f"the study {study.name} is whole"

@@ -56,6 +56,7 @@ UPDATES = {
 SETTINGS_UPDATES = {"digits": {0.05: 2000, 0.5: 2000}, "cifar10": {0.02: 1000, 0.1: 2000, 0.5: 4000}}
 CLOSER_UPDATES = {"digits": {0.05: 2000, 0.5: 2000}, "cifar10": {0.02: 2000, 0.1: 4000, 0.5: 8000}}
 LONGER = {"digits": (250, 500, 1000, 2000, 4000), "mnist": (1000, 4000), "cifar10": (500, 1000, 2000, 4000, 16000)}
+CLOSER_LR = {"digits": 1e-2}  # as config/config.yaml has it
 USUAL = {"lr": 3e-3, "wd": 0.1, "schedule": "one_cycle", "dropout": 0.4}
 
 
@@ -77,7 +78,14 @@ def plan(part: str, data: str, seeds: list[int]):
         elif part == "closer":
             grid = itertools.product((0.0, 0.1), (0.2, 0.3, 0.35, 0.4), CLOSER_UPDATES[data].items())
             for wd, dropout, (label, n) in grid:
-                given = {**USUAL, "wd": wd, "dropout": dropout, "l": label, "updates": n}
+                given = {
+                    **USUAL,
+                    "lr": CLOSER_LR.get(data, USUAL["lr"]),
+                    "wd": wd,
+                    "dropout": dropout,
+                    "l": label,
+                    "updates": n,
+                }
                 for arm in ("supervised", "frozen"):
                     runs.append({"encoder": "original", "seed": seed, "arm": arm, **given})
         else:

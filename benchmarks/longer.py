@@ -30,6 +30,7 @@ from sslfast.analysis.table_files import read_table
 from sslfast.analysis.words import count, range_of_points
 from sslfast.study.config import check_config, read_schema
 from sslfast.study.methods import methods
+from sslfast.study.study import Study
 
 ROOT = Path(__file__).parents[1]
 SETTLED = ("better", "worse", "equal")
@@ -49,11 +50,11 @@ def main() -> None:
     options = parser.parse_args()
     if not options.report:
         given = _with(yaml.safe_load(options.study.read_text(encoding="utf-8")), options.config)
-        config = check_config(given, read_schema(ROOT / "workflow/schemas/config.schema.yaml"))
-        longer = _longer(given, config, options)
+        checked = check_config(given, read_schema(ROOT / "workflow/schemas/config.schema.yaml"))
+        longer = _longer(given, checked, options)
         for study in (given, longer):
             _run(study, options.cores)
-        rows = compare(config["study"], longer["study"], config["delta"])
+        rows = compare(checked.name, longer["study"], checked.delta)
         known = pd.read_csv(options.out) if options.out.exists() else rows[:0]
         known = known[~known.study.isin(rows.study)]
         pd.concat([known, rows], ignore_index=True).to_csv(options.out, index=False, float_format="%.4f")
@@ -107,15 +108,15 @@ def _fate(row) -> str:
     return "stands" if before == after else "open after"
 
 
-def _longer(given: dict, config: dict, options) -> dict:
+def _longer(given: dict, checked: Study, options) -> dict:
     sections = {}
     for name in ("pretrain", "classify", "supervised", "finetune", *methods()):
-        own, unit = given.get(name) or {}, config["budget"]
+        own, unit = given.get(name) or {}, checked.budget
         default = {"pretrain", "classify"} if unit == "updates" else set()
         if unit in own or name in default:
             sections[name] = {**own, unit: _times(own.get(unit, "auto"), options.times)}
     return {
-        **given, **sections, "study": f"{config['study']}-longer", "seeds": FRESH, "check_length": False,
+        **given, **sections, "study": f"{checked.name}-longer", "seeds": FRESH, "check_length": False,
         "unlabelled": [max(given["unlabelled"])], "labelled": options.labelled or given["labelled"],
     }  # fmt: skip
 

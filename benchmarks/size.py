@@ -101,10 +101,10 @@ def tables(name: str, shape: dict, folder: Path) -> None:
     import recorded
 
     results, reports = folder / "results/made-up", folder / "reports/made-up"
-    config, records, pretrained = recorded.write_study(shape, results)
+    study, records, pretrained = recorded.write_study(shape, results)
     kinds = [f"{results}/tables/{table}.{kind}" for table in ("cells", "history", "pretraining", "shorter")
              for kind in ("parquet", "csv")]  # fmt: skip
-    common = {"config": config, "wildcards": {}, "threads": 1, "resources": {}}
+    common = {"config": study.as_config(), "wildcards": {}, "threads": 1, "resources": {}}
     inputs = {
         "records": list(map(str, records)),
         "images": f"{results}/images.json",
@@ -112,7 +112,7 @@ def tables(name: str, shape: dict, folder: Path) -> None:
     inputs["pretrained"] = list(map(str, pretrained))
     given = {"input": inputs, "output": kinds, "params": {}, "log": [f"{folder}/collect.log"], "rule": "collect"}
     run_script("collect", {**common, **given}, f"collect, {name}", folder)
-    about = {key: config[key] for key in ("title", "threshold", "accuracy_targets", "delta", "prices")}
+    about = study.values(("title", "threshold", "accuracy_targets", "delta", "prices"))
     inputs = {"cells": kinds[0], "history": kinds[2], "shorter": kinds[6], "images": inputs["images"]}
     inputs["examples"] = [f"{results}/examples.npz"]
     given = {"input": inputs, "output": {"page": f"{reports}/report.html"}, "params": {"about": about}}
@@ -122,7 +122,7 @@ def tables(name: str, shape: dict, folder: Path) -> None:
     made = len(list(reports.glob("figures/*.svg")))
     size = (reports / "report.html").stat().st_size / 2**20
     print(f"  {len(records):,} records, {made} figures, a page of {size:.1f} MB; conclusions that are true:")
-    for kind, (n, wrong) in recorded.marked(reports / "tables", config).items():
+    for kind, (n, wrong) in recorded.marked(reports / "tables", study).items():
         print(f"  {kind}: {n - len(wrong)} of {n}")
 
 

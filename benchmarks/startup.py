@@ -75,14 +75,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         given = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
         given |= {"dataset": "digits", "data_root": folder, "device": "cpu"}
-        config = check_config(given, read_schema(ROOT / "workflow/schemas/config.schema.yaml"))
+        study = check_config(given, read_schema(ROOT / "workflow/schemas/config.schema.yaml"))
         make_split = (
             "from sslfast import load_dataset, make_split; from sslfast.data.splits import write_split; import sys;"
             "folder, share = sys.argv[1], float(sys.argv[2]);"
             "data = load_dataset('digits', data_root=folder, test_fraction=share);"
             "write_split(make_split(data, 0), folder + '/split.parquet')"
         )
-        command = [sys.executable, "-c", make_split, folder, str(config["test_fraction"])]
+        command = [sys.executable, "-c", make_split, folder, str(study.test_fraction)]
         subprocess.run(command, check=True, env=env)
 
         def seconds(code: str, *arguments: str) -> float:
@@ -93,7 +93,7 @@ def main() -> None:
         script = str(ROOT / "workflow/scripts/supervised.py")
         times = side_by_side(
             {
-                "our script": lambda: seconds(OURS, folder, script, json.dumps(config)),
+                "our script": lambda: seconds(OURS, folder, script, json.dumps(study.as_config())),
                 "fastai": lambda: seconds(FASTAI),
                 "torch": lambda: seconds(TORCH),
             },

@@ -30,6 +30,7 @@ import yaml
 
 from sslfast.planning.schedule import wall_clock
 from sslfast.study.config import check_config, read_schema
+from sslfast.study.study import Study
 
 ROOT = Path(__file__).parents[1]
 PHASE = {"pretrain": "pretrain", "classify": "classify", "supervised": "classify"}  # what the fit counts as in a record
@@ -110,13 +111,13 @@ def job_seconds(folder: Path) -> Counter:
     return found
 
 
-def computed(records: list[dict], config: dict, outside: float, cores: int) -> str:
-    """The minutes that the study of `config` would take, computed from fits of a part, and core minutes by stage."""
-    us, ls = ([float(f) for f in config[key]] for key in ("unlabelled", "labelled"))
-    fits = {stage: fit_seconds(records, stage, config[stage]["epochs"]) for stage in PHASE}
+def computed(records: list[dict], study: Study, outside: float, cores: int) -> str:
+    """The minutes that the study would take, computed from fits of a part, and core minutes by stage."""
+    us, ls = (list(map(float, fractions)) for fractions in (study.unlabelled, study.labelled))
+    fits = {stage: fit_seconds(records, stage, study.section(stage)["epochs"]) for stage in PHASE}
     encoding = np.polyfit(*zip(*((u, s) for u, s in fits["pretrain"].items() if u), strict=True), deg=1)
     seconds, needs = {}, {}
-    for seed in range(len(config["seeds"])):
+    for seed in range(len(study.seeds)):
         for u in us:
             pretrain = ("pretrain", u, seed)
             seconds[pretrain] = float(np.polyval(encoding, u)) if u else 0.0

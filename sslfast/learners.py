@@ -10,7 +10,7 @@ from torch import nn
 
 from .data.loaders import BatchDL
 from .errors import ConfigError, DataError
-from .models import DROPOUT, Classifier, as_encoder, create_head, feature_shape, image_shape, initialised_with
+from .models import Classifier, as_encoder, create_head, dropout_of, feature_shape, image_shape, initialised_with
 from .models.heads import at_rest
 from .training.cached_views import CachedViews, resolve_views
 from .training.callbacks import FrozenEncoderGuard
@@ -27,7 +27,7 @@ def classifier_learner(
     dls,
     encoder="original",
     head: nn.Module | None = None,
-    dropout: float = DROPOUT,
+    dropout: float | str = "auto",
     seed: int | None = None,
     train_bn: bool = False,
     precision: str = "auto",
@@ -41,7 +41,7 @@ def classifier_learner(
     copied. While frozen, it runs in eval mode without gradients, and after every fit its parameters and BatchNorm
     statistics are proved to be bit-identical. `unfreeze()` makes it trainable; it is a parameter group of its own, so
     `slice` learning rates work. `seed` fixes the initial weights. Metrics: accuracy and macro-F1 over the whole
-    validation set.
+    validation set. `dropout`: of the head, a rate, or `auto`, by the number of labelled images (see `dropout_of`).
 
     `precision`: see `resolve_precision`. `views`: the number of augmented views of each image, whose features are
     computed once per fit (see `CachedViews`); or `fresh`, for a new view in every epoch. Only DataLoaders of
@@ -65,7 +65,7 @@ def supervised_learner(
     dls,
     encoder="original",
     head: nn.Module | None = None,
-    dropout: float = DROPOUT,
+    dropout: float | str = "auto",
     seed: int | None = None,
     precision: str = "auto",
     **kwargs,
@@ -79,7 +79,7 @@ def finetune_learner(
     dls,
     encoder,
     head: nn.Module | None = None,
-    dropout: float = DROPOUT,
+    dropout: float | str = "auto",
     seed: int | None = None,
     precision: str = "auto",
     **kwargs,
@@ -113,7 +113,7 @@ def _classifier(dls, encoder, head, dropout, seed, precision, **kwargs) -> Learn
     features = feature_shape(encoder, shape)
     if head is None:
         with initialised_with(seed, "head"):
-            head = create_head(features, n_classes, dropout)
+            head = create_head(features, n_classes, dropout_of(dropout, len(dls.train_ds)))
     else:
         _check_head(head, features, n_classes)
     return learner_of(

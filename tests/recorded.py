@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from builders import N_TEST, SCHEMA, examples_of, noise, pretrain_record, run_record
 
-from sslfast.study.config import check_config, method_settings
-from sslfast.study.depends import asked_of
+from sslfast.study.config import check_config
+from sslfast.study.depends import asked_of, method_settings
 from sslfast.study.examples import write_examples
 from sslfast.study.names import RANDOM, SUPERVISED
 from sslfast.study.records import RunRecord, write_record
+from sslfast.study.study import Study
 from sslfast.study.version import code_version
 
 CLASSES = [f"class {number}" for number in range(10)]
@@ -49,43 +50,43 @@ def equivalent_labels(method: str, encoder: str, u: float, l: float) -> float:  
     return ((0.90 + BETTER[encoder] - true_score(method, encoder, u, l)) / 0.12) ** (-1 / 0.3)
 
 
-def records_of(config: Mapping, epochs: int = 20) -> Iterator[RunRecord]:
-    """A record for each cell and baseline of the checked `config`."""
-    cells = [(method, u) for u in config["unlabelled"] for method in (config["methods"] if u != "0" else [RANDOM])]
-    for encoder in config["encoders"]:
+def records_of(study: Study, epochs: int = 20) -> Iterator[RunRecord]:
+    """A record for each cell and baseline of `study`."""
+    cells = [(method, u) for u in study.unlabelled for method in (study.methods if u != "0" else [RANDOM])]
+    for encoder in study.encoders:
         for method, u in [*cells, (SUPERVISED, None)]:
-            for labelled in config["labelled"]:
-                for seed in config["seeds"]:
-                    yield _record(config, method, encoder, u, labelled, seed, epochs)
+            for labelled in study.labelled:
+                for seed in study.seeds:
+                    yield _record(study, method, encoder, u, labelled, seed, epochs)
 
 
-def write_study(config: Mapping, folder: Path) -> tuple[dict, list[Path], list[Path]]:
-    """Write what rules `collect` and `report` read of the study: (checked config, records, records of encoders).
+def write_study(config: Mapping, folder: Path) -> tuple[Study, list[Path], list[Path]]:
+    """Write what rules `collect` and `report` read of the study: (study, records, records of encoders).
 
     `config` as a person writes it, for digits; the images in it are noise.
     """
-    config = check_config({"dataset": "digits", "study": folder.name, **config}, SCHEMA)
+    study = check_config({"dataset": "digits", "study": folder.name, **config}, SCHEMA)
     paths, shown, pretrained = [], [], []
-    for record in records_of(config):
+    for record in records_of(study):
         paths.append(folder / f"records/{record.box.name}.json")
         write_record(record, paths[-1])
-        if record.spec.seed == config["seeds"][0] and record.spec.l == config["labelled"][-1]:
+        if record.spec.seed == study.seeds[0] and record.spec.l == study.labelled[-1]:
             shown.append(record)
-        if record.spec.l == config["labelled"][-1] and record.spec.u is not None:
+        if record.spec.l == study.labelled[-1] and record.spec.u is not None:
             made = pretrain_record()
             made = replace(made, spec=replace(record.spec, l=None, n_labelled=0))
             pretrained.append(folder / f"records/{made.box.name}.json")
             write_record(made, pretrained[-1])
-    settings = {name: config[name] for name in ("dataset", "test_fraction", "test_seed")}
+    settings = study.values(["dataset", "test_fraction", "test_seed"])
     images = {"fingerprint": shown[0].spec.fingerprint, "settings": settings, "classes": CLASSES, "notes": {}}
     images |= {"n_labelled": 1100, "n_unlabelled_only": 0, "n_test": N_TEST, "image_size": 8, "channels": 1}
     (folder / "images.json").write_text(json.dumps(images), encoding="utf-8")
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 1), np.uint8)
     write_examples(examples_of(shown, pixels, CLASSES), folder / "examples.npz")
-    return config, paths, pretrained
+    return study, paths, pretrained
 
 
-def marked(tables: Path, config: Mapping) -> dict[str, tuple[int, list[str]]]:
+def marked(tables: Path, study: Study) -> dict[str, tuple[int, list[str]]]:
     """Conclusions of the report whose `tables` these are (CSV): by kind, how many can be marked, and those not true.
 
     Verdicts of better and worse than the baseline, plateaus (each with an error rate of 5 % a study), and intervals of
@@ -105,7 +106,7 @@ def marked(tables: Path, config: Mapping) -> dict[str, tuple[int, list[str]]]:
             wrong["verdicts"].append(f"{row.sentence} (in truth {gain:+.3f})")
     for row in flat.itertuples():
         left = true_score(row.method, row.encoder, 1, row.l) - true_score(row.method, row.encoder, row.u, row.l)
-        if left >= config["delta"]:
+        if left >= study.delta:
             wrong["plateaus"].append(f"{row.sentence} (in truth {left:+.3f} is left)")
     for row in worth.itertuples():
         true = equivalent_labels(row.method, row.encoder, row.u, row.l) * per_label
@@ -115,26 +116,26 @@ def marked(tables: Path, config: Mapping) -> dict[str, tuple[int, list[str]]]:
     return {kind: (n, found) for (kind, found), n in zip(wrong.items(), numbers, strict=True)}
 
 
-def _record(config, method, encoder, u, labelled, seed, epochs) -> RunRecord:
+def _record(study, method, encoder, u, labelled, seed, epochs) -> RunRecord:
     fraction = None if u is None else float(u)
     shared = noise(SD / np.sqrt(2), "seed", seed, labelled)  # what paired comparisons share
     score = true_score(method, encoder, fraction, float(labelled)) + shared
     score = round(score + noise(SD / np.sqrt(2), method, encoder, u, labelled, seed), 3)
     record = run_record(method, u, labelled, seed, encoder=encoder, accuracy=score, epochs=epochs)
-    spec = replace(record.spec, study=config["study"], valid_fraction=config["valid_fraction"])
-    settings = {"batch_size": config["batch_size"], "budget": config["budget"], "augment": _augment(config)}
-    fit = config["supervised" if method == SUPERVISED else "classify"]
+    spec = replace(record.spec, study=study.name, valid_fraction=study.valid_fraction)
+    settings = {"batch_size": study.batch_size, "budget": study.budget, "augment": _augment(study)}
+    fit = study.supervised if method == SUPERVISED else study.classify
     settings |= fit
     if method != SUPERVISED:
-        made = {"method": "autoencoder"} if method == RANDOM else method_settings(config, method)
-        settings |= {"views": 8, "pretrain": {"budget": config["budget"], "augment": _augment(config), **made}}
-    asked = asked_of(config, record.box)
+        made = {"method": "autoencoder"} if method == RANDOM else method_settings(study, method)
+        settings |= {"views": 8, "pretrain": {"budget": study.budget, "augment": _augment(study), **made}}
+    asked = asked_of(study, record.box)
     made = {"settings": settings, "asked": asked, "code_version": code_version()}
     return replace(record, spec=spec, test=_ten_classes(score), **made)
 
 
-def _augment(config: Mapping) -> dict:
-    return {"flip_horizontal": 0, "flip_vertical": 0, "noise": 0.1, **config["augment"]}
+def _augment(study: Study) -> dict:
+    return {"flip_horizontal": 0, "flip_vertical": 0, "noise": 0.1, **study.augment}
 
 
 def _ten_classes(score: float) -> dict:

@@ -11,6 +11,7 @@ from sslfast.study.config import check_config
 from sslfast.study.depends import asked_of, code_of
 from sslfast.study.grid import Job, jobs_of
 from sslfast.study.stages import STAGES
+from sslfast.study.study import Study
 
 END = {"collect": 1, "examples": 1, "report": 1}
 
@@ -35,11 +36,11 @@ def runs_again(before: Mapping, after: Mapping) -> dict[str, int]:
     return dict(Counter(job.rule for job in jobs_of(now) if job.name in again))
 
 
-def _asked(config: dict) -> dict[str, tuple[Job, object, ...]]:
-    """By name the jobs of a checked config; where its files are, what it stands on, what it depends on."""
-    content = content_of(config, listing_of(config) if config["dataset"] == "folder" else None)
+def _asked(study: Study) -> dict[str, tuple[Job, object, ...]]:
+    """By name the jobs of a study; where its files are, what it stands on, what it depends on."""
+    content = content_of(study, listing_of(study) if study.dataset == "folder" else None)
     found = {}
-    for job in jobs_of(config):
-        code = code_of(config, job) if job.stage in STAGES else None
-        found[job.name] = (job, config["study"], job.needs, asked_of(config, job), content, code)
+    for job in jobs_of(study):
+        code = code_of(study, job) if job.stage in STAGES else None
+        found[job.name] = (job, study.name, job.needs, asked_of(study, job), content, code)
     return found

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import grid, realistic, run_record, tables
+from grids import checked
 from hostile import Disk, is_one_line
 
 from sslfast import load_dataset, make_split
@@ -15,7 +16,8 @@ from sslfast.data.splits import write_split
 from sslfast.errors import DataError, RecordError, SslfastError, one_line
 from sslfast.models import create_encoder, load_encoder, save_encoder
 from sslfast.report.page import write_report
-from sslfast.study.records import read_record, write_predictions, write_record
+from sslfast.study.arrays import write_predictions
+from sslfast.study.records import read_record, write_record
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def disk(tmp_path) -> Iterator[Disk]:
 
 CELLS, HISTORY = tables(grid(realistic, us=["0", "1"], ls=["0.5"]))
 RESULTS = analyse(CELLS, HISTORY)
-CONFIG = {"title": "Digits", "threshold": {"metric": "macro_f1", "value": 0.4}}
+STUDY = checked(title="Digits")
 
 
 def digits_on(folder: Path):
@@ -39,7 +41,7 @@ WRITERS: dict[str, Callable] = {
     "an encoder": lambda folder: save_encoder(create_encoder("conv", 1, 8), folder / "e.safetensors", seed=0),
     "tables": lambda folder: write_tables({"cells": CELLS, "history": HISTORY}, [folder]),
     "conclusions": lambda folder: write_results(RESULTS, folder),
-    "a report": lambda folder: write_report(CELLS, HISTORY, CONFIG, folder),
+    "a report": lambda folder: write_report(CELLS, HISTORY, STUDY, folder),
     "a store of images": digits_on,
 }
 

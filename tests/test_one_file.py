@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from builders import SCHEMA
+from grids import checked
 
 from sslfast.analysis.one_study import check_one_study
 from sslfast.analysis.tables import collect, collect_pretraining, collect_shorter
@@ -22,15 +23,26 @@ from sslfast.planning.sizes import sizes_of
 from sslfast.planning.speeds import Speeds
 from sslfast.planning.trials import look_at, measure
 from sslfast.report.page import write_report
-from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, settings_of, supervised
+from sslfast.stages import (
+    FitSettings,
+    RunSettings,
+    classify,
+    encoder_header,
+    pretrain,
+    run_settings,
+    settings_of,
+    supervised,
+)
 from sslfast.study import datasets
-from sslfast.study.config import check_config, method_settings, read_schema
-from sslfast.study.depends import asked_of
+from sslfast.study.arrays import write_predictions
+from sslfast.study.config import check_config, read_schema
+from sslfast.study.depends import asked_of, method_settings
 from sslfast.study.encoder_names import encoders
 from sslfast.study.grid import jobs_of
 from sslfast.study.methods import methods
-from sslfast.study.records import read_record, write_predictions, write_record
+from sslfast.study.records import read_record, write_record
 from sslfast.study.source import Source
+from sslfast.study.study import Study
 
 ROOT = Path(__file__).parents[1]
 METHOD = '''"""A method that rebuilds blurred images."""
@@ -93,7 +105,7 @@ def added(tmp_path, monkeypatch) -> dict:
 
 
 def test_a_method_an_encoder_and_a_data_set_of_one_file_each_go_through_a_whole_study(added, tmp_path):
-    config = check_config(
+    study = check_config(
         {
             "dataset": "stripes", "unlabelled": [0, 1], "labelled": [0.5], "seeds": 1, "methods": ["tiny"],
             "encoders": ["pebble", "pebble_x2"], "budget": "epochs", "pretrain": {"epochs": 1},
@@ -102,10 +114,10 @@ def test_a_method_an_encoder_and_a_data_set_of_one_file_each_go_through_a_whole_
         },
         added,
     )  # fmt: skip
-    jobs = {job.name for job in jobs_of(config)}
+    jobs = {job.name for job in jobs_of(study)}
     assert {"pretrain/tiny-pebble-u1-s0", "classify/tiny-pebble_x2-u1-l0.5-s0", "supervised/pebble-l0.5-s0"} <= jobs
     results = tmp_path / "results"
-    records = make(config, results)
+    records = make(study, results)
     assert {path.relative_to(results / "records").with_suffix("").as_posix() for path in records} == {
         job for job in jobs if "/" in job and not job.startswith("split")
     }
@@ -115,26 +127,26 @@ def test_a_method_an_encoder_and_a_data_set_of_one_file_each_go_through_a_whole_
     outcomes = [path for path in records if path.parent.name != "pretrain"]
     cells, history = collect(outcomes)
     images = json.loads((results / "images.json").read_text())
-    check_one_study(cells, images, config, results, collect_shorter(outcomes))
+    check_one_study(cells, images, study, results, collect_shorter(outcomes))
     assert set(cells.method) == {"tiny", "random", "supervised"}
     made = collect_pretraining([path for path in records if path.parent.name == "pretrain"])
     assert "rmse" in made
-    write_report(cells, history, config, tmp_path / "report", images)
+    write_report(cells, history, study, tmp_path / "report", images)
     page = (tmp_path / "report/report.html").read_text()
     assert all(word in page for word in ("tiny", "pebble", "stripes"))
 
 
-def make(config: dict, results: Path) -> list[Path]:
+def make(study: Study, results: Path) -> list[Path]:
     """Every job of the study up to its records, as the workflow's scripts do it; the paths of the records."""
     data = load_dataset("stripes", data_root=results)
-    split, run = make_split(data, 0, config["valid_fraction"]), settings_of(RunSettings, config)
+    split, run = make_split(data, 0, study.valid_fraction), replace(run_settings(study, 1), features=None)
     results.mkdir(exist_ok=True)
     (results / "images.json").write_text(json.dumps(data.summary()))
-    plan(config, data, split, run, results)
+    plan(study, data, split, run, results)
     found = []
 
     def keep(record, predictions=None):
-        record = replace(record, asked=asked_of(config, record.box))
+        record = replace(record, asked=asked_of(study, record.box))
         path = results / f"records/{record.box.name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         if record.stage != "pretrain":
@@ -143,10 +155,10 @@ def make(config: dict, results: Path) -> list[Path]:
         found.append(path)
         return path
 
-    fit = settings_of(FitSettings, config["classify"])
-    for encoder in config["encoders"]:
+    fit = settings_of(FitSettings, study.classify)
+    for encoder in study.encoders:
         for method, u in (("tiny", 1), ("random", 0)):
-            how = settings_of(FitSettings, method_settings(config, method))
+            how = settings_of(FitSettings, method_settings(study, method))
             net, record, _ = pretrain(data, split, run, how, method=method, encoder=encoder, u=u)
             weights = results / f"{record.box.name.replace('/', '-')}.safetensors"
             save_encoder(net, weights, **encoder_header(record))
@@ -158,18 +170,18 @@ def make(config: dict, results: Path) -> list[Path]:
     return found
 
 
-def plan(config: dict, data, split, run: RunSettings, folder: Path) -> None:
+def plan(study: Study, data, split, run: RunSettings, folder: Path) -> None:
     """The study's jobs have times, from trials of each kind. (A plan's own trials run in processes of their own.)"""
-    jobs = list(jobs_of(config))
-    about = {name: look_at(name, data, split, run, config) for name in config["encoders"]}
+    jobs = list(jobs_of(study))
+    about = {name: look_at(name, data, split, run, study) for name in study.encoders}
     kinds, speeds = {job.kind for job in jobs if job.encoder}, {}
     for number, kind in enumerate(sorted(kinds)):
         known = about[kind.rpartition("/")[2]]
         options = {"views": known["views"], "images": 64, "seconds": 0.2, "folder": folder / f"trial-{number}"}
-        speeds[kind] = measure(kind, data, split, run, config, **options)
+        speeds[kind] = measure(kind, data, split, run, study, **options)
     views, values = ({name: found[key] for name, found in about.items()} for key in ("views", "values"))
     known = Speeds(1, 0.1, 0.1, "cpu", speeds, {}, views, values)
-    found = plan_of(jobs, jobs, Estimator(config, sizes_of(split, len(data.test), config), known), slots=1)
+    found = plan_of(jobs, jobs, Estimator(study, sizes_of(split, len(data.test), study), known), slots=1)
     assert found["left"] == len(jobs) and found["not_measured"] == {}
     for job in jobs:
         if job.encoder:
@@ -181,7 +193,7 @@ def test_what_a_file_declares_is_all_that_others_ask_for(added):
     assert encoders()["pebble"].widened
     assert training_minutes("pretrain", "pebble", 1e6, 1e5, 32) < training_minutes("pretrain", "resnet18", 1e6, 1e5, 32)
     assert Augment.of("stripes") == Augment(noise=0.1)
-    assert datasets.image_shape_of({"dataset": "stripes"}) == (1, 12, 12)
+    assert datasets.image_shape_of(replace(checked(), dataset="stripes")) == (1, 12, 12)
     assert "stripes" in added["properties"]["dataset"]["enum"]
     assert "`tiny`" in added["properties"]["methods"]["description"]
     assert "`pebble`" in added["properties"]["encoders"]["description"]

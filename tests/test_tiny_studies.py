@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from builders import DIGIT_NAMES
+from every_method import encoder_for, learner_options, options_of
 from fastai.learner import Learner
+from grids import checked
 from torch import nn
 
 from sslfast import classifier_learner, image_dls
@@ -58,12 +61,16 @@ def tiny(digits) -> Callable[[int, int], ImageData]:
 
 
 @pytest.mark.parametrize("method", methods())
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("budget", ["epochs", "updates"])
+@pytest.mark.parametrize(
+    ("shape", "budget"), [*((shape, "epochs") for shape in SHAPES), (SHAPES[0], "updates"), (SHAPES[-1], "updates")]
+)
 def test_every_method_trains_on_a_few_images_to_a_good_end(tiny, tmp_path, shape, method, budget):
     data = tiny(*shape)
     split = make_split(data, 0)
-    _, record, pictures = pretrain(data, split, run(budget=budget), FIT, method=method, encoder="conv", u="1")
+    fit = replace(FIT, options=options_of(method))
+    _, record, pictures = pretrain(
+        data, split, run(budget=budget), fit, method=method, encoder=encoder_for(method), u="1"
+    )
     assert (record.status, record.reason) == ("ok", None)
     enough = len(data.train) >= 16
     measures = ["feature_std", "effective_rank", *["embedding_std"] * (methods()[method].compare_views)]
@@ -95,12 +102,12 @@ def test_every_evaluation_and_control_has_a_result(tiny, tmp_path, shape):
 
 
 @pytest.mark.parametrize("method", methods())
-@pytest.mark.parametrize("classes, n", [(2, 3), (2, 14), (3, 5), (10, 20)])
+@pytest.mark.parametrize("classes, n", [(2, 3), (2, 14), (10, 20)])
 def test_every_learner_trains_on_a_folder_of_a_few_images(image_folder, classes, n, method):
     folder = image_folder(classes=DIGIT_NAMES[:classes], train=n, test=0, unlabelled=0)
     options = {"image_size": 16, "augment": {"flip_vertical": 0}, "device": "cpu"}
     dls = image_dls(folder, labelled=0.1, seed=0, **options)
-    learn = methods()[method].load()(dls.pretrain, "conv", seed=0)
+    learn = methods()[method].load()(dls.pretrain, encoder_for(method), seed=0, **learner_options(method))
     learn.metrics = [*learn.metrics, FeatureStd(), EffectiveRank()]
     learn.add_cb(Collapsed())
     with learn.no_bar(), learn.no_logging():
@@ -113,24 +120,26 @@ def test_every_learner_trains_on_a_folder_of_a_few_images(image_folder, classes,
     assert scores.shape == (len(dls.data.test), classes) and torch.isfinite(scores).all()
 
 
-@pytest.mark.parametrize("batch_size", [2, 3, 5, 1000])
+@pytest.mark.parametrize("batch_size", [2, 5, 1000])
 @pytest.mark.parametrize("method", methods())
 def test_batches_may_be_of_any_size(tiny, method, batch_size):
     data = tiny(3, 3)  # six images to train on
     settings = run(batch_size=batch_size)
-    assert pretrain(data, make_split(data, 0), settings, FIT, method=method, encoder="resnet18")[1].status == "ok"
+    fit = replace(FIT, options=options_of(method))
+    encoder = encoder_for(method, "resnet18")
+    assert pretrain(data, make_split(data, 0), settings, fit, method=method, encoder=encoder)[1].status == "ok"
 
 
 def test_a_pool_that_some_labels_leave_empty_is_an_error_before_anything_is_trained(tiny):
-    config = {"pool": "rest", "unlabelled": ["0", "1"], "labelled": ["0.5"], "seeds": [0], "valid_fraction": 0.1}
-    check_pool(tiny(2, 3), config)
+    study = checked(pool="rest", unlabelled=[0, 1], labelled=[0.5], seeds=1)
+    check_pool(tiny(2, 3), study)
     for small, changes in ((tiny(2, 2), {}), (tiny(2, 3), {"labelled": ["0.5", "0.75"]})):
         with pytest.raises(
             ConfigError, match=r"^pool: rest leaves [01] unlabelled images at labelled 0\.\d+; use a smaller"
         ):
-            check_pool(small, config | changes)
-        check_pool(small, config | changes | {"pool": "all"})
-        check_pool(small, config | changes | {"unlabelled": ["0"]})
+            check_pool(small, replace(study, **changes))
+        check_pool(small, replace(study, **{**changes, "pool": "all"}))
+        check_pool(small, replace(study, **{**changes, "unlabelled": ("0",)}))
 
 
 @pytest.mark.parametrize("n, status", [(5, "ok"), (8, "collapsed"), (14, "collapsed"), (100, "collapsed")])

@@ -15,6 +15,7 @@ from ..study.depends import asked_by, digest_of_asked
 from ..study.grid import Box
 from ..study.names import PIXELS, RANDOM, SHUFFLED, WITHOUT_ENCODER
 from ..study.records import read_record
+from ..study.study import Study
 from .base_nets import BASE_NET, is_frozen
 from .checks import OF_ONE_CODE
 from .code import code_now
@@ -27,9 +28,9 @@ SHOWN = 3  # files named in a message
 
 
 def check_one_study(
-    cells: pd.DataFrame, images: Mapping, config: Mapping, results: str | Path, shorter: pd.DataFrame | None = None
+    cells: pd.DataFrame, images: Mapping, study: Study, results: str | Path, shorter: pd.DataFrame | None = None
 ) -> None:
-    """`ResultsError` if `cells`, the runs under `results`, are of several studies, or not of the checked `config`.
+    """`ResultsError` if `cells`, the runs under `results`, are of several studies, or not of `study`.
 
     `shorter`: the study's runs of less length (`collect_shorter`), which are to be made as the others. `images`: what
     the study's rule `images` noted (`ImageData.summary`, and the `settings` that it was read with).
@@ -41,22 +42,23 @@ def check_one_study(
             f"{Path(results) / 'tables'}: made by another version of sslfast (no column {absent[0]});"
             " delete the folder and run again"
         )
-    for key, found in images.get("settings", {}).items():
-        if found != config[key]:
+    settings = images.get("settings", {})
+    for key, expected in study.values(settings).items():
+        if (found := settings[key]) != expected:
             raise ResultsError(
                 f"{Path(results) / 'images.json'}: images were read with {key} {_text(found)}, the config says"
-                f" {_text(config[key])}; delete {results} and run again, or give this study another name"
+                f" {_text(expected)}; delete {results} and run again, or give this study another name"
             )
     runs = cells if shorter is None or shorter.empty else pd.concat([cells, shorter], ignore_index=True)
-    if len(wrong := runs[runs.study != config["study"]]):
-        raise _of_other_config(wrong, results, "study", wrong.study.iloc[0], config["study"])
-    for key, found, expected in _grid(cells, config):
+    if len(wrong := runs[runs.study != study.name]):
+        raise _of_other_config(wrong, results, "study", wrong.study.iloc[0], study.name)
+    for key, found, expected in _grid(cells, study):
         if found != expected:
             raise ResultsError(
                 f"{Path(results) / 'tables'}: made for {key} {_list(found)}, the config says {_list(expected)};"
                 " delete the folder and run again"
             )
-    _check_asked(runs, config, results)
+    _check_asked(runs, study, results)
     for rows, names in _alike(cells):
         for name in names:
             _check_same(rows, name, results)
@@ -70,9 +72,9 @@ def check_one_study(
         )
 
 
-def _check_asked(runs: pd.DataFrame, config: Mapping, results: str | Path) -> None:
-    """Each of `runs` was asked for as `config` asks now; the record of one that was not tells which key differs."""
-    ask = asked_by(config)
+def _check_asked(runs: pd.DataFrame, study: Study, results: str | Path) -> None:
+    """Each of `runs` was asked for as `study` asks now; the record of one that was not tells which key differs."""
+    ask = asked_by(study)
     asked = {name: ask(Box.parse(name)) for name in runs.record.unique()}
     runs = runs.assign(expected=runs.record.map({name: digest_of_asked(now) for name, now in asked.items()}))
     wrong = runs[runs.asked != runs.expected]
@@ -99,19 +101,19 @@ def _of_other_config(
     )
 
 
-def _grid(cells: pd.DataFrame, config: Mapping) -> Iterator[tuple[str, set, set]]:
+def _grid(cells: pd.DataFrame, study: Study) -> Iterator[tuple[str, set, set]]:
     """Key of the config, the values that the table has, and those that the config has."""
     methods = {name.removeprefix(SHUFFLED) for name in cells.method} - {RANDOM, *WITHOUT_ENCODER}
     crossed = cells[cells[BASE_NET].isna()] if BASE_NET in cells else cells  # a base net is an encoder of its own
-    us = set(map(float, config["unlabelled"]))
-    if not any(learns(config, name) for name in config["methods"]):
+    us = set(map(float, study.unlabelled))
+    if not any(learns(study, name) for name in study.methods):
         us &= {0.0}
-    yield "seeds", set(cells.seed), set(config["seeds"])
-    yield "encoders", set(crossed.encoder[crossed.method != PIXELS]), set(config["encoders"])
-    yield "labelled", set(cells.l), set(map(float, config["labelled"]))
+    yield "seeds", set(cells.seed), set(study.seeds)
+    yield "encoders", set(crossed.encoder[crossed.method != PIXELS]), set(study.encoders)
+    yield "labelled", set(cells.l), set(map(float, study.labelled))
     yield "unlabelled", set(cells.u[~is_frozen(cells)].dropna()), us
-    yield "evaluate", set(cells.evaluate[~cells.method.isin(WITHOUT_ENCODER)]), set(config["evaluate"])
-    yield "methods", methods, {name for name in config["methods"] if us - {0.0} or not learns(config, name)}
+    yield "evaluate", set(cells.evaluate[~cells.method.isin(WITHOUT_ENCODER)]), set(study.evaluate)
+    yield "methods", methods, {name for name in study.methods if us - {0.0} or not learns(study, name)}
 
 
 def _alike(cells: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, list[str]]]:

@@ -1,28 +1,31 @@
 """A plan (`snakemake plan`) beside what its jobs then took. Reading one takes no torch."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ..errors import printable
 from ..study.depends import asked_of, digest_of_asked
 from ..study.grid import Box
 from ..study.stages import STAGES
+from ..study.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["planned_and_measured", "read_plan", "time_digest"]
 
-_MACHINE = ("device", "threads", "jobs_per_gpu")
+
+def time_digest(study: Study, box: Box) -> str:
+    """A text that changes with what the time of the job of `box` depends on in `study`."""
+    return digest_of_asked([asked_of(study, box), [study.device, study.threads, study.jobs_per_gpu]])
 
 
-def time_digest(config: Mapping, box: Box) -> str:
-    """A text that changes with what the time of the job of `box` depends on in a checked config."""
-    return digest_of_asked([asked_of(config, box), [config[key] for key in _MACHINE]])
-
-
-def read_plan(path: str | Path, config: Mapping) -> dict | None:
-    """The plan at `path`, with the estimates of jobs whose settings are those of `config`, a checked one.
+def read_plan(path: str | Path, study: Study) -> dict | None:
+    """The plan at `path`, with the estimates of jobs whose settings are those of `study`.
 
     None where there is no file; of one that is no plan, too, which is said: nothing that needs no plan stops for it.
     """
@@ -37,7 +40,7 @@ def read_plan(path: str | Path, config: Mapping) -> dict | None:
             whole, recorded, memory = entry
             if not all(value is None or (isinstance(value, int | float) and value >= 0) for value in entry):
                 raise ValueError(f"the estimate of {job[:80]} is no time")
-            if plan["settings"][job] == time_digest(config, Box.parse(job)):
+            if plan["settings"][job] == time_digest(study, Box.parse(job)):
                 plan["estimates"][job] = (whole, recorded, memory)
     except FileNotFoundError:
         return None
@@ -54,6 +57,8 @@ def planned_and_measured(cells: pd.DataFrame, plan: Mapping | None) -> pd.DataFr
     Only of runs that are `ok` and were planned; no rows without any. What records do not time (starting, measures of
     features, files) is in neither.
     """
+    import pandas as pd  # here, since every call of Snakemake reads the plan
+
     rows = []
     if plan:
         times, estimates = _measured(cells), plan["estimates"]

@@ -1,8 +1,8 @@
-"""Augmentation as fastai transforms over whole batches, acting on the training set only.
+"""Augmentation as fastai transforms over whole batches; only training images are changed at random.
 
-They run in this order: flips on uint8 images (exact, no interpolation), conversion to [0, 1],
-the clean image set aside as target where an image is to be reconstructed, noise on the input,
-normalisation. Each draws from a named stream of its own, restarted every epoch (see `Stream`).
+The transforms run in this order: flips of uint8 images (exact, without interpolation); conversion to [0, 1]; for
+methods that rebuild images, a copy of the clean image as target; noise on the input; normalisation. Each random
+transform draws from a named stream of its own, which is restarted every epoch (see `Stream`).
 """
 
 import math
@@ -33,7 +33,7 @@ __all__ = [
 
 
 BANK = 2**22
-_as = Tensor.as_subclass  # not a tensor's own: fastai's looks for attributes to take along, of which ours have none
+_as = Tensor.as_subclass  # torch's: that of fastai's tensors also looks for attributes to copy; ours have none
 
 
 class TensorTarget(TensorBase):
@@ -44,12 +44,12 @@ _BESIDE = (TensorCategory, TensorTarget)
 
 
 def _is_ours(b) -> bool:
-    """Whether it is a batch as `BatchDL` makes them."""
+    """Whether `b` is a batch made by `BatchDL`."""
     return type(b) is tuple and bool(b) and type(b[0]) is TensorImage and all(type(part) in _BESIDE for part in b[1:])
 
 
 class Stream:
-    """A named stream of random numbers that follows the device and can be restarted."""
+    """A named stream of random numbers, for any device, that can be restarted."""
 
     _generator: torch.Generator | None
 
@@ -58,7 +58,7 @@ class Stream:
         self.restart(0)
 
     def restart(self, seed: int, *names: int) -> None:
-        """Begin the sub-stream `names` (the epoch) of `seed` anew."""
+        """Start the numbers for `seed` and `names` (the epoch, for instance) from the beginning."""
         self.root, self.seed, self._generator = seed, derive_seed(seed, "augment", self.name, *names), None
 
     def on(self, device: torch.device) -> torch.Generator:
@@ -71,11 +71,11 @@ class Stream:
 
 
 class _ImageTransform(DisplayedTransform):
-    """`change`s the images of a batch and leaves the rest.
+    """Applies `change` to the images of a batch, and leaves the rest of the batch as it is.
 
-    It knows a batch of our loaders, `(images, …)`, when it sees one: fastai's dispatch by type takes longer than many a
-    change. For all else it says what it does with any type: where no method fits, that dispatch raises and catches
-    an error, whose traceback holds on to the batch until the garbage is collected.
+    A batch of our loaders, `(images, …)`, is handled directly, since fastai's dispatch by type takes longer than many
+    of the changes. For all other input there is an `encodes` for every type: if none fits, fastai's dispatch raises and
+    catches an error, whose traceback keeps the batch in memory until the next garbage collection.
     """
 
     def __call__(self, b, split_idx=None, **kwargs):
@@ -109,10 +109,10 @@ class _Flip(_ImageTransform):
         n, device = len(x), x.device
         chosen = torch.rand(n, generator=self.stream.on(device), device=device) < self.p
         images = x.permute(0, 2, 3, 1)  # contiguous, as batches are channels-last
-        if device.type != "cpu":  # to mirror all costs nothing there; to ask how many are chosen, a wait
+        if device.type != "cpu":  # mirroring all costs nothing there, but counting the chosen ones is a wait
             return torch.where(chosen.view(-1, 1, 1, 1), images.flip(self.dim), images).permute(0, 3, 1, 2)
         mirrored = images.index_select(0, chosen.nonzero().squeeze(1)).flip(self.dim)
-        # take each image from among these and the mirrored ones: writing into a batch of bytes is slower
+        # select every image from the originals and the mirrored ones: writing into a uint8 batch is slower
         place = torch.where(chosen, n - 1 + chosen.cumsum(0), torch.arange(n, device=device))
         return torch.cat([images, mirrored]).index_select(0, place).permute(0, 3, 1, 2)
 
@@ -132,8 +132,8 @@ class FlipVertical(_Flip):
 class GaussianNoise(_ImageTransform):
     """Add noise of standard deviation `std` (pixels in [0, 1]) to the input, not to the target.
 
-    Each batch gets a window, at a random place and with a random sign, of four million normal numbers
-    drawn once for a seed: drawing anew for every batch took longer than all other transforms together.
+    Four million normal numbers are drawn once per seed. The noise of a batch is a window into them, at a random place
+    and with a random sign: drawing new numbers for every batch took longer than all other transforms together.
     """
 
     split_idx, order = 0, 30
@@ -145,7 +145,7 @@ class GaussianNoise(_ImageTransform):
 
     def change(self, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
-        if (places := BANK - x.numel()) < BANK // 2:  # big images, whose windows would overlap too much
+        if (places := BANK - x.numel()) < BANK // 2:  # large batches: their windows would overlap too much
             noise = torch.empty_like(x).normal_(generator=self.stream.on(x.device))
             return torch.add(x, noise, alpha=self.std)
         draw = int(torch.randint(2 * places, (), generator=self.stream.on(torch.device("cpu"))))
@@ -167,7 +167,7 @@ class GaussianNoise(_ImageTransform):
 
 
 class ReconstructionTarget(ItemTransform):
-    """`(image,)` → `(image, target)`: the image as it is now, flipped but without noise, is the target."""
+    """`(image,)` → `(image, target)`; the target is the image at this point, flipped but without noise."""
 
     order = 20
 
@@ -183,10 +183,10 @@ class ReconstructionTarget(ItemTransform):
 
 
 class NormalizeImages(_ImageTransform, Normalize):
-    """fastai's `Normalize`, in one pass over square images of `size` pixels in [0, 1] kept channels-last.
+    """fastai's `Normalize` in one pass, for square images of `size` pixels in [0, 1], stored channels-last.
 
-    `mean` and `std`: a value a channel. They are spread over a whole image, as arithmetic with
-    `[1, C, 1, 1]` there runs its innermost loop over C numbers, which takes several times as long.
+    `mean` and `std`: one value per channel. They are expanded to a whole image: with `[1, C, 1, 1]`, the innermost loop
+    over channels-last images has only C steps, which takes several times as long.
     """
 
     parameters = L("mean", "std", "scale", "shift")
@@ -210,7 +210,7 @@ def _spread(values: Sequence[float], size: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Augment:
-    """How strongly training images are changed: probabilities of flips, standard deviation of noise."""
+    """How strongly training images are changed: probabilities of flips, standard deviation of noise (in [0, 1])."""
 
     flip_horizontal: float = 0.0
     flip_vertical: float = 0.0
@@ -225,10 +225,11 @@ class Augment:
 
     @classmethod
     def of(cls, dataset: str, changes: "Augment | Mapping | None" = None) -> "Augment":
-        """The default for `dataset`, with `changes` (by name) on top.
+        """The default for `dataset`, with the values in `changes` (by name) instead of its own.
 
-        Digits and clothes are not flipped, a mirrored 2 is no 2; natural images are, and all get noise, as in the
-        original study. A person's own are not turned upside down: that costs photographs accuracy (docs/decisions.md).
+        As in the original study, all images get noise, and natural images are flipped; digits and clothes are not,
+        since a mirrored 2 is no 2. A user's own images are mirrored but not turned upside down, which costs accuracy on
+        photographs (docs/decisions.md). Raises `ConfigError` for an unknown name or a wrong value.
         """
         if isinstance(changes, Augment):
             return changes
@@ -243,7 +244,10 @@ class Augment:
         return cls(**{**default, **(changes or {})})
 
     def transforms(self, mean, std, image_size: int, *, reconstruct: bool) -> list:
-        """The batch transforms for images with these statistics (a value a channel, in [0, 1])."""
+        """The batch transforms for images of `image_size` pixels.
+
+        `mean`, `std`: one value per channel, for pixels in [0, 1]; `reconstruct`: add the clean image as target.
+        """
         tfms: list = [ImagesToFloat(), NormalizeImages(mean, std, image_size)]
         if self.flip_horizontal:
             tfms.append(FlipHorizontal(self.flip_horizontal))

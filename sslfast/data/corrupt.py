@@ -1,4 +1,4 @@
-"""What denoising and masked autoencoders do to their input: noise on every pixel, patches hidden."""
+"""Corruption of the input of denoising and masked autoencoders: noise on every pixel, hidden patches."""
 
 import torch
 from fastai.callback.core import Callback
@@ -15,23 +15,27 @@ __all__ = ["CorruptInput", "hidden_patches", "normalisation"]
 class CorruptInput(Callback):
     """Adds Gaussian noise to the input in training, and hides square patches of it in training and validation.
 
-    `noise`: its standard deviation, pixels in [0, 1]. `mask`: the share of patches of `patch` × `patch`
-    pixels that is hidden, that is set to the mean colour (see `hidden_patches`). Draws depend on (seed,
-    epoch) of the training loader, or on `seed` and the epoch of the fit where a loader has none; in
-    validation they are always the same. With `give_hidden`, the loss gets the hidden pixels, bool
-    `[N, 1, S, S]`, after the target. Raises `ConfigError` for values that cannot be.
+    `noise`: standard deviation, pixels in [0, 1]. `mask`: the share of patches of `patch` × `patch` pixels that are
+    hidden, that is, set to `fill`, by default the mean colour (see `hidden_patches`). Random numbers depend on the seed
+    and epoch of the training loader, or, if it has none, on `seed` and the epoch of the fit; in validation they are
+    always the same.
+    With `give_hidden`, the loss gets the hidden pixels, bool `[N, 1, S, S]`, after the target. Raises `ConfigError` for
+    values out of range.
     """
 
     order = -4  # after ReconstructInput, which takes the whole input as target
 
-    def __init__(self, noise: float, mask: float, patch: int, seed: int = 0, give_hidden: bool = False):
+    def __init__(
+        self, noise: float, mask: float, patch: int, seed: int = 0, give_hidden: bool = False, fill: float = 0.0
+    ):
         if not noise >= 0:
             raise ConfigError(f"denoise: found {noise!r}, expected a standard deviation, 0 or more")
         if not 0 <= mask < 1:
             raise ConfigError(f"mask: found {mask!r}, expected a share of the patches, from 0 to below 1")
         if patch < 1:
             raise ConfigError(f"patch: found {patch!r}, expected 1 pixel or more")
-        self.noise, self.mask, self.patch, self.seed, self.give_hidden = noise, mask, patch, seed, give_hidden
+        self.noise, self.mask, self.patch, self.seed = noise, mask, patch, seed
+        self.give_hidden, self.fill = give_hidden, fill
         self.noise_stream, self.mask_stream = Stream("denoise"), Stream("mask")
 
     def before_train(self):
@@ -48,22 +52,22 @@ class CorruptInput(Callback):
         given = self.xb[0]
         x = given.as_subclass(Tensor)
         if self.noise and self.training:
-            n, c, h, w = x.shape  # drawn channels-last, as the images are: in place it takes several times as long
+            n, c, h, w = x.shape  # drawn channels-last, like the images: filling a tensor in place is far slower
             drawn = torch.randn(n, h, w, c, generator=self.noise_stream.on(x.device), device=x.device)
             x = x + drawn.permute(0, 3, 1, 2) * self.scale.to(x.device)
         if self.mask:
             hidden = hidden_patches(len(x), x.shape[-1], self.mask, self.patch, self.mask_stream.on(x.device))
-            x = x.masked_fill(hidden, 0)
+            x = x.masked_fill(hidden, self.fill)
             if self.give_hidden:
                 self.learn.yb = (*self.yb, hidden)
         self.learn.xb = (x.as_subclass(type(given)), *self.xb[1:])
 
 
 def hidden_patches(n: int, size: int, share: float, patch: int, generator: torch.Generator) -> Tensor:
-    """Which pixels of `n` images are hidden, bool `[n, 1, size, size]`: in each, as many patches, drawn at random.
+    """Which pixels of `n` images are hidden, bool `[n, 1, size, size]`: equally many random patches in each image.
 
-    Patches lie on a grid, cut off at the right and lower edge where it does not fit. Of each image one
-    patch at least is hidden and one is left, so there must be two: `patch` below `size`.
+    Patches lie on a grid; those at the right and lower edges are cut off if it does not fit. In each image at least one
+    patch is hidden and at least one is not, so `patch` has to be below `size`.
     """
     along = -(-size // patch)
     n_hidden = min(max(1, round(share * along**2)), along**2 - 1)
@@ -74,7 +78,7 @@ def hidden_patches(n: int, size: int, share: float, patch: int, generator: torch
 
 
 def normalisation(dls) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation, `[1, C, 1, 1]`, by which `dls` normalise pixels in [0, 1] (0 and 1: not at all)."""
+    """Mean and standard deviation, `[1, C, 1, 1]`, by which `dls` normalise pixels in [0, 1]; 0, 1 if they do not."""
     for tfm in undistributed(dls.valid).after_batch.fs:
         if isinstance(tfm, Normalize):
             mean, std = (t.as_subclass(Tensor)[..., :1, :1].detach().float().cpu() for t in (tfm.mean, tfm.std))

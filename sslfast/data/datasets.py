@@ -37,23 +37,25 @@ def load_dataset(
     check: bool = False,
     **options,
 ) -> ImageData:
-    """The data set called `dataset` (one of `dataset_names()`), or a user's own images under `folder`.
+    """The data set called `dataset` (one of `dataset_names()`); for `folder`, a user's own images under `folder`.
 
-    `digits` ships with scikit-learn; the others of `sslfast.study.datasets` come through torchvision, downloaded once
-    into `data_root`; `folder` reads image files (see `sslfast.data.listing`), whose classes the table `labels` may have
-    (see `sslfast.data.labels`). `options` are those of `ImageOptions`: `image_size` (default 32) and `channels` (3, or
-    1) of a folder; `test_fraction`, split off by `test_seed` as test images where there is no `test/` folder;
-    `on_bad_image`; `fit`, how images that are not square become so (`crop`, `pad`, `squash`; see
-    `sslfast.data.decoding`); `max_megapixels`, which is, like `follow_links`, for a folder that you trust. STL-10 is
-    scaled to `image_size` too (at 32, training costs a ninth of its own 96), and its 100,000 images without a label are
-    like those in a folder's `unlabelled/`.
+    Data sets with a name: `digits` comes with scikit-learn; the others (see `sslfast.study.datasets`) are downloaded
+    once, by torchvision, into `data_root`. STL-10 is scaled to `image_size` (training at 32 pixels costs a ninth of its
+    own 96); its 100,000 images without a label are used like those in a folder's `unlabelled/`.
 
-    `unlabelled_from`, another data set's name (then its training images) or a folder of images at any depth, puts
-    those, scaled, in place of all that the study could pre-train on (see `sslfast.data.elsewhere`). `content` and
-    `unlabelled_content`, the folder's `content_digest` and the `source_content` of the latter where they are known
-    already, spare looking at every file once more.
-    The bar of decoding goes to `progress` (default, stderr) if that is a terminal. With `check`, stored
-    images are compared with their fingerprint, pixel by pixel.
+    `folder`: image files, see `sslfast.data.listing`. `labels`: a table of their classes, see `sslfast.data.labels`.
+    `follow_links`: only for a folder that you trust. `options`: those of `ImageOptions`, that is, `image_size` (default
+    32) and `channels` (3 or 1); `test_fraction` and `test_seed`, by which test images are split off if there is no
+    `test/` folder; `on_bad_image`; `fit`, how images become square (`crop`, `pad`, `squash`; see
+    `sslfast.data.decoding`); `max_megapixels`, to be raised only for a folder that you trust.
+
+    `unlabelled_from`: the name of another data set (its training images are taken), or a folder of images at any depth.
+    Scaled to the size of the study, these images replace all that it could pre-train on (see `sslfast.data.elsewhere`).
+
+    `content`, `unlabelled_content`: the folder's `content_digest` and the `source_content` of `unlabelled_from`, if
+    they are known already, so that not every file has to be looked at again. `progress`: where the progress bar of
+    decoding goes (default: stderr), if that is a terminal. `check`: compare stored images with their fingerprint, pixel
+    by pixel.
 
     Raises `ConfigError` for an unknown name, `DataError` for images that are missing or bad.
     """
@@ -78,7 +80,7 @@ def load_dataset(
 
 @dataclass(frozen=True)
 class _Store:
-    """Where images are kept, where a bar of decoding goes, and whether what is stored is compared."""
+    """Where images are stored, where the progress bar goes, and whether stored images are checked pixel by pixel."""
 
     root: Path
     progress: TextIO | None
@@ -112,7 +114,7 @@ def _named(dataset: str, given: Mapping, store: _Store) -> ImageData:
 
 
 def _with_unlabelled(study, source, content, options, follow_links, store) -> ImageData:
-    """`study` with the unlabelled images of `source`, of the size and channels in `options`."""
+    """`study` with the images of `source` as its unlabelled ones, scaled to the size and channels in `options`."""
     content, progress = content or source_content(source, follow_links), store.progress
 
     def of_data_set(_kept: Path) -> tuple[np.ndarray, dict]:

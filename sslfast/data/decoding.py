@@ -1,8 +1,9 @@
-"""Image files as arrays: whatever Pillow reads, of the size, shape and channels that a study asks for.
+"""Decode image files, by Pillow, to arrays of the size, shape and channels that a study asks for.
 
-Grey, colour, palette or with transparency (shown on white), in 8 or more bits; EXIF orientation is honoured; of
-animated files, the first frame. What a file is, its content says and not its name. Formats for which Pillow starts
-other programs, or has no decoder of its own, are not opened; HEIC needs pillow-heif (`pip install 'sslfast[heic]'`).
+Images may be grey, in colour, with a palette or with transparency (shown on white), in 8 or more bits; EXIF orientation
+is applied; of animated files, the first frame is used. The format is told by a file's content, not by its name. Formats
+for which Pillow starts other programs, or has no decoder of its own, are not opened; HEIC needs pillow-heif
+(`pip install 'sslfast[heic]'`).
 """
 
 import os
@@ -35,24 +36,24 @@ __all__ = [
     "is_deep_colour",
 ]
 
-KEPT = 500  # images that a kill may cost
-LARGE = 2**24  # pixels; larger images are decoded one at a time, or a few small files would fill the memory
+KEPT = 500  # images that may have to be decoded again after a kill
+LARGE = 2**24  # pixels; larger images are decoded one at a time, as several at once could fill the memory
 MAX_MEGAPIXELS = 179  # Pillow's own limit
 FITS = ("crop", "pad", "squash")
-SAMPLED = 1000  # images whose values the range of grey is taken from
-PER_IMAGE = 4096  # values of each
+SAMPLED = 1000  # images from whose values the range of grey is computed
+PER_IMAGE = 4096  # values taken from each of them
 PERCENTILES = (0.1, 99.9)
-STRIP = 2**20  # pixels that are changed at once, so that no copies as large as a large image are made
+STRIP = 2**20  # pixels that are changed at once, so that large images are never copied as a whole
 
 Range = tuple[float, float]
-Unknown = Literal["unknown"]  # a range that is found out once it is known which images are grey of more than 8 bits
+Unknown = Literal["unknown"]  # the range is computed once it is known which images are grey with more than 8 bits
 
 _large_one = threading.Lock()
 
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """How a folder becomes images: size in pixels, channels 1 or 3, where test images come from, what is refused."""
+    """How a folder becomes images: size in pixels, channels 1 or 3, how test images are split off, what is refused."""
 
     image_size: int = 32
     channels: int = 3
@@ -76,7 +77,7 @@ class ImageOptions:
 
 @dataclass(frozen=True)
 class Decoding:
-    """How the images of a data set were decoded, and how new ones are that a network which learned of them is to see.
+    """How the images of a data set were decoded, to decode new images for a network that was trained on them.
 
     `grey`: see `decode`.
     """
@@ -89,14 +90,14 @@ class Decoding:
 
     @classmethod
     def of(cls, notes: Mapping, image_size: int, channels: int) -> "Decoding":
-        """That of images so large, whose reader left `notes`."""
+        """The decoding of a data set, from the `notes` of its reader and the size and channels of its images."""
         grey, most = notes.get("grey_range"), notes.get("max_megapixels", MAX_MEGAPIXELS)
         return cls(image_size, channels, notes.get("fit", "crop"), tuple(grey) if grey else None, most)
 
     def __call__(self, sources: Sequence) -> np.ndarray:
         """New images (paths, open files, PIL images or uint8 arrays `[H, W]` or `[H, W, 3]`), uint8 `[N, S, S, C]`.
 
-        `DataError` for the first that cannot be read.
+        Raises `DataError` for the first image that cannot be read.
         """
         x = np.empty((len(sources), self.image_size, self.image_size, self.channels), dtype=np.uint8)
 
@@ -115,7 +116,7 @@ class Decoding:
 
 
 class _DeepGrey(Exception):
-    """An image of more than 8 bits a pixel, met before the range of its values is known."""
+    """Raised for a grey image of more than 8 bits while the range of its values is not known."""
 
 
 def decode(
@@ -128,13 +129,13 @@ def decode(
 ) -> np.ndarray:
     """One image (a path, an open file or a PIL image) as uint8 `[image_size, image_size, channels]`.
 
-    Upright by its EXIF orientation. `fit`: `crop` scales the shorter side to `image_size` and keeps the centre; `pad`
-    scales the longer side, with black bars; `squash` scales each side by itself. `grey`: the values of grey with more
-    than 8 bits that become 0 and 255 (default, 0 and 65535).
+    EXIF orientation is applied. `fit`: `crop` scales the shorter side to `image_size` and keeps the centre; `pad`
+    scales the longer side and adds black bars; `squash` scales each side by itself. `grey`: for grey images of more
+    than 8 bits, the values that become 0 and 255 (default: 0 and 65535).
     """
     with _opened(source, max_megapixels) as image:
         n_pixels = image.width * image.height
-        if not isinstance(source, Image.Image):  # JPEG decoders halve an image several times over at next to no cost
+        if not isinstance(source, Image.Image):  # JPEG decoders can halve an image several times at next to no cost
             image.draft(None, (2 * image_size, 2 * image_size))
         beyond = n_pixels > MAX_MEGAPIXELS * 1_000_000
         with _large_one if beyond or image.width * image.height > LARGE else nullcontext():
@@ -142,7 +143,7 @@ def decode(
                 image = _reduced(image, image_size)
             if isinstance(source, Image.Image):
                 image = ImageOps.exif_transpose(image)
-            else:  # without a copy
+            else:  # avoids a copy
                 ImageOps.exif_transpose(image, in_place=True)
             image, mode = _plain(image, grey), "L" if channels == 1 else "RGB"
             image = image if image.mode == mode else image.convert(mode)
@@ -159,12 +160,15 @@ def decode_files(
     grey: Callable[[np.ndarray, np.ndarray], Range | None] | None = None,
     kept: Path | None = None,
 ) -> tuple[np.ndarray, np.ndarray, Range | None]:
-    """Images of `paths`, uint8 `[N, S, S, C]`; which of them could be read: all, unless `on_bad_image` is `skip`; and
-    the range of grey values of more than 8 bits, None without such images.
+    """Decode the files at `paths`; returns the images, which of them are readable, and the range of deep grey.
 
-    `grey`: says that range, of which of `paths` are such images and which could be read (default: `grey_range` of all
-    of them). `kept`: the folder that keeps what is decoded until the caller has all (see `Unfinished`). Raises
-    `DataError`, which begins with `key`, for the first unreadable image, and counts others like it.
+    Images: uint8 `[N, S, S, C]`. Readable: bool `[N]`, all true unless `on_bad_image` is `skip`. Range of deep grey
+    (grey with more than 8 bits): the values that became 0 and 255; None without such images.
+
+    `grey`: a function from two masks bool `[N]` (deep grey images, readable images) to that range; default:
+    `grey_range` of all deep grey images. `kept`: the folder that keeps decoded images until the caller has all of them
+    (see `Unfinished`). Raises `DataError` for the first unreadable image; the error begins with `key` and counts other
+    files of its kind.
     """
     size, channels, fit, most = options.image_size, options.channels, options.fit, options.max_megapixels
     work = Unfinished(kept, paths, (size, size, channels))
@@ -199,16 +203,16 @@ def decode_files(
 
 
 def grey_range(paths: list[str]) -> Range | None:
-    """The values of grey between which nearly all pixels of these images lie: 0.1 % are darker, 0.1 % brighter.
+    """The range of grey values in which nearly all pixels of these images lie: 0.1 % are darker, 0.1 % brighter.
 
-    (0, 255) for whole numbers that fit into 8 bits; None where all pixels are alike, or no image can be read.
+    (0, 255) if all values are whole numbers that fit into 8 bits; None if all pixels are equal or no image is readable.
     """
     parts, whole = [], True
     for path in paths[:: -(-len(paths) // SAMPLED)] if paths else []:
         try:
             with _opened(path, None) as image:
                 pixels = np.asarray(image).ravel()
-        except Exception:  # whoever decodes it says so  # noqa: S112
+        except Exception:  # decoding will report it  # noqa: S112
             continue
         whole = whole and pixels.dtype.kind in "iu"
         parts.append(pixels[:: max(1, len(pixels) // PER_IMAGE)].astype(np.float64))
@@ -223,14 +227,16 @@ def grey_range(paths: list[str]) -> Range | None:
 
 
 def is_deep_colour(path: str) -> bool:
-    """Whether an image has colours of 16 bits, of which Pillow keeps the upper 8."""
+    """Whether an image has 16 bits per colour channel; Pillow keeps the upper 8."""
     with _opened(path, None) as image:
         return image.mode in ("RGB", "RGBA") and ";16" in str(getattr(image, "tile", ""))
 
 
 def heads_of(paths: list[str], max_megapixels: int, progress: TextIO | None = None) -> list[tuple | str]:
-    """What image files say of themselves before they are decoded: (width, height), format, and whether they are grey of
-    more than 8 bits; or, of one that cannot be opened, why."""
+    """What each file says about its image before it is decoded: (width, height), format, whether it is deep grey.
+
+    Deep grey: grey with more than 8 bits. For a file that cannot be opened, the reason as text.
+    """
     found: list[tuple | str] = [""] * len(paths)
 
     def one(i: int) -> None:
@@ -248,9 +254,9 @@ def heads_of(paths: list[str], max_megapixels: int, progress: TextIO | None = No
 def in_parallel(
     one: Callable[[int], None], n: int, title: str, progress: TextIO | None, keep: Callable[[], None] = lambda: None
 ) -> None:
-    """`one(i)` for i below `n`, in threads, with a bar on `progress` (default, stderr) if that is a terminal.
+    """Call `one(i)` for all i below `n`, in threads, with a bar on `progress` (default: stderr) if that is a terminal.
 
-    `keep` is called after every few hundred, and at the end, however that comes.
+    `keep` is called after every few hundred calls and at the end, even if the end is an error or an interruption.
     """
     from tqdm import tqdm
 
@@ -295,7 +301,7 @@ def _opened(source, max_megapixels: int | None) -> Iterator[Image.Image]:
 
 @contextmanager
 def _no_limit_of_pillow() -> Iterator[None]:
-    """Pillow's own limit is one for the whole process, and its error names no key: ours stands in its place."""
+    """Inside the block Pillow's own limit is off: its error names no key of a config, so ours is used instead."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:
@@ -307,7 +313,7 @@ def _no_limit_of_pillow() -> Iterator[None]:
 
 
 def _reduced(image: Image.Image, image_size: int) -> Image.Image:
-    """A very large image made smaller at once, so that what follows makes no further copies of its size."""
+    """A very large image, made smaller first, so that the next steps make no copies of its full size."""
     if image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"):
         return image
     factor = min(image.size) // (4 * image_size)
@@ -315,10 +321,10 @@ def _reduced(image: Image.Image, image_size: int) -> Image.Image:
 
 
 def _plain(image: Image.Image, grey: Range | Unknown | None) -> Image.Image:
-    """8 bits a channel and opaque: grey of more bits scaled, transparent pixels shown on white."""
+    """The image with 8 bits per channel and no transparency: deep grey is scaled, transparent pixels are on white."""
     if image.mode.startswith("I") or image.mode == "F":
         if grey == "unknown":
-            image.load()  # so that a damaged one is told from a good one now
+            image.load()  # so that a damaged image is an error now
             raise _DeepGrey
         values = np.asarray(image)
         if grey is None:
@@ -339,6 +345,6 @@ def _plain(image: Image.Image, grey: Range | Unknown | None) -> Image.Image:
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, int]]:
-    """First and last row of strips of the image, few pixels each."""
+    """First row, and row after the last, of each strip of the image; strips have `STRIP` pixels or fewer."""
     rows = max(1, STRIP // image.width)
     return ((top, min(top + rows, image.height)) for top in range(0, image.height, rows))

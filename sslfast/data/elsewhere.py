@@ -1,9 +1,9 @@
 """`unlabelled_from`: a study's unlabelled images from another folder or data set, in place of its own.
 
-The pool is then these images and no others: u = 1 is all of them, and no image with a label of the study is in it.
-A copy of one, for training, validation or test, is left out by its pixels (at the study's size) and counted, so
-that pre-training meets no test or validation image, whatever the seed. Copies that were compressed, cut or coloured
-anew are not recognised.
+The pool is then these images and no others: u = 1 is all of them, and no labelled image of the study is in it. An image
+whose pixels (at the study's size) equal those of a labelled training, validation or test image is left out and counted,
+so that pre-training sees no test or validation image, whatever the seed. Copies that were compressed, cropped or
+recoloured are not recognised.
 """
 
 import hashlib
@@ -30,11 +30,12 @@ def with_unlabelled(
     root: Path,
     check: bool,
 ) -> ImageData:
-    """`study` with the images of `read()` as its pool of unlabelled ones, stored under `root`.
+    """`study` with the images of `read` as its pool of unlabelled images, stored under `root`.
 
-    `read`, given a folder for what is unfinished (see `sslfast.data.unfinished`), returns them as uint8 `[N, S, S, C]`,
-    as large as the study's, with what is to be noted; it is called if they are not stored yet. `source`: what an error
-    calls them; `content`, all that they depend on. Raises `DataError` if fewer than two are left.
+    `read`: called if the images are not stored yet, with a folder for unfinished work (see `sslfast.data.unfinished`);
+    returns images uint8 `[N, S, S, C]` of the study's size, and notes. `source`: what errors call these images.
+    `content`: a text of everything that they depend on. `check`: see `cached`. Raises `DataError` if fewer than two
+    images are left.
     """
     key = hashlib.sha256(f"{study.fingerprint} {content}".encode()).hexdigest()[:16]
     name = f"unlabelled-{key}"

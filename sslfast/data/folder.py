@@ -1,4 +1,4 @@
-"""A person's own images: from files in folders (see `listing`) to one array (see `decoding`)."""
+"""A user's own images: from files in folders (see `listing`) to one array (see `decoding`)."""
 
 import hashlib
 import os
@@ -26,7 +26,7 @@ UNLABELLED = -1
 
 
 def folder_key(content: str, options: ImageOptions) -> str:
-    """Changes when any image's name, size or date does (`content_digest`), or how images are prepared."""
+    """A key that changes with `content` (see `content_digest`) and with how images are prepared."""
     return hashlib.sha256(f"{astuple(options)} {content}".encode()).hexdigest()[:16]
 
 
@@ -39,13 +39,12 @@ def read_folder(
     follow_links: bool = False,
     labels: str | Mapping | None = None,
 ) -> Arrays:
-    """Decode every image under `root` (in parallel) and split test images off where there are none.
+    """Decode every image under `root` (in parallel); if there are no test images, split some off.
 
-    `kept`: the folder that keeps what is decoded (see `Unfinished`), so that it goes on after a stop; what is large
-    lies in files beside it, not in memory.
-    Unlabelled images that are copies of labelled ones, pixel by pixel, are left out, so that pre-training meets no
-    test or validation image. Raises `DataError` naming the first unreadable image, unless `on_bad_image` is `skip`,
-    and where the folder holds something else by now than `content` (its `content_digest`) says.
+    `kept`: the folder that keeps decoded images until all are done (see `Unfinished`), so that an interrupted job can
+    resume; large arrays are files beside it, not in memory. Unlabelled images that equal a labelled one, pixel by
+    pixel, are left out, so that pre-training sees no test or validation image. Raises `DataError` for the first
+    unreadable image, unless `on_bad_image` is `skip`, and if the folder no longer has the `content_digest` `content`.
     """
     listing = scan(root, follow_links, labels)
     if content_digest(root, listing) != content:
@@ -109,8 +108,10 @@ def read_folder(
 
 
 def _hard_to_see(x: np.ndarray, paths: list[str]) -> list[str]:
-    """Warnings of images in which nothing can be seen: of one colour, or nearly black for colours of more than 8 bits
-    that do not reach their upper ones."""
+    """Warnings about images in which nothing can be seen: of one colour, or nearly black.
+
+    Images of 16 bits per channel that use only the lower 8 are nearly black, since the upper 8 are kept.
+    """
     values = x.reshape(len(x), -1)
     least, most = values.min(1), values.max(1)
     deep = [path for path in compress(paths, (most < 16) & (most > 0)) if is_deep_colour(path)]
@@ -119,8 +120,8 @@ def _hard_to_see(x: np.ndarray, paths: list[str]) -> list[str]:
         found.append(f"{_are(flat)} of one colour all over")
     if deep:
         found.append(
-            f"{_are(deep)} nearly black: of colours of 16 bits a channel, the upper 8 are kept, and these use the lower"
-            " ones (12-bit images do); write them with 8 bits"
+            f"{_are(deep)} nearly black: of 16 bits per colour channel only the upper 8 are kept, but these images use"
+            " the lower ones (as 12-bit images do); convert them to 8 bits"
         )
     return found
 
@@ -136,7 +137,7 @@ def _unreadable(path: str) -> tuple[str, str, str]:
 
 
 def _check_what_is_left(root: Path, listing: Listing, y: np.ndarray, part: np.ndarray, n_skipped: int) -> None:
-    """`DataError` if too few images of a class, or none to test, could be read."""
+    """Raises `DataError` if too few images of a class, or no test or validation images, could be read."""
     needed = 3 - bool(listing.test) - bool(listing.valid)
     left = Counter(y[part == "train"].tolist())
     for i, name in enumerate(listing.classes):
@@ -151,7 +152,7 @@ def _check_what_is_left(root: Path, listing: Listing, y: np.ndarray, part: np.nd
 
 
 def _copies(x: np.ndarray, y: np.ndarray) -> list[int]:
-    """Rows of unlabelled images that are copies of labelled ones."""
+    """The rows of unlabelled images that equal a labelled image, pixel by pixel."""
     unlabelled = np.flatnonzero(y == UNLABELLED)
     if not len(unlabelled):
         return []

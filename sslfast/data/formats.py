@@ -1,10 +1,10 @@
-"""What a file is, told by its first bytes and never by its name."""
+"""The kind of a file, told by its first bytes, never by its name."""
 
 __all__ = ["HEAD", "SUFFIXES", "is_image", "kind_of", "kind_of_file", "plural"]
 
 HEAD = 512  # bytes that tell what a file is
 
-# Files called so are listed as images without a look into them, which thousands of files would make slow.
+# Files with these suffixes are listed as images without being opened, since opening thousands of files is slow.
 _KNOWN = """
 png apng jpg jpeg jpe jfif jif mpo bmp dib webp gif tif tiff avif avifs heic heif heics heifs hif jp2 j2k jpf jpx jpc
 j2c ppm pgm pbm pnm pfm tga pcx sgi rgb bw ico dds qoi psd xbm xpm msp im icns jxl
@@ -66,12 +66,12 @@ _IMAGES = {
 
 
 def is_image(head: bytes) -> bool:
-    """Whether a file that begins with `head` is an image, if only of a format that can be named and not read."""
+    """Whether a file that begins with `head` is an image, even one of a format that cannot be read here."""
     return kind_of(head) in _IMAGES
 
 
 def kind_of(head: bytes) -> str:
-    """What a file that begins with `head` is, in a word or two; `""` if that is not known."""
+    """The kind of a file that begins with `head`, in a word or two; `""` if unknown."""
     if not head:
         return "empty file"
     if not head.strip(b"\0"):
@@ -93,7 +93,7 @@ def kind_of(head: bytes) -> str:
 
 
 def kind_of_file(path: str) -> str:
-    """`kind_of` what lies at `path`; `""` if it cannot be opened."""
+    """`kind_of` the file at `path`; `""` if it cannot be opened."""
     try:
         with open(path, "rb") as file:
             return kind_of(file.read(HEAD))
@@ -102,7 +102,7 @@ def kind_of_file(path: str) -> str:
 
 
 def plural(kind: str, n: int) -> str:
-    """`3 Git LFS pointers`."""
+    """A number of files of a kind, in words: `3 Git LFS pointers`."""
     noun = kind if kind.split()[-1] in _NOUNS else f"{kind} file"
     if n == 1:
         return f"1 {noun}"
@@ -110,7 +110,7 @@ def plural(kind: str, n: int) -> str:
 
 
 def _of_brands(head: bytes) -> str:
-    """HEIC and AVIF are one kind of box; whichever brand comes first decides, but `mif1` says either."""
+    """HEIC, AVIF or video, by the brands in the header: AVIF if any brand says so, since `mif1` may be either."""
     n = min(int.from_bytes(head[:4], "big"), len(head))
     brands = [head[8:12], *(head[at : at + 4] for at in range(16, n, 4))]
     kinds = [_BRANDS[brand] for brand in brands if brand in _BRANDS]

@@ -4,25 +4,27 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import printable
 from ..study import fractions
+from ..study.study import Study
 
 __all__ = ["extremes", "found_lines", "found_parts", "grey_line", "rare_lines", "split_counts"]
 
-MANY = 12  # classes; of more, the extremes are told
-FEW = 3  # of each extreme
+MANY = 12  # classes; of more, only the largest and the smallest are listed
+FEW = 3  # of the largest, and of the smallest
 _PARTS = {"train": "training", "valid": "validation", "test": "test"}
 
 
 def found_lines(summary: Mapping) -> list[str]:
-    """Lines on what a study found, `found_parts` one after the other."""
+    """All lines of `found_parts`, one after the other."""
     first, classes, others = found_parts(summary)
     return [f"found {first}", *(f"  {line}" for line in classes), *others]
 
 
 def found_parts(summary: Mapping) -> tuple[str, list[str], list[str]]:
-    """How many images a study is of, lines on classes, and others: `summary` is that of a `Listing` or an `ImageData`.
+    """What a study is made of, in words: a line on the number of images, lines on classes, and other lines.
 
-    One line a class (of more than 12, the largest and smallest), one for images without classes, then what was decided,
-    what is left out, by kind with number and one example, and warnings.
+    `summary`: that of a `Listing` or an `ImageData`. There is one line per class; of more than 12 classes, only the
+    largest and the smallest have one. Other lines: images without classes, what was decided, what is left out (by kind,
+    with number and one example), and warnings.
     """
     notes, classes, by_class = summary["notes"], list(summary["classes"]), summary["by_class"]
     parts = [part for part in _PARTS if any(by_class[part])]
@@ -48,7 +50,7 @@ def found_parts(summary: Mapping) -> tuple[str, list[str], list[str]]:
 
 
 def extremes(totals: Sequence[int]) -> list[int]:
-    """Places of the three largest classes, the largest first, and of the three smallest, the smallest last."""
+    """Indices of the three largest classes, the largest first, then of the three smallest, the smallest last."""
     by_size = sorted(range(len(totals)), key=lambda i: totals[i])
     return [*by_size[: -FEW - 1 : -1], *by_size[FEW - 1 :: -1]]
 
@@ -61,12 +63,12 @@ def grey_line(notes: Mapping) -> list[str]:
     return [f"grey of more than 8 bits: values from {low:g} (black) to {high:g} (white), for all images alike"]
 
 
-def rare_lines(summary: Mapping, config: Mapping) -> list[str]:
-    """Lines on classes with fewer images than a cell of the checked `config` needs, and what will happen."""
+def rare_lines(summary: Mapping, study: Study) -> list[str]:
+    """Lines on classes with fewer images than a cell of `study` needs, and what will happen."""
     classes, by_class = summary["classes"], summary["by_class"]
-    train = split_counts(summary, config["test_fraction"], config["valid_fraction"])["train"]
+    train = split_counts(summary, study.test_fraction, study.valid_fraction)["train"]
     lines = []
-    least = min(config["labelled"], key=float)
+    least = min(study.labelled, key=float)
     share = fractions.count(least, sum(train)) / max(1, sum(train))
     if rare := [name for name, n in zip(classes, train, strict=True) if n * share < 0.5]:
         lines.append(
@@ -80,7 +82,7 @@ def rare_lines(summary: Mapping, config: Mapping) -> list[str]:
 
 
 def split_counts(summary: Mapping, test_fraction: float, valid_fraction: float) -> dict[str, list[int]]:
-    """Labelled images of each class to train, validate (`valid`) and `test` on, once the latter are split off."""
+    """Numbers of labelled images per class in `train`, `valid` and `test`, after the last two are split off."""
     train, valid, test = (list(summary["by_class"][part]) for part in ("train", "valid", "test"))
     if summary["notes"].get("test_split_off") and not any(test):
         test = [fractions.set_aside(n, test_fraction) for n in train]

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,9 +16,11 @@ from filelock import FileLock
 from torch import Tensor
 
 from ..errors import DataError
-from ..files import user_path
+from ..files import CHECKSUM, put_in_place, replacing, user_path, verify
+from ..study.arrays import load_array, save_array
 from ..study.version import reading_version
 from .decoding import Decoding
+from .row_sums import RowSums, row_sum
 from .unfinished import forget_old
 
 __all__ = ["ImageData", "ImageSet", "cached", "default_data_root", "digests", "from_arrays", "unfinished"]
@@ -33,30 +35,41 @@ class ImageSet:
 
     `x`: uint8 `[N, C, H, W]` (stored channels-last, so that whole batches reach the model in
     that layout without a copy); `y`: int64 `[N]`, −1 where unlabelled; `classes`: names in the
-    order of the labels. `decoding`: how images of files became these.
+    order of the labels. `decoding`: how images of files became these; `sums`: those of stored images, by which whoever
+    takes some out of `x` has them checked (see `RowSums`).
     """
 
     x: Tensor
     y: Tensor
     classes: tuple[str, ...]
     decoding: Decoding | None = None
+    sums: RowSums | None = field(default=None, repr=False, compare=False)
     _copies: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.y)
 
+    def check(self, rows: np.ndarray | None = None) -> None:
+        """Raises `DataError` if one of the images, or of those at `rows`, is not what was stored."""
+        if self.sums:
+            self.sums.check(rows)
+
     def pixels(self, rows: np.ndarray | None = None) -> np.ndarray:
         """The images, or those at `rows`, as numpy shows them: uint8 `[N, H, W, C]`."""
+        self.check(rows)
         whole = self.x.permute(0, 2, 3, 1).numpy()
         return whole if rows is None else whole[rows]
 
     def on(self, device: torch.device | None) -> "ImageSet":
-        """The same images on `device`, copied there once; these if they would fill over half of its free memory."""
+        """The images on `device`, copied there once; unchanged if they would fill over half of its free memory."""
         if device is None or device == self.x.device:
             return self
         if device not in self._copies:
             fits = self.x.nbytes <= _free_memory(device) // 2
-            self._copies[device] = replace(self, x=self.x.to(device), y=self.y.to(device)) if fits else self
+            if fits:
+                self.check()
+            there = replace(self, x=self.x.to(device), y=self.y.to(device), sums=None) if fits else self
+            self._copies[device] = there
         return self._copies[device]
 
     def new(self, items: Sequence) -> "ImageSet":
@@ -70,7 +83,7 @@ class ImageSet:
         else:
             decoding = self.decoding or Decoding(self.image_size, self.channels)
             x = torch.from_numpy(decoding(items)).permute(0, 3, 1, 2)
-        return replace(self, x=x, y=torch.full((len(x),), -1))
+        return replace(self, x=x, y=torch.full((len(x),), -1), sums=None)
 
     @property
     def channels(self) -> int:
@@ -95,7 +108,7 @@ class ImageData:
     fingerprint: str
     notes: dict = field(default_factory=dict)
     unlabelled_elsewhere: bool = False
-    valid_rows: tuple[int, int] | None = None  # training images that are validation, from and to, where it is given
+    valid_rows: tuple[int, int] | None = None  # start and end of the validation images, if given
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -127,7 +140,7 @@ class ImageData:
 
 @dataclass(frozen=True)
 class Arrays:
-    """What a reader hands over: NHWC uint8 images and int64 labels as numpy arrays."""
+    """The result of reading a data set: images uint8 `[N, H, W, C]` and labels int64 `[N]`, as numpy arrays."""
 
     train_x: np.ndarray
     train_y: np.ndarray
@@ -144,25 +157,27 @@ def default_data_root(data_root: str | Path | None = None) -> Path:
     return user_path(data_root or os.environ.get("SSLFAST_DATA") or "~/.cache/sslfast", "data_root")
 
 
-def from_arrays(name: str, arrays: Arrays, fingerprint: str) -> ImageData:
-    """An `ImageData` over arrays in memory (or memory-mapped), without copying them."""
+def from_arrays(name: str, arrays: Arrays, fingerprint: str, sums: Mapping[str, RowSums] | None = None) -> ImageData:
+    """An `ImageData` over arrays in memory (or memory-mapped), without copying them. `sums`: of `train` and `test`."""
 
-    decoding = Decoding.of(arrays.notes, *arrays.train_x.shape[2:])
+    decoding, sums = Decoding.of(arrays.notes, *arrays.train_x.shape[2:]), sums or {}
 
-    def image_set(x, y):
-        return ImageSet(torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y), tuple(arrays.classes), decoding)
+    def image_set(x, y, part):
+        x = torch.from_numpy(x).permute(0, 3, 1, 2)
+        return ImageSet(x, torch.from_numpy(y), tuple(arrays.classes), decoding, sums.get(part))
 
-    train, test = image_set(arrays.train_x, arrays.train_y), image_set(arrays.test_x, arrays.test_y)
+    train = image_set(arrays.train_x, arrays.train_y, "train")
+    test = image_set(arrays.test_x, arrays.test_y, "test")
     return ImageData(name, train, test, fingerprint, arrays.notes, arrays.unlabelled_elsewhere, arrays.valid_rows)
 
 
 def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays], check: bool = False) -> ImageData:
-    """The data set stored under `key`, read with `read()` and stored first if it is not there.
+    """The data set stored under `key`; if it is not stored yet, it is read with `read()` and stored first.
 
-    What another version of the reading code stored is read anew. Several processes may ask at once:
+    Images that another version of the reading code stored are read again. Several processes may call this at once:
     one reads, the others wait for it. The store is complete or absent, never partial. Raises
-    `DataError` if `data_root` cannot be written, or if the store is damaged; with `check`, every
-    stored pixel is compared with the fingerprint, too.
+    `DataError` if `data_root` cannot be written, or if the store is damaged: labels are looked at here, each image
+    where it is first used (see `RowSums`); with `check`, every stored pixel is compared with the fingerprint, too.
     """
     folder = data_root / "cache" / f"{name}-{key}-{reading_version()}"
     if not (folder / "meta.json").exists():
@@ -180,7 +195,7 @@ def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays], che
 
 
 def unfinished(name: str, key: str, data_root: Path) -> Path:
-    """Where what will be stored as `key` (see `cached`) may be kept until it is whole; storing it removes that."""
+    """The folder for unfinished work on what will be stored as `key` (see `cached`); storing removes this folder."""
     folder = data_root / "cache" / f"{name}-{key}-{reading_version()}"
     return folder.with_name(f".{folder.name}-{UNFINISHED}")
 
@@ -191,25 +206,29 @@ def digests(x: np.ndarray) -> list[bytes]:
 
 
 def _free_memory(device: torch.device) -> int:
-    """Bytes; a guess, 4 GB, for GPUs that do not tell."""
+    """Free memory in bytes; 4 GB is assumed for GPUs that do not report it."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 2**32
 
 
 def _store(folder: Path, arrays: Arrays) -> None:
     prefix = f".{folder.name}-"
     decoded = folder.with_name(f"{prefix}{UNFINISHED}")
-    for left in folder.parent.glob(f"{prefix}*"):  # by a process that was killed, since the lock is ours
+    for left in folder.parent.glob(f"{prefix}*"):  # left by a killed process, since this one holds the lock
         if left != decoded:
             shutil.rmtree(left, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
         fingerprint, copies = _content(arrays)
-        meta = {**vars(arrays), "fingerprint": fingerprint, "notes": {**arrays.notes, **copies}}
-        for part in _PARTS:
-            np.save(scratch / f"{part}.npy", np.ascontiguousarray(meta.pop(part)))
-        (scratch / "meta.json").write_text(json.dumps(meta))
+        meta = {**vars(arrays), "fingerprint": fingerprint, "notes": {**arrays.notes, **copies}, "checksum": CHECKSUM}
+        for part in ("train", "test"):
+            x, y = meta.pop(f"{part}_x"), meta.pop(f"{part}_y")
+            np.save(scratch / f"{part}_x.npy", np.ascontiguousarray(x))
+            save_array(np.ascontiguousarray(y), scratch / f"{part}_y.npy")
+            save_array(np.array([row_sum(image) for image in x], np.uint32), scratch / f"{part}_sums.npy")
+        with replacing(scratch / "meta.json", checksum=True) as file:
+            file.write_text(json.dumps(meta))
         shutil.rmtree(folder, ignore_errors=True)
-        os.replace(scratch, folder)
+        put_in_place(scratch, folder)
         shutil.rmtree(decoded, ignore_errors=True)
         forget_old(folder.parent, UNFINISHED)
     finally:
@@ -218,9 +237,17 @@ def _store(folder: Path, arrays: Arrays) -> None:
 
 def _load(name: str, folder: Path, check: bool) -> ImageData:
     try:
+        verify(folder / "meta.json")
         meta = json.loads((folder / "meta.json").read_text())
-        # 'c' (copy on write) gives torch the writable array it wants without ever touching the file
-        parts = {p: np.load(folder / f"{p}.npy", mmap_mode="c", allow_pickle=False) for p in _PARTS}
+        parts, sums = {}, {}
+        for part in ("train", "test"):
+            path = folder / f"{part}_x.npy"
+            # 'c' (copy on write) gives torch the writable array it wants without ever touching the file
+            parts[f"{part}_x"] = x = np.load(path, mmap_mode="c", allow_pickle=False)
+            parts[f"{part}_y"] = load_array(folder / f"{part}_y.npy")
+            sums[part] = RowSums(x, found := load_array(folder / f"{part}_sums.npy"), f"the {part} images in {folder}")
+            if x.offset + x.nbytes != path.stat().st_size or found.shape != x.shape[:1] or found.dtype != np.uint32:
+                raise ValueError(f"images {x.dtype} {x.shape}, checksums {found.dtype} {found.shape}")
         elsewhere = bool(meta.get("unlabelled_elsewhere"))
         valid = meta.get("valid_rows")
         arrays = Arrays(
@@ -233,7 +260,7 @@ def _load(name: str, folder: Path, check: bool) -> ImageData:
         _check(arrays)
         if check and _content(arrays)[0] != meta["fingerprint"]:
             raise ValueError("its pixels are not those that were stored")
-        return from_arrays(name, arrays, str(meta["fingerprint"]))
+        return from_arrays(name, arrays, str(meta["fingerprint"]), sums)
     except Exception as error:  # numpy raises nearly anything on damaged files
         if isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EMFILE, errno.EACCES):
             raise DataError(f"data_root: cannot open the images stored in {folder} ({error.strerror})") from None
@@ -261,7 +288,7 @@ def _content(arrays: Arrays) -> tuple[str, dict[str, int]]:
 
 
 def _check(arrays: Arrays) -> None:
-    """`ValueError` for arrays that no reader ever made."""
+    """Raises `ValueError` for arrays that no reader could have made."""
     for x, y, least in ((arrays.train_x, arrays.train_y, -1), (arrays.test_x, arrays.test_y, 0)):
         good = x.dtype == np.uint8 and y.dtype == np.int64 and x.ndim == 4 and y.shape == x.shape[:1]
         if not good or not x.size or x.shape[1:] != arrays.train_x.shape[1:]:
@@ -272,6 +299,3 @@ def _check(arrays: Arrays) -> None:
         start, stop = arrays.valid_rows
         if not 0 <= start < stop <= len(arrays.train_y) or arrays.train_y[start:stop].min() < 0:
             raise ValueError(f"validation images from {start} to {stop} of {len(arrays.train_y)}")
-
-
-_PARTS = ("train_x", "train_y", "test_x", "test_y")

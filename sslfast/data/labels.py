@@ -1,7 +1,8 @@
-"""Classes from a table: `labels: labels.csv` beside the images, its columns found or named.
+"""Classes from a table: `labels: labels.csv` beside the images.
 
-One row an image. The column of images holds paths or names, with or without suffix; that of classes any text, or there
-is one column of 0 and 1 a class; a column of `train`, `test` and `valid` says the part. Delimiters are found, too.
+The table has one row per image. The column of images holds paths or file names, with or without suffix. Classes are in
+one column of any text, or in one column of 0 and 1 per class. A column of `train`, `test` and `valid`, if there is one,
+says which part an image belongs to. Columns and the delimiter are recognised; columns can also be named in the config.
 """
 
 import csv
@@ -27,7 +28,7 @@ Groups = dict[str, list[File]]
 
 @dataclass
 class Labelled:
-    """Image files by part and class, and those that the table says no class of."""
+    """Image files by part and class; `unlabelled`: those without a class; `said`: sentences on what was decided."""
 
     train: Groups
     valid: Groups
@@ -37,12 +38,12 @@ class Labelled:
 
 
 def read_labels(look: Look, root: Path, labels: str | Mapping) -> Labelled:
-    """The images under `root` with the classes that a table says.
+    """The images under `root` with the classes that a table gives them.
 
-    `labels`: the table's path below `root` (or any other), or a mapping of `labels` to that, and of `image_column` and
-    `class_column` to the names of its columns, as in a config. Images in folders `train`, `test`, `valid` and
-    `unlabelled` belong to these parts. Raises `DataError` for a table that is missing, whose columns cannot be found,
-    or that says two classes of one image.
+    `labels`: the path of the table, relative to `root` or absolute; or a mapping with that path as `labels`, and the
+    names of columns as `image_column` and `class_column`, as in a config. Images in folders `train`, `test`, `valid`
+    and `unlabelled` belong to these parts. Raises `DataError` if the table is missing, if its columns are not
+    recognised, or if it gives an image two classes.
     """
     given = {"labels": labels} if isinstance(labels, str) else dict(labels)
     table = _Table(root, given)
@@ -62,8 +63,8 @@ def read_labels(look: Look, root: Path, labels: str | Mapping) -> Labelled:
             unknown.append(name)
         elif found.setdefault(path, (value, split(row)))[0] != value:
             raise DataError(
-                f"labels: {table.name} says two classes of {name}, {shown(found[path][0])} and {shown(value)};"
-                " keep one row an image"
+                f"labels: {table.name} gives {name} two classes, {shown(found[path][0])} and {shown(value)};"
+                " keep one row per image"
             )
     if not found:
         raise DataError(
@@ -111,12 +112,12 @@ class _Table:
         except csv.Error as error:
             raise DataError(f"labels: cannot read {path} ({error}); expected a table (CSV)") from None
         if len(rows) < 2:
-            raise DataError(f"labels: {path} has {len(rows)} rows, expected a header and one row an image")
+            raise DataError(f"labels: {path} has {len(rows)} rows, expected a header and one row per image")
         self.header = [name.strip() for name in rows[0]]
         self.rows = [(row + [""] * len(self.header))[: len(self.header)] for row in rows[1:]]
 
     def columns(self, index: "_Index", given: Mapping):
-        """The column of images; functions that give a row's class (empty, if none) and part (or None)."""
+        """The index of the image column, a function from row to class (or ""), and one from row to part (or None)."""
         image = self._named(given, "image_column")
         if image is None:
             hits = [sum(index.knows(row[i]) for row in self.rows[:500]) for i in range(len(self.header))]
@@ -150,7 +151,7 @@ class _Table:
         return len(values) > 1 and all(part_of(value) for value in values)
 
     def _class_column(self, others: list[int]):
-        """The only column that can be of classes, or the one called so; or one column a class."""
+        """Columns of 0 and 1, one per class; else the column with a usual name; else the only one that can be it."""
         named = [i for i in others if re.sub(r"[^a-z]", "", self.header[i].casefold()) in _CLASS_NAMES]
         texts = [i for i in named if not all(_is_number(row[i]) for row in self.rows)]
         named = texts if len(named) > 1 and texts else named  # a class's name goes before its number
@@ -178,7 +179,7 @@ class _Column:
 
 
 class _OneOf:
-    """A row's class, from one column of 0 and 1 a class."""
+    """A row's class, from one column of 0 and 1 per class."""
 
     def __init__(self, columns: list[int], header: list[str]):
         self.columns, self.header = columns, header
@@ -189,7 +190,7 @@ class _OneOf:
 
 
 class _Index:
-    """Image files by what a table may call them: the end of their path, with or without suffix."""
+    """Image files by the names that a table may use: any end of their path, with or without suffix."""
 
     def __init__(self, root: str, files: list[File]):
         self.known, skip = defaultdict(list), len(root) + 1
@@ -216,7 +217,7 @@ class _Index:
 
     def _candidates(self, value: str) -> list[tuple[str, str]]:
         wanted = nfc(value.strip().replace("\\", "/")).removeprefix("./")
-        while wanted and wanted not in self.known:  # a table may be of a time when the images lay elsewhere
+        while wanted and wanted not in self.known:  # the images may have been moved since the table was written
             wanted = wanted.partition("/")[2]
         found = self.known[wanted] if wanted else []
         exact = [(relative, path) for relative, path in found if wanted in (relative, os.path.splitext(relative)[0])]
@@ -238,9 +239,9 @@ def _with_a_test(found: Labelled, table: str) -> Labelled:
     for part, groups in (("test", found.test), ("validation", found.valid)):
         if strange := [name for name in groups if name not in found.train]:
             raise DataError(
-                f"labels: {table} has a class {shown(strange[0])} of {part} images only; give it training images, or"
-                " take it out"
+                f"labels: {table} has a class {shown(strange[0])} with {part} images but none to train on; add some, or"
+                " remove it"
             )
     if not found.train:
-        raise DataError(f"labels: {table} says no class of a training image")
+        raise DataError(f"labels: {table} gives no training image a class")
     return found

@@ -1,8 +1,8 @@
-"""Which folders of a person's own are which part of a study, by the names that people give them.
+"""Find the parts of a study among a user's folders, by the usual names.
 
-`train`, `test`, `valid` and `unlabelled` in any usual spelling and case (`Training_Set`, `val`, `dev`, `unlabeled`,
-`unsup`, `extra`, …), one level deeper as ZIP files leave them (`seg_train/seg_train/…`), or class folders alone.
-What looks like such a part and is none is a `DataError` of one line.
+Parts are `train`, `test`, `valid` and `unlabelled`, in any usual spelling and case (`Training_Set`, `val`, `dev`,
+`unlabeled`, `unsup`, `extra`, …), also one level deeper, as ZIP files leave them (`seg_train/seg_train/…`). Without
+parts, all folders are classes. A folder that looks like a part but may be something else is a `DataError`.
 """
 
 import os
@@ -32,12 +32,15 @@ _PARTS = {
     }.items()
 }
 _ONLY_FILLER = re.compile(_FILLER)
-DEEPEST = 4  # folders that hold nothing but one folder
+DEEPEST = 4  # nested folders, each of which holds nothing but the next
 
 
 @dataclass
 class Layout:
-    """Paths of the folders of a study: by class (several, where names differ in Unicode form), and without classes."""
+    """Paths of the folders of a study, by part and class.
+
+    A class has several folders if their names differ only in Unicode form.
+    """
 
     tree: str  # where the class folders of the training images stand
     train: dict[str, list[str]]
@@ -55,7 +58,10 @@ def part_of(name: str) -> str | None:
 
 
 def find_tops(look: Look, root: str) -> tuple[str, dict[str, list[str]], dict[str, str]]:
-    """Where parts stand (`root`, or the one folder in it), the folders that are parts, and all others, by name."""
+    """The folder that holds the parts (`root`, or the only folder in it), the paths of each part, all other folders.
+
+    Raises `DataError` if two folders look like the same part.
+    """
     root = _unwrapped(look, root)
     parts, others = _parts(look.folders(root))
     if list(parts) == ["train"] and not others and len(parts["train"]) == 1:
@@ -75,7 +81,7 @@ def find_tops(look: Look, root: str) -> tuple[str, dict[str, list[str]], dict[st
 
 
 def find_layout(look: Look, root: str) -> Layout:
-    """The parts and class folders under `root`. Raises `DataError` for what contradicts itself."""
+    """The parts and class folders under `root`. Raises `DataError` for folders that contradict each other."""
     given, (root, parts, others) = root, find_tops(look, root)
     layout = Layout(root, {}, unlabelled=list(parts.get("unlabelled", [])))
     if root != given:
@@ -85,7 +91,7 @@ def find_layout(look: Look, root: str) -> Layout:
         layout.train = _classes(look, layout, layout.tree)
         _check_train(look, layout, root, parts, others)
         for name, path in others.items():
-            look.note_folder(path, f"{name}/ is no part of a study that is known; unlabelled/ would be used")
+            look.note_folder(path, f"{name}/ is not a known part of a study; rename it to unlabelled/ to use them")
         if others or look.inside(root).files:
             look.note_loose(root)
     else:
@@ -120,7 +126,7 @@ _SAID = {"train": "training", "test": "test", "valid": "validation"}
 
 
 def _parts(folders: dict[str, str]) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Folders (name to path) by part, and those that are none."""
+    """The paths of each part among `folders` (name to path), and the folders that are no part."""
     parts, others = defaultdict(list), {}
     for name, path in sorted(folders.items()):
         if part := part_of(name):
@@ -136,7 +142,7 @@ def _parts(folders: dict[str, str]) -> tuple[dict[str, list[str]], dict[str, str
 
 
 def _affixes(folders: dict[str, str]) -> dict[tuple[str, ...], dict[str, str]]:
-    """What else names that hold the word of a part hold, to the name for each part."""
+    """Folder names that contain one word for a part, grouped by their other words: other words → part → name."""
     found: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for name in folders:
         words = re.findall(r"[^\W\d_]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", nfc(name)))
@@ -150,7 +156,7 @@ def _affixes(folders: dict[str, str]) -> dict[tuple[str, ...], dict[str, str]]:
 def _unwrapped(look: Look, folder: str, part: bool = False) -> str:
     """`folder`, or the folder in it if it holds nothing else, as ZIP files leave it.
 
-    Within a `part`, a single folder may be a class: only one of the same name, or called `images`, say, is no class.
+    Within a `part`, a single folder may be a class. It is not one if it has the same name, or a general one (`images`).
     """
     for _ in range(DEEPEST):
         inside = look.inside(folder)
@@ -172,7 +178,7 @@ def _unwrapped(look: Look, folder: str, part: bool = False) -> str:
 
 
 def _classes(look: Look, layout: Layout, folder: str) -> dict[str, list[str]]:
-    """The class folders in `folder`; a folder `unlabelled` among them is none."""
+    """The class folders in `folder`; a folder `unlabelled` among them is added to `layout.unlabelled` instead."""
     folders = {}
     for name, path in look.folders(folder).items():
         if part_of(name) == "unlabelled":
@@ -218,7 +224,7 @@ def _train_name(layout: Layout) -> str:
 
 
 def _check_train(look: Look, layout: Layout, root: str, parts: dict, others: dict[str, str]) -> None:
-    """`DataError` where the folder of training images may be a class called so, or holds no classes."""
+    """Raises `DataError` if the folder of training images may be a class of that name, or holds no classes."""
     name = os.path.basename(parts["train"][0])
     held = [other for other, path in others.items() if not is_mask_name(other, folder=True) and look.has_images(path)]
     if held and not parts.keys() - {"train"}:

@@ -3,14 +3,14 @@
 Classes come from folders (see `layout`) or from a table (`labels`):
 
 * `train/<class>/…`, optionally `test/<class>/…`, `valid/<class>/…` and `unlabelled/…`, in any usual spelling;
-* the same without `test/`: `valid/` is the test, or else test images are split off the training images;
-* one tree, `<class>/…`, optionally with `unlabelled/…`: the same;
-* images at any place, and `labels.csv`.
+* the same without `test/`: the images in `valid/` are used to test; without `valid/`, test images are split off the
+  training images;
+* class folders alone, `<class>/…`, optionally with `unlabelled/…`: test images are split off;
+* images in any folders, and `labels.csv`.
 
-Images may lie at any depth below their class. What is not used is noted with its kind and number. A
-link that leads out of the folder, or to another folder, is an error unless `follow_links`: nothing but the folder
-is read, and only once.
-This module does without torch, so that a workflow can look at a folder before anything starts.
+Images may lie at any depth below their class. Files that are not used are noted, by kind and number. A link that leads
+out of the folder, or to another folder, is an error unless `follow_links`, so that only this folder is read, and only
+once. This module imports no torch, so that the workflow can look at a folder before any job starts.
 """
 
 import hashlib
@@ -23,6 +23,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..files import user_path
+from ..study.study import Study
 from .labels import read_labels
 from .layout import find_layout
 from .looking import File, Look, NoClasses, check_folder, is_mask_name
@@ -34,7 +35,7 @@ Classes = list[tuple[str, list[File]]]
 
 @dataclass
 class Listing:
-    """The image files of a folder: `(path, size, time in ns)` a file, by part and class.
+    """The image files of a folder by part and class, each as (path, size in bytes, modification time in ns).
 
     `notes`: `files_ignored`, how many files are not used; `left_out`, which (see `LeftOut.as_list`); `said` and
     `warnings`, sentences on what was decided and what looks wrong.
@@ -50,7 +51,7 @@ class Listing:
 
     @property
     def files(self) -> list[File]:
-        """All of them."""
+        """All image files."""
         parts = (*self.train, *self.test, *self.valid, ("", self.unlabelled))
         return [file for _, files in parts for file in files]
 
@@ -69,23 +70,23 @@ class Listing:
         }
 
 
-def listing_of(config: Mapping) -> Listing:
-    """The listing of the folder that a config (checked, or as a person wrote it) names."""
-    return scan(user_path(config["folder"], "folder"), **where(config))
+def listing_of(study: Study) -> Listing:
+    """The listing of the study's folder."""
+    return scan(user_path(study.folder or "", "folder"), **where(study))
 
 
-def where(config: Mapping) -> dict:
-    """The options of `scan` in a config: which files they lead to is in the digest of the folder's content."""
-    table = {key: config[key] for key in ("labels", "image_column", "class_column") if config.get(key)}
-    return {"follow_links": config.get("follow_links") or False, "labels": table if "labels" in table else None}
+def where(study: Study) -> dict:
+    """The options of `scan` for the study's folder: which files they lead to is in the digest of its content."""
+    told = {key: value for key, value in study.values(("labels", "image_column", "class_column")).items() if value}
+    return {"follow_links": bool(study.follow_links), "labels": told if study.labels else None}
 
 
 def scan(root: Path, follow_links: bool = False, labels: str | Mapping | None = None) -> Listing:
     """List the images under `root` by part and class, without decoding any of them.
 
     `labels`: the table that has the classes (see `sslfast.data.labels`). Raises `DataError` where the folder cannot
-    make a study: missing, empty, one class only, a class with too few images, a test class that training does not
-    know, folders that contradict each other, or a link that leads elsewhere.
+    make a study: it is missing or empty, has only one class, too few images of a class, a test class without training
+    images, folders that contradict each other, or a link that leads elsewhere.
     """
     check_folder(root, "folder", "a folder of images (see config/README.md)")
     look = Look(root, follow_links=follow_links)
@@ -114,7 +115,7 @@ def look_below(root: Path, key: str, expected: str, follow_links: bool = False) 
 
 
 def content_digest(root: Path, listing: Listing) -> str:
-    """Changes when any image's name, size or date does; not when the whole folder moves."""
+    """A digest that changes with the name, size or date of any image, but not when the whole folder moves."""
     digest = hashlib.sha256()
     parts = [("train", listing.train), ("test", listing.test), ("u", [("", listing.unlabelled)])]
     if listing.valid:
@@ -127,20 +128,21 @@ def content_digest(root: Path, listing: Listing) -> str:
 
 
 def paths_digest(digest, root: Path, files: list[File]) -> None:
-    """Take paths below `root`, sizes and dates of `files` into `digest`."""
+    """Update `digest` with the paths (relative to `root`), sizes and dates of `files`."""
     skip = len(str(root)) + 1
     text = "".join(f"{path[skip:]}\0{size}\0{date}\0" for path, size, date in files)
     digest.update(text.encode("utf-8", "surrogateescape"))
 
 
 def too_few(folder: Path, found: int, needed: int) -> str:
+    """The error message for a class folder with `found` images that needs `needed`."""
     use = {1: "training", 2: "training and validation", 3: "training, validation and test"}[needed]
     images = {0: "no image", 1: "a single image"}.get(found, f"{found} images")
     return f"folder: the class folder {folder} has {images}, expected at least {needed} (one each for {use})"
 
 
 def _needed(has_test: bool, has_valid: bool) -> int:
-    """Images that a class needs: one each for training, and for validation and test where these are split off."""
+    """How many images a class needs: one for training, and one each for validation and test if these are split off."""
     return 3 - has_test - has_valid
 
 
@@ -172,7 +174,7 @@ def _by_table(look: Look, root: Path, labels: str | Mapping) -> Listing:
 
 
 def _tables(look: Look, tree: str) -> str:
-    """What an error adds if a table of labels lies there."""
+    """A hint for errors, if there is a table that may hold labels; else ""."""
     for folder in dict.fromkeys((str(look.root), tree)):
         for entry in look.inside(folder).files:
             if re.search(r"\.(csv|tsv)\Z", entry.name, re.IGNORECASE):
@@ -182,19 +184,20 @@ def _tables(look: Look, tree: str) -> str:
 
 
 def _warnings(root: Path, listing: Listing) -> list[str]:
-    """What looks wrong, and is taken as it is: masks among the images, classes that differ by case alone."""
+    """Warnings about what looks wrong but is used as it is: masks among images, classes that differ only in case."""
     found, by_case = [], defaultdict(list)
     for name in listing.classes:
         by_case[name.casefold()].append(name)
     if alike := [names for names in by_case.values() if len(names) > 1]:
-        found.append(f"classes {' and '.join(alike[0])} differ by case alone, and are taken for two classes")
+        found.append(f"classes {' and '.join(alike[0])} differ only in case; they are used as two classes")
     masks = [path for path, _, _ in listing.files if is_mask_name(os.path.basename(path))]
     within = {os.path.relpath(folder, root) for folder in {os.path.dirname(path) for path, _, _ in listing.files}}
     folders = sorted({name for folder in within for name in folder.split(os.sep) if is_mask_name(name, folder=True)})
     if masks:
         found.append(
-            f"{len(masks):,} files are called as masks are ({os.path.basename(masks[0])}), and are taken for images"
+            f"{len(masks):,} files have names that are usual for masks ({os.path.basename(masks[0])}); they are used as"
+            " images"
         )
     if folders:
-        found.append(f"the folder {folders[0]}/ is called as masks are, and its files are taken for images")
+        found.append(f"the folder {folders[0]}/ has a name that is usual for masks; its files are used as images")
     return found

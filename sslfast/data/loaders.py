@@ -81,6 +81,8 @@ class ImageRows:
     def batch(self, positions: torch.Tensor) -> tuple:
         """`(images,)` or `(images, labels)` at `positions`: uint8 `[B, C, H, W]` and int64 `[B]`."""
         rows = self.rows.index_select(0, positions)
+        if self.images.sums:
+            self.images.check(rows.numpy())
         # channels-last, and not by x[rows], which copies byte by byte
         x = TensorImage(self.images.x.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2))
         return (x, TensorCategory(self.images.y.index_select(0, rows))) if self.labels else (x,)
@@ -94,7 +96,7 @@ class ImageRows:
 
     def new_empty(self) -> "ImageRows":
         """The same without any image (for `Learner.export`)."""
-        empty = replace(self.images, x=self.images.x[:0].clone(), y=self.images.y[:0].clone())
+        empty = replace(self.images, x=self.images.x[:0].clone(), y=self.images.y[:0].clone(), sums=None)
         return ImageRows(empty, np.arange(0), split_idx=self.split_idx, labels=self.labels)
 
 

@@ -1,4 +1,4 @@
-"""A look through a folder that opens no image: which folders and image files are there, and what is left out."""
+"""Look through a folder without decoding images: which folders and image files it has, and what is left out."""
 
 import os
 import re
@@ -15,13 +15,13 @@ __all__ = ["File", "LeftOut", "Look", "NoClasses", "check_folder", "is_mask_name
 
 File = tuple[str, int, int]  # path, bytes, modification time in ns
 
-# Of systems, archives and tools, at any depth: nobody's images, and some of them closed to everybody.
+# Made by systems, archives and tools, at any depth: they hold no images of the user, and some cannot be read.
 LITTER = {
     *("__macosx", "lost+found", "$recycle.bin", "recycler", "recycled", "system volume information", "@eadir"),
     *("#recycle", "#snapshot", "@recycle", "network trash folder", "temporary items", "found.000", "__pycache__"),
     *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "node_modules", "lost.dir", "$extend", "cvs"),
 }
-# Of tools, if they hold no images: fastai writes its weights to `models` in the folder of the images.
+# Folders of tools, ignored if they hold no images: fastai writes weights to `models` in the folder of the images.
 TOOLS = {
     *("models", "model", "weights", "checkpoints", "ckpt", "logs", "log", "runs", "outputs", "output", "results"),
     *("wandb", "mlruns", "lightning_logs", "tensorboard", "docs", "doc", "scripts", "code", "src", "notebooks"),
@@ -34,12 +34,12 @@ _MASK_FOLDERS = {"mask", "masks", "segmentation", "segmentations", "groundtruth"
 
 
 def nfc(name: str) -> str:
-    """`name` in the one form of Unicode in which names are compared: macOS writes ü as two signs, others as one."""
+    """`name` in the Unicode form NFC, in which names are compared: macOS writes ü as two characters, others as one."""
     return unicodedata.normalize("NFC", name)
 
 
 def is_mask_name(name: str, folder: bool = False) -> bool:
-    """Whether a file (or a folder) is called as masks of other images are."""
+    """Whether `name`, of a file (or a folder), is usual for masks, that is, for segmentations of other images."""
     if folder:
         return re.sub(r"[^a-z]", "", name.casefold()) in _MASK_FOLDERS
     return bool(_MASK_FILE.search(name))
@@ -55,7 +55,7 @@ class NoClasses(DataError):
 
 @dataclass
 class LeftOut:
-    """What is not used, by kind: how many, one example, and why."""
+    """Files that are not used, by kind: how many, one example, and why."""
 
     root: str
     kinds: dict[str, list] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class LeftOut:
         return sum(n for n, _, _ in self.kinds.values())
 
     def as_list(self) -> list[dict]:
-        """For JSON: a dict of `what`, `n`, `example` and `why` a kind."""
+        """For JSON: one dict per kind, of `what`, `n`, `example` and `why`."""
         return [
             {"what": kind, "n": n, "example": printable(example), "why": why}
             for kind, (n, example, why) in self.kinds.items()
@@ -77,7 +77,7 @@ class LeftOut:
 
 
 class _Inside:
-    """What lies in one folder, hidden files and litter aside."""
+    """The content of one folder, without hidden files and `LITTER`."""
 
     def __init__(self, entries: list[os.DirEntry], follow_links: bool):
         self._follow = follow_links
@@ -90,10 +90,10 @@ class _Inside:
 
 
 class Look:
-    """A look through the folder `root`. `key`: what errors begin with.
+    """The folders and image files below the folder `root`. `key`: the key of the config that errors begin with.
 
-    `DataError` for links that lead out of it or to another folder, unless `follow_links`; then no folder is entered
-    twice for the same class, so that links in a circle end.
+    Raises `DataError` for a link that leads out of `root` or to another folder, unless `follow_links`; then no folder
+    is entered twice for the same class, so that a circle of links ends.
     """
 
     def __init__(self, root: Path, key: str = "folder", follow_links: bool = False):
@@ -103,14 +103,14 @@ class Look:
         self._seen: dict[str, _Inside] = {}
 
     def inside(self, folder: str | Path) -> _Inside:
-        """What lies in `folder`, looked up once."""
+        """The content of `folder`, which is read only once."""
         path = str(folder)
         if path not in self._seen:
             self._seen[path] = _Inside(self._entries(path), self.follow_links)
         return self._seen[path]
 
     def folders(self, folder: str | Path) -> dict[str, str]:
-        """The folders in `folder`, name to path, without those of tools that hold no images."""
+        """The folders in `folder`, name to path, without folders of `TOOLS` that hold no images."""
         return {
             name: path
             for name, path in self.inside(folder).folders.items()
@@ -118,7 +118,7 @@ class Look:
         }
 
     def has_images(self, folder: str) -> bool:
-        """Whether there is an image at any depth below `folder`, by the names of files (or, if unknown, content)."""
+        """Whether there is an image at any depth below `folder`, by suffix or, if that is unknown, by content."""
         return any(self.inside(below).images for below in self._below(folder))
 
     def images(self, *folders: str) -> list[File]:
@@ -133,7 +133,7 @@ class Look:
                         self.left_out.note("files that are no images", entry.path)
                     elif stat.S_ISREG((status := self._status(entry)).st_mode):
                         found.append((entry.path, status.st_size, status.st_mtime_ns))
-                    else:  # a pipe, say, of which reading would never end
+                    else:  # a pipe, for instance: reading it would never end
                         self.left_out.note("pipes and other things that are no files", entry.path)
         return sorted(found)
 
@@ -154,7 +154,7 @@ class Look:
                 self.left_out.note(f"images in {os.path.basename(folder)}/", entry.path, why)
 
     def _below(self, folder: str):
-        """`folder` and all folders below it; where links are followed, each once, under the first of its names."""
+        """`folder` and all folders below it; if links are followed, each only once, by the path found first."""
         waiting, seen = [str(folder)], set()
         while waiting:
             path = waiting.pop()
@@ -198,7 +198,7 @@ class Look:
 
 
 def check_folder(path: Path, key: str, expected: str) -> None:
-    """`DataError`, which begins with `key`, if there is no folder at `path`."""
+    """Raises `DataError`, which begins with `key`, if there is no folder at `path`."""
     if not _is_folder(path, key):
         raise DataError(f"{key}: found {'a file' if path.exists() else 'nothing'} at {path}, expected {expected}")
 
@@ -218,7 +218,7 @@ def _is_image(entry: os.DirEntry, follow_links: bool) -> bool:
 def _leads_to_folder(entry: os.DirEntry) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link in a circle; whoever wants to read it as a file is told
+    except OSError:  # a circle of links; reading it as a file will raise an error
         return False
 
 

@@ -1,4 +1,4 @@
-"""What Pillow reads as it is installed here, and what a file is that it cannot read."""
+"""Which formats the installed Pillow reads, and what is wrong with a file that it cannot read."""
 
 import functools
 from collections import Counter
@@ -19,7 +19,7 @@ _NO_IMAGES = (
 
 @functools.cache
 def formats() -> tuple[str, ...]:
-    """The names of those that are opened, the usual ones first."""
+    """The names of the formats that are opened, the usual ones first."""
     try:
         import pillow_heif
 
@@ -33,7 +33,7 @@ def formats() -> tuple[str, ...]:
 
 
 def what_is_wrong(path: str, error: Exception) -> str:
-    """Why `path` cannot be read, in a few words: what it is, if it is no image, else what Pillow says."""
+    """Why `path` cannot be read, in a few words: its kind if it is no readable image, else Pillow's `error`."""
     kind = kind_of_file(path)
     if kind == "HEIC" and "HEIF" not in formats():
         return "it is HEIC, which needs pillow-heif: pip install 'sslfast[heic]'"
@@ -43,7 +43,7 @@ def what_is_wrong(path: str, error: Exception) -> str:
 
 
 def others_like_it(paths: list[str]) -> str:
-    """How many of `paths` are no images, by what they are: more than one, or nothing is said."""
+    """How many of `paths` are no readable images, by kind, as part of an error message; "" if it is only one."""
     kinds = Counter(kind for kind in map(kind_of_file, paths) if kind and not _readable(kind))
     if kinds.total() < 2:
         return ""

@@ -1,4 +1,4 @@
-"""Images of one data set brought to the size and channels of another, at no time all in memory where they are many."""
+"""Scale the images of one data set to the size and channels of another; large arrays are files, not in memory."""
 
 import os
 import tempfile
@@ -27,8 +27,8 @@ def scaled(
 ) -> np.ndarray:
     """The images of all `parts` (uint8, each `[n, h, w, c]`), one after the other, uint8 `[N, S, S, channels]`.
 
-    As the images of a folder are (see `decode`, also for `fit`); grey by ITU-R 601
-    luma. Images that need no change stay as they are. `root`: where large arrays lie (see `empty_images`).
+    They are scaled like the images of a folder (see `decode`, also for `fit`); colour becomes grey by ITU-R 601 luma.
+    Images that need no change stay as they are. `root`: the folder for large arrays (see `empty_images`).
     """
     if len(parts) == 1 and parts[0].shape[1:] == (image_size, image_size, channels):
         return parts[0]
@@ -51,7 +51,7 @@ def scaled(
 
 
 def taken(images: np.ndarray, chosen: np.ndarray, root: Path) -> np.ndarray:
-    """The images for which the mask `chosen` is true, `[n, h, w, c]`; many lie in a file (see `empty_images`)."""
+    """The images for which the mask `chosen` is true, `[n, h, w, c]`. `root`: see `empty_images`."""
     if chosen.all():
         return images
     rows = np.flatnonzero(chosen)
@@ -63,8 +63,11 @@ def taken(images: np.ndarray, chosen: np.ndarray, root: Path) -> np.ndarray:
 
 
 def empty_images(shape: tuple[int, ...], root: Path) -> np.ndarray:
-    """A uint8 array to fill. A large one lies in a file without a name below `root`, which goes with the array:
-    the system may put its pages away, so that more images than memory can be read."""
+    """A uint8 array to be filled.
+
+    A large one is a temporary file below `root`, which is removed with the array. The system can write its pages to
+    disk, so there can be more images than fit into memory.
+    """
     n_bytes = int(np.prod(shape, dtype=np.int64))
     if n_bytes <= IN_MEMORY:
         return np.empty(shape, np.uint8)

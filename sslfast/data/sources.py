@@ -1,38 +1,38 @@
-"""Where images come from, by name or path, told without torch, so that a workflow can look before anything starts."""
+"""Where a study's images come from, by name or path. Without torch, so that the workflow can look before any job."""
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import DataError
 from ..files import user_path
 from ..study.datasets import NAMED, SPLIT_OFF
+from ..study.study import Study
 from .listing import Listing, content_digest, look_below, paths_digest
 
 __all__ = ["content_of", "source_content", "unlabelled_files"]
 
 
-def content_of(config: Mapping, listing: Listing | None) -> dict:
-    """What the images of a study depend on beside what its checked `config` says: options of `load_dataset`.
+def content_of(study: Study, listing: Listing | None) -> dict:
+    """What the images of `study` depend on beside what its config says: options of `load_dataset`.
 
     `listing`: of its folder, if it has one; where that holds no test images, how they are split off counts. A folder
     that moved has the same content.
     """
     found = {}
     if listing:
-        found["content"] = content_digest(user_path(config["folder"], "folder"), listing)
+        found["content"] = content_digest(user_path(study.folder or "", "folder"), listing)
         if not listing.test:
-            found |= {key: config[key] for key in SPLIT_OFF}
-    if config["unlabelled_from"]:
-        found["unlabelled_content"] = source_content(config["unlabelled_from"], config["follow_links"])
+            found |= study.values(SPLIT_OFF)
+    if study.unlabelled_from:
+        found["unlabelled_content"] = source_content(study.unlabelled_from, bool(study.follow_links))
     return found
 
 
 def source_content(source: str | Path, follow_links: bool = False) -> str:
-    """What a study's `unlabelled_from` holds: the name of a data set (of `NAMED`), or a digest of a folder's images.
+    """What identifies the images of `unlabelled_from`: the name of a data set in `NAMED`, or a digest of a folder.
 
-    The digest changes when any image's name, size or date does; not when the whole folder moves. Raises
-    `DataError` for anything else.
+    The digest changes with the name, size or date of any image, but not when the whole folder moves. Raises `DataError`
+    if `source` is neither a data set nor a folder with images.
     """
     if str(source) in NAMED:
         return str(source)

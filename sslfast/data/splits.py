@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError, DataError, RecordError
-from ..files import replacing
+from ..files import CHECKSUM, replacing, verify
 from ..seeds import derive_seed
 from ..study import fractions
 
@@ -28,12 +28,12 @@ MIN_UNLABELLED = 2  # BatchNorm cannot normalise a batch of one image
 
 @dataclass(frozen=True)
 class Split:
-    """One row a training image in `table`: index, class, role, labelled_rank, unlabelled_rank.
+    """`table` has one row per training image: index, class, role (`train` or `valid`), labelled_rank, unlabelled_rank.
 
-    `class` is −1 and `labelled_rank` −1 for images without a label; validation images have no
-    ranks. `mean` and `std` (a value a channel, in [0, 1]) are those of the training images. With
-    `unlabelled_elsewhere` (see `sslfast.data.elsewhere`), only images without a label have an unlabelled
-    rank, and `mean` and `std` are those of the others.
+    Ranks are positions in the two orders, −1 for images that are not in them: validation images are in neither, images
+    without a label (class −1) are not in the labelled one. `mean` and `std` (one value per channel, pixels in [0, 1])
+    are over all images with the role `train`. With `unlabelled_elsewhere` (see `sslfast.data.elsewhere`), only images
+    without a label have an unlabelled rank, and `mean` and `std` are over the labelled ones.
     """
 
     dataset: str
@@ -53,13 +53,13 @@ class Split:
 
     @property
     def n_labelled(self) -> int:
-        """Labelled images at fraction 1."""
+        """The number of labelled images at fraction 1."""
         return int((self.table.labelled_rank >= 0).sum())
 
     def labelled(self, fraction: object) -> np.ndarray:
-        """Indices of the labelled images at `fraction`, in the order in which they became so.
+        """Indices of the labelled images at `fraction`, in the labelled order.
 
-        The first round(fraction · n) in the order, and the first of every class that these miss.
+        The first round(fraction · n) images of the order, and the first image of every class that has none among them.
         """
         rows = self.table[self.table.labelled_rank >= 0].sort_values("labelled_rank")
         front = rows.labelled_rank < fractions.count(fraction, len(rows))
@@ -67,14 +67,14 @@ class Split:
         return rows["index"][front | first_of_class].to_numpy(copy=True)
 
     def n_rounded_up(self, fraction: object) -> int:
-        """How many classes `labelled(fraction)` holds one image of only because each class needs one."""
+        """How many images `labelled(fraction)` holds only because every class needs one."""
         return len(self.labelled(fraction)) - fractions.count(fraction, self.n_labelled)
 
     def pool(self, pool: str = "all", labelled: object = 0) -> np.ndarray:
-        """Indices from which unlabelled images are drawn, in order, labels hidden.
+        """Indices of the images that can be used without labels, in the unlabelled order.
 
-        `all`: every training image; `rest`: those that are not labelled at fraction `labelled`. With
-        `unlabelled_elsewhere`, both are the images from there.
+        `all`: every training image, its label ignored; `rest`: those that are not labelled at fraction `labelled`. With
+        `unlabelled_elsewhere`, both are the images from elsewhere. Raises `ConfigError` for another `pool`.
         """
         if pool not in POOLS:
             raise ConfigError(f"pool: found {pool!r}, expected one of {', '.join(POOLS)}")
@@ -82,7 +82,7 @@ class Split:
         return rows if pool == "all" else rows[~np.isin(rows, self.labelled(labelled))]
 
     def samples(self, n: int) -> np.ndarray:
-        """Places in `valid` of `n` images (or of all), evenly spaced: images often come class by class."""
+        """Positions in `valid` of `n` images (at most all), evenly spaced, since images are often sorted by class."""
         return np.linspace(0, len(self.valid) - 1, min(n, len(self.valid))).round().astype(np.int64)
 
     def unlabelled(self, fraction: object, pool: str = "all", labelled: object = 0) -> np.ndarray:
@@ -108,8 +108,8 @@ class Split:
 def make_split(data, seed: int, valid_fraction: float = 0.1) -> Split:
     """The split of `data` (an `ImageData`) under `seed`, `valid_fraction` of each class set aside.
 
-    Every class keeps at least one validation and one training image. Where the data set has validation images of its
-    own, these are the ones, whatever `valid_fraction` and `seed`.
+    Every class keeps at least one validation and one training image. If the data set has validation images of its own,
+    these are used, whatever `valid_fraction` and `seed`.
     Raises `DataError` if a class has fewer than two images, `ConfigError` for a `valid_fraction`
     outside (0, 1).
     """
@@ -128,6 +128,7 @@ def make_split(data, seed: int, valid_fraction: float = 0.1) -> Split:
     labelled = _ranks(~is_valid & (y >= 0), y, seed, "labelled")
     in_pool = ~is_valid & (y < 0) if data.unlabelled_elsewhere else ~is_valid
     unlabelled = _ranks(in_pool, y, seed, "unlabelled")
+    data.train.check()
     table = pd.DataFrame(
         {
             "index": np.arange(len(y)),
@@ -144,7 +145,7 @@ def make_split(data, seed: int, valid_fraction: float = 0.1) -> Split:
 
 
 def split_off(y: np.ndarray, fraction: float, seed: int, name: str = "test") -> np.ndarray:
-    """Indices of a stratified part of the labelled images: of every class at least one, never all."""
+    """Indices of a stratified part of the labelled images: of every class at least one image, never all of them."""
     _check_share(fraction, f"{name}_fraction")
     rng = np.random.default_rng(derive_seed(seed, name))
     parts = []
@@ -155,10 +156,10 @@ def split_off(y: np.ndarray, fraction: float, seed: int, name: str = "test") -> 
 
 
 def stratified_order(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A random permutation of `range(len(y))` whose every front holds the classes in proportion.
+    """A random order of `range(len(y))` in which the first m images hold the classes in proportion, for every m.
 
-    The k-th of the n images of a class stands at (k + 1/2)/n of the way, ties in random order:
-    a front of m images has each class's share of m to within about one image (Webster's method).
+    The k-th of the n images of a class (k from 0) has the position (k + 1/2)/n; ties are in random order. So each class
+    has its share of the first m images to within about one image (Webster's method).
     """
     position = np.empty(len(y))
     for label in np.unique(y):
@@ -168,11 +169,11 @@ def stratified_order(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def write_split(split: Split, path: str | Path) -> None:
-    """Store a split as Parquet, what it belongs to in the file's metadata."""
+    """Write a split as Parquet; all but the table is in the file's metadata."""
     table = pa.Table.from_pandas(split.table, preserve_index=False)
-    about = {name: getattr(split, name) for name in _ABOUT}
-    with replacing(path) as scratch:
-        pq.write_table(table.replace_schema_metadata({"sslfast": json.dumps(about)}), scratch, write_page_checksum=True)
+    about = {name: getattr(split, name) for name in _ABOUT} | {"checksum": CHECKSUM}
+    with replacing(path, checksum=True) as scratch:
+        pq.write_table(table.replace_schema_metadata({"sslfast": json.dumps(about)}), scratch)
 
 
 def read_split(path: str | Path, data=None, /, **expected: object) -> Split:
@@ -181,7 +182,8 @@ def read_split(path: str | Path, data=None, /, **expected: object) -> Split:
     Example: `read_split("digits-s0.parquet", data, seed=0, valid_fraction=0.1)`.
     """
     try:
-        stored = pq.read_table(path, page_checksum_verification=True)
+        verify(path)
+        stored = pq.read_table(path, page_checksum_verification=True)  # which splits from before checksums have
         about = json.loads(stored.schema.metadata[b"sslfast"])
         about = {name: tuple(v) if isinstance(v := about[name], list) else v for name in _ABOUT}
         table = stored.cast(_SCHEMA).to_pandas(ignore_metadata=True)
@@ -207,7 +209,7 @@ _SCHEMA = pa.schema(
 
 
 def _check_table(table: pd.DataFrame, about: dict) -> None:
-    """`ValueError` for what `make_split` never made: training must not meet it as an index that is not there."""
+    """Raises `ValueError` for a table that `make_split` cannot have made, before training fails at a wrong index."""
     is_valid, labels = table.role == "valid", table["class"]
     in_pool = ~is_valid & (labels < 0) if about["unlabelled_elsewhere"] else ~is_valid
     ranked = {"labelled_rank": ~is_valid & (labels >= 0), "unlabelled_rank": in_pool}
@@ -242,7 +244,7 @@ def _ranks(mask: np.ndarray, y: np.ndarray, seed: int, name: str) -> np.ndarray:
 
 
 def _statistics(x, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation a channel, in [0, 1], exactly, from a histogram of the uint8 values."""
+    """Mean and standard deviation per channel, pixels in [0, 1]; exact, from a histogram of the uint8 values."""
     import torch
 
     chunks = torch.from_numpy(rows).split(4096)

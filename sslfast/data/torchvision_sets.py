@@ -1,4 +1,4 @@
-"""Data sets that come through torchvision: downloaded once, and read only if their sums are those it knows."""
+"""Data sets that torchvision downloads, once; their files are read only if their checksums are right."""
 
 import contextlib
 import io
@@ -19,15 +19,16 @@ from .scaling import scaled
 __all__ = ["TorchvisionSet", "cifar10", "cifar100", "fashion_mnist", "mnist", "stl10", "svhn"]
 
 STL10_CLASSES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
-STL10_SIDE = 96  # pixels, as its files lie
+STL10_SIDE = 96  # pixels of the images in its files
 
 
 @dataclass(frozen=True)
 class TorchvisionSet:
-    """A loader (see `sslfast.study.datasets.DataSet`) of a data set that torchvision has.
+    """A loader (see `sslfast.study.datasets.DataSet`) of a data set of torchvision.
 
-    `name`: ours; `kind`: its class in torchvision; `read`: what makes arrays of it; `place`: where torchvision looks,
-    below the folder of all data sets; `folder` and `files` there, for a person without a network.
+    `name`: what it is called here; `kind`: its class in torchvision; `read`: the function that makes arrays of it;
+    `place`: the folder that torchvision is given, below the folder of all data sets; `folder`, `files`: where a user
+    without a network has to put which files.
     """
 
     name: str
@@ -49,7 +50,7 @@ class TorchvisionSet:
             reader, place = getattr(torchvision.datasets, self.kind), root / self.place
             try:
                 return reader(place, **part)
-            except RuntimeError:  # not there, or not whole
+            except RuntimeError:  # missing or incomplete
                 print(f"downloading {self.name} to {root} (once)", file=progress or sys.stderr)
                 with contextlib.redirect_stdout(io.StringIO()):  # torchvision reports each mirror it tried
                     return reader(place, **part, download=True)
@@ -58,7 +59,7 @@ class TorchvisionSet:
             return self.read(get, root, options.image_size, progress)
         except Exception as error:  # torchvision raises nearly anything on damaged files
             if explain(error):
-                raise  # a full disk, say: `cached` tells what to do
+                raise  # a full disk, for instance: `cached` says what to do
             raise DataError(
                 f"dataset: {self.name} is not in {root}, or damaged, and could not be downloaded ({_reason(error)});"
                 f" with a network, delete {root / self.folder} and try again; without, put {self.files} there"
@@ -84,14 +85,16 @@ def _svhn(get: Callable, *_) -> Arrays:
 
 
 def _stl10(get: Callable, root: Path, image_size: int, progress: TextIO | None) -> Arrays:
-    """STL-10: 5,000 labelled images to train on, 8,000 to test, and 100,000 without a label, of which some show
-    other things. Scaled from 96 pixels like the images of a folder; at no time all in memory at their own size."""
-    get(split="train")  # which compares the sums of all files, the 2.8 GB without labels included
+    """STL-10: 5,000 labelled training images, 8,000 test images, and 100,000 without a label, some of other things.
+
+    Scaled from 96 pixels like the images of a folder; never all in memory at that size.
+    """
+    get(split="train")  # compares the checksums of all files, also of the 2.8 GB without labels
     folder = root / "stl10_binary"
 
     def images(part: str) -> np.ndarray:
         planes = np.memmap(folder / f"{part}_X.bin", np.uint8, "r").reshape(-1, 3, STL10_SIDE, STL10_SIDE)
-        return planes.transpose(0, 3, 2, 1)  # red, green and blue, each column by column
+        return planes.transpose(0, 3, 2, 1)  # files hold red, green and blue, each column by column
 
     def labels(part: str) -> np.ndarray:
         return np.fromfile(folder / f"{part}_y.bin", np.uint8).astype(np.int64) - 1

@@ -1,7 +1,7 @@
-"""Random views of clean images, a whole batch at once, each image with draws of its own.
+"""Random views of clean images, a whole batch at once, with random numbers of its own for each image.
 
-A view is a part of the image at full size, perhaps mirrored, in other colours. On one CPU thread, 21,000 images
-of 32 pixels a second get their two views, which is a tenth of SimCLR's training with the encoder `conv`.
+A view is a crop of the image, scaled to full size, perhaps mirrored and with other colours. One CPU thread makes the
+two views of 21,000 images of 32 pixels per second: a tenth of the time of training SimCLR with the encoder `conv`.
 """
 
 import functools
@@ -17,7 +17,7 @@ from .augment import Stream
 
 __all__ = ["Views"]
 
-LONGEST_SIDES = math.log(4 / 3)  # of a crop: 4 : 3, upright or lying
+LONGEST_SIDES = math.log(4 / 3)  # of a crop: ratios from 3 : 4 to 4 : 3, as logarithm
 LUMA = (0.299, 0.587, 0.114)
 IN_PHASE = (0.5959, -0.2746, -0.3213)
 QUADRATURE = (0.2115, -0.5227, 0.3112)
@@ -25,15 +25,16 @@ QUADRATURE = (0.2115, -0.5227, 0.3112)
 
 @dataclass(frozen=True)
 class Views:
-    """How far views may be from their image. The defaults are SimCLR's for CIFAR-10: strength 0.5, no blur.
+    """How much views may differ from their image. The defaults are SimCLR's for CIFAR-10: strength 0.5, no blur.
 
-    `crop`: the smallest share of the image's area in a view, drawn from there to 1, with sides of 3 : 4 to 4 : 3;
-    `flip`: probability of a mirrored view; `jitter`: probability of other colours, and `brightness`, `contrast`,
-    `saturation` (largest change of the factor 1) and `hue` (largest turn, 0.5 is half the circle) how far they go;
-    `grey`: probability of no colour. Grey images have brightness and contrast only.
+    `crop`: the smallest share of the image's area in a view; shares are drawn from there to 1, with sides of 3 : 4 to
+    4 : 3. `flip`: the probability of mirroring. `jitter`: the probability of other colours; how much they change is
+    `brightness`, `contrast` and `saturation` (the largest change of the factor 1) and `hue` (the largest rotation; 0.5
+    is half the circle). `grey`: the probability of removing all colour. Grey images change only in brightness and
+    contrast. Raises `ConfigError` for a value out of range.
 
-    Hue is turned in the YIQ plane, not in HSV, which leaves luma as it is. As turns, saturation, contrast and
-    brightness are then linear, they are one matrix a view, in any order, and values are cut to [0, 1] once.
+    Hue is rotated in the YIQ plane, which keeps luma, and not in HSV. So rotation, saturation, contrast and brightness
+    are all linear: together they are one matrix per view, in any order, and values are clipped to [0, 1] only once.
     """
 
     crop: float = 0.08
@@ -53,7 +54,7 @@ class Views:
 
     @classmethod
     def of(cls, changes: "Views | Mapping | None" = None, channels: int = 3, **defaults: float) -> "Views":
-        """The default for images of so many channels, or `defaults`, with `changes`, by name, on top.
+        """The defaults for images of `channels` channels, overridden first by `defaults`, then by `changes` (by name).
 
         Grey images are not mirrored by default, as in `Augment.of`: most are digits and the like.
         Raises `ConfigError` for an unknown name or a wrong value.
@@ -68,7 +69,7 @@ class Views:
 
     def __call__(self, x: Tensor, stream: Stream, n: int = 2) -> Tensor:
         """`n` views of each image, `[N, n, C, H, W]`; `x`: float32 `[N, C, H, W]` in [0, 1]."""
-        # every strength has numbers of its own, so that changing one leaves what the others do
+        # every change has random numbers of its own, so that another strength of one does not affect the others
         draws = torch.rand(11, len(x), n, generator=stream.on(x.device), device=x.device)
         views = self._parts(x, draws[:5]) if self.crop < 1 or self.flip else x[:, None].expand(-1, n, -1, -1, -1)
         return self._colours(views, draws[5:]) if self.jitter or self.grey else views
@@ -76,7 +77,7 @@ class Views:
     def _parts(self, x: Tensor, draws: Tensor) -> Tensor:
         area, ratio, left, top, mirrored = draws
         area = self.crop + (1 - self.crop) * area
-        # ratios of sides with which the area fits into the image: none is drawn twice, and an area of 1 is the image
+        # only ratios with which the area fits into the image: no second draw is needed, and an area of 1 is the image
         longest = (-area.log()).clamp_(max=LONGEST_SIDES)
         ratio = ((2 * ratio - 1) * longest).exp_()
         width, height = (area * ratio).sqrt_(), (area / ratio).sqrt_()
@@ -123,7 +124,7 @@ def _resampling(start: Tensor, length: Tensor, size: int, mirrored: Tensor | boo
 def _resampled(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """`rows` · image · `columns`ᵀ for every view, `[N, n, C, H, W]`, of `[N, n, H, H]` and `[N, n, W, W]`.
 
-    Two matrix products a batch: on a CPU a quarter of the time of `grid_sample`, and exact where a part is the whole.
+    Two matrix products per batch: a quarter of the time of `grid_sample` on a CPU, and exact for the whole image.
     """
     n, c, h, w = x.shape
     views = rows.shape[1]
@@ -134,7 +135,7 @@ def _resampled(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 @functools.cache
 def _colour_matrices(device: torch.device) -> tuple[Tensor, Tensor]:
-    """RGB → its grey, and RGB → its colour (what is left without grey) a quarter turn on in hue; `[3, 3]` each."""
+    """Two matrices `[3, 3]` over RGB: to the grey part, and to the rest, the colour, with its hue rotated by 90°."""
     yiq = torch.tensor([LUMA, IN_PHASE, QUADRATURE], dtype=torch.float64)
     grey, quarter = torch.zeros(2, 3, 3, dtype=torch.float64)
     grey[0, 0], quarter[1, 2], quarter[2, 1] = 1, -1, 1

@@ -76,7 +76,7 @@ def encode_cell(
     labels for training does not have more for choosing. Source: Oliver et al. 2018, Realistic evaluation of deep
     semi-supervised learning algorithms.
 
-    `features`: where those of images at rows come from, if they are there already (see `StoredFeatures`).
+    `features`: a function from (images, rows) to features that were computed before (see `StoredFeatures`).
 
     Example: `linear_probe(encode_cell(encoder, data, split, split.labelled(0.1)))`.
     """
@@ -106,7 +106,7 @@ def encode(
     """Features float32 `[N, D]` of the images at `rows`, normalised by the statistics of `split`, not augmented.
 
     `pooling`: `mean` over the feature map (D = C), or `flatten` (D = C · h · w); a map of more than 4,096 values is
-    shrunk before by averages over squares. The encoder is copied, and the copy runs in eval mode without gradients.
+    first shrunk, by averages over squares. The encoder is copied, and the copy runs in eval mode without gradients.
     Raises `RuntimeError` if the copy is not bit-identical to the encoder afterwards, `DataError` if features are not
     finite (the encoder diverged), `ConfigError` for another `pooling`.
     """
@@ -128,7 +128,7 @@ def encode_batches(
     precision: str,
     pooling: str,
 ) -> np.ndarray:
-    """`encode` without its copy of the encoder: `frozen` is in eval mode and on `device`."""
+    """Like `encode`, but without a copy and a check: `frozen` has to be in eval mode and on `device`."""
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=resolve_precision(precision, device) == "bfloat16")
     parts = []
     with torch.no_grad():
@@ -173,7 +173,7 @@ def _pooled(features: Tensor, pooling: str) -> Tensor:
 
 
 def prove_same(encoder: nn.Module, used: nn.Module) -> None:
-    """`RuntimeError` unless every value of `used`, a copy of `encoder`, is what it was, to the bit."""
+    """Raises `RuntimeError` unless `used`, a copy of `encoder`, is still bit-identical to it."""
     after = used.state_dict()
     changed = [name for name, value in encoder.state_dict().items() if not _identical(value, after[name])]
     if changed:
@@ -181,5 +181,5 @@ def prove_same(encoder: nn.Module, used: nn.Module) -> None:
 
 
 def _identical(a: Tensor, b: Tensor) -> bool:
-    a, b = (t.detach().cpu().contiguous().reshape(-1).view(torch.uint8) for t in (a, b))  # NaN is unlike itself
+    a, b = (t.detach().cpu().contiguous().reshape(-1).view(torch.uint8) for t in (a, b))  # as bytes, since NaN ≠ NaN
     return torch.equal(a, b)

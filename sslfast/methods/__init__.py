@@ -1,4 +1,5 @@
-"""Pre-training methods, one a file, each giving `<method>_learner(dls, encoder=…)` with `.encoder`.
+"""Pre-training methods, one per file: a factory `<method>_learner(dls, encoder=…)`, marked with `@method(…)`.
 
-A file declares its method by `@method(…)` on the factory; `sslfast.study.methods` finds it there. Light to import.
+The learner's `.encoder` is the pre-trained encoder. `sslfast.study.methods` finds the factories without importing their
+files, and this package imports none of them, so that it is fast to import.
 """

@@ -1,4 +1,4 @@
-"""Autoencoders: an encoder learns what it takes to rebuild a clean image, from a noisy one or one with holes."""
+"""Autoencoders: encoder and decoder learn to rebuild an image from itself, a noisy copy, or one with hidden patches."""
 
 import torch
 from fastai.learner import Learner
@@ -31,23 +31,22 @@ def autoencoder_learner(
 ) -> Learner:
     """A Learner that trains an encoder and a mirrored decoder to rebuild images; `.encoder` is the encoder.
 
-    `dls`: `image_dls(…).pretrain`, or any fastai image DataLoaders (their input, as augmented, is
-    then the target too). `encoder`: a name, or a module to a feature map `[N, C, h, w]`. `decoder`: from
-    there to images in [0, 1]; by default see `create_decoder`. `seed` fixes the initial weights. Loss:
-    RMSE in pixel units over the batch; metric: RMSE over the whole validation set. `precision`: see
-    `resolve_precision`.
+    `dls`: `image_dls(…).pretrain`, or any fastai image DataLoaders; then the augmented input is also the target.
+    `encoder`: a name, or a module from images to a feature map `[N, C, h, w]`. `decoder`: a module from that feature
+    map to images in [0, 1]; default: `create_decoder`. `seed` fixes the initial weights. Loss: RMSE in pixel units over
+    the batch; metric: RMSE over the whole validation set. `precision`: see `resolve_precision`.
 
-    `denoise`: standard deviation, pixels in [0, 1], of Gaussian noise on training inputs, on top of that
-    of the loaders. `mask`: the share of patches of `patch` × `patch` pixels that the encoder does not
-    see, in training and validation (see `CorruptInput`); `loss_on`: `all` pixels or the `hidden` ones only,
-    with `hidden` a `loss_func` of your own is called with (rebuilt, image, hidden). The metric is always of
-    whole images. Raises `ConfigError` for values that cannot be.
+    `denoise`: standard deviation (pixels in [0, 1]) of Gaussian noise that is added to training inputs, on top of the
+    noise of the loaders. `mask`: the share of patches of `patch` × `patch` pixels that are hidden from the encoder, in
+    training and validation (see `CorruptInput`). `loss_on`: `all` pixels, or only the `hidden` ones; with `hidden`, a
+    `loss_func` of your own is called with (rebuilt, image, hidden). The metric always covers whole images. Raises
+    `ConfigError` for values out of range.
 
     Compared with plain training, throughput is 0.95 × with `denoise` and 0.8 to 1.0 × with `mask`; measured in turns,
     `conv`, 32 × 32 colour images, batch 128, one CPU thread, float32 and bfloat16, on a busy machine.
 
-    Sources: Vincent et al. 2008, denoising autoencoders (noise on the input, clean target); Pathak et al.
-    2016, context encoders, and He et al. 2022, masked autoencoders (here convolutions see the holes, too).
+    Sources: Vincent et al. 2008, denoising autoencoders (noise on the input, clean target); Pathak et al. 2016, context
+    encoders; He et al. 2022, masked autoencoders (whose encoder skips hidden patches; here they are set to one colour).
     """
     shape = image_shape(dls)
     encoder = as_encoder(encoder, dls, seed)
@@ -68,7 +67,7 @@ def autoencoder_learner(
 
 
 class HiddenRMSELoss(PixelLoss):
-    """`RMSELoss` over `hidden` pixels only, bool `[N, 1, S, S]`."""
+    """`RMSELoss` over the pixels where `hidden`, bool `[N, 1, S, S]`, is true."""
 
     def __call__(self, pred: Tensor, target: Tensor, hidden: Tensor) -> Tensor:
         if pred.shape != target.shape:

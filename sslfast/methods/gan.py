@@ -1,4 +1,4 @@
-"""The generative adversarial network: an encoder learns what tells images from those of a generator."""
+"""Generative adversarial network: the encoder is part of a discriminator of real images from generated ones."""
 
 from functools import partial
 
@@ -25,7 +25,7 @@ from .base import method, with_target
 
 __all__ = ["GAN", "AdversarialLoss", "Diversity", "fake_accuracy", "gan_learner", "generator_loss", "real_accuracy"]
 
-SMALLEST = 4  # pixels of the feature maps that a generator grows its images from
+SMALLEST = 4  # pixels: the side of a generator's first feature maps
 
 
 @method()
@@ -38,25 +38,25 @@ def gan_learner(
     precision: str = "auto",
     **kwargs,
 ) -> Learner:
-    """A Learner that trains a generator and a discriminator at once; `.encoder` is the discriminator's body.
+    """A Learner that trains a generator and a discriminator together; `.encoder` is the discriminator's encoder.
 
-    `dls`: `image_dls(…).pretrain`, or any fastai image DataLoaders. `encoder`: a name, or a module to a
-    feature map `[N, C, h, w]`. `latent`: how many numbers a generated image is made from; `r1`: the
-    weight of the gradient penalty (see `AdversarialLoss`). `seed` fixes the initial weights. `precision`: see
-    `resolve_precision`. Raises `ConfigError` for an `r1` below 0 or no latent.
+    `dls`: `image_dls(…).pretrain`, or any fastai image DataLoaders. `encoder`: a name, or a module from images to a
+    feature map `[N, C, h, w]`. `latent`: the number of latents from which an image is generated. `r1`: the weight of
+    the gradient penalty (see `AdversarialLoss`). `seed` fixes the initial weights. `precision`: see
+    `resolve_precision`. Raises `ConfigError` for an `r1` below 0 or a `latent` below 1.
 
-    Every batch updates both networks, by Adam with a momentum of 0.5, also in `fit_one_cycle`. They are
-    two groups of parameters, discriminator first, so `slice` gives them learning rates of their own.
-    Both losses are the discriminator's, `valid_loss` with the validation images and as many samples, always
-    of the same latents. Recorded with it: `real_accuracy` and `fake_accuracy` (the shares of images and
-    of samples that it takes for what they are), `generator_loss`, and the samples' `diversity`. In validation
-    there is no noise on either, to which the discriminator is not used: it may judge worse than in training.
+    Every batch updates both networks, by Adam with a momentum of 0.5, also in `fit_one_cycle`. The two networks are two
+    parameter groups, discriminator first, so a `slice` gives each its own learning rate. `train_loss` and `valid_loss`
+    are the discriminator's loss; `valid_loss` is over the validation images and as many generated ones, always from the
+    same latents. Metrics: `real_accuracy` and `fake_accuracy` (the shares of real and of generated images that the
+    discriminator classifies correctly), `generator_loss`, and `diversity` of the generated images. Images have no noise
+    in validation, unlike in training, so the discriminator may do worse there.
 
-    0.25 times as many images/s as the autoencoder, half of the time for the penalty; measured in turns with `conv`,
-    32 × 32 colour images, batch 128, one CPU thread, float32 and bfloat16.
+    0.25 times as many images per second as the autoencoder; the penalty takes half of the time. Measured in turns with
+    `conv`, 32 × 32 colour images, batch 128, one CPU thread, float32 and bfloat16.
 
-    Sources: Goodfellow et al. 2014; Radford et al. 2016, DCGAN (the generator, and features of the
-    discriminator); Sønderby et al. 2017, the same noise on images and samples.
+    Sources: Goodfellow et al. 2014; Radford et al. 2016, DCGAN (the generator, and the discriminator's features);
+    Sønderby et al. 2017, the same noise on real and generated images.
     """
     if not r1 >= 0:
         raise ConfigError(f"r1: found {r1!r}, expected 0 or more")
@@ -84,9 +84,10 @@ def gan_learner(
 
 
 def create_generator(latent: int, image_shape: tuple[int, int, int]) -> nn.Sequential:
-    """A network from `[N, latent]` to images in [0, 1] of `image_shape` (C, S, S), grown from 4 × 4 feature maps.
+    """A network from latents `[N, latent]` to images in [0, 1] of `image_shape` (C, S, S).
 
-    The last doubling is from 32 channels, each one before from twice as many, 512 at most.
+    Feature maps of 4 × 4 are doubled in size until they are as large as the images. The last doubling starts from 32
+    channels, and each earlier one from twice as many as the next, 512 at most.
     """
     size, channels = image_shape[1], 16
     while size > 1.5 * SMALLEST:
@@ -96,7 +97,7 @@ def create_generator(latent: int, image_shape: tuple[int, int, int]) -> nn.Seque
 
 
 class Discriminator(_TwoParts):
-    """Encoder and head: image `[N, C, S, S]` (normalised) → score `[N]`, float32, above 0 if it seems to be real."""
+    """Encoder and head: image `[N, C, S, S]` (normalised) → score `[N]`, float32, above 0 if the image seems real."""
 
     def forward(self, x: Tensor) -> Tensor:
         with self.autocast(x.device):
@@ -104,14 +105,16 @@ class Discriminator(_TwoParts):
 
 
 class GAN(nn.Module):
-    """Images `[N, C, S, S]` (normalised) → `[N, 4]`, float32: what `AdversarialLoss` is computed from.
+    """Images `[N, C, S, S]` (normalised) → `[N, 4]`, float32: the input of `AdversarialLoss`.
 
-    Columns: the score of each image; that of a generated one; the same again, with the gradient going to
-    the generator instead of the discriminator; the squared length of the score's gradient in the image. In
-    eval mode the samples are `samples` and the last column is 0.
+    Column 0: the score of each image. Column 1: the score of as many generated images, with a gradient for the
+    discriminator only. Column 2: the same scores, with a gradient for the generator only. Column 3: the squared norm of
+    the gradient of column 0 with respect to the image. In eval mode the generated images are `samples`, and column 3
+    is 0.
 
-    `mean` and `std`, `[1, C, 1, 1]`, normalise pixels in [0, 1]. Given the clean images in [0, 1] as
-    `target`, training adds to the samples the noise that is on the images: they would else be told by it.
+    `mean` and `std`, `[1, C, 1, 1]`, normalise pixels in [0, 1]. If `forward` gets the clean images in [0, 1] as
+    `target`, training adds the noise of the real images to the generated ones: otherwise the discriminator could tell
+    them apart by the noise.
     """
 
     mean: Tensor
@@ -148,8 +151,8 @@ class GAN(nn.Module):
         return score, slope.square().flatten(1).sum(1)
 
     def _score(self, made: Tensor, weights: dict[str, Tensor]) -> Tensor:
-        # in a batch of their own: among images, BatchNorm lets the discriminator win at once. Its statistics
-        # stay those of images, which are what the encoder is for
+        # Generated images are a batch of their own: in one batch with real images, BatchNorm lets the discriminator win
+        # at once. BatchNorm's running statistics are those of real images, as the encoder will be used on real images.
         statistics = {name: value.clone() for name, value in self.discriminator.named_buffers()}
         return functional_call(self.discriminator, weights | statistics, made)
 
@@ -162,25 +165,25 @@ class GAN(nn.Module):
             return self.generator(latents).float()
 
     def samples(self, n: int) -> Tensor:
-        """`n` generated images in [0, 1], always of the same latents, made in eval mode."""
+        """`n` generated images in [0, 1], always from the same latents, in eval mode."""
         with at_rest(self):
             return self.generate(fixed_latents(n, self.latent, self.mean.device))
 
     def pictures(self, x: Tensor) -> dict[str, Tensor]:
-        """As many `samples` as `x` has images, `[K, C, S, S]` in [0, 1]."""
+        """`samples`: as many generated images as `x` has images, `[K, C, S, S]` in [0, 1]."""
         return {"samples": self.samples(len(x))}
 
 
 class AdversarialLoss:
-    """The discriminator's loss, with the gradients of both networks; `pred` `[N, 4]` is what a `GAN` gives.
+    """The discriminator's loss, with the gradients of both networks; `pred` `[N, 4]` is the output of a `GAN`.
 
-    Value: softplus(−score of an image) + softplus(score of a sample), 1.39 for one that does not look. To
-    it belongs the penalty `r1` / 2 × |gradient of an image's score in the image|²; the generator is
-    trained by softplus(−score of a sample). These two have gradients only and do not count in the value.
+    Value: softplus(−score of a real image) + softplus(score of a generated image); 1.39 if all scores are 0. Two more
+    terms have gradients but do not count in the value: the discriminator's gradient penalty, `r1` / 2 × |gradient of a
+    real image's score with respect to the image|², and the generator's loss, softplus(−score of a generated image).
     `reduction`: `mean` over images, or `none`, `[N]`.
 
-    The penalty on gradients makes training stable for encoders with and without BatchNorm, while spectral
-    normalisation, which does too, would change the encoder's weights.
+    The gradient penalty makes training stable for encoders with and without BatchNorm. Spectral normalisation would do
+    so too, but would change the encoder's weights.
 
     Sources: Goodfellow et al. 2014, the non-saturating loss; Mescheder et al. 2018, R1.
     """
@@ -196,17 +199,17 @@ class AdversarialLoss:
 
 
 def real_accuracy(pred: Tensor, target: Tensor) -> Tensor:
-    """Share of the images that are taken for images."""
+    """Share of the real images that the discriminator takes for real ones."""
     return (pred[:, 0] > 0).float().mean()
 
 
 def fake_accuracy(pred: Tensor, target: Tensor) -> Tensor:
-    """Share of the samples that are taken for samples."""
+    """Share of the generated images that the discriminator takes for generated ones."""
     return (pred[:, 1] <= 0).float().mean()
 
 
 def generator_loss(pred: Tensor, target: Tensor) -> Tensor:
-    """softplus(−score of a sample), a mean over samples."""
+    """softplus(−score of a generated image), mean over images."""
     return F.softplus(-pred[:, 2]).mean()
 
 
@@ -214,9 +217,9 @@ _SCORES = (real_accuracy, fake_accuracy, generator_loss)
 
 
 class Diversity(Metric):
-    """How far generated images are from each other, relative to real ones: 1 as far, 0 all the same (collapse).
+    """How much generated images differ from each other, relative to real ones: 1 as much, 0 not at all (collapse).
 
-    The root of the ratio of mean squared distances between two images of a batch.
+    The square root of the ratio of the mean squared distances between two images of a batch.
     """
 
     def reset(self):
@@ -248,7 +251,7 @@ class _GiveTarget(Callback):
 
 
 def _show_samples(learn: Learner, batch: tuple, max_n: int = 9, **kwargs):
-    """Draw images that the generator made."""
+    """Draw generated images."""
     return show_images(learn.model.samples(min(max_n, len(batch[0]))), max_n=max_n, **kwargs)
 
 

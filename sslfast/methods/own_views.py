@@ -1,8 +1,9 @@
-"""What methods share that make their own views of the images: callbacks, and the learner over two views."""
+"""Shared by methods that make their own views of the images: callbacks, and the learner over two views."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from fastai.callback.core import Callback
 from fastai.data.transforms import Normalize
 from fastai.learner import Learner
 from fastai.torch_core import TensorImage
@@ -33,25 +34,30 @@ def two_views_learner(
     *,
     loss_func,
     metrics,
+    around: Callable[[Embedder], nn.Module] | None = None,
+    cbs: Sequence[Callback] = (),
 ) -> Learner:
-    """A Learner of an encoder and a projector, whose loss is given the embeddings of two views of each image.
+    """A Learner of an encoder and a projector; its loss gets the embeddings `[N, D]` of two views of each image.
 
-    `given`: see `learner_of`.
+    `views`: see `Views`; `given`: the keyword arguments that the caller passed on (see `learner_of`). `around`: makes a
+    model of encoder and projector, where they are only a part of it; `cbs`: callbacks more.
     """
     shape = image_shape(dls)
     encoder = as_encoder(encoder, dls, seed)
     with initialised_with(seed, "projector"):
         head = create_projector(feature_shape(encoder, shape)[0], projector)
-    model = Embedder(encoder, head, resolve_precision(precision, dls.device))
-    cbs = [TwoViews(Views.of(views, shape[0]))]
+        embedder = Embedder(encoder, head, resolve_precision(precision, dls.device))
+        model = around(embedder) if around else embedder
+    cbs = [TwoViews(Views.of(views, shape[0])), *cbs]
     return learner_of(dls, model, given, loss_func=loss_func, metrics=metrics, cbs=cbs, shows=_show_views)
 
 
 class OwnViews(ReconstructInput):
     """Base of callbacks that make the model's input from the clean images of a batch.
 
-    With loaders of `image_dls`, what `stream` draws in training depends on the loader's seed and epoch only; with
-    others, on torch's global generator. In validation it is the same every epoch, so that losses can be compared.
+    `stream` gives the random numbers. In training they depend only on the seed and epoch of the loader if it is one of
+    `image_dls`, else on torch's global generator. In validation they are the same every epoch, so that losses can be
+    compared.
     """
 
     def __init__(self):
@@ -73,7 +79,7 @@ class OwnViews(ReconstructInput):
         return self.learn.yb[0].as_subclass(Tensor)
 
     def normalized(self, images: Tensor) -> Tensor:
-        """Images `[…, C, H, W]` in [0, 1] as the loader normalises them, channels-last."""
+        """Images `[…, C, H, W]` in [0, 1], normalised like the loader's and laid out channels-last."""
         flat = images.flatten(0, -4).contiguous(memory_format=torch.channels_last)
         for tfm in undistributed(self.dls.valid).after_batch.fs:
             if isinstance(tfm, Normalize):
@@ -84,7 +90,7 @@ class OwnViews(ReconstructInput):
 class TwoViews(OwnViews):
     """Gives the model two views of each image, `[N, 2, C, H, W]`, and the loss their embeddings: `loss(z0, z1)`.
 
-    `learn.two_views.show()` draws some.
+    `learn.two_views.show()` draws examples.
     """
 
     def __init__(self, views: Views):

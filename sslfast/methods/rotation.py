@@ -1,4 +1,4 @@
-"""Rotation: by how many quarter turns an image was turned, which takes knowing what is upright."""
+"""Rotation: an encoder learns by how many quarter turns an image was turned, so it must know what is upright."""
 
 from collections.abc import Mapping, Sequence
 
@@ -37,14 +37,14 @@ def rotation_learner(
 ) -> Learner:
     """A Learner that trains an encoder to tell by how many quarter turns images were turned; `.encoder` is the encoder.
 
-    `dls`: as in `simclr_learner`. Every image of a batch is turned in all four ways, after `views` of it were taken:
-    by default parts of half its area or more, mirrored or not, in its own colours. `projector`: widths of the layers
-    between the encoder and the four classes. `seed` fixes the initial weights. Metric: accuracy; chance is 0.25.
-    `precision`: see `resolve_precision`. Of no use where up and down do not differ; so `ConfigError` is raised for
-    loaders that turn images upside down, as those of `image_dls` do by default with images in colour.
+    `dls`: as in `simclr_learner`. From every image of a batch one view is made, which is then shown in all four turns.
+    `views`: see `Views`; by default a crop of half the area or more, perhaps mirrored, in the same colours.
+    `projector`: widths of the layers between encoder and classes. `seed` fixes the initial weights. Metric: accuracy;
+    chance is 0.25. `precision`: see `resolve_precision`. Of no use where up and down do not differ; so `ConfigError` is
+    raised for loaders that turn images upside down, as those of `image_dls` do by default with images in colour.
 
-    Costs more than the autoencoder: 0.61 (0.56 to 0.65) times its images a second (`conv`, 32 pixels, batches of
-    256, one CPU thread, bfloat16; `benchmarks/methods.py`), and four images' memory each, so take smaller batches.
+    Slower than the autoencoder: 0.61 (0.56 to 0.65) times as many images per second (`conv`, 32 pixels, batches of
+    256, one CPU thread, bfloat16; `benchmarks/methods.py`). Each image takes the memory of four: use smaller batches.
 
     Source: Gidaris, Singh and Komodakis 2018, Unsupervised Representation Learning by Predicting Image Rotations.
     """
@@ -63,7 +63,7 @@ def rotation_learner(
 
 
 def _show_turns(learn: Learner, batch: tuple, max_n: int = 9, **kwargs):
-    """Draw images of `batch`, each after another number of quarter turns, with true and predicted turn in degrees."""
+    """Draw images of `batch` after 0, 1, 2, 3, 0, … quarter turns, with the true and the predicted turn in degrees."""
     x, _, turns, predicted = learn.get_preds(dl=[batch], with_input=True, with_decoded=True)
     each = torch.arange(len(x))
     turned, true, found = (part.as_subclass(Tensor)[each, each % TURNS] for part in (x, turns, predicted))
@@ -72,7 +72,10 @@ def _show_turns(learn: Learner, batch: tuple, max_n: int = 9, **kwargs):
 
 
 class QuarterTurns(OwnViews):
-    """Gives the model each image in all four turns, anticlockwise, `[N, 4, C, S, S]`, and how often each is turned."""
+    """Gives the model each image after 0 to 3 quarter turns, `[N, 4, C, S, S]`, and the loss these numbers, `[N, 4]`.
+
+    Turns are anticlockwise.
+    """
 
     def __init__(self, views: Views):
         super().__init__()
@@ -86,9 +89,9 @@ class QuarterTurns(OwnViews):
 
 
 class TurnLoss(CrossEntropy):
-    """Cross-entropy between scores `[N, 4, 4]`, of every turn of N images, and their turns `[N, 4]`.
+    """Cross-entropy between scores `[N, 4, 4]` (N images, each in four turns, four classes) and turns `[N, 4]`.
 
-    `reduction`: `mean`, or `none` for a value an image, `[N]`.
+    `reduction`: `mean`, or `none` for one value per image, `[N]`.
     """
 
     def __call__(self, scores: Tensor, turns: Tensor) -> Tensor:

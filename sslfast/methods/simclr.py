@@ -1,4 +1,4 @@
-"""SimCLR: two views of an image must be distinguished from the views of all other images of the batch."""
+"""SimCLR: two views of an image get similar embeddings, unlike the views of all other images of the batch."""
 
 from collections.abc import Mapping, Sequence
 
@@ -29,7 +29,7 @@ def simclr_learner(
     precision: str = "auto",
     **kwargs,
 ) -> Learner:
-    """A Learner that trains an encoder to know an image again in another view of it; `.encoder` is the encoder.
+    """A Learner that trains an encoder to recognise an image in another view of it; `.encoder` is the encoder.
 
     `dls`: `image_dls(…).pretrain`, without flips and noise, or any fastai image DataLoaders; views are made from the
     clean image (`views`: see `Views`). `encoder`: a name, or a module to a feature map `[N, C, h, w]`; `projector`:
@@ -37,9 +37,9 @@ def simclr_learner(
     Loss: `NTXent`, whose level depends on the size of a batch. Metrics over the validation set: `alignment`,
     `uniformity`. `precision`: see `resolve_precision`.
 
-    Costs as much as the autoencoder: 1.06 (0.90 to 1.16) times its images a second (`conv`, 32 pixels, batches of
-    256, one CPU thread, bfloat16; `benchmarks/methods.py`). Batches of 256 or more, and a peak of 3e-3 for
-    `fit_one_cycle`, served well on CIFAR-10.
+    As fast as the autoencoder: 1.06 (0.90 to 1.16) times as many images per second (`conv`, 32 pixels, batches of
+    256, one CPU thread, bfloat16; `benchmarks/methods.py`). On CIFAR-10, batches of 256 or more and a peak learning
+    rate of 3e-3 in `fit_one_cycle` worked well.
 
     Source: Chen et al. 2020, A Simple Framework for Contrastive Learning of Visual Representations.
     """
@@ -52,9 +52,10 @@ def simclr_learner(
 class NTXent:
     """Normalised, temperature-scaled cross-entropy between embeddings `[N, D]` of two views of N images.
 
-    Each of the 2 N embeddings has to find the other one of its image among the 2 N − 1 others, by cosine
-    similarity over `temperature`. Computed in float32 or more. `reduction`: `mean`, or `none` for a value
-    an image, `[N]`. Raises `ConfigError` for a temperature of 0 or less.
+    For each of the 2 N embeddings, a classification among the 2 N − 1 others: the right answer is the other embedding
+    of the same image, and the scores are cosine similarities divided by `temperature`. Computed in float32 or higher
+    precision. `reduction`: `mean`, or `none` for one value per image, `[N]`. Raises `ConfigError` for a temperature of
+    0 or less.
     """
 
     def __init__(self, temperature: float = 0.5, reduction: str = "mean"):
@@ -67,7 +68,7 @@ class NTXent:
         z = torch.cat([_on_sphere(z0), _on_sphere(z1)])
         with torch.autocast(z.device.type, enabled=False):
             similarity = z @ z.mT / self.temperature
-        similarity.fill_diagonal_(-torch.inf)  # nothing is told from itself
+        similarity.fill_diagonal_(-torch.inf)  # no embedding is compared with itself
         other = torch.arange(2 * n, device=z.device).roll(n)
         loss = F.cross_entropy(similarity, other, reduction=self.reduction)
         return loss if self.reduction == "mean" else loss.view(2, n).mean(0)
@@ -82,10 +83,11 @@ def alignment(z0: Tensor, z1: Tensor) -> Tensor:
 
 
 def uniformity(z0: Tensor, z1: Tensor) -> Tensor:
-    """Logarithm of the mean of exp(−2 d²) over pairs of images, d their distance on the unit sphere: low is spread.
+    """Logarithm of the mean of exp(−2 d²) over pairs of images; d: their distance on the unit sphere.
 
-    Mean over the views `z0` and `z1`, `[N, D]`. All embeddings in one place give 0, normal ones about −4 in high
-    dimensions. From 2,048 images on, as many, evenly spaced, stand for all. Source: as for `alignment`.
+    Mean over the views `z0` and `z1`, `[N, D]`. Lower is more spread out: 0 if all embeddings are equal, about −4 if
+    they are normally distributed in many dimensions. Of more than 2,048 images, at most as many are used, evenly
+    spaced. Source: as for `alignment`.
     """
     return (_uniformity(z0) + _uniformity(z1)) / 2
 

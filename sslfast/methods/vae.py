@@ -19,8 +19,8 @@ from .base import method, show_rebuilt, with_target
 
 __all__ = ["VAE", "ELBOLoss", "kl", "reconstruction", "vae_learner"]
 
-SIGMA = 0.1  # what a pixel in [0, 1] may be off: about the RMSE that small autoencoders reach
-N_TRAVERSED, N_STEPS, REACH = 8, 7, 3.0  # latents, and decoded values of each from −3 to 3 σ
+SIGMA = 0.1  # of a pixel in [0, 1] around its reconstruction: about the RMSE that small autoencoders reach
+N_TRAVERSED, N_STEPS, REACH = 8, 7, 3.0  # `traversals`: at most 8 latents, each at 7 values from −3 to 3 σ
 
 
 @method()
@@ -33,19 +33,18 @@ def vae_learner(
     precision: str = "auto",
     **kwargs,
 ) -> Learner:
-    """A Learner that trains a β-VAE; `.encoder` is its convolutional part, below mean and log-variance.
+    """A Learner that trains a β-VAE; `.encoder` is its encoder without the layer for mean and log-variance.
 
-    `dls`: `image_dls(…).pretrain`, or any fastai image DataLoaders. `encoder`: a name, or a module to a
-    feature map `[N, C, h, w]`. `beta` weighs the KL divergence (1: the ELBO); `latent`: the number of
+    `dls`: `image_dls(…).pretrain`, or any fastai image DataLoaders. `encoder`: a name, or a module from images to a
+    feature map `[N, C, h, w]`. `beta`: the weight of the KL divergence (1 gives the ELBO); `latent`: the number of
     latents. `seed` fixes the initial weights. `precision`: see `resolve_precision`. Raises `ConfigError` for a
-    `beta` below 0 or no latent.
+    `beta` below 0 or a `latent` below 1.
 
-    Loss: see `ELBOLoss`. Recorded over the validation set, at the mean of the latents: `reconstruction` and
-    `kl` (nats an image) and `rmse`. A `kl` near 0 is a posterior that collapsed: the latents say
-    nothing of the image.
+    Loss: see `ELBOLoss`. Metrics over the validation set, with the latents at their means: `reconstruction` and `kl`
+    (nats per image), and `rmse`. A `kl` near 0 means posterior collapse: the latents say nothing about the image.
 
-    0.85 to 1.0 times as many images/s as the autoencoder, measured in turns with `conv`, 32 × 32 colour images, batch
-    128, one CPU thread, float32 and bfloat16, on a busy machine.
+    0.85 to 1.0 times as many images per second as the autoencoder; measured in turns with `conv`, 32 × 32 colour
+    images, batch 128, one CPU thread, float32 and bfloat16, on a busy machine.
 
     Sources: Kingma and Welling 2014, auto-encoding variational Bayes; Higgins et al. 2017, β-VAE.
     """
@@ -70,8 +69,8 @@ def vae_learner(
 class VAE(_TwoParts):
     """Image `[N, C, S, S]` (normalised) → (image in [0, 1], mean and log-variance of the latents `[N, latent]`).
 
-    All float32. In training images are rebuilt from latents drawn from that distribution, by the global
-    generator; in eval mode from its mean.
+    All outputs are float32. In training, the image is rebuilt from latents that are drawn from this distribution by
+    torch's global generator; in eval mode, from the mean.
     """
 
     def __init__(self, encoder: nn.Module, to_latent: nn.Module, decoder: nn.Module, precision: str = "float32"):
@@ -89,16 +88,16 @@ class VAE(_TwoParts):
         return mean, log_variance
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Images in [0, 1], `[N, C, S, S]`, of `latents` `[N, latent]`."""
+        """Images in [0, 1], `[N, C, S, S]`, from `latents` `[N, latent]`."""
         with self.autocast(latents.device):
             return self.head.get_submodule("decoder")(latents).float()
 
     def pictures(self, x: Tensor) -> dict[str, Tensor]:
-        """Images in [0, 1]: what it makes of images `x` `[K, C, S, S]` (normalised), and on its own.
+        """Images in [0, 1] that show what the model has learned, for images `x` `[K, C, S, S]` (normalised).
 
-        `reconstructions` and `samples` (of the prior, always of the same latents) `[K, C, S, S]`;
-        `traversals` `[8, 7, C, S, S]`: in each row the first image with one latent at −3 to 3 standard
-        deviations of the prior instead, for the latents that tell these images apart most (highest KL first).
+        `reconstructions` of `x`, and `samples` from the prior (always from the same latents), `[K, C, S, S]`;
+        `traversals` `[8, 7, C, S, S]`: each row is the first image with one latent changed, from −3 to 3 standard
+        deviations of the prior; rows are the latents with the largest mean KL divergence, in descending order.
         """
         with at_rest(self):
             rebuilt, mean, log_variance = self(x)
@@ -114,10 +113,10 @@ class VAE(_TwoParts):
 
 
 class ELBOLoss:
-    """Negative evidence lower bound in nats an image, with the KL divergence weighed by `beta`.
+    """Negative evidence lower bound (ELBO) in nats per image: `reconstruction` + `beta` × KL divergence.
 
-    `reconstruction` is −log N(image; rebuilt, σ²) summed over all pixels and channels, σ = 0.1 (pixels in
-    [0, 1]): a density, so it may be below 0. To train with another σ, use `beta` × (σ / 0.1)².
+    `reconstruction` is −log N(image; rebuilt, σ²) summed over all pixels and channels, with σ = 0.1 (pixels in
+    [0, 1]); as N is a density, it may be below 0. Another σ is the same as another `beta`, `beta` × (σ / 0.1)².
     `reduction`: `mean` over images, or `none`, `[N]`.
     """
 
@@ -134,12 +133,12 @@ class ELBOLoss:
 
 
 def reconstruction(pred: tuple[Tensor, Tensor, Tensor], target: Tensor) -> Tensor:
-    """−log N(image; rebuilt, 0.1²) in nats an image, a mean over the batch."""
+    """−log N(image; rebuilt, 0.1²) in nats per image, mean over the batch."""
     return _reconstructions(pred, target).mean()
 
 
 def kl(pred: tuple[Tensor, Tensor, Tensor], target: Tensor) -> Tensor:
-    """KL divergence of the latents' distribution from the prior N(0, 1), in nats an image, a mean over the batch."""
+    """KL divergence of the latents' distribution from the prior N(0, 1), in nats per image, mean over the batch."""
     return _kl_of_latents(*pred[1:]).sum(1).mean()
 
 

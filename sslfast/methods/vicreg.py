@@ -1,4 +1,4 @@
-"""VICReg: embeddings of two views agree, while each dimension keeps its spread and tells what no other tells."""
+"""VICReg: embeddings of two views agree, while dimensions keep their variance and are uncorrelated."""
 
 from collections.abc import Mapping, Sequence
 
@@ -29,13 +29,13 @@ def vicreg_learner(
     precision: str = "auto",
     **kwargs,
 ) -> Learner:
-    """A Learner that trains an encoder to see the same in two views, and much of it; `.encoder` is the encoder.
+    """A Learner that trains an encoder to embed two views alike, without collapse; `.encoder` is the encoder.
 
-    `invariance`, `variance`, `covariance`: weights of the three parts of `VICRegLoss`, each of which, unweighted and
-    over the whole validation set, is a metric. The rest is as in `simclr_learner`; no image is compared with another,
-    so that batches may be small.
+    `invariance`, `variance`, `covariance`: weights of the three parts of `VICRegLoss`. Metrics: each part without its
+    weight, over the whole validation set. Other arguments are as in `simclr_learner`. Images are not compared with each
+    other, so batches may be small.
 
-    Costs a little more than the autoencoder: 0.94 (0.86 to 0.98) times its images a second (`conv`, 32 pixels,
+    A little slower than the autoencoder: 0.94 (0.86 to 0.98) times as many images per second (`conv`, 32 pixels,
     batches of 256, one CPU thread, bfloat16; `benchmarks/methods.py`).
 
     Source: Bardes, Ponce and LeCun 2022, VICReg: Variance-Invariance-Covariance Regularization.
@@ -49,12 +49,13 @@ def vicreg_learner(
 
 
 class VICRegLoss:
-    """The weighted sum of three parts, of embeddings `[N, D]` of two views of N images, in float32 or more.
+    """The weighted sum of `invariance`, `variance` and `covariance` of embeddings `[N, D]` of two views of N images.
 
-    As in the authors' code, whose results were published, means are over dimensions too, and the variance of the two
-    views is halved. `reduction`: `mean`, or `none` for a value per image, `[N]`: its own invariance, with the variance
-    and covariance of the batch, so that their mean is the loss of the batch. Raises `ConfigError` for weights that are
-    not numbers from 0, `ValueError` for embeddings that are not two of one shape `[N, D]`.
+    Computed in float32 or higher precision. As in the authors' code, which made the published results, `invariance` is
+    a mean over dimensions too, and `variance` a mean over the two views. `reduction`: `mean`, or `none` for one value
+    per image, `[N]`: its own invariance plus the variance and covariance of the batch, so that the mean of all values
+    is the loss of the batch. Raises `ConfigError` for a weight that is not a number of 0 or more, `ValueError` unless
+    both embeddings have the same shape `[N, D]`.
     """
 
     def __init__(
@@ -82,12 +83,12 @@ class VICRegLoss:
 
     @staticmethod
     def variance(z0: Tensor, z1: Tensor) -> Tensor:
-        """How much the standard deviation of a dimension lacks to 1, mean over dimensions and views: 0 to 1."""
+        """By how much the standard deviation of a dimension is below 1, mean over dimensions and views: 0 to 1."""
         return (_lacking(z0) + _lacking(z1)) / 2
 
     @staticmethod
     def covariance(z0: Tensor, z1: Tensor) -> Tensor:
-        """Sum over pairs of dimensions of their squared covariance, over D, both views added."""
+        """Sum of the squared covariances of all pairs of dimensions, divided by D; the sum of both views."""
         return _shared(z0) + _shared(z1)
 
 
@@ -108,7 +109,7 @@ def _centred(z: Tensor) -> Tensor:
 
 
 def _freedom(z: Tensor) -> int:
-    return max(1, len(z) - 1)  # one image alone, the rest of a validation set, has no variance, not an undefined one
+    return max(1, len(z) - 1)  # a single image, as the last batch may be, has a variance of 0, not an undefined one
 
 
 def _precise(z: Tensor) -> Tensor:

@@ -6,11 +6,10 @@ from .build import as_encoder, base_encoder, image_shape, initialised_with
 from .decoders import create_decoder
 from .encoders import create_encoder
 from .files import load_encoder, read_spec, save_encoder
-from .heads import DROPOUT, AutoEncoder, Classifier, Features, create_head
+from .heads import AutoEncoder, Classifier, Features, create_head, dropout_of
 from .resnet import ResNet18
 
 __all__ = [
-    "DROPOUT",
     "AutoEncoder",
     "BaseNet",
     "Classifier",
@@ -22,6 +21,7 @@ __all__ = [
     "create_decoder",
     "create_encoder",
     "create_head",
+    "dropout_of",
     "feature_shape",
     "image_shape",
     "initialised_with",

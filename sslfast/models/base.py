@@ -15,9 +15,10 @@ Kind = TypeVar("Kind", bound="type[Encoder]")
 
 
 class Encoder(nn.Sequential):
-    """An encoder that knows its own shape: `channels` and `image_size` in, `out_shape` (C, s, s) out.
+    """Base of encoders: modules in sequence, with the shapes of their input and output.
 
-    `layers`: modules, or modules by name. `name` is what `create_encoder` makes it by.
+    Input: images of `channels` channels and `image_size` × `image_size` pixels; output: `out_shape` (C, s, s).
+    `layers`: a list of modules, or modules by name. `name`: what `create_encoder` calls it.
     """
 
     name: str
@@ -47,7 +48,10 @@ def register(name: str, *, cost: float | None = None, kilobytes: float | None = 
 
 
 def feature_shape(encoder: nn.Module, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """(C, h, w) of what any `encoder` makes of images of `image_shape`; its state is left as it was."""
+    """The shape (C, h, w) of the feature map that `encoder`, any module, makes of images of `image_shape` (C, H, W).
+
+    The module's state stays as it was. Raises `ConfigError` if it cannot take such images or makes no feature map.
+    """
     if isinstance(encoder, Encoder):
         return encoder.out_shape
     was_training, parameter = encoder.training, next(encoder.parameters(), torch.empty(0))
@@ -55,7 +59,7 @@ def feature_shape(encoder: nn.Module, image_shape: tuple[int, int, int]) -> tupl
     try:
         with torch.no_grad():
             features = encoder.eval()(images)
-    except RuntimeError as error:  # of torch: layers that do not fit
+    except RuntimeError as error:  # torch's, for layers that do not fit
         reason = str(error).splitlines()[0]
         raise ConfigError(
             f"encoder: {type(encoder).__name__} cannot take images of {list(image_shape)} (C, H, W): {reason}"

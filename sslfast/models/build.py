@@ -1,4 +1,4 @@
-"""From what a user names an encoder by (a name, a file, a module, a learner) to the module itself."""
+"""An encoder as a module, from a name, a file, a module or a learner."""
 
 import copy
 from collections.abc import Iterator
@@ -20,15 +20,16 @@ from .zoo import Net, library_net
 
 __all__ = ["as_encoder", "base_encoder", "image_shape", "initialised_with"]
 
-SIDE = 96  # pixels to which smaller images are enlarged for a base net, which sees little in 32 (docs/base-nets.md)
+SIDE = 96  # pixels to which smaller images are enlarged for a base net, which sees little at 32 (docs/base-nets.md)
 
 
 def as_encoder(source, images, seed: int | None = None) -> nn.Module:
-    """The encoder that `source` stands for, as a module of its own, for `images`: DataLoaders, or a shape (C, H, W).
+    """The encoder that `source` stands for, as a new module, for `images`: DataLoaders, or a shape (C, H, W).
 
-    `source`: a name (fresh weights, drawn from `seed`), the path of a file by `save_encoder`, a
-    module, or a learner (its `.encoder`). Modules are copied, so training one never changes another. A base net learns
-    from DataLoaders how their images are normalised. Raises `ConfigError` where a stored encoder does not fit.
+    `source`: a name (new weights, drawn from `seed`), the path of a file written by `save_encoder`, a module, or a
+    learner (its `.encoder`). A module is copied, so training the copy never changes `source`. If `images` are
+    DataLoaders, a base net is adapted to their normalisation. Raises `ConfigError` for any other `source`, and for an
+    encoder that was made for other images.
     """
     shape = images if isinstance(images, tuple) else image_shape(images)
     if isinstance(source, str | Path):
@@ -60,10 +61,11 @@ def base_encoder(
     """The existing net called `net`, without its classifier, as an encoder: `timm.<model>` or `torchvision.<model>`.
 
     `weights`: None for the library's own (timm's by tag, `timm.resnet18.a1_in1k`; downloaded once, into the library's
-    cache), or a file (`.safetensors`, or `.pth` read without running pickles), every entry of which has to fit.
-    `size`: pixels to which images are scaled; by default 96, or the size of the images (`image_size`) where they are
-    larger, and never more than the net was trained with. `dls`: DataLoaders of the images that it is for; learners find
-    out themselves. `.about` says what the weights are. Raises `ConfigError` for a net or file that cannot be used.
+    cache), or a file (`.safetensors`, or `.pth`, read without running pickles) whose entries all have to fit the net.
+    `size`: pixels to which images are scaled; default: the size of the images (`image_size`), at least 96 and at most
+    the size that the net was trained with (if that is larger). `dls`: DataLoaders of the images that the encoder is
+    for; not needed if the encoder is passed to a learner, which sets this. `.about`: a dict that describes the weights.
+    Raises `ConfigError` for a net or file that cannot be used.
 
     Example: `classifier_learner(dls.classify, base_encoder("timm.tf_efficientnet_lite0"))`.
     """
@@ -89,7 +91,7 @@ def base_encoder(
 
 @contextmanager
 def initialised_with(seed: int | None, part: str) -> Iterator[None]:
-    """Weights created inside the block depend on (`seed`, `part`) only; None leaves chance alone."""
+    """Inside the block, new weights depend on `seed` and `part` only; with `seed=None`, nothing changes."""
     if seed is None:
         yield
         return
@@ -99,7 +101,10 @@ def initialised_with(seed: int | None, part: str) -> Iterator[None]:
 
 
 def image_shape(dls) -> tuple[int, int, int]:
-    """(C, H, W) of the images that `dls` (any fastai image DataLoaders) yields; `ConfigError` for what are none."""
+    """(C, H, W) of the images of `dls`, any fastai DataLoaders of images.
+
+    Raises `ConfigError` if `dls` are no DataLoaders, or if the images are not square.
+    """
     if dls is None:
         raise ConfigError("dls: found None; image_dls(…, unlabelled=0) has no images to pre-train on (its .pretrain)")
     if not hasattr(dls, "train"):
@@ -121,7 +126,7 @@ def _side(made: Net, size: int | None, image_size: int | None) -> int:
 
 
 def _normalisation(dls) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation, a value a channel, by which `dls` normalise images in [0, 1]."""
+    """Mean and standard deviation per channel by which `dls` normalise images in [0, 1]; 0 and 1 if they do not."""
     for tfm in dls.valid.after_batch.fs:
         if isinstance(tfm, Normalize):
             mean, std = (part[0, :, 0, 0].tolist() for part in (tfm.mean, tfm.std))

@@ -13,7 +13,7 @@ WIDEST = 512
 
 
 class Decoder(nn.Sequential):
-    """Layers back to the image, then the original study's tanh, moved from (−1, 1) to (0, 1)."""
+    """Layers from a feature map to an image, then tanh, as in the original study, scaled from (−1, 1) to (0, 1)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """`[N, out_channels, s, s]` → `[N, C, S, S]` in (0, 1)."""
@@ -21,10 +21,10 @@ class Decoder(nn.Sequential):
 
 
 def create_decoder(encoder: nn.Module, image_shape: tuple[int, int, int] | None = None) -> Decoder:
-    """A fresh decoder from what `encoder` gives back to images of `image_shape` (C, S, S).
+    """A new decoder from the feature maps of `encoder` to images of `image_shape` (C, S, S).
 
-    `Original` and `Conv` get their mirror image, any other a `growing_decoder`. An `Encoder` knows its
-    images; a module that does not needs `image_shape`, and without it is a `ConfigError`.
+    For `Original` and `Conv` it mirrors their layers; for any other encoder it is a `growing_decoder`. `image_shape` is
+    needed only for a module that is no `Encoder`; raises `ConfigError` if it is missing there.
     """
     if isinstance(encoder, Original):
         return _original(encoder)
@@ -41,10 +41,10 @@ def create_decoder(encoder: nn.Module, image_shape: tuple[int, int, int] | None 
 
 
 def growing_decoder(in_shape: tuple[int, int, int], image_shape: tuple[int, int, int]) -> Decoder:
-    """A decoder from feature maps of `in_shape` (C, h, w), doubling their size until it is that of the images.
+    """A decoder that doubles feature maps of `in_shape` (C, h, w) until they are images of `image_shape` (C, S, S).
 
-    Each doubling halves the channels, down to 16. A map that no whole number of doublings brings to the
-    images, odd sizes rounded up, is first stretched to the nearest one that can be.
+    Each doubling halves the channels, down to 16. Sizes are found by halving S, rounded up; if the map has none of
+    these sizes, it is first stretched to the nearest.
     """
     (c_in, height, width), (channels, size, _) = in_shape, image_shape
     sizes = [size]
@@ -83,7 +83,7 @@ def _conv(encoder: Conv) -> Decoder:
 
 
 def _widths(encoder: Encoder) -> list[int]:
-    """The channels that each convolution gives, in order."""
+    """The number of output channels of each convolution, in order."""
     return [layer.out_channels for layer in _convolutions(encoder)]
 
 
@@ -92,13 +92,15 @@ def _convolutions(encoder: Encoder) -> list[nn.Conv2d]:
 
 
 def _double(c_in: int, c_out: int, size: int) -> nn.ConvTranspose2d:
-    """Undoes a 3 × 3 convolution of stride 2 on an image of `size`, odd or even."""
+    """A layer that undoes a 3 × 3 convolution of stride 2 on an image of `size` pixels, odd or even."""
     return nn.ConvTranspose2d(c_in, c_out, 3, stride=2, padding=1, output_padding=int(size % 2 == 0))
 
 
 def _grow(c_in: int, c_out: int, size: int) -> nn.ConvTranspose2d:
-    """Doubles an image to `size`. To an even one all pixels are made of as many: 3 × 3 leaves a chequered pattern.
+    """A layer that doubles an image to `size` pixels.
 
+    For an even size the kernel is 4 × 4, so that all pixels are sums of equally many terms: 3 × 3 leaves a chequered
+    pattern.
     Source: Odena et al. 2016, deconvolution and checkerboard artifacts.
     """
     return nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1) if size % 2 == 0 else _double(c_in, c_out, size)

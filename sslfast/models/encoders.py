@@ -1,7 +1,7 @@
 """Encoders by name: image `[N, C, S, S]` (normalised) → feature map `[N, out_channels, s, s]`.
 
-Adding an encoder is adding a class with `@register`, here or in another file of this folder. Each says in its docstring
-what it costs and gives.
+To add an encoder, add a class marked with `@register`, here or in another file of this folder. Its docstring says what
+the encoder costs, and what it is better at.
 """
 
 from torch import nn
@@ -19,12 +19,12 @@ MIN_IMAGE_SIZE = 8
 
 
 def create_encoder(name: str, channels: int = 3, image_size: int = 32) -> Encoder:
-    """A freshly initialised encoder called `name` for square images.
+    """A newly initialised encoder for square images of `image_size` pixels and `channels` channels (1 or 3).
 
-    `name`: that of an encoder in this folder; `conv_x2` or `original_x0.5` for other numbers of channels, each
-    round(factor × base); or `timm.<model>` for any model of timm (needs `sslfast[timm]`) that gives a square feature
-    map, untrained; or where one of your own is, `my_nets.py:Small` (see `OwnEncoder`). Raises `ConfigError` for
-    an unknown name, channels other than 1 or 3, or images below 8 pixels.
+    `name`: an encoder in this folder; `conv_x2` or `original_x0.5` for the same with other numbers of channels, each
+    multiplied by the factor and rounded; `timm.<model>` for any model of timm that gives a square feature map,
+    untrained (needs `sslfast[timm]`); or the place of one of your own, `my_nets.py:Small` (see `OwnEncoder`). Raises
+    `ConfigError` for an unknown name, other channels, or images of fewer than 8 pixels.
     """
     own = Source.of(name, "encoders") if ":" in str(name) else None
     parts = check_encoder(own.name if own else name)
@@ -33,7 +33,7 @@ def create_encoder(name: str, channels: int = 3, image_size: int = 32) -> Encode
     if image_size < MIN_IMAGE_SIZE:
         raise ConfigError(f"image_size: found {image_size}, expected {MIN_IMAGE_SIZE} pixels or more")
     if parts.base == "timm" and parts.model:
-        from .timm_models import TimmEncoder  # which needs a package that is an extra
+        from .timm_models import TimmEncoder  # needs timm, an optional package
 
         return TimmEncoder(parts.model, channels, image_size)
     if own:
@@ -48,11 +48,11 @@ def create_encoder(name: str, channels: int = 3, image_size: int = 32) -> Encode
 
 @register("original", cost=1, kilobytes=1.5)
 class Original(Encoder):
-    """The original study's encoder: 16, 32 and 64 channels, two strides and a 5 × 5, no BatchNorm.
+    """The original study's encoder: two 3 × 3 convolutions of stride 2 and one 5 × 5, with 16, 32 and 64 channels.
 
-    64 × 4 × 4 features for a 32-pixel image; 1.2 million multiply-adds an RGB image, 56,000
-    parameters. The last kernel shrinks where an image leaves it less than 5 × 5 to look at. Twice the `width`
-    takes 3.7 times the multiply-adds and 4 times the parameters.
+    Without BatchNorm. 64 × 4 × 4 features for a 32-pixel image; 1.2 million multiply-adds per RGB image, 56,000
+    parameters. On images so small that fewer than 5 × 5 pixels reach the last convolution, its kernel is that size.
+    Twice the `width` takes 3.7 times the multiply-adds and 4 times the parameters.
     """
 
     def __init__(self, channels: int = 3, image_size: int = 32, width: float = 1):
@@ -72,15 +72,15 @@ class Original(Encoder):
 
 @register("conv", cost=1, kilobytes=1.5)
 class Conv(Encoder):
-    """A wider encoder with BatchNorm: 32, 64 and 128 channels, each halving the image.
+    """A wider encoder with BatchNorm: three 3 × 3 convolutions of stride 2, with 32, 64 and 128 channels.
 
-    128 × 4 × 4 features for a 32-pixel image; 2.6 million multiply-adds an RGB image, 93,000
-    parameters. Against `original`, on CIFAR-10 (JPEG copy) with 4,500 unlabelled and 4,500 labelled
-    images, 10 + 20 epochs, 3 seeds, one CPU thread, float32, fresh views: the autoencoder rebuilds with
-    an RMSE of 0.060 instead of 0.076, macro-F1 over the frozen encoder is 0.037 [0.026, 0.048] higher (0.406), for
-    1.7 times the time of pre-training and 1.2 times that of the classifier. The supervised baseline
-    gains nothing at that size. Measured by `benchmarks/encoders.py`. Twice the `width` takes 3.8 times the
-    multiply-adds and 4 times the parameters.
+    128 × 4 × 4 features for a 32-pixel image; 2.6 million multiply-adds per RGB image, 93,000 parameters. Twice the
+    `width` takes 3.8 times the multiply-adds and 4 times the parameters.
+
+    Compared with `original`: the autoencoder's RMSE is 0.060 instead of 0.076, and macro-F1 over the frozen encoder is
+    0.037 [0.026, 0.048] higher (0.406); pre-training takes 1.7 times as long, and the classifier 1.2 times. The
+    supervised baseline gains nothing with so few labels. Measured by `benchmarks/encoders.py` on CIFAR-10 (JPEG copy),
+    4,500 unlabelled and 4,500 labelled images, 10 + 20 epochs, 3 seeds, one CPU thread, float32, fresh views.
     """
 
     def __init__(self, channels: int = 3, image_size: int = 32, width: float = 1):

@@ -1,4 +1,4 @@
-"""Encoders on disk: weights as safetensors, with what they are in the header. Never a pickle."""
+"""Encoders on disk: safetensors files, whose header describes the encoder. Pickles are never read or written."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..errors import ConfigError, RecordError
-from ..files import replacing
+from ..files import CHECKSUM, replacing, verify
 from .base import Encoder
 from .base_nets import BaseNet, blank_net
 from .encoders import create_encoder
@@ -19,12 +19,12 @@ FORMAT, SUFFIX = "sslfast-encoder-1", ".safetensors"
 
 
 def save_encoder(encoder: Encoder | nn.Module, path: str | Path, /, **spec: object) -> None:
-    """Write `encoder` with its architecture, and anything else in `spec`, in the file's header.
+    """Write the weights of `encoder` to `path`, and its architecture and `spec` to the header of that file.
 
-    `encoder`: an `Encoder`, or a learner, whose encoder it then is. `path`: `….safetensors`. Raises `ConfigError` for
-    another suffix, and for a module that `load_encoder` could not make again: one that is no `Encoder`.
+    `encoder`: an `Encoder`, or a learner that has one. `path`: `….safetensors`. Raises `ConfigError` for another
+    suffix, and for a module that is no `Encoder`, since `load_encoder` could not make it again.
     """
-    if not isinstance(encoder, Encoder):  # a learner holds its model, and that its encoder
+    if not isinstance(encoder, Encoder):  # a learner holds its model, which holds the encoder
         encoder = getattr(getattr(encoder, "model", encoder), "encoder", encoder)
     if Path(path).suffix != SUFFIX:
         raise ConfigError(f"path: found {path}, expected a name that ends in {SUFFIX}")
@@ -41,35 +41,41 @@ def save_encoder(encoder: Encoder | nn.Module, path: str | Path, /, **spec: obje
         **({"source": encoder.source} if hasattr(encoder, "source") else {}),
         **({"base_net": encoder.about} if isinstance(encoder, BaseNet) else {}),
         **spec,
+        "checksum": CHECKSUM,
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
-    with replacing(path) as scratch:
+    with replacing(path, checksum=True) as scratch:
         # one entry: safetensors writes several in an order that changes from run to run; and written here,
         # since files that safetensors writes are their owner's only
         scratch.write_bytes(save(weights, metadata={"sslfast": json.dumps(about)}))
 
 
 def read_spec(path: str | Path) -> dict:
-    """What the encoder at `path` is; `RecordError` if the file is not one of `save_encoder`'s."""
+    """What the encoder at `path` is; `RecordError` if the file is not one of `save_encoder`'s, as it wrote it."""
     try:
+        verify(path)
         with safe_open(path, framework="pt") as file:
             spec = json.loads((file.metadata() or {}).get("sslfast", "{}"))
         if not isinstance(spec, dict) or spec.pop("format", None) != FORMAT:
             raise ValueError(f"no header of format {FORMAT}")
+        spec.pop("checksum", None)
         return spec
     except FileNotFoundError:
         raise RecordError(f"{path}: no such file; expected an encoder written by save_encoder") from None
     except (SafetensorError, ValueError, KeyError, OSError, RecursionError) as error:
-        raise RecordError(f"{path}: not an encoder written by save_encoder ({error}); make it anew") from None
+        raise RecordError(
+            f"{path}: not an encoder written by save_encoder ({error}); delete it and make it anew"
+        ) from None
 
 
 def load_encoder(path: str | Path, /, own: str | None = None, **expected: object) -> Encoder:
-    """The encoder at `path`; every entry of `expected` must match its spec, every weight its architecture.
+    """The encoder at `path`; its header must match every entry of `expected`, its weights the architecture.
 
-    `own`: for one of your own code, where that is: `my_nets.py:Small`. (No file is imported because a header names it.)
+    `own`: the place of your own code, `my_nets.py:Small`, if the encoder was made by it. (The header names this place,
+    too, but no file is imported because a header names it.) Raises `RecordError` for any mismatch; weights are never
+    loaded in part.
 
-    Raises `RecordError` for a mismatch, never loads in part. Example:
-    `load_encoder("encoder.safetensors", encoder="conv", image_size=32)`.
+    Example: `load_encoder("encoder.safetensors", encoder="conv", image_size=32)`.
     """
     spec = read_spec(path)
     for key, value in expected.items():

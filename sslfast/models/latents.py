@@ -1,4 +1,4 @@
-"""Latent vectors: from feature maps to them and back, and those that pictures are made of."""
+"""Latent vectors: layers from feature maps to latents and back, and fixed latents for pictures."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from ..seeds import derive_seed
 
 __all__ = ["FromLatent", "ToLatent", "fixed_latents"]
 
-LARGEST_MAP = 8  # larger feature maps are averaged to this, as a layer over all of their values would be huge
+LARGEST_MAP = 8  # pixels; larger feature maps are first averaged to this, since a linear layer over them would be huge
 
 
 class ToLatent(nn.Sequential):
@@ -25,7 +25,7 @@ class ToLatent(nn.Sequential):
 
 
 class FromLatent(nn.Sequential):
-    """The way back: `[N, n]` to feature maps `[N, C, h, w]` of `out_shape` (C, h, w), 0 or more."""
+    """One linear layer and ReLU from `[N, n]` to feature maps `[N, C, h, w]` of `out_shape` (C, h, w)."""
 
     def __init__(self, n: int, out_shape: tuple[int, int, int]):
         channels, *sides = out_shape
@@ -35,12 +35,12 @@ class FromLatent(nn.Sequential):
         super().__init__(linear, nn.Unflatten(1, (channels, *small)), nn.ReLU(), *grow)
 
     def forward(self, latents: Tensor) -> Tensor:
-        # as batches of images are, so that layers after it run as fast as on those
+        # channels-last, like batches of images, so that the layers after it run as fast as on images
         return super().forward(latents).contiguous(memory_format=torch.channels_last)
 
 
 def fixed_latents(n: int, size: int, device: torch.device) -> Tensor:
-    """`[n, size]` standard normal numbers, always the same."""
+    """`n` latents of `size` standard normal numbers, `[n, size]`, always the same."""
     generator = torch.Generator().manual_seed(derive_seed(0, "latents"))
     return torch.randn(n, size, generator=generator).to(device)
 

@@ -1,4 +1,4 @@
-"""A person's own net as an encoder."""
+"""A user's own net as an encoder."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -13,10 +13,10 @@ __all__ = ["OwnEncoder"]
 
 
 class OwnEncoder(Encoder):
-    """The net that a class or function of a person's own makes, called with channels and image size.
+    """The net made by a user's own class or function, which is called with `channels` and `image_size`.
 
     Images `[N, C, S, S]` (normalised) → a feature map `[N, channels, h, w]`. `name` is `my_nets.Small` for `Small` of
-    `my_nets.py`. Raises `ConfigError` for what is no such net.
+    `my_nets.py`. Raises `ConfigError` if the call fails, or does not give such a net.
     """
 
     def __init__(self, source: Source, channels: int, image_size: int):
@@ -26,7 +26,7 @@ class OwnEncoder(Encoder):
             if not isinstance(net, nn.Module):
                 raise ConfigError(f"it makes a {type(net).__name__}, expected a torch module")
             shape = feature_shape(nn.Sequential(net), (channels, image_size, image_size))
-        except Exception as error:  # whatever the code of others raises
+        except Exception as error:  # a user's code may raise anything
             raise ConfigError(
                 f"encoders: {source.text} is no encoder of images of {image_size} pixels with {channels} channels"
                 f" ({one_line(error)[:200]}); it is called as {source.attribute}(channels, image_size), and makes a"

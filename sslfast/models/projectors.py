@@ -19,9 +19,10 @@ class MeanOverPositions(nn.Module):
 
 
 def create_projector(n_features: int, widths: Sequence[int], n_out: int | None = None) -> nn.Sequential:
-    """Feature map `[N, n_features, h, w]` → embedding `[N, widths[-1]]`, from the mean over positions.
+    """A network from a feature map `[N, n_features, h, w]` to an embedding `[N, widths[-1]]`, or `[N, n_out]` if given.
 
-    A fully connected layer for each of `widths`, then one for `n_out` if given; BatchNorm and ReLU between them.
+    The mean over positions, then one fully connected layer for each of `widths` (and one for `n_out`), with BatchNorm
+    and ReLU between the layers for `widths`.
     Raises `ConfigError` if `widths` is not one or more whole numbers from 1.
     """
     if isinstance(widths, str) or not isinstance(widths, Sequence) or not widths or not all(map(_is_width, widths)):
@@ -36,7 +37,7 @@ def create_projector(n_features: int, widths: Sequence[int], n_out: int | None =
 class Embedder(_TwoParts):
     """Encoder and projector: images `[N, C, S, S]` (normalised) → embeddings `[N, D]`, float32.
 
-    Or views of them `[N, n, C, S, S]` → `[N, n, D]`, all views in one batch, as BatchNorm sees it.
+    Also n views of each image, `[N, n, C, S, S]` → `[N, n, D]`; all views are one batch for BatchNorm.
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -9,20 +9,21 @@ from .winograd import Conv2d
 
 __all__ = ["ResNet18"]
 
-SMALL = 64  # pixels, up to which the stem keeps the image's size
+SMALL = 64  # pixels; for images up to this size, the stem keeps the size
 
 
 @register("resnet18")
 class ResNet18(Encoder):
     """ResNet-18 without its last pooling and classifier: 64 to 512 channels in eight residual blocks.
 
-    Images of up to 64 pixels meet a stem of one 3 × 3 convolution of stride 1 (SimCLR's variant for CIFAR-10),
-    larger ones the 7 × 7 of stride 2 and the pooling of the paper: the map is S/8, or S/32, wide, rounded up.
-    512 × 4 × 4 features for a 32-pixel image; 555 million multiply-adds an RGB image, 215 times those of
-    `conv`, and 11.2 million parameters. Modules and weights are named as in torchvision.
+    For images of up to 64 pixels, the stem is one 3 × 3 convolution of stride 1 (SimCLR's variant for CIFAR-10), and
+    the feature map is S/8 pixels wide, rounded up. For larger images, the stem is the paper's 7 × 7 convolution of
+    stride 2 with max pooling, and the map is S/32 pixels wide. 512 × 4 × 4 features for a 32-pixel image; 555 million
+    multiply-adds per RGB image, 215 times those of `conv`, and 11.2 million parameters. Modules and weights have the
+    names that they have in torchvision.
 
-    Sources: He et al. 2016, deep residual learning; He et al. 2015 for the initial weights (normal, by the number
-    of a convolution's outputs); Chen et al. 2020, SimCLR, appendix B.9, for the stem.
+    Sources: He et al. 2016, deep residual learning; He et al. 2015 for the initial weights (normal, scaled by a
+    convolution's fan-out); Chen et al. 2020, SimCLR, appendix B.9, for the stem.
     """
 
     def __init__(self, channels: int = 3, image_size: int = 32):
@@ -46,7 +47,10 @@ class ResNet18(Encoder):
 
 
 class _Block(nn.Module):
-    """Two 3 × 3 convolutions whose result is added to their input, brought to its shape where that differs."""
+    """Residual block: two 3 × 3 convolutions, whose result is added to the input.
+
+    If the shapes differ, a 1 × 1 convolution brings the input to the shape of the result.
+    """
 
     def __init__(self, c_in: int, c_out: int, stride: int = 1):
         super().__init__()

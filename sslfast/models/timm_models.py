@@ -1,4 +1,4 @@
-"""Encoders of timm (PyTorch image models), untrained, each as a map of features."""
+"""Untrained models of timm (PyTorch image models) as encoders."""
 
 import copy
 import difflib
@@ -21,10 +21,11 @@ __all__ = ["TimmEncoder"]
 class TimmEncoder(Encoder):
     """A model of timm without its pooling and classifier: image `[N, C, S, S]` → `[N, out_channels, s, s]`.
 
-    Maps of convolutional networks come as they are; the tokens of a transformer are laid out as the square of
-    patches that they stand for, those of classes and registers left out. Most divide an image by 32: of 32 pixels
-    they leave a map of 1 × 1. Weights are random always, and nothing is downloaded. Raises `ConfigError` without
-    timm, for a model that it does not have, that cannot take such images or that gives no square map.
+    Feature maps of convolutional networks stay as they are. The patch tokens of a transformer are arranged as the
+    square of patches that they stand for; class and register tokens are dropped. Most models reduce an image by a
+    factor of 32, so 32 pixels become a map of 1 × 1. Weights are always random, and nothing is downloaded. Raises
+    `ConfigError` if timm is not installed or has no such model, or if the model cannot take such images or gives no
+    square map.
 
     Source: Wightman, PyTorch image models, github.com/huggingface/pytorch-image-models.
     """
@@ -35,7 +36,7 @@ class TimmEncoder(Encoder):
         name, create_model = f"{TIMM}{model}", _creator(model)
         options = {"pretrained": False, "in_chans": channels, "num_classes": 0}
         try:
-            try:  # models of a fixed number of patches must know the size, others know no such option
+            try:  # models with a fixed number of patches need the size; others do not accept it
                 net = create_model(model, img_size=image_size, **options)
             except TypeError:
                 net = create_model(model, **options)
@@ -79,9 +80,9 @@ def _creator(model: str) -> Callable[..., nn.Module]:
 
 
 def _shape(net: nn.Module, image_shape: tuple[int, int, int]) -> tuple[int, ...]:
-    """What `net` makes of an image, without the number of images; () if it is no single tensor."""
+    """The shape of the features of one image, without the batch dimension; () if they are not one tensor."""
     failure: Exception
-    for device in ("meta", "cpu"):  # the first computes shapes alone; some models hold tensors that do not go there
+    for device in ("meta", "cpu"):  # `meta` computes only shapes, but some models hold tensors that cannot be there
         try:
             probe: Any = copy.deepcopy(net).eval().to(device)  # a copy, as models may keep what they computed
             for module in probe.modules():
@@ -96,8 +97,11 @@ def _shape(net: nn.Module, image_shape: tuple[int, int, int]) -> tuple[int, ...]
 
 
 def _check_stride(convolution: nn.Conv2d, inputs: tuple[Tensor, ...]) -> None:
-    """`ValueError` for a map smaller than the step over it: nothing is left to learn from, and on CPUs torch 2.13
-    gives the weights of such a convolution uninitialised numbers as bfloat16 gradients."""
+    """Raises `ValueError` if a convolution's stride is larger than its input.
+
+    Such a convolution has nothing to learn from, and on CPUs, torch 2.13 gives its weights bfloat16 gradients of
+    uninitialised numbers.
+    """
     if min(inputs[0].shape[-2:]) < max(convolution.stride):
         raise ValueError(f"a step of {max(convolution.stride)} over a map of {min(inputs[0].shape[-2:])}")
 
@@ -111,6 +115,6 @@ def _layout(shape: tuple[int, ...], n_prefix: int | None) -> tuple[str, int] | N
     if len(shape) == 2:
         side = math.isqrt(shape[0] - (n_prefix or 0))
         left = shape[0] - side * side
-        if left == n_prefix or (n_prefix is None and left <= 1):  # some models do not tell of their class token
+        if left == n_prefix or (n_prefix is None and left <= 1):  # some models do not say that they have a class token
             return "tokens", side
     return None

@@ -1,4 +1,4 @@
-"""Weights of a net in a file by somebody else: every entry has to fit, wrappers around them are taken off and named."""
+"""Read the weights of a net from somebody else's file: every weight has to fit, and what is not used is reported."""
 
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,16 +13,17 @@ from ..errors import ConfigError, one_line
 
 __all__ = ["load_weights"]
 
-_AVERAGED = ("ema", "teacher")  # of two copies of a net, that which its makers evaluate
+_AVERAGED = ("ema", "teacher")  # words in the names of averaged copies of a net, which its makers evaluate
 
 
 def load_weights(net: nn.Module, path: Path, classifier: Sequence[str] = ()) -> dict[str, str]:
-    """Fill `net` with the weights in the file at `path`; what was taken off and left out, by `wrapper` and `left_out`.
+    """Fill `net` with the weights in the file at `path`; returns `wrapper` and `left_out`, the unused parts of it.
 
-    `.safetensors`, or a file of `torch.save` that is read without running pickles. The net may lie in maps within the
-    file and under a prefix (`state_dict.module.backbone.`): what lies elsewhere in it is not of the net. Within, the
-    entries are the net's, one by one and of its shapes, but for its `classifier` (names of layers). Of several copies
-    the averaged one is taken (`ema`, `teacher`). Raises `ConfigError`, one line, for anything else.
+    The file: `.safetensors`, or written by `torch.save` (read without running pickles). The net may be in nested dicts
+    and have a prefix (`state_dict.module.backbone.`, the `wrapper`); entries without this prefix are left out. With the
+    prefix, names and shapes must be exactly those of the net, except for the layers named in `classifier`, which are
+    left out. Of several copies of the net, the averaged one is read (`ema`, `teacher`). Raises `ConfigError` for
+    anything else.
     """
     stored, own = dict(_flat(_read(path))), net.state_dict()
     if not stored:
@@ -33,7 +34,7 @@ def load_weights(net: nn.Module, path: Path, classifier: Sequence[str] = ()) -> 
     for name in of_head:
         del inside[name]
     counters = [name for name in own if name.endswith("num_batches_tracked") and name not in inside]
-    inside |= {name: own[name] for name in counters}  # older files have none, and nothing that is frozen needs them
+    inside |= {name: own[name] for name in counters}  # older files have no such counters, and a frozen net needs none
     if strange := sorted(set(inside) ^ set(own)):
         which = "has none of" if strange[0] in own else "has an entry"
         raise ConfigError(
@@ -62,7 +63,7 @@ def _read(path: Path) -> object:
         raise ConfigError(f"weights: no file {path}; put it there, or name another") from None
     except (pickle.UnpicklingError, SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
         why = one_line(error)[:120]
-        if isinstance(error, pickle.UnpicklingError):  # torch's own words advise to run what it holds
+        if isinstance(error, pickle.UnpicklingError):  # torch's own message advises running the code in it
             code = "allowlist" in str(error)
             why = "it holds code, which is never run" if code else "it is no file of torch.save"
         raise ConfigError(
@@ -79,7 +80,7 @@ def _flat(content: object, above: str = "") -> Iterator[tuple[str, Tensor]]:
 
 
 def _prefix(stored: Mapping[str, Tensor], own: Mapping[str, Tensor], path: Path) -> str:
-    """What stands before the net's own names in the file."""
+    """The text before the net's own names in the file."""
     needed = [name for name in own if not name.endswith("num_batches_tracked")]
     first = needed[0]
     ends = [name[: -len(first)] for name in stored if name == first or name.endswith(f".{first}")]

@@ -1,9 +1,10 @@
-"""Convolutions of small feature maps by fewer multiplications: most of a study's time goes into those of heads.
+"""Convolutions of small feature maps with fewer multiplications. Most of a study's time goes into those of its heads.
 
-A convolution of stride 1 is a product of polynomials. Their values at t points, multiplied point by point, give it
-back, as in `y = A ((G w) · (B x))` with fixed matrices, where t = output + kernel − 1 products a side take the place
-of output × kernel: 36 instead of 144 for a 3 × 3 kernel over 4 × 4 features, 64 instead of 400 for a 5 × 5 one
-that makes 4 × 4 of 8 × 8. The products are matrix products over channels, for which every processor has a fast library.
+A convolution of stride 1 is a product of polynomials, and a product of polynomials can be computed from their values at
+t points: `y = A ((G w) · (B x))` with fixed matrices A, G and B. Along each side, this takes t = output + kernel − 1
+multiplications instead of output × kernel. On a map, that is 36 instead of 144 for a 3 × 3 kernel with 4 × 4 outputs,
+and 64 instead of 400 for a 5 × 5 kernel with 4 × 4 outputs. Each of them is a matrix product over channels, for which
+every processor has a fast library.
 
 Sources: Toom 1963, Cook 1966; Winograd 1980; Lavin and Gray 2015, fast algorithms for convolutional neural networks,
 for the use in networks; Barabasz et al. 2020, error analysis of Winograd convolution, for why the points matter.
@@ -18,8 +19,8 @@ from torch import Tensor, nn
 
 __all__ = ["Conv2d", "ConvTranspose2d"]
 
-# The points by t, one more of which is infinity: of those tried, the ones of smallest error in float32. On random
-# maps it was below 4e-6 of a result's norm, where summing directly has 0.3e-6.
+# The points for each t, without infinity, which is always one more: of those tried, the ones with the smallest error in
+# float32. On random maps this error was below 4e-6 of the result's norm; direct summation has 0.3e-6.
 _POINTS = {
     4: (0, 1, -1),
     5: (0.5, -0.5, 2**0.5, -(2**0.5)),
@@ -27,24 +28,25 @@ _POINTS = {
     7: (0.4, -0.4, 0.8, -0.8, 2, -2),
     8: (0, 0.5, -0.5, 1, -1, 2, -2),
 }
-_KERNELS = (3, 4, 5)  # smaller ones have little to save, larger ones lose digits
+_KERNELS = (3, 4, 5)  # smaller kernels have little to gain, larger ones lose precision
 _FEWEST_CHANNELS = 16  # below, matrix products are too small to gain
-_FEWEST_IMAGES = 32  # below, bringing weights to the points takes longer than it saves
+_FEWEST_IMAGES = 32  # below, transforming the weights takes longer than it saves
 
 
 class Conv2d(nn.Conv2d):
-    """`nn.Conv2d`, computed with fewer multiplications where that is faster: float32 on a CPU (outside autocast),
-    stride 1, kernels of 3 to 5, square maps of up to 8 pixels a side with their padding, 16 channels and 32 images or
-    more. Elsewhere it is torch's own.
+    """`nn.Conv2d`, computed with fewer multiplications where that is faster, else by torch.
 
-    Parameters are the same in both cases, and so are results to the rounding of float32; but a value that is not
-    finite spoils the whole map of its image.
+    It is faster for float32 on a CPU (outside autocast), stride 1, kernels of 3 to 5, square maps of up to 8 pixels per
+    side with their padding, and 16 channels and 32 images or more.
+
+    Parameters are the same in both cases, and results are equal up to rounding in float32; but a value that is not
+    finite makes all outputs for its image not finite.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """`[N, in_channels, h, w]` → `[N, out_channels, h', w']`."""
         if _suits(self, x):
-            kernel, padding = self.kernel_size[0], int(self.padding[0])  # a number, as `_suits` saw
+            kernel, padding = self.kernel_size[0], int(self.padding[0])  # a number, not `same`: see `_suits`
             out = x.shape[-1] + 2 * padding - kernel + 1
             if _is_small(out, kernel):
                 to_output, of_kernel, of_map = _matrices(out, kernel, padding)
@@ -53,7 +55,7 @@ class Conv2d(nn.Conv2d):
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
-    """`nn.ConvTranspose2d`, as `Conv2d` is to torch's: by the same matrices, transposed."""
+    """`nn.ConvTranspose2d`, computed faster in the same cases as `Conv2d`, by the same matrices, transposed."""
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """`[N, in_channels, h, w]` → `[N, out_channels, h', w']`."""
@@ -66,17 +68,17 @@ class ConvTranspose2d(nn.ConvTranspose2d):
 
 
 def _suits(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> bool:
-    """Whether all is as it must be but for the size of the map."""
+    """Whether `layer` and `x` meet all conditions of `Conv2d`, except that on the size of the map."""
     return (
         x.device.type == "cpu"
         and x.dtype == layer.weight.dtype == torch.float32
         and not torch.is_autocast_enabled("cpu")
         and x.ndim == 4
         and len(x) >= _FEWEST_IMAGES
-        and x.shape[1] == layer.in_channels  # torch says it well where not
+        and x.shape[1] == layer.in_channels  # else torch raises a good error
         and x.shape[2] == x.shape[3]
         and min(layer.in_channels, layer.out_channels) >= _FEWEST_CHANNELS
-        and isinstance(layer.padding, tuple)  # and not `same`
+        and isinstance(layer.padding, tuple)  # not the text `same`
         and len({*layer.kernel_size}) == len({*layer.padding}) == 1
         and layer.kernel_size[0] in _KERNELS
         and 2 * layer.padding[0] < layer.kernel_size[0]
@@ -98,7 +100,7 @@ def _convolve(
     """
     n, c_in, side, _ = x.shape
     c_out = weight.shape[-1]
-    # tensors anew each time: kept ones might come from inference mode, which training could not use
+    # new tensors each time: stored ones might have been made in inference mode, and could not be used in training
     b, g, a = (torch.from_numpy(matrix) for matrix in (into, of_kernel, out_of))
     pixels = x.permute(0, 2, 3, 1).reshape(n, side * side, c_in)  # a view of channels-last maps
     values = torch.bmm(b.expand(n, -1, -1), pixels).transpose(0, 1)
@@ -115,7 +117,7 @@ def _convolve(
 def _matrices(out: int, kernel: int, padding: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`A` `[out², t²]`, `G` `[t², kernel²]` and `B` `[t², h²]`, h = t − 2 padding, of `y = A ((G w) · (B x))`.
 
-    For the sake of rounding, what belongs to a point is scaled to the same size in all three.
+    To keep rounding errors small, the entries of one point are scaled to the same size in all three matrices.
     """
     points = np.array(_POINTS[out + kernel - 1])
     others = [np.delete(points, i) for i in range(len(points))]
@@ -130,10 +132,10 @@ def _matrices(out: int, kernel: int, padding: int) -> tuple[np.ndarray, np.ndarr
     sizes = np.array([np.abs(a).max(0), np.abs(g).max(1), np.abs(b).max(1)])
     to_a, to_g, to_b = np.prod(sizes, axis=0) ** (1 / 3) / sizes
     a, g, b = a * to_a, g * to_g[:, None], b * to_b[:, None]
-    b = b[:, padding : b.shape[1] - padding]  # the padding's part would be multiplied by zeros
+    b = b[:, padding : b.shape[1] - padding]  # columns for the padding would be multiplied by zeros
     return _on_maps(a), _on_maps(g), _on_maps(b)
 
 
 def _on_maps(matrix: np.ndarray) -> np.ndarray:
-    """What acts on the positions of a map, float32, where `matrix` acts on those of a line."""
+    """`matrix`, which acts on the positions of a line, as a matrix that acts on those of a map; float32."""
     return np.kron(matrix, matrix).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Nets of timm and torchvision without their classifiers, with what they want of images and what is known of them."""
+"""Nets of timm and torchvision without classifiers, the images they need, and what is known about their weights."""
 
 import difflib
 import socket
@@ -18,7 +18,7 @@ from ..study.base_nets import NetName
 
 __all__ = ["Net", "library_net"]
 
-# What tags of weights say of the images that a net was trained on: the data, and how many of them had labels.
+# Parts of the tags of weights, and what they mean: the data set that a net was trained on, and its number of labels.
 _DATA = {
     "in1k": ("ImageNet-1k", 1_281_167),
     "in12k": ("ImageNet-12k", 11_800_000),
@@ -33,10 +33,12 @@ _DATA = {
 
 @dataclass(frozen=True)
 class Net:
-    """`net`: images `[N, 3, S, S]` → features `[N, D]`, all that its `classifier` (names of layers, dropped) got.
+    """A net of a library without its classifier, and how it has to be used.
 
-    `mean`, `std`, `interpolation` and `side` (pixels): of the images that it was trained on; `fixed`: it takes no
-    others. `about`: `source`, `trained_on`, `n_labels` and `licence` of the weights, None where that is not told.
+    `net`: images `[N, 3, S, S]` → features `[N, D]`, which were the input of its `classifier` (names of the removed
+    layers). `mean`, `std`, `interpolation` and `side` (pixels): how the images that it was trained on were prepared;
+    `fixed`: whether it takes only images of `side` pixels. `about`: `net`, `source`, `trained_on`, `n_labels` and
+    `licence` of the weights; None if unknown.
     """
 
     name: str
@@ -70,7 +72,7 @@ def _timm(name: NetName, pretrained: bool) -> Net:
     try:
         with torch.random.fork_rng(devices=[]), _without_retries():
             net = timm.create_model(name.tagged, pretrained=pretrained, num_classes=0)
-    except Exception as error:  # no network, no such tag, or anything that a library of downloads raises
+    except Exception as error:  # no network, no such tag, or any error of the library that downloads
         place = _hub_of(name)
         raise ConfigError(
             f"weights: timm has none of {name.tagged} here ({one_line(error)[:160]}); run once with a network, or"
@@ -124,7 +126,7 @@ def _torchvision(name: NetName, pretrained: bool) -> Net:
 
 @contextmanager
 def _without_retries() -> Iterator[None]:
-    """Inside the block a machine without a network is not made to ask for a minute for what is not in the cache."""
+    """Inside the block, a download without a network fails at once, instead of after a minute of retries."""
     from huggingface_hub import constants
 
     usual = constants.HF_HUB_OFFLINE
@@ -150,11 +152,14 @@ def _hub_of(name: NetName) -> str:
 
 
 def _trained_on(tag: str) -> tuple[str | None, int | None]:
-    """What a tag says: `augreg_in21k_ft_in1k` is of ImageNet-21k, then ImageNet-1k."""
+    """The data sets that a tag names, in order, and the largest number of labels among them.
+
+    `augreg_in21k_ft_in1k`: ImageNet-21k, then ImageNet-1k.
+    """
     found = [_DATA[part] for part in tag.split("_") if part in _DATA]
     return (", then ".join(data for data, _ in found), max(n for _, n in found)) if found else (None, None)
 
 
 def _smooth(interpolation: str) -> str:
-    """One that torch has for batches."""
+    """The nearest interpolation that torch has for batches."""
     return "bicubic" if interpolation in ("bicubic", "lanczos", "random") else "bilinear"

@@ -17,9 +17,9 @@ __all__ = ["age_of_process", "plan"]
 def plan(job: RunningJob) -> None:
     """Say what the study will take, from short measurements on this machine."""
     before = max(0.0, age_of_process() - (time.perf_counter() - job.began))
-    data = study_images(job.params.content, job.config)
+    data = study_images(job.params.content, job.study)
     found = make_plan(
-        job.config,
+        job.study,
         data,
         job.params.content,
         Path(job.output.plan).parent,

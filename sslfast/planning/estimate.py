@@ -1,12 +1,12 @@
 """From what a probe measured to what each job will take."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..study.grid import Job
 from ..study.limits import IN_MEMORY
 from ..study.names import PIXELS
 from ..study.stages import RECORDING, STAGES
+from ..study.study import Study
 from .speeds import Speed, Speeds
 from .work import Sizes, Work, work_of
 
@@ -30,17 +30,17 @@ class Estimate:
 
 
 class Estimator:
-    """`estimate(job)` for the jobs of the study that `config`, a checked one, describes.
+    """`estimate(job)` for the jobs of `study`.
 
     `sizes`: of its splits; `speeds`: of this machine. Every time is a sum of numbers of images times seconds an image.
     """
 
-    def __init__(self, config: Mapping, sizes: Sizes, speeds: Speeds):
-        self.config, self.sizes, self.speeds = config, sizes, speeds
+    def __init__(self, study: Study, sizes: Sizes, speeds: Speeds):
+        self.study, self.sizes, self.speeds = study, sizes, speeds
 
     def work(self, job: Job) -> Work:
         """The images that `job` processes."""
-        return work_of(job, self.config, self.sizes, self.speeds.views.get(job.encoder or ""))
+        return work_of(job, self.study, self.sizes, self.speeds.views.get(job.encoder or ""))
 
     def estimate(self, job: Job) -> Estimate:
         """What `job` will take."""

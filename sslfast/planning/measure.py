@@ -14,6 +14,7 @@ from pathlib import Path
 from ..data.splits import Split, write_split
 from ..errors import printable
 from ..runtime.job_server import THREADS, forks_for
+from ..study.study import Study
 from .speeds import Speed, Speeds, merged
 
 __all__ = ["probe"]
@@ -30,7 +31,7 @@ OF_PIXELS = 512  # images to validate on where there is no encoder
 def probe(
     kinds: Iterable[str],
     split: Split,
-    config: Mapping,
+    study: Study,
     content: Mapping,
     *,
     side_by_side: int,
@@ -38,7 +39,7 @@ def probe(
     before: float = 0.0,
     in_all: float = IN_ALL,
 ) -> Speeds:
-    """The `Speeds` of `kinds` of jobs of the study that `config` describes, on this machine, within about a minute.
+    """The `Speeds` of `kinds` of jobs of `study`, on this machine, within about a minute.
 
     `split`: that of its first seed; `content`: what the folders of its images hold (see `content_of`);
     `side_by_side`: how many jobs run at once; `before`: seconds that a job takes before Python reads its first line of
@@ -50,27 +51,27 @@ def probe(
         return Speeds(side_by_side, before, split_seconds)
     with tempfile.TemporaryDirectory(prefix="sslfast-plan-") as folder:
         write_split(split, Path(folder) / "split.parquet")
-        answers = _ask(kinds, config, content, side_by_side, in_all, Path(folder))
-    forks = forks_for(config["threads"]) and "SLURM_JOB_ID" not in os.environ  # on a node jobs are no forks
+        answers = _ask(kinds, study, content, side_by_side, in_all, Path(folder))
+    forks = forks_for(study.threads) and "SLURM_JOB_ID" not in os.environ  # on a node jobs are no forks
     begun = "imported" if forks else "asked"
     return _speeds(kinds, answers, side_by_side, before, split_seconds, begun)
 
 
-def _ask(kinds: Sequence[str], config: Mapping, content: Mapping, n: int, in_all: float, folder: Path) -> list[dict]:
+def _ask(kinds: Sequence[str], study: Study, content: Mapping, n: int, in_all: float, folder: Path) -> list[dict]:
     """What each of `n` processes found, or the `problem` that ended it."""
-    encoders = [name for name in config["encoders"] if any(kind.endswith(f"/{name}") for kind in kinds)]
+    encoders = [name for name in study.encoders if any(kind.endswith(f"/{name}") for kind in kinds)]
     seconds = min(max(in_all / len(kinds) - AROUND, LEAST), MOST)
     processes = []
     for number in range(n):
         at = number * len(kinds) // n  # not all at the same at once, as in a study
         request = {
-            "kinds": [*kinds[at:], *kinds[:at]], "encoders": encoders, "config": dict(config), "content": dict(content),
-            "split": str(folder / "split.parquet"), "seconds": seconds, "images": OF_PIXELS,
+            "kinds": [*kinds[at:], *kinds[:at]], "encoders": encoders, "study": study.as_config(),
+            "content": dict(content), "split": str(folder / "split.parquet"), "seconds": seconds, "images": OF_PIXELS,
         }  # fmt: skip
         path = folder / f"request-{number}.json"
         path.write_text(json.dumps(request), encoding="utf-8")
         command = [sys.executable, "-c", _PROBE, str(path), str(folder / f"answer-{number}.json")]
-        environment = {**os.environ, **dict.fromkeys(THREADS, str(config["threads"]))}
+        environment = {**os.environ, **dict.fromkeys(THREADS, str(study.threads))}
         log = (folder / f"log-{number}").open("w+", encoding="utf-8", errors="backslashreplace")
         process = subprocess.Popen(  # noqa: S603 - nobody's words but ours
             command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

@@ -1,6 +1,6 @@
 """Whether a person's own methods and encoders are what a study needs, tried before anything trains.
 
-A process of its own does it (`python -m sslfast.planning.own_check < config.json`), so that Snakemake's needs no torch.
+A process of its own does it (`python -m sslfast.planning.own_check < study.json`), so that Snakemake's needs no torch.
 """
 
 import json
@@ -9,77 +9,76 @@ import sys
 from collections.abc import Mapping
 
 from ..errors import ConfigError, SslfastError, one_line
-from ..study.base_nets import base_of, leave_out, skippable
-from ..study.config import method_settings
+from ..study.base_nets import base_of, leave_out, nets_of, skippable
 from ..study.datasets import image_shape_of
+from ..study.depends import method_settings
+from ..study.study import Study
 
 __all__ = ["check_own", "without_missing"]
 
 N_IMAGES = 32  # of noise, of two classes
 
 
-def check_own(config: Mapping) -> None:
-    """`ConfigError` for an encoder of `own` of a checked `config` that makes no feature map of the study's images, or a
-    learner factory that returns no Learner with the encoder that it was given; for a base net whose weights are not
-    here, or do not fit. Without own code and base nets, it costs nothing."""
-    needed = "own" in config or any(base_of(config, name) for name in config["methods"])
-    if needed and (said := _apart("own", config)):
+def check_own(study: Study) -> None:
+    """`ConfigError` for an encoder of the person's own that makes no feature map of the study's images, or a learner
+    factory that returns no Learner with the encoder that it was given; for a base net whose weights are not here, or do
+    not fit. Without own code and base nets, it costs nothing."""
+    needed = study.own or any(nets_of(study, name) for name in study.methods)
+    if needed and (said := _apart("own", study)):
         raise ConfigError(said)
 
 
-def without_missing(config: Mapping) -> Mapping:
-    """A checked `config` without base nets that it can do without, and whose weights their library cannot give here."""
-    why = {name: _apart(name, config) for name in skippable(config, config["methods"])}
-    return leave_out(config, {name: text for name, text in why.items() if text})
+def without_missing(study: Study) -> Study:
+    """`study` without base nets that it can do without, and whose weights their library cannot give here."""
+    why = {name: _apart(name, study) for name in skippable(study)}
+    return leave_out(study, {name: text for name, text in why.items() if text})
 
 
-def _apart(what: str, config: Mapping) -> str:
-    """What is wrong with `config`, found by a process of its own; nothing if all is well."""
+def _apart(what: str, study: Study) -> str:
+    """What is wrong with `study`, found by a process of its own; nothing if all is well."""
     command = [sys.executable, "-P", "-m", "sslfast.planning.own_check", what]
-    given = json.dumps(config)
+    given = json.dumps(study.as_config())
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)  # noqa: S603 - our own
     lines = done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"]
     return lines[-1] if done.returncode else ""
 
 
 def main(what: str = "own") -> None:
-    """Try what the checked config on standard input names: all that is not sslfast's `own`, or one base net; what is
+    """Try what the study on standard input names: all that is not sslfast's `own`, or one base net; what is
     wrong is the last line on standard error."""
-    config = json.load(sys.stdin)
+    study = Study.of(json.load(sys.stdin))
     try:
         if what == "own":
-            _try_all(config)
+            _try_all(study)
         else:
-            _try_net(config, what)
+            _try_net(study, what, base_of(study, what) or {})
     except SslfastError as error:
         sys.exit(str(error))
 
 
-def _try_net(config: Mapping, name: str) -> None:
+def _try_net(study: Study, name: str, arm: Mapping) -> None:
     from ..models import base_encoder
 
-    arm = base_of(config, name) or {}
-    weights = config.get("weights_files", {}).get(arm["weights"], arm["weights"])
+    weights = study.weights_files.get(arm["weights"], arm["weights"])
     try:
-        base_encoder(arm["net"], weights, arm["size"], image_size=image_shape_of(config)[1])
+        base_encoder(arm["net"], weights, arm["size"], image_size=image_shape_of(study)[1])
     except SslfastError as error:
         raise ConfigError(f"{name}: {error}") from error
 
 
-def _try_all(config: Mapping) -> None:
+def _try_all(study: Study) -> None:
     from ..models import create_encoder
     from ..stages import RunSettings
 
-    own = config.get("own", {})
-    shape, run = image_shape_of(config), RunSettings(own=own)
-    for name in config["encoders"]:
-        if name in own:
+    shape, run = image_shape_of(study), RunSettings(own=study.own)
+    for name in study.encoders:
+        if name in study.own:
             create_encoder(run.encoder(name), *shape[:2])
-    for name in config["methods"]:
-        if base_of(config, name):
-            _try_net(config, name)
-        if (made := method_settings(config, name))["method"] in own:
-            _try_method(f"variants.{name}.method", made, run, config["encoders"][0], shape)
+    for name in study.methods:
+        for arm in nets_of(study, name):
+            _try_net(study, name, arm)
+        if (made := method_settings(study, name))["method"] in study.own:
+            _try_method(f"variants.{name}.method", made, run, study.encoders[0], shape)
 
 
 def _try_method(key: str, made: Mapping, run, encoder: str, shape: tuple[int, int, int]) -> None:

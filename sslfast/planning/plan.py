@@ -11,6 +11,7 @@ from ..data.images import ImageData
 from ..data.splits import make_split
 from ..study.grid import Job, jobs_of
 from ..study.stages import RECORDING
+from ..study.study import Study
 from .estimate import Estimate, Estimator
 from .left import done
 from .measure import probe
@@ -23,7 +24,7 @@ LADDER = 8  # numbers of jobs at once that a plan speaks of
 
 
 def make_plan(
-    config: Mapping,
+    study: Study,
     data: ImageData,
     content: Mapping,
     results: str | Path,
@@ -33,31 +34,31 @@ def make_plan(
     gpus: int = 0,
     before: float = 0.0,
 ) -> dict:
-    """The plan of the study that `config`, a checked one, describes; plain values, for JSON.
+    """The plan of `study`; plain values, for JSON.
 
     Measures on this machine what is not known, within about a minute. `content`: what the folders of its images hold
     (`content_of`); `results` and `reports`: the study's folders, where what is done is looked for; `cores` and `gpus`:
     what jobs share here; `before`: seconds that a job takes before its script begins. Estimates of an earlier plan stay
     for jobs that are done since.
     """
-    jobs = jobs_of(config)
-    finished = done(jobs, config, results, reports, data.fingerprint)
+    jobs = jobs_of(study)
+    finished = done(jobs, study, results, reports, data.fingerprint)
     left = [job for job in jobs if job.name not in finished]
     load, start = _load(), time.perf_counter()
-    split = make_split(data, config["seeds"][0], config["valid_fraction"])
+    split = make_split(data, study.seeds[0], study.valid_fraction)
     split_seconds = time.perf_counter() - start
-    slots = gpus or max(1, cores // config["threads"])
+    slots = gpus or max(1, cores // study.threads)
     kinds = [job.kind for job in left if job.rule in RECORDING]
     side_by_side = min(slots, max(1, len(kinds)))
-    speeds = probe(kinds, split, config, content, side_by_side=side_by_side, split_seconds=split_seconds, before=before)
-    estimator = Estimator(config, sizes_of(split, len(data.test), config), speeds)
+    speeds = probe(kinds, split, study, content, side_by_side=side_by_side, split_seconds=split_seconds, before=before)
+    estimator = Estimator(study, sizes_of(split, len(data.test), study), speeds)
     plan = plan_of(jobs, left, estimator, slots=slots)
-    if earlier := read_plan(Path(results) / "plan.json", config):
+    if earlier := read_plan(Path(results) / "plan.json", study):
         kept = [name for name in earlier["estimates"] if name in finished]
         for part in ("estimates", "settings"):
             plan[part] = {**{name: earlier[part][name] for name in kept}, **plan[part]}
     image_bytes = data.train.x.nbytes + data.test.x.nbytes
-    plan["machine"] = {"cores": cores, "gpus": gpus, "threads": config["threads"], "device": speeds.device}
+    plan["machine"] = {"cores": cores, "gpus": gpus, "threads": study.threads, "device": speeds.device}
     plan["machine"] |= {
         "load": load,
         "memory": _memory(),
@@ -80,7 +81,7 @@ def plan_of(jobs: Sequence[Job], left: Sequence[Job], estimator: Estimator, *, s
     memory = sorted((found.memory for found in estimates.values()), reverse=True)
     scratch = sorted((found.scratch for found in estimates.values()), reverse=True)
     return {
-        "study": estimator.config["study"],
+        "study": estimator.study.name,
         "made": time.strftime("%Y-%m-%d %H:%M:%S"),
         "side_by_side": slots,
         "jobs": len(jobs),
@@ -99,7 +100,7 @@ def plan_of(jobs: Sequence[Job], left: Sequence[Job], estimator: Estimator, *, s
             name: [_rounded(found.seconds), _rounded(found.recorded), round(found.memory / 1e6)]
             for name, found in estimates.items()
         },
-        "settings": {job.name: time_digest(estimator.config, job) for job in left},
+        "settings": {job.name: time_digest(estimator.study, job) for job in left},
     }
 
 

@@ -17,6 +17,7 @@ from ..runtime.memory import keep_freed_memory
 from ..stages import run_settings
 from ..stages.entry_points import prepare
 from ..stages.inputs import study_images, study_split
+from ..study.study import Study
 from .trials import look_at, measure
 
 __all__ = ["main"]
@@ -27,25 +28,25 @@ LONGEST = 120  # seconds after which a kind of job is given up
 def main(request_path: str, answer_path: str) -> None:
     """Measure what the request asks for (see `sslfast.planning.measure`), and write what was found."""
     request = json.loads(Path(request_path).read_text(encoding="utf-8"))
-    config, folder = request["config"], Path(answer_path).with_suffix("")
+    study, folder = Study.of(request["study"]), Path(answer_path).with_suffix("")
     folder.mkdir()
     prepare()  # each job does, and takes its time for that
     imported = time.time()
-    data = study_images(request["content"], config)
-    split = study_split(request["split"], data, config, config["seeds"][0])
+    data = study_images(request["content"], study)
+    split = study_split(request["split"], data, study, study.seeds[0])
     started = time.time()
     keep_freed_memory()
 
     def about(encoder: str) -> dict:
-        run = run_settings(config, config["threads"])
-        return {**look_at(encoder, data, split, run, config), "device": str(run.device)}
+        run = run_settings(study, study.threads)
+        return {**look_at(encoder, data, split, run, study), "device": str(run.device)}
 
     def speed_of(kind: str, views: str | int, images: int) -> dict:
-        run = run_settings(config, config["threads"])  # not before: no process may use a GPU and then make others
+        run = run_settings(study, study.threads)  # not before: no process may use a GPU and then make others
         own = folder / f"trial {kind.replace('/', ' ')}"  # no folder called as a stage, where names of records count
         seconds = request["seconds"]
         options = {"views": views, "images": images, "seconds": seconds, "folder": own}
-        return asdict(measure(kind, data, split, run, config, **options))
+        return asdict(measure(kind, data, split, run, study, **options))
 
     encoders = {name: _apart(partial(about, name), folder / f"{name}.json") for name in request["encoders"]}
     kinds = {}

@@ -1,31 +1,27 @@
 """How many images a study's splits hold, and a small part of its images to measure on."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from ..data.images import Arrays, ImageData, from_arrays
 from ..data.splits import Split, make_split
+from ..study.study import Study
 from .work import Sizes
 
 __all__ = ["portion", "sizes_of"]
 
 
-def sizes_of(split: Split, n_test: int, config: Mapping) -> Sizes:
-    """The `Sizes` of the study that `config`, a checked one, describes; `split`: that of one of its seeds."""
-    pool = config["pool"]
-    of = config["labelled"] if pool == "rest" else [None]
+def sizes_of(split: Split, n_test: int, study: Study) -> Sizes:
+    """The `Sizes` of `study`; `split`: that of one of its seeds."""
+    pool = study.pool
+    of = study.labelled if pool == "rest" else [None]
     return Sizes(
         n_valid=len(split.valid),
         n_test=n_test,
         n_pool=len(split.pool("all")),
         n_labelled=split.n_labelled,
-        labelled={label: len(split.labelled(label)) for label in config["labelled"]},
+        labelled={label: len(split.labelled(label)) for label in study.labelled},
         unlabelled={
-            (u, label): len(split.unlabelled(u, pool, label or 0))
-            for u in config["unlabelled"]
-            for label in of
-            if u != "0"
+            (u, label): len(split.unlabelled(u, pool, label or 0)) for u in study.unlabelled for label in of if u != "0"
         },
     )
 

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
@@ -27,12 +27,14 @@ from ..stages import (
     shuffle,
     supervised,
 )
-from ..study.base_nets import base_of, learns
-from ..study.config import evaluation_settings, method_settings
+from ..study.arrays import write_arrays, write_predictions
+from ..study.base_nets import base_of, learns, teacher_of
+from ..study.depends import evaluation_settings, method_settings
 from ..study.length import length_of
 from ..study.names import BASE, PIXELS, RANDOM, SUPERVISED
-from ..study.records import RunRecord, read_record, write_arrays, write_predictions, write_record
+from ..study.records import RunRecord, read_record, write_record
 from ..study.stages import STAGES
+from ..study.study import Study
 from ..training.cached_views import resolve_views
 from ..training.precision import resolve_precision
 from .clock import FitClock, FitEnd
@@ -44,15 +46,16 @@ __all__ = ["look_at", "measure"]
 
 EPOCHS = 1000  # more than a trial ever gets to: its clock ends it
 LARGEST, SMALLEST = 2048, 64  # images to validate on, and half of those to train on
+TAUGHT = 128  # images to validate on where a teacher, which is slow, sees all of them first
 ENCODING = 0.5  # seconds that an encoder may take for as many, about
 
 
-def look_at(encoder: str, data: ImageData, split: Split, run: RunSettings, config: Mapping) -> dict:
+def look_at(encoder: str, data: ImageData, split: Split, run: RunSettings, study: Study) -> dict:
     """What all trials with `encoder` need: `views` (what `classify.views` means), `values` of an image's features, and
     `images`, on how many to validate."""
     network = create_encoder(run.encoder(encoder), data.train.channels, data.train.image_size)
     shape, precision = network.out_shape, resolve_precision(run.precision, run.device)
-    views = resolve_views(config["classify"]["views"], split.n_labelled, shape, precision)
+    views = resolve_views(study.classify["views"], split.n_labelled, shape, precision)
     rows = split.valid[:SMALLEST]
     for _ in range(2):  # the first time is slower
         start = time.perf_counter()
@@ -66,7 +69,7 @@ def measure(
     data: ImageData,
     split: Split,
     run: RunSettings,
-    config: Mapping,
+    study: Study,
     *,
     views: str | int,
     images: int,
@@ -81,12 +84,14 @@ def measure(
     stage, _, rest = kind.partition("/")
     method, _, encoder = rest.rpartition("/")
     folder.mkdir()
-    most = len(split.labelled(config["labelled"][-1]))
-    length = length_of("classify", config["classify"], config["budget"], most, config["batch_size"])
-    cached = cached_views(config, length, most, views)
+    most = len(split.labelled(study.labelled[-1]))
+    length = length_of("classify", study.classify, study.budget, most, study.batch_size)
+    cached = cached_views(study, length, most, views)
+    if stage == "pretrain" and teacher_of(study, method):
+        images = min(images, TAUGHT)
     data, split = portion(data, split, 2 * images, images)
     run = replace(run, budget="epochs", features=None)  # a trial trains for as long as its clock lets it
-    trial = Trial(data, split, run, config, encoder, folder)
+    trial = Trial(data, split, run, study, encoder, folder)
     if stage not in ("pretrain", SUPERVISED, PIXELS):
         trial.make_control()
     with own_memory() as memory, clocked(seconds) as clock:
@@ -98,7 +103,7 @@ def measure(
         elif stage == PIXELS:
             record = trial.keep(*pixels(data, split, run, l=1))
         elif stage == SUPERVISED:
-            fit = settings_of(FitSettings, {**config[SUPERVISED], "epochs": EPOCHS})
+            fit = settings_of(FitSettings, {**study.supervised, "epochs": EPOCHS})
             made = supervised(data, split, run, fit, encoder=encoder, l=1, checkpoint=trial.checkpoint)
             record = trial.keep(*made)
         else:
@@ -113,8 +118,8 @@ def measure(
 class Trial:
     """A job of a study over `data` and `split`, and its files in `folder`."""
 
-    def __init__(self, data, split, run, config, encoder, folder: Path):
-        self.data, self.split, self.run, self.config, self.encoder = data, split, run, config, encoder
+    def __init__(self, data, split, run, study, encoder, folder: Path):
+        self.data, self.split, self.run, self.study, self.encoder = data, split, run, study, encoder
         self.weights, self.control_record = folder / "control.safetensors", folder / "control.json"
         self.checkpoint, self.record = folder / "checkpoint.safetensors", folder / "record.json"
         self.made, self.arrays, self.predictions = (folder / name for name in ("e.safetensors", "a.npz", "p.npy"))
@@ -122,8 +127,8 @@ class Trial:
     def make_control(self) -> None:
         """An encoder to stand on."""
         method, fit = RANDOM, FitSettings()
-        if self.encoder not in self.config["encoders"]:  # a base net, alone or to go on from
-            arms = (base_of(self.config, name) for name in self.config["methods"])
+        if self.encoder not in self.study.encoders:  # a base net, alone or to go on from
+            arms = (base_of(self.study, name) for name in self.study.methods)
             method = BASE
             fit = FitSettings(method=BASE, options=next(arm for arm in arms if arm and arm["net"] == self.encoder))
         control, record, _ = pretrain(self.data, self.split, self.run, fit, method=method, encoder=self.encoder, u=0)
@@ -131,10 +136,10 @@ class Trial:
         write_record(record, self.control_record)
 
     def pretrain(self, method: str) -> RunRecord:
-        fit = settings_of(FitSettings, {**method_settings(self.config, method), "epochs": EPOCHS})
+        fit = settings_of(FitSettings, {**method_settings(self.study, method), "epochs": EPOCHS})
         made, record, pictures = pretrain(
             self.data, self.split, self.run, fit, method=method, encoder=self.encoder,
-            u=0 if method == RANDOM or not learns(self.config, method) else 1, checkpoint=self.checkpoint,
+            u=0 if method == RANDOM or not learns(self.study, method) else 1, checkpoint=self.checkpoint,
         )  # fmt: skip
         write_arrays(pictures, self.arrays)
         return self._keep_encoder(made, record)
@@ -151,7 +156,7 @@ class Trial:
 
     def classify(self, stage: str, cached: int) -> RunRecord:
         """`cached`: of how many views of an image a classifier computes features once; one of them tells."""
-        given = evaluation_settings(self.config, stage)
+        given = evaluation_settings(self.study, stage)
         if "views" in STAGES[stage].settings:
             given = {**given, "views": 1 if cached else "fresh"}
         fit = settings_of(FitSettings, {**given, "epochs": EPOCHS})
@@ -185,9 +190,10 @@ def _of_fit(record: RunRecord, clock: FitClock, data: ImageData, split: Split) -
     phase = "pretrain" if record.stage == "pretrain" else "classify"
     found = clock.measured(record.seconds[phase])
     n_valid = len(split.valid)
-    if record.stage != "classify":
+    taught = "teacher" in record.notes
+    if record.stage != "classify" and not taught:
         found["once"] += found["prepared"]
-    encoded = found["prepared"] / (split.n_labelled + n_valid)
+    encoded = found["prepared"] / ((len(split.unlabelled(1)) if taught else split.n_labelled) + n_valid)
     tested = record.seconds["evaluate"] / len(data.test)
     times = {name: found[name] for name in ("once", "trained", "epoch")}
     return Speed(valid=found["valid"] / n_valid, encoded=encoded, tested=tested, data=record.seconds["data"], **times)

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..study.base_nets import base_of
+from ..study.base_nets import base_of, encoders_of, teacher_of
 from ..study.depends import job_settings
 from ..study.grid import Job
-from ..study.length import Length, length_of
+from ..study.length import FULL, Length, length_of
 from ..study.limits import AUTO_VIEWS, N_STATISTICS
 from ..study.names import PIXELS, RANDOM, SHUFFLED
 from ..study.stages import STAGES, evaluations
+from ..study.study import Study
 
 __all__ = ["Sizes", "Work", "cached_views", "work_of"]
 
@@ -47,36 +48,36 @@ class Work:
     fitted: int = 0
 
 
-def work_of(job: Job, config: Mapping, sizes: Sizes, views: int | str | None = None) -> Work:
+def work_of(job: Job, study: Study, sizes: Sizes, views: int | str | None = None) -> Work:
     """The images that `job` processes. `views`: what `classify.views` means for its encoder (see `resolve_views`)."""
     if job.rule == "shuffle":
         n = sizes.n_pool if job.u == "0" else _unlabelled(job, sizes)
         return Work(encoded=min(n, N_STATISTICS), valid=sizes.n_valid)
     if job.stage == "pretrain":
         if job.u == "0":  # nothing trains it
-            return Work(encoded=_features(job, config, sizes), valid=sizes.n_valid)
-        fit = job_settings(config, job)
+            return Work(encoded=_features(job, study, sizes), valid=sizes.n_valid)
+        fit = job_settings(study, job)
         n = _unlabelled(job, sizes)
-        length = length_of(job.stage, fit, config["budget"], n, fit["batch_size"], job.length)
-        return Work(length.rounds, length.images(n), 0, sizes.n_valid)
+        length = length_of(job.stage, fit, study.budget, n, fit["batch_size"], job.length)
+        return Work(length.rounds, length.images(n), _taught(job, study, sizes), sizes.n_valid)
     if job.l is None:
         return Work()
-    n, ready = sizes.labelled[job.l], base_of(config, job.method or "") is not None
+    n, ready = sizes.labelled[job.l], base_of(study, job.method or "") is not None
     if STAGES[job.stage].trains:
-        fit = job_settings(config, job)
-        length = length_of(job.stage, fit, config["budget"], n, config["batch_size"])
-        seen = cached_views(config, length, n, views) if job.stage == "classify" and not ready else 0
-        encoded = seen * n + (sizes.n_valid if seen else 0) + _ready(job, config, sizes)
+        fit = job_settings(study, job)
+        length = length_of(job.stage, fit, study.budget, n, study.batch_size)
+        seen = cached_views(study, length, n, views) if job.stage == "classify" and not ready else 0
+        encoded = seen * n + (sizes.n_valid if seen else 0) + _ready(job, study, sizes)
         return Work(length.rounds, length.images(n), encoded, sizes.n_valid, sizes.n_test)
     n_valid = min(n, sizes.n_valid)  # as many as it has labels to choose by
     encoded = 0 if job.stage == PIXELS or ready else n + n_valid + sizes.n_test
-    encoded += _ready(job, config, sizes)
+    encoded += _ready(job, study, sizes)
     return Work(0, 0, encoded, n_valid, sizes.n_test, fitted=n)
 
 
-def cached_views(config: Mapping, length: Length, n: int, views: int | str | None = None) -> int:
+def cached_views(study: Study, length: Length, n: int, views: int | str | None = None) -> int:
     """Views whose features a classifier over `n` images computes once (see `CachedViews`), or 0: it sees new images."""
-    views = config["classify"]["views"] if views is None else views
+    views = study.classify["views"] if views is None else views
     if views == "fresh":
         return 0
     number = AUTO_VIEWS if views == "auto" else int(views)
@@ -88,7 +89,7 @@ def _is_base(job: Job) -> bool:
     return job.u == "0" and job.method != RANDOM and not (job.method or "").startswith(SHUFFLED)
 
 
-def _features(job: Job, config: Mapping, sizes: Sizes) -> int:
+def _features(job: Job, study: Study, sizes: Sizes) -> int:
     """Images that go through a base net, shared out among seeds, without those counted as `valid`; 0 of others.
 
     Jobs compute what they need and keep it for all; it stands with the jobs that make the encoders, as sums come out
@@ -96,19 +97,36 @@ def _features(job: Job, config: Mapping, sizes: Sizes) -> int:
     """
     if not _is_base(job):
         return 0
-    n_seeds, known = len(config["seeds"]), sizes.n_labelled + sizes.n_valid
-    share = min(1.0, (sizes.labelled[config["labelled"][-1]] + sizes.n_valid) / known)
-    images = known * (1 - (1 - share) ** n_seeds) + sizes.n_test
-    return max(0, round(images / n_seeds) - sizes.n_valid)
+    n_seeds, n_valid = len(study.seeds), sizes.n_valid
+    images = _different(sizes.labelled[study.labelled[-1]] + n_valid, sizes.n_labelled + n_valid, n_seeds)
+    return max(0, round((images + sizes.n_test) / n_seeds) - n_valid)
 
 
-def _ready(job: Job, config: Mapping, sizes: Sizes) -> int:
+def _taught(job: Job, study: Study, sizes: Sizes) -> int:
+    """Images that go through a teacher: once for all encoders that learn from it, so that they stand with those that
+    see most images, shared out among seeds; 0 for the others."""
+    most = job.u == study.unlabelled[-1] and job.l in (None, study.labelled[0]) and job.length == FULL
+    if teacher_of(study, job.method or "") is None or not most:
+        return 0
+    if job.encoder != encoders_of(study, job.method or "")[0]:
+        return 0
+    n_seeds = len(study.seeds)
+    images = _different(_unlabelled(job, sizes) + sizes.n_valid, sizes.n_pool + sizes.n_valid, n_seeds)
+    return round(images / n_seeds)
+
+
+def _different(n: int, known: int, n_seeds: int) -> float:
+    """How many of `known` images are among those of any of `n_seeds` seeds, each of which draws `n`."""
+    return known * (1 - (1 - min(1.0, n / known)) ** n_seeds)
+
+
+def _ready(job: Job, study: Study, sizes: Sizes) -> int:
     """Images that go through a base net that was shuffled or trained further: once for all cells over it, so that they
     stand with one of them; 0 for the others."""
-    if base_of(config, job.method or "") is None or _is_base(job) or job.l is None:
+    if base_of(study, job.method or "") is None or _is_base(job) or job.l is None:
         return 0
-    first = evaluations()[config["evaluate"][0]].name
-    return sizes.n_test + sizes.labelled[job.l] if (job.stage, job.l) == (first, config["labelled"][-1]) else 0
+    first = evaluations()[study.evaluate[0]].name
+    return sizes.n_test + sizes.labelled[job.l] if (job.stage, job.l) == (first, study.labelled[-1]) else 0
 
 
 def _unlabelled(job: Job, sizes: Sizes) -> int:

@@ -15,7 +15,9 @@ from ..errors import ConfigError, printable, shown
 from ..planning.text import duration, load_line
 from ..runtime.device import gpu_here
 from ..study.config import check_config, read_schema
+from ..study.datasets import image_shape_of
 from ..study.names import names_of_folder
+from ..study.study import Study
 from .choices import choices_for, rungs
 from .facts import facts_of
 from .fitting import Fit, cores_here, fitted
@@ -56,11 +58,11 @@ def init(folder: str, choices: Sequence[str], time: str, output: str | None) -> 
         found = "a file" if os.path.exists(folder) else "nothing"
         raise ConfigError(f"folder: found {found} at {folder}, expected a folder of images")
     schema = read_schema(root / SCHEMA)
-    check_config({**_SMALLEST, "folder": folder, **given}, schema)
+    smallest = check_config({**_SMALLEST, "folder": folder, **given}, schema)
     target = Path(output) if output else Path("config") / f"{given.get('study') or names_of_folder(folder)[0]}.yaml"
     _check_new(target, root)
     try:
-        facts = facts_of(folder, given)
+        facts = facts_of(smallest)
     except NoClasses as error:
         if not error.n_images:
             raise
@@ -68,12 +70,12 @@ def init(folder: str, choices: Sequence[str], time: str, output: str | None) -> 
         return 1
     print("\n".join([printable(folder), *(f"  {line}" for line in facts.lines())]), flush=True)
     best = choices_for(facts, folder, given)
-    config = check_config({key: choice.value for key, choice in best.items()}, schema)
-    check_results(config, facts.listing)
+    study = check_config({key: choice.value for key, choice in best.items()}, schema)
+    check_results(study, facts.listing)
     if sys.stderr.isatty():
         print("\nmeasuring how fast this machine is, for 10 to 30 seconds …", file=sys.stderr, flush=True)
     fit = fitted(rungs(best, facts, given, duration(limit)), facts, schema, limit)
-    run, (took, *more) = _command(target, root, fit.config), _took(fit, limit)
+    run, (took, *more) = _command(target, root, fit.study), _took(fit, limit)
     head = [f"Proposed by sslfast init for {folder}. It {took}", *more, "Run it with", f"  {run}"]
     head.append("What every key means: config/README.md.")
     text = as_yaml(fit.choices, head)
@@ -138,11 +140,11 @@ def _without_classes(folder: Path, n: int) -> str:
     return "".join(f"{printable(line)}\n" for line in text.splitlines())
 
 
-def _command(target: Path, root: Path, config: dict | None = None) -> str:
+def _command(target: Path, root: Path, study: Study | None = None) -> str:
     """What runs the config at `target` from here."""
     parts = ["snakemake", "--cores", "all"]
     parts += ["--snakefile", str(root / "Snakefile")] if root != Path.cwd() else []
-    parts += ["--resources", f"gpu={config['jobs_per_gpu']}"] if config and gpu_here(config["device"]) else []
+    parts += ["--resources", f"gpu={study.jobs_per_gpu}"] if study and gpu_here(study.device) else []
     return shlex.join([*parts, "--configfile", str(target)])
 
 
@@ -151,7 +153,7 @@ def _took(fit: Fit, limit: float) -> list[str]:
     if fit.seconds is None:
         return [f"takes a time that could not be measured ({fit.problem}); snakemake plan tries again."]
     how = f"{fit.slots} at once, by speeds measured on this machine"
-    if fit.size != fit.config["image_size"]:
+    if fit.size != image_shape_of(fit.study)[1]:
         how += f" with images of {fit.size} pixels"
     lines = [f"takes about {duration(fit.seconds)} here ({how}).", *load_line(fit.load, cores_here())]
     if fit.seconds > limit:

@@ -1,7 +1,6 @@
 """What a folder of images holds, as far as a config depends on it, and in lines for a person."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -16,6 +15,7 @@ from ..errors import DataError, printable
 from ..files import user_path
 from ..planning.work import Sizes
 from ..study import fractions
+from ..study.study import Study
 from .looks import Sample, copies_among, sample_of
 
 __all__ = ["Facts", "facts_of"]
@@ -42,14 +42,14 @@ class Facts:
         """Counts (see `Listing.summary`)."""
         return self.listing.summary()
 
-    def sizes(self, config: Mapping) -> Sizes:
-        """How many images the splits of the study that a checked `config` describes will hold."""
-        counts = split_counts(self.summary, config["test_fraction"], config["valid_fraction"])
+    def sizes(self, study: Study) -> Sizes:
+        """How many images the splits of `study` will hold."""
+        counts = split_counts(self.summary, study.test_fraction, study.valid_fraction)
         train, n_valid, n_test = (sum(counts[part]) for part in ("train", "valid", "test"))
         pool = train + len(self.listing.unlabelled)
-        labelled = {label: fractions.count(label, train) for label in config["labelled"]}
+        labelled = {label: fractions.count(label, train) for label in study.labelled}
         unlabelled: dict[tuple[str, str | None], int] = {}
-        unlabelled |= {(u, None): fractions.count(u, pool) for u in config["unlabelled"] if u != "0"}
+        unlabelled |= {(u, None): fractions.count(u, pool) for u in study.unlabelled if u != "0"}
         return Sizes(n_valid, n_test, pool, train, labelled, unlabelled)
 
     def lines(self) -> list[str]:
@@ -125,21 +125,21 @@ class Facts:
         return printable(os.path.relpath(path, self.root))
 
 
-def facts_of(folder: str, given: Mapping, progress: TextIO | None = None) -> Facts:
-    """Look at the images in `folder`. `given`: keys of the config that are chosen already.
+def facts_of(study: Study, progress: TextIO | None = None) -> Facts:
+    """Look at the images in the folder of `study`, which holds what is chosen already.
 
     If there are no class folders but one table that has the classes, it is taken. Raises `DataError`, and `NoClasses`
     where no image has a class.
     """
-    root = user_path(folder, "folder")
-    options, table = where(given), None
+    root = user_path(study.folder or "", "folder")
+    options, table = where(study), None
     try:
         listing = scan(root, **options)
     except DataError as error:
         if options["labels"] or not root.is_dir():
             raise
         listing, table = _by_a_table(root, options["follow_links"], error)
-    most = int(given.get("max_megapixels") or MAX_MEGAPIXELS)
+    most = study.max_megapixels or MAX_MEGAPIXELS
     sample = sample_of([path for path, _, _ in listing.files], most, progress)
     if len(sample.unreadable) > MOST_UNREADABLE * sample.n:
         path, why = sample.unreadable[0]

@@ -16,6 +16,7 @@ from ..analysis.words import LOOKING_AGAIN
 from ..errors import printable
 from ..files import replacing
 from ..study.examples import Examples
+from ..study.study import Study
 from .drawing import write_figure
 from .drawing.letters import Letters
 from .figure import PARTS, Figure
@@ -57,7 +58,7 @@ class Shown:
 def write_report(
     cells: pd.DataFrame,
     history: pd.DataFrame,
-    config: Mapping,
+    study: Study,
     folder: str | Path,
     images: Mapping | None = None,
     examples: Examples | None = None,
@@ -68,24 +69,24 @@ def write_report(
 ) -> None:
     """Write `report.html`, `summary.md`, `figures/*.png|svg`, `tables/*.csv` and `pages/*.html` under `folder`.
 
-    `config`: the study's checked config (title, threshold, accuracy_targets, delta, prices, judged_by). `images`: what
+    `study` gives the title and what the analysis is asked (`report_settings`). `images`: what
     the data set holds (`ImageData.summary`), to say what the study is made of. `examples`: images to show (without
     them, the page has no figures of images). `plan`: what the runs were expected to take (`read_plan`). `shorter`,
     `unchecked` and `image_noise`: see `analyse`. Runs that failed are counted and shown as missing, never a reason to
     stop.
     """
     folder = Path(folder)
-    results = analyse(cells, history, report_settings(config), shorter, unchecked, image_noise)
+    results = analyse(cells, history, report_settings(study), shorter, unchecked, image_noise)
     letters = Letters.of(examples.classes if examples else ())
     with letters.drawn():
         parts = _parts(results, examples, folder / "figures", letters)
     write_tables({**results.tables, "cells": cells, "history": history}, [folder / "tables"], kinds=["csv"])
     with replacing(folder / "summary.md") as scratch:
         scratch.write_text(summary(results), encoding="utf-8")
-    made = facts(results, config, images or {}) | letters.said()
+    made = facts(results, study.title, images or {}) | letters.said()
     _write_pages(results, made, folder / "pages")
     page = _template().render(
-        title=printable(config["title"]),
+        title=printable(study.title),
         card=card_of(results),
         main_table=table_html(main_table(results), row_header=True),
         delta=100 * results.settings.delta,
@@ -109,15 +110,15 @@ def write_report(
         scratch.write_text(page, encoding="utf-8")
 
 
-def report_settings(config: Mapping) -> Settings:
-    """What the analysis is asked by a study's config."""
+def report_settings(study: Study) -> Settings:
+    """What the analysis is asked by `study`."""
     return Settings(
-        delta=config.get("delta", Settings.delta),
-        threshold=config["threshold"]["value"],
-        threshold_metric=config["threshold"]["metric"],
-        targets=config.get("accuracy_targets"),
-        prices=Prices(**(config.get("prices") or {})),
-        judged_by=config.get("judged_by"),
+        delta=study.delta,
+        threshold=study.threshold["value"],
+        threshold_metric=study.threshold["metric"],
+        targets=study.accuracy_targets,
+        prices=Prices(**study.prices),
+        judged_by=study.judged_by,
     )
 
 

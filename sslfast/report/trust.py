@@ -20,8 +20,8 @@ __all__ = ["devices", "facts", "missing", "planned_table"]
 SHOWN = 3  # versions of the code that are written out
 
 
-def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
-    """How the study was made, and how far its numbers reach: name and text, most telling first."""
+def facts(results: Results, title: str, images: Mapping) -> dict[str, str]:
+    """How the study called `title` was made, and how far its numbers reach: name and text, most telling first."""
     cells = results.every
     if "record" in cells:  # what stands on a base net is beside each encoder
         cells = cells.drop_duplicates("record")
@@ -29,7 +29,7 @@ def facts(results: Results, config: Mapping, images: Mapping) -> dict[str, str]:
     rounded_up = int(cells.classes_rounded_up.max()) if "classes_rounded_up" in cells else 0
     notes = images.get("notes", {})
     found = {
-        "data set": f"{printable(config['title'])} ({cells.dataset.iloc[0]})",
+        "data set": f"{printable(title)} ({cells.dataset.iloc[0]})",
         "runs": f"{len(cells)}, of which {ok} ok, {len(cells) - ok} failed or diverged"
         + (f"; {n_absent} more of the grid have no record" if (n_absent := len(_absent(cells))) else ""),
         "seeds": ", ".join(str(s) for s in sorted(cells.seed.unique())),

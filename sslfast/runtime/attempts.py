@@ -15,14 +15,15 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..files import replacing, user_path
+from ..files import put_in_place, replacing, user_path
 from ..study.grid import Box
+from ..study.study import Study
 
 __all__ = [
     "CHECKPOINT",
@@ -39,17 +40,17 @@ CHECKPOINT = "checkpoint.safetensors"
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
 
-def checkpoints_of(config: Mapping) -> Path:
-    """The folder in which the training jobs of the study `config` keep what they need to resume.
+def checkpoints_of(study: Study) -> Path:
+    """The folder in which the training jobs of `study` keep what they need to resume.
 
-    A subfolder, named after the study, of the config's `checkpoints` or else of `$SSLFAST_CHECKPOINTS`. If neither is
+    A subfolder, named after the study, of its `checkpoints` or else of `$SSLFAST_CHECKPOINTS`. If neither is
     given, `results/<study>/checkpoints`. A job that may resume on another machine needs a folder that both machines
     share. Raises `ConfigError` for text that is no path.
     """
-    elsewhere = config.get("checkpoints") or os.environ.get("SSLFAST_CHECKPOINTS")
+    elsewhere = study.checkpoints or os.environ.get("SSLFAST_CHECKPOINTS")
     if elsewhere:
-        return user_path(elsewhere, "checkpoints") / config["study"]
-    return Path("results", config["study"], "checkpoints")
+        return user_path(elsewhere, "checkpoints") / study.name
+    return Path("results", study.name, "checkpoints")
 
 
 def attempt_folder(checkpoints: Path, record: str | Path) -> Path:
@@ -137,7 +138,7 @@ def _keep(folder: Path, outputs: Sequence[str | Path], key: str) -> None:
         _link(output, scratch / _name(number, output))
     about = {"key": key, "sums": [sum_of(output) for output in outputs]}
     (scratch / "about.json").write_text(json.dumps(about), encoding="utf-8")
-    os.replace(scratch, folder)
+    put_in_place(scratch, folder)
 
 
 def _bring_back(folder: Path, outputs: Sequence[str | Path], key: str) -> bool:

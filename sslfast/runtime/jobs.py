@@ -5,13 +5,14 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import SslfastError, explain, one_line
+from ..study.study import Study
 from .attempts import CHECKPOINT, attempt, checkpoints_of, digest_of, forget
 from .gpu_lease import lease_gpu
 from .job_client import whoami
@@ -24,11 +25,11 @@ __all__ = ["RunningJob", "perform", "say"]
 class RunningJob:
     """The argument of a function that does a job's work.
 
-    `config` to `threads` are those of the object that Snakemake gives to scripts. `checkpoint`: for a training job, the
-    file of its fit's checkpoint, else None. `began`: when the script began, in seconds of `time.perf_counter`.
+    `wildcards` to `threads` are those of the object that Snakemake gives to scripts. `checkpoint`: for a training job,
+    the file of its fit's checkpoint, else None. `began`: when the script began, in seconds of `time.perf_counter`.
     """
 
-    config: Mapping
+    study: Study
     wildcards: Any
     params: Any
     input: Any
@@ -98,19 +99,20 @@ def _write(line: str) -> None:
 
 
 def _do(snakemake, work: Callable[[RunningJob], object], began: float) -> None:
-    told = {name: getattr(snakemake, name) for name in ("config", "wildcards", "params", "input", "output", "threads")}
-    forget(snakemake.input, checkpoints_of(snakemake.config))
+    study = Study.of(snakemake.config)
+    told = {name: getattr(snakemake, name) for name in ("wildcards", "params", "input", "output", "threads")}
+    forget(snakemake.input, checkpoints_of(study))
     folder = snakemake.params.get("checkpoint")
     if not folder:
-        with _gpu(snakemake):
-            work(RunningJob(**told, began=began))
+        with _gpu(snakemake, study.jobs_per_gpu):
+            work(RunningJob(study, **told, began=began))
         return
     with attempt(folder, snakemake.output, _key(snakemake), say) as ended:
         if ended:
             print(f"an earlier attempt ended well; its results are taken from {folder}")
         else:
-            with _gpu(snakemake):
-                work(RunningJob(**told, checkpoint=Path(folder) / CHECKPOINT, began=began))
+            with _gpu(snakemake, study.jobs_per_gpu):
+                work(RunningJob(study, **told, checkpoint=Path(folder) / CHECKPOINT, began=began))
 
 
 def _title(snakemake) -> str:
@@ -124,9 +126,9 @@ def _key(snakemake) -> str:
 
 
 @contextmanager
-def _gpu(snakemake) -> Iterator[None]:
+def _gpu(snakemake, jobs_per_gpu: int) -> Iterator[None]:
     if snakemake.resources.get("gpu"):
-        with lease_gpu(snakemake.config["jobs_per_gpu"], say) as gpu:
+        with lease_gpu(jobs_per_gpu, say) as gpu:
             if gpu:
                 print(f"on the GPU {gpu.visible} ({gpu.name})", flush=True)
             yield

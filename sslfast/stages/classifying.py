@@ -11,7 +11,7 @@ from ..data.loaders import classify_dls, test_dl
 from ..data.splits import Split
 from ..errors import ConfigError
 from ..learners import classifier_learner, finetune_learner, supervised_learner
-from ..models import load_encoder
+from ..models import dropout_of, load_encoder
 from ..study.fractions import canonical
 from ..study.length import FULL
 from ..study.records import RunRecord, read_record
@@ -57,6 +57,7 @@ def classify(
             f"l: {l}, but with pool: rest this encoder belongs to {stored.l}: it may have seen labelled images"
         )
     rows = split.labelled(l)
+    fit = replace(fit, dropout=dropout_of(fit.dropout, len(rows)))
     spec = spec_of(
         data, split, run, stored.method, stored.encoder, u=stored.u, n_unlabelled=stored.n_unlabelled, l=l,
         n_labelled=len(rows), pool=stored.pool, length=length,
@@ -103,6 +104,7 @@ def supervised(
 ) -> tuple[np.ndarray | None, RunRecord]:
     """The baseline, encoder and head trained together on the labelled images: predictions and record."""
     rows = split.labelled(l)
+    fit = replace(fit, dropout=dropout_of(fit.dropout, len(rows)))
     spec = spec_of(
         data, split, run, "supervised", encoder, u=None, n_unlabelled=0, l=l, n_labelled=len(rows), pool="all",
         length=length,

@@ -11,12 +11,14 @@ from ..data.found import found_lines, rare_lines
 from ..data.identity import known_by
 from ..data.images import ImageData
 from ..data.splits import Split, make_split, write_split
-from ..files import replacing
+from ..files import CHECKSUM, replacing
 from ..models import save_encoder
 from ..runtime.jobs import RunningJob, say
+from ..study.arrays import write_arrays, write_predictions
+from ..study.datasets import SPLIT_OFF
 from ..study.depends import job_settings
 from ..study.grid import Box
-from ..study.records import RunRecord, write_arrays, write_predictions, write_record
+from ..study.records import RunRecord, write_record
 from ..study.stages import STAGES
 from ..study.version import code_version, reading_version
 from . import FitSettings, RunSettings, depends_on, encoder_header, run_settings, settings_of
@@ -39,32 +41,33 @@ def prepare() -> None:
 
 def images(job: RunningJob) -> None:
     """Read the data set, store it decoded (once), and note what was found."""
-    data = study_images(job.params.content, job.config, progress=sys.__stderr__, check=True)
-    content = {key: value for key, value in job.params.content.items() if key in job.config}
-    check_pool(data, job.config)
+    data = study_images(job.params.content, job.study, progress=sys.__stderr__, check=True)
+    split_off = {key: value for key, value in job.params.content.items() if key in SPLIT_OFF}
+    check_pool(data, job.study)
     summary = data.summary()
-    for line in found_lines(summary) + rare_lines(summary, job.config):
+    for line in found_lines(summary) + rare_lines(summary, job.study):
         print(line)
-    with replacing(job.output[0]) as scratch:
-        found = {**summary, "settings": {**job.params.asked, **content}, "known_by": known_by(job.config)}
+    found = {**summary, "settings": {**job.params.asked, **split_off}, "known_by": known_by(job.study)}
+    found["checksum"] = CHECKSUM
+    with replacing(job.output[0], checksum=True) as scratch:
         scratch.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def split(job: RunningJob) -> None:
     """Write the split of one seed."""
-    data = study_images(job.params.content, job.config)
-    write_split(make_split(data, int(job.wildcards.seed), job.config["valid_fraction"]), job.output[0])
+    data = study_images(job.params.content, job.study)
+    write_split(make_split(data, int(job.wildcards.seed), job.study.valid_fraction), job.output[0])
 
 
 def pretrain(job: RunningJob) -> None:
     """Pre-train one encoder, or take it from where studies share them; write weights, pictures and record."""
-    config, output, own = job.config, job.output, _box(job)
+    study, output, own = job.study, job.output, _box(job)
     data, of_seed, run = _started(job)
-    fit = settings_of(FitSettings, job_settings(config, own))
-    box = {name: getattr(own, name) for name in ("method", "encoder", "u", "l", "length")} | {"pool": config["pool"]}
-    store = config["encoder_store"] if own.u != "0" else None  # what nothing trains costs nothing
+    fit = settings_of(FitSettings, job_settings(study, own))
+    box = {name: getattr(own, name) for name in ("method", "encoder", "u", "l", "length")} | {"pool": study.pool}
+    store = study.encoder_store if own.u != "0" else None  # what nothing trains costs nothing
     depends, file = depends_on(data, of_seed, run, fit, **box), run.own_file(own.encoder or "")
-    taker = {"study": config["study"], "asked": job.params.asked}
+    taker = {"study": study.name, "asked": job.params.asked}
     with shared_encoder(store, depends, output, **taker, say=say, own=file) as taken:
         if not taken:
             encoder, record, pictures = train_encoder(data, of_seed, run, fit, **box, checkpoint=job.checkpoint)
@@ -85,7 +88,7 @@ def classify(job: RunningJob) -> None:
     own = _box(job)
     predictions, record = train_classifier(
         *_started(job),
-        settings_of(FitSettings, job_settings(job.config, own)),
+        settings_of(FitSettings, job_settings(job.study, own)),
         encoder_file=job.input.encoder,
         pretrain_record=job.input.pretrained,
         l=own.l,
@@ -101,7 +104,7 @@ def supervised(job: RunningJob) -> None:
     own = _box(job)
     predictions, record = train_supervised(
         *_started(job),
-        settings_of(FitSettings, job_settings(job.config, own)),
+        settings_of(FitSettings, job_settings(job.study, own)),
         encoder=own.encoder or "",
         l=own.l,
         length=own.length,
@@ -126,9 +129,9 @@ def _box(job: RunningJob) -> Box:
 
 def _started(job: RunningJob, **options) -> tuple[ImageData, Split, RunSettings]:
     """What every training job starts from: the images, the split of its seed, how it runs."""
-    data = study_images(job.params.content, job.config)
-    of_seed = study_split(job.input.split, data, job.config, job.wildcards.seed)
-    return data, of_seed, run_settings(job.config, threads=job.threads, **options)
+    data = study_images(job.params.content, job.study)
+    of_seed = study_split(job.input.split, data, job.study, job.wildcards.seed)
+    return data, of_seed, run_settings(job.study, threads=job.threads, **options)
 
 
 def _write(predictions, record, job: RunningJob) -> None:

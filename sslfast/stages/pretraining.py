@@ -71,7 +71,12 @@ def pretrain(
         if fit.start:
             begun = net = _base_net(fit.start, run, data, split)
             stage.notes["base_net"] = net.about
-        learn = kind.load()(dls, begun, seed=split.seed, precision=run.precision, **fit.options)
+        options = dict(fit.options)
+        if kind.teacher:
+            teacher = _base_net(options["teacher"], run, data, split)
+            stage.notes["teacher"] = teacher.about
+            options |= {"teacher": teacher, "features": stage.stored(teacher).filled}
+        learn = kind.load()(dls, begun, seed=split.seed, precision=run.precision, **options)
         compares = [EmbeddingStd()] if kind.compare_views else []
         learn.metrics = [*learn.metrics, FeatureStd(), EffectiveRank(), *compares]
     well = stage.train(learn, checkpoint)

@@ -102,14 +102,16 @@ class StageRun:
 
         They are named after its weights, the images, the code and all else that they depend on; of other encoders None.
         """
-        if not isinstance(encoder, BaseNet):
-            return None
+        return self.stored(encoder) if isinstance(encoder, BaseNet) else None
+
+    def stored(self, net: BaseNet) -> StoredFeatures:
+        """Where features of `net` lie."""
         device, folder = torch.device(self.run.device), None
         if self.run.features:
-            told = [encoder.digest, self.data.fingerprint, code_version("pretrain"), device.type, self.run.threads]
+            told = [net.digest, self.data.fingerprint, code_version("pretrain"), device.type, self.run.threads]
             key = hashlib.sha256(repr([*told, self.precision, versions()]).encode()).hexdigest()[:16]
             folder = Path(self.run.features) / key
-        return StoredFeatures(encoder, self.data, self.split, folder, device, self.precision)
+        return StoredFeatures(net, self.data, self.split, folder, device, self.precision)
 
     def end(self, status: str, reason: str) -> None:
         """The run has no result, for this reason."""

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 
 from ..errors import ConfigError
-from ..models import DROPOUT
 from ..runtime.device import resolve_device
 from ..study.methods import Method, method_of, methods
 from ..study.own import source_of
+from ..study.study import Study
 
 __all__ = ["FitSettings", "RunSettings", "run_settings", "settings_of"]
 
@@ -37,7 +37,7 @@ class FitSettings:
     batch_size: int | None = None
     method: str | None = None
     options: Mapping = field(default_factory=dict)
-    dropout: float = DROPOUT
+    dropout: float | str = "auto"
     views: str | int = "auto"
     pretrain: Mapping | None = None
     start: Mapping | None = None
@@ -48,7 +48,7 @@ class RunSettings:
     """What every stage shares: the study's name, batches, augmentation, machine, and what length is counted in
     (`budget`: `updates` or `epochs`).
 
-    `own`: the person's own code that its config names (see `sslfast.study.own`). `weights_files`: where weights of base
+    `own`: the person's own code that it uses (see `sslfast.study.own`). `weights_files`: where weights of base
     nets lie, by digest; `features`: the folder in which features of those are kept (see `StoredFeatures`).
     """
 
@@ -85,11 +85,20 @@ def settings_of(kind: type, values: Mapping):
     return kind(**{f.name: values[f.name] for f in fields(kind) if f.name in values})
 
 
-def run_settings(config: Mapping, threads: int, uses_device: bool = True) -> RunSettings:
-    """The `RunSettings` of a study's config, on the device that it means on this machine.
+def run_settings(study: Study, threads: int, uses_device: bool = True) -> RunSettings:
+    """The `RunSettings` of `study`, on the device that it means on this machine.
 
     Raises `DeviceError` if that is not here and the job `uses_device`.
     """
-    device = resolve_device(config["device"], uses_device)
-    features = str(Path("results", config["study"], "features"))
-    return settings_of(RunSettings, {**config, "threads": threads, "device": str(device), "features": features})
+    return RunSettings(
+        study=study.name,
+        batch_size=study.batch_size,
+        augment=study.augment,
+        budget=study.budget,
+        device=str(resolve_device(study.device, uses_device)),
+        threads=threads,
+        precision=study.precision,
+        own=study.own,
+        weights_files=study.weights_files,
+        features=str(Path("results", study.name, "features")),
+    )

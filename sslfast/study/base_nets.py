@@ -1,19 +1,22 @@
 """Base nets: existing nets with weights from elsewhere, as arms of a grid. Checked without importing torch.
 
 An arm of method `base` is such a net, frozen; an arm with a `start` is a method that goes on from one, on the study's
-unlabelled images. Neither is crossed with the study's `encoders`: the net is its encoder.
+unlabelled images. Neither is crossed with the study's `encoders`: the net is its encoder. A method may also have one as
+its `teacher`, whose features it learns to give.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from ..errors import ConfigError, shown
 from ..files import user_path
+from .methods import methods
 from .names import BASE, SHUFFLED
+from .study import Study
 
 __all__ = [
     "LIBRARIES",
@@ -25,7 +28,11 @@ __all__ = [
     "is_net",
     "learns",
     "leave_out",
+    "net_of",
+    "nets_of",
+    "only_encoders",
     "skippable",
+    "teacher_of",
 ]
 
 _ARM = ("net", "weights", "size")  # what an arm depends on
@@ -96,53 +103,77 @@ def claim_net(given: Mapping, key: str, files: dict, beside: str | Path) -> tupl
     return {**arm, "weights": digest}, None
 
 
-def base_of(config: Mapping, name: str) -> Mapping | None:
-    """The base net that the arm `name` (or its shuffled control) stands on, as `claim_net` has it; None of others.
-
-    `config`: a checked one.
-    """
-    given = _arm(config, name.removeprefix(SHUFFLED))
-    return {key: given[key] for key in _ARM} if given.get("method") == BASE else given.get("start")
+def net_of(settings: Mapping) -> dict:
+    """What an arm depends on of the base net that has these `settings`."""
+    return {key: settings[key] for key in _ARM}
 
 
-def learns(config: Mapping, name: str) -> bool:
+def base_of(study: Study, name: str) -> Mapping | None:
+    """The base net that the arm `name` (or its shuffled control) stands on, as `claim_net` has it; None of others."""
+    settings = _settings(study, name)
+    return net_of(settings) if settings.get("method") == BASE else settings.get("start")
+
+
+def teacher_of(study: Study, name: str) -> Mapping | None:
+    """The base net whose features the arm `name` (or its shuffled control) learns to give; None of others."""
+    teacher = _settings(study, name).get("teacher")
+    return teacher if isinstance(teacher, Mapping) else None
+
+
+def nets_of(study: Study, name: str) -> list[Mapping]:
+    """The base nets that the arm `name` needs."""
+    return [net for net in (base_of(study, name), teacher_of(study, name)) if net is not None]
+
+
+def learns(study: Study, name: str) -> bool:
     """Whether the arm `name` learns from unlabelled images; a base net alone, and its control, do not."""
-    return _arm(config, name.removeprefix(SHUFFLED)).get("method") != BASE
+    return _settings(study, name).get("method") != BASE
 
 
-def encoders_of(config: Mapping, name: str) -> list[str]:
-    """The encoders that the arm `name` is made with: the study's, or the net that it stands on."""
-    base = base_of(config, name)
-    return config["encoders"] if base is None else [base["net"]]
+def encoders_of(study: Study, name: str) -> tuple[str, ...]:
+    """The encoders that the arm `name` is made with: those of the study that its method can train, or the net that it
+    stands on."""
+    base, only = base_of(study, name), only_encoders(study, name)
+    own = tuple(encoder for encoder in study.encoders if not only or encoder.partition("_x")[0] in only)
+    return own if base is None else (base["net"],)
 
 
-def leave_out(config: Mapping, missing: Mapping[str, str]) -> dict:
-    """A checked `config` without the arms of `missing` (why, by name), and those that go on from them.
+def only_encoders(study: Study, name: str) -> tuple[str, ...]:
+    """The only encoders, without widths, that the method of the arm `name` can train; none for one that takes all."""
+    kind = methods().get(_settings(study, name).get("method", name.removeprefix(SHUFFLED)))
+    return kind.encoders if kind else ()
+
+
+def leave_out(study: Study, missing: Mapping[str, str]) -> Study:
+    """`study` without the arms of `missing` (why, by name), and those that go on or learn from them.
 
     Raises `ConfigError` if no arm is left.
     """
-    gone = [base_of(config, name) for name in missing]
-    out = {name: base for name in config["methods"] if (base := base_of(config, name)) in gone and base is not None}
-    kept = [name for name in config["methods"] if name not in out]
+    gone = [(base_of(study, arm), text) for arm, text in missing.items()]
+    reasons = {name: [text for net, text in gone if net in nets_of(study, name)] for name in study.methods}
+    why = {name: texts[0] for name, texts in reasons.items() if texts}
+    kept = tuple(name for name in study.methods if name not in why)
     if not kept:
         raise ConfigError(next(iter(missing.values())))
-    why = {name: next(text for arm, text in missing.items() if base_of(config, arm) == out[name]) for name in out}
-    return {**config, "methods": kept, "left_out": {**config.get("left_out", {}), **why}} if out else dict(config)
+    return replace(study, methods=kept, left_out={**study.left_out, **why}) if why else study
 
 
-def _arm(config: Mapping, name: str) -> Mapping:
+def skippable(study: Study) -> list[str]:
+    """The base nets of a study that it does without where a library has no weights of them here."""
+    used = [net for name in study.methods for net in nets_of(study, name)]
+    arms = ((name, _settings(study, name)) for name in (BASE, *study.variants) if base_of(study, name) in used)
+    return [name for name, arm in arms if arm.get("on_missing") == "skip" and arm["weights"] in LIBRARIES]
+
+
+def _settings(study: Study, name: str) -> Mapping:
+    """Those of the arm `name`, or of the one that a shuffled control is made from."""
+    name = name.removeprefix(SHUFFLED)
     if name == BASE:
-        return {"method": BASE, **config["base"]}
-    return config["variants"].get(name, {})
+        return {"method": BASE, **study.base}
+    return study.variants.get(name) or study.section(name)
 
 
 @cache
 def _digest(path: Path, _size: int, _mtime: int) -> str:
     with path.open("rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
-
-
-def skippable(config: Mapping, names: Iterable[str]) -> list[str]:
-    """Of `names`, the base nets that a study does without where a library has no weights of them here."""
-    arms = ((name, _arm(config, name)) for name in names)
-    return [name for name, arm in arms if arm.get("on_missing") == "skip" and arm["weights"] in LIBRARIES]

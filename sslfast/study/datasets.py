@@ -1,9 +1,9 @@
 """The data sets that a config can name: an entry each, and a loader in `sslfast/data/`. No torch."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .source import Source
+from .study import Study
 
 __all__ = [
     "FILE_KEYS",
@@ -71,8 +71,7 @@ def image_keys(dataset: str) -> tuple[str, ...]:
     return FOLDER_KEYS if dataset == FOLDER else NAMED[dataset].keys
 
 
-def image_shape_of(config: Mapping) -> tuple[int, int, int]:
-    """(C, S, S) of the images of the study that a checked `config` describes."""
-    keys = image_keys(config["dataset"])
-    side = config["image_size"] if "image_size" in keys else NAMED[config["dataset"]].side
-    return config["channels"] if "channels" in keys else NAMED[config["dataset"]].channels, side, side
+def image_shape_of(study: Study) -> tuple[int, int, int]:
+    """(C, S, S) of the images of `study`."""
+    side = study.image_size or NAMED[study.dataset].side
+    return study.channels or NAMED[study.dataset].channels, side, side

@@ -16,6 +16,7 @@ from .length import FULL, HALF, PASSES
 from .names import PIXELS, RANDOM, SHUFFLED, SUPERVISED
 from .shorter import Shorter, shorter_runs
 from .stages import STAGES, evaluations
+from .study import Study
 
 __all__ = ["WILDCARDS", "Box", "Job", "jobs_of", "pattern", "shorter_jobs"]
 
@@ -191,25 +192,27 @@ class Job(Box):
     needs: tuple[str, ...] = ()
 
 
-def jobs_of(config: Mapping) -> list[Job]:
-    """Every job of the study that `config`, a checked one, describes, each after those that it needs."""
-    seeds, labelled, pool = config["seeds"], config["labelled"], config["pool"]
+def jobs_of(study: Study) -> list[Job]:
+    """Every job of `study`, each after those that it needs."""
+    seeds, labelled, pool = study.seeds, study.labelled, study.pool
     jobs = [Job("images")]
     jobs += [Job("split", seed=seed, needs=("images",)) for seed in seeds]
-    encoders = list(_encoders(config))
+    encoders = list(_encoders(study))
     made = {job.box: job.name for job in encoders}
     cells = []
     ways = dict.fromkeys((job.method, job.encoder, job.u) for job in encoders)
-    for evaluation, (method, encoder, u), label, seed in product(config["evaluate"], ways, labelled, seeds):
+    for evaluation, (method, encoder, u), label, seed in product(study.evaluate, ways, labelled, seeds):
+        if method not in study.evaluate_only.get(evaluation, [method]):
+            continue
         box = Box(evaluations()[evaluation].name, method, encoder, u, label, seed)
         cells.append(_job(box, _split(seed), made[box.made_from(pool)]))
-    for encoder, label, seed in product(config["encoders"], labelled, seeds):
+    for encoder, label, seed in product(study.encoders, labelled, seeds):
         cells.append(_job(Box(SUPERVISED, SUPERVISED, encoder, None, label, seed), _split(seed)))
-    if "pixels" in config["controls"]:
+    if "pixels" in study.controls:
         cells += [
             _job(Box(PIXELS, PIXELS, l=label, seed=seed), _split(seed)) for label, seed in product(labelled, seeds)
         ]
-    shorter = shorter_jobs(config)
+    shorter = shorter_jobs(study)
     jobs += encoders + cells + shorter
     jobs.append(Job("collect", needs=tuple(job.name for job in encoders + cells + shorter)))
     jobs.append(Job("examples", needs=("collect",)))
@@ -225,61 +228,62 @@ def _split(seed: int | None) -> str:
     return f"split/s{seed}"
 
 
-def _encoders(config: Mapping) -> Iterator[Job]:
+def _encoders(study: Study) -> Iterator[Job]:
     """Pre-training, random encoders first, base nets, what learns from images, then the shuffled controls."""
-    seeds, of = config["seeds"], config["labelled"] if config["pool"] == "rest" else [None]
-    pairs = list(product(config["encoders"], config["unlabelled"]))
+    seeds, of = study.seeds, study.labelled if study.pool == "rest" else [None]
+    pairs = list(product(study.encoders, study.unlabelled))
     for (encoder, u), seed in product(pairs, seeds):
         if u == "0":
             yield _job(Box("pretrain", RANDOM, encoder, u, None, seed), _split(seed))
-    nets = [(name, encoders_of(config, name)[0], "0") for name in config["methods"] if not learns(config, name)]
+    nets = [(name, encoders_of(study, name)[0], "0") for name in study.methods if not learns(study, name)]
     learned = [Box("pretrain", method, net, u, None, seed) for (method, net, u), seed in product(nets, seeds)]
-    ways = [(method, encoder, u) for encoder, u in pairs if u != "0" for method in _crossed(config)]
-    ways += [(method, encoder, u) for method, encoder in _started(config) for u in config["unlabelled"] if u != "0"]
+    crossed = _crossed(study)
+    ways = [(m, encoder, u) for encoder, u in pairs if u != "0" for m, its in crossed.items() if encoder in its]
+    ways += [(method, encoder, u) for method, encoder in _started(study) for u in study.unlabelled if u != "0"]
     learned += [
         Box("pretrain", m, encoder, u, label, seed) for (m, encoder, u), label, seed in product(ways, of, seeds)
     ]
     yield from (_job(box, _split(box.seed)) for box in learned)
-    if "shuffled" in config["controls"]:
+    if "shuffled" in study.controls:
         for box in learned:
             control = Box("pretrain", f"{SHUFFLED}{box.method}", box.encoder, box.u, box.l, box.seed)
             yield _job(control, _split(box.seed), box.name)
 
 
-def _crossed(config: Mapping) -> list[str]:
-    """The methods that are tried with every encoder of the study."""
-    return [name for name in config["methods"] if base_of(config, name) is None]
+def _crossed(study: Study) -> dict[str, tuple[str, ...]]:
+    """The methods that are tried with every encoder of the study that they can train, and these."""
+    return {name: encoders_of(study, name) for name in study.methods if base_of(study, name) is None}
 
 
-def _started(config: Mapping) -> list[tuple[str, str]]:
+def _started(study: Study) -> list[tuple[str, str]]:
     """The methods that go on from a base net, each with that net."""
-    going_on = (name for name in config["methods"] if learns(config, name) and base_of(config, name) is not None)
-    return [(name, *encoders_of(config, name)) for name in going_on]
+    going_on = (name for name in study.methods if learns(study, name) and base_of(study, name) is not None)
+    return [(name, encoders_of(study, name)[0]) for name in going_on]
 
 
-def shorter_jobs(config: Mapping) -> list[Job]:
+def shorter_jobs(study: Study) -> list[Job]:
     """What is trained for less long, to check the verdict: encoders, what is built over them, baselines."""
-    plan = shorter_runs(config)
-    return list(_shorter(config, plan)) if plan else []
+    plan = shorter_runs(study)
+    return list(_shorter(study, plan)) if plan else []
 
 
-def _shorter(config: Mapping, plan: Shorter) -> Iterator[Job]:
+def _shorter(study: Study, plan: Shorter) -> Iterator[Job]:
     runs = [(plan.most, HALF, label) for label in plan.labelled] + [(u, PASSES, plan.fewest) for u in plan.fewer]
     seen = set()
 
     def cells(method: str, encoder: str, seed: int) -> Iterator[Job]:
         for u, length, label in runs:
             cell = Box(evaluations()[plan.evaluation].name, method, encoder, u, label, seed, length)
-            made = cell.made_from(config["pool"])
+            made = cell.made_from(study.pool)
             if made not in seen:
                 seen.add(made)
                 yield _job(made, _split(seed))
             yield _job(cell, _split(seed), made.name)
 
-    for seed, encoder in product(plan.seeds, config["encoders"]):
-        for method in _crossed(config):
-            yield from cells(method, encoder, seed)
+    for seed, encoder in product(plan.seeds, study.encoders):
+        for method, its in _crossed(study).items():
+            yield from cells(method, encoder, seed) if encoder in its else ()
         for label in plan.labelled:
             yield _job(Box(SUPERVISED, SUPERVISED, encoder, None, label, seed, HALF), _split(seed))
-    for seed, (method, encoder) in product(plan.seeds, _started(config)):
+    for seed, (method, encoder) in product(plan.seeds, _started(study)):
         yield from cells(method, encoder, seed)

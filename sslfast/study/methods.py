@@ -20,13 +20,16 @@ class Method:
     """A method: `learner`, its factory, called as `learner(dls, encoder, seed=…, precision=…, **options)`.
 
     `own_views`: it makes views of its own out of clean images, so that loaders need not augment; `compare_views`: it
-    compares views after a projector, where all images can become alike.
+    compares views after a projector, where all images can become alike; `teacher`: its option of that name is an
+    existing net, in a config the name of one. `encoders`: the only ones that it can train, of any width; else all.
     """
 
     name: str
     learner: Source
     own_views: bool = False
     compare_views: bool = False
+    teacher: bool = False
+    encoders: tuple[str, ...] = ()
 
     def load(self) -> Callable:
         """The factory itself, which imports torch."""
@@ -46,4 +49,5 @@ def method_of(learner: Source) -> Method:
 
 def _method(name: str, learner: Source, definition: Definition) -> Method:
     marks = definition.marks.get("method", {})
-    return Method(name, learner, bool(marks.get("own_views")), bool(marks.get("compare_views")))
+    said = {key: bool(marks.get(key)) for key in ("own_views", "compare_views", "teacher")}
+    return Method(name, learner, **said, encoders=tuple(marks.get("encoders") or ()))

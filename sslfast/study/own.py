@@ -1,6 +1,6 @@
 """A person's own methods and encoders in a study: found, named and checked without importing them.
 
-A checked config that names any holds them as `own`, by the names that they have in grids and records: `my_nets.Small`
+A `Study` that uses any holds them as `own`, by the names that they have in grids and records: `my_nets.Small`
 is `Small` of `my_nets.py`. No other file than these is ever imported.
 """
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import ConfigError, shown
 from .names import SHUFFLED
 from .source import Source
+from .study import Study
 
 __all__ = ["GIVEN", "claim_encoder", "claim_method", "own_code", "source_of"]
 
@@ -51,21 +52,20 @@ def claim_method(text: object, key: str, own: dict, beside: str | Path) -> tuple
     return _noted(source, key, own), options
 
 
-def own_code(config: Mapping, encoder: str | None = None, method: str | None = None) -> dict[str, str]:
-    """The digests of a person's own code that a job of a checked `config` depends on, by name; mostly none.
+def own_code(study: Study, encoder: str | None = None, method: str | None = None) -> dict[str, str]:
+    """The digests of a person's own code that a job of `study` depends on, by name; mostly none.
 
     `encoder`, `method`: which box of the grid it is; of a method or variant, or its shuffled control.
     """
     name = (method or "").removeprefix(SHUFFLED)
-    name = config["variants"].get(name, {}).get("method", name)
-    own = config.get("own", {})
-    return {key: own[key]["code"] for key in (encoder, name) if key and key in own}
+    name = study.variants.get(name, {}).get("method", name)
+    return {key: study.own[key]["code"] for key in (encoder, name) if key and key in study.own}
 
 
 def source_of(own: Mapping, name: str) -> Source | None:
-    """Where the code called `name` is, of `own` of a checked config; None for what is this package's.
+    """Where the code called `name` is, of the `own` of a study; None for what is this package's.
 
-    Raises `ConfigError` if it is not as it was when the config was checked.
+    Raises `ConfigError` if it has changed since the config was checked.
     """
     if name not in own:
         return None

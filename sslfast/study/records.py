@@ -2,15 +2,13 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_origin
 
-import numpy as np
-
 from ..errors import ConfigError, RecordError, printable, shown
-from ..files import replacing
+from ..files import CHECKSUM, replacing, verify
 from .fractions import canonical
 from .grid import Box
 from .length import FULL, LENGTHS
@@ -22,8 +20,6 @@ __all__ = [
     "RunRecord",
     "Spec",
     "read_record",
-    "write_arrays",
-    "write_predictions",
     "write_record",
 ]
 
@@ -33,6 +29,8 @@ STATUSES = ("ok", "diverged", "collapsed", "failed")
 PHASES = ("data", "pretrain", "classify", "evaluate")
 TEST = {"accuracy", "macro_f1", "f1_by_class", "confusion", "classes", "mistakes"}
 MISTAKE = {"image", "true", "predicted", "confidence"}
+
+Require = Callable[[bool, str], None]  # raises `RecordError` with the text, unless the first is true
 
 
 @dataclass(frozen=True)
@@ -103,55 +101,17 @@ class RunRecord:
             if not good:
                 raise RecordError(f"{where}: {what}; delete the file and run again")
 
-        for part in (self, self.spec):
-            for entry in fields(part):
-                value = getattr(part, entry.name)
-                good = _fits(value, entry.type) and (entry.name == "reason" or _is_plain(value))
-                require(good, f"{entry.name} is {shown(value)}")
-        require(self.schema_version == SCHEMA_VERSION, f"schema_version {self.schema_version}, not {SCHEMA_VERSION}")
-        require(self.stage in STAGES, f"stage {self.stage!r} is none of {', '.join(STAGES)}")
-        require(self.status in STATUSES, f"status {self.status!r} is none of {', '.join(STATUSES)}")
-        require((self.status == "ok") == (self.reason is None), f"status {self.status} with reason {self.reason!r}")
-        require(self.spec.length in LENGTHS, f"length {self.spec.length!r} is none of {', '.join(LENGTHS)}")
-        for name in ("u", "l"):
-            value = getattr(self.spec, name)
-            require(value is None or _is_canonical(value), f"{name} {value!r} is no canonical fraction")
-        require(
-            isinstance(self.seconds, dict) and set(self.seconds) == set(PHASES), f"seconds not for {sorted(PHASES)}"
-        )
-        require(all(0 <= s < math.inf for s in self.seconds.values()), "a negative number of seconds")
-        versions = [*self.versions, *self.versions.values(), self.settings.get("budget", "")]
-        require(all(isinstance(v, str) and _is_plain(v) for v in versions), "versions or budget that are no text")
-        require(all(_fits(self.notes.get(note, 0), int) for note in _COUNTS), f"{_COUNTS} that are no counts")
-        wanted = {"epoch", "updates", "images", "seconds", *STAGES[self.stage].history}
-        more = set(self.history[0]) - wanted if self.history and self.stage == "pretrain" else set()
-        for number, row in enumerate(self.history, 1):
-            require(set(row) == wanted | more, f"history row {number} has {sorted(row)}, not {sorted(wanted | more)}")
-            require(all(_is_measure(name, row[name]) for name in more), f"history row {number} holds no numbers")
-            require(row["epoch"] == number, f"history row {number} is of epoch {row['epoch']}")
-            before = self.history[number - 2] if number > 1 else {"seconds": 0, "updates": 0}
-            require(before["seconds"] <= row["seconds"] < math.inf, f"time runs backwards in epoch {number}")
-            more_updates = _fits(row["updates"], int) and before["updates"] <= row["updates"]
-            require(more_updates, f"updates run backwards in epoch {number}")
-            for name in ("accuracy", "macro_f1"):
-                require(row.get(name) is None or 0 <= row[name] <= 1, f"{name} {row.get(name)} in epoch {number}")
-        tested = self.status == "ok" and self.stage != "pretrain"
-        require(
-            (self.test is not None) == tested, "test results missing" if tested else "test results of no tested run"
-        )
-        trained = bool(self.history)
-        require(trained == STAGES[self.stage].trains or not tested, "no history, or one where nothing trains")
-        require(all(_is_measure(*entry) for entry in self.features.items()), "features that are no numbers")
-        if self.test is not None:
-            _check_test(self.test, require)
+        for check in (_check_types, _check_words, _check_surroundings, _check_history, _check_outcome):
+            check(self, require)
         return self
 
 
 def write_record(record: RunRecord, path: str | Path) -> None:
     """Check `record` and write it as JSON, whole or not at all. Losses that are not finite become null."""
     record.check(path)
-    with replacing(path) as scratch:
-        scratch.write_text(json.dumps(_finite(asdict(record)), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    content = {**_finite(asdict(record)), "checksum": CHECKSUM}
+    with replacing(path, checksum=True) as scratch:
+        scratch.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_record(path: str | Path) -> RunRecord:
@@ -164,6 +124,9 @@ def read_record(path: str | Path) -> RunRecord:
         content = json.loads(path.read_text(encoding="utf-8"))
         if (version := content["schema_version"]) != SCHEMA_VERSION:  # first: its entries may be others, too
             raise RecordError(f"{path}: schema_version {version}, not {SCHEMA_VERSION}; delete the file and run again")
+        if not verify(path) and "checksum" in content:
+            raise ValueError("what stands for its checksum is none")
+        content.pop("checksum", None)  # records that are older have none
         unknown = set(content) ^ {f.name for f in fields(RunRecord)}
         if unknown:
             raise ValueError(f"unknown or missing entry {sorted(unknown)[0]}")
@@ -178,7 +141,67 @@ def read_record(path: str | Path) -> RunRecord:
         raise RecordError(f"{path}: not a readable run record ({error}); delete the file and run again") from None
 
 
-def _check_test(test: dict, require: Callable[[bool, str], None]) -> None:
+def _check_types(record: RunRecord, require: Require) -> None:
+    for part in (record, record.spec):
+        for entry in fields(part):
+            value = getattr(part, entry.name)
+            good = _fits(value, entry.type) and (entry.name == "reason" or _is_plain(value))
+            require(good, f"{entry.name} is {shown(value)}")
+
+
+def _check_words(record: RunRecord, require: Require) -> None:
+    """Version, stage, status, length and fractions are among those that there are."""
+    version, status = record.schema_version, record.status
+    require(version == SCHEMA_VERSION, f"schema_version {version}, not {SCHEMA_VERSION}")
+    require(record.stage in STAGES, f"stage {record.stage!r} is none of {', '.join(STAGES)}")
+    require(status in STATUSES, f"status {status!r} is none of {', '.join(STATUSES)}")
+    require((status == "ok") == (record.reason is None), f"status {status} with reason {record.reason!r}")
+    require(record.spec.length in LENGTHS, f"length {record.spec.length!r} is none of {', '.join(LENGTHS)}")
+    for name in ("u", "l"):
+        value = getattr(record.spec, name)
+        require(value is None or _is_canonical(value), f"{name} {value!r} is no canonical fraction")
+
+
+def _check_surroundings(record: RunRecord, require: Require) -> None:
+    """Seconds by phase, versions, and counts of what was left out."""
+    seconds = record.seconds
+    require(isinstance(seconds, dict) and set(seconds) == set(PHASES), f"seconds not for {sorted(PHASES)}")
+    require(all(0 <= s < math.inf for s in seconds.values()), "a negative number of seconds")
+    versions = [*record.versions, *record.versions.values(), record.settings.get("budget", "")]
+    require(all(isinstance(v, str) and _is_plain(v) for v in versions), "versions or budget that are no text")
+    require(all(_fits(record.notes.get(note, 0), int) for note in _COUNTS), f"{_COUNTS} that are no counts")
+
+
+def _check_history(record: RunRecord, require: Require) -> None:
+    """Rows are those of the stage, of a pre-trained encoder also those of its method, and go forwards."""
+    wanted = {"epoch", "updates", "images", "seconds", *STAGES[record.stage].history}
+    more = set(record.history[0]) - wanted if record.history and record.stage == "pretrain" else set()
+    before = {"seconds": 0, "updates": 0}
+    for number, row in enumerate(record.history, 1):
+        require(set(row) == wanted | more, f"history row {number} has {sorted(row)}, not {sorted(wanted | more)}")
+        require(all(_is_measure(name, row[name]) for name in more), f"history row {number} holds no numbers")
+        require(row["epoch"] == number, f"history row {number} is of epoch {row['epoch']}")
+        require(before["seconds"] <= row["seconds"] < math.inf, f"time runs backwards in epoch {number}")
+        more_updates = _fits(row["updates"], int) and before["updates"] <= row["updates"]
+        require(more_updates, f"updates run backwards in epoch {number}")
+        for name in ("accuracy", "macro_f1"):
+            require(row.get(name) is None or 0 <= row[name] <= 1, f"{name} {row.get(name)} in epoch {number}")
+        before = row
+
+
+def _check_outcome(record: RunRecord, require: Require) -> None:
+    """There are test results where the run was tested, a history where it trained, and features that are numbers."""
+    tested = record.status == "ok" and record.stage != "pretrain"
+    missing = "test results missing" if tested else "test results of no tested run"
+    require((record.test is not None) == tested, missing)
+    trained = bool(record.history)
+    require(trained == STAGES[record.stage].trains or not tested, "no history, or one where nothing trains")
+    require(all(_is_measure(*entry) for entry in record.features.items()), "features that are no numbers")
+    if record.test is not None:
+        _check_test(record.test, require)
+
+
+def _check_test(test: dict, require: Require) -> None:
     require(set(test) == TEST, f"test results with {sorted(test)}, not {sorted(TEST)}")
     confusion, n_classes = test["confusion"], len(test["classes"])
     require([len(row) for row in confusion] == [n_classes] * n_classes, "a confusion matrix of another size")
@@ -216,19 +239,6 @@ def _is_canonical(value: object) -> bool:
         return canonical(value) == value
     except ConfigError:
         return False
-
-
-def write_predictions(predictions: np.ndarray | None, path: str | Path) -> None:
-    """Store the predicted class of every test image, `[N]` uint8 or uint16; an empty array for a run without."""
-    with replacing(path) as scratch:
-        np.save(scratch, np.empty(0, dtype=np.uint8) if predictions is None else predictions)
-
-
-def write_arrays(arrays: Mapping[str, np.ndarray], path: str | Path) -> None:
-    """Store `arrays` by name as .npz, whole or not at all."""
-    stored: dict[str, Any] = dict(arrays)
-    with replacing(path) as scratch:
-        np.savez(scratch, **stored)
 
 
 def _finite(value):

@@ -1,12 +1,12 @@
 """Runs that a study makes shorter than the rest, to see whether its verdict is about data or about training length."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .base_nets import learns
 from .length import HALF, PASSES
 from .stages import evaluations, first_to_judge
+from .study import Study
 
 __all__ = ["Shorter", "share_of", "shorter_runs", "why_not"]
 
@@ -25,10 +25,10 @@ class Shorter:
     `fewer` unlabelled images, evaluated at the `fewest` labels.
     """
 
-    seeds: list[int]
-    labelled: list[str]
+    seeds: tuple[int, ...]
+    labelled: tuple[str, ...]
     most: str
-    fewer: list[str]
+    fewer: tuple[str, ...]
     evaluation: str
 
     @property
@@ -37,34 +37,34 @@ class Shorter:
         return self.labelled[0]
 
 
-def shorter_runs(config: Mapping) -> Shorter | None:
-    """The shorter runs of the study that `config`, a checked one, describes; None where it has none."""
-    if why_not(config):
+def shorter_runs(study: Study) -> Shorter | None:
+    """The shorter runs of `study`; None where it has none."""
+    if why_not(study):
         return None
-    labelled, unlabelled = config["labelled"], [u for u in config["unlabelled"] if u != "0"]
-    *fewer, most = unlabelled
+    labelled = study.labelled
+    *fewer, most = [u for u in study.unlabelled if u != "0"]
     return Shorter(
-        seeds=config["seeds"][: _n_seeds(config)],
-        labelled=list(dict.fromkeys([labelled[0], labelled[-1]])),
+        seeds=study.seeds[: _n_seeds(study)],
+        labelled=tuple(dict.fromkeys([labelled[0], labelled[-1]])),
         most=most,
-        fewer=fewer if config["budget"] == "updates" else [],  # passes are equal already where epochs are counted
-        evaluation=_evaluation(config),
+        fewer=tuple(fewer) if study.budget == "updates" else (),  # passes are equal already where epochs are counted
+        evaluation=_evaluation(study),
     )
 
 
-def why_not(config: Mapping) -> str:
-    """Why the study that a checked `config` describes has no shorter runs, as a clause; nothing where it has them."""
-    if not config["check_length"]:
+def why_not(study: Study) -> str:
+    """Why `study` has no shorter runs, as a clause; nothing where it has them."""
+    if not study.check_length:
         return "it was switched off (check_length in the config)"
-    learning = [name for name in config["methods"] if learns(config, name)]
-    if config["unlabelled"] == ["0"] or not learning:
+    learning = [name for name in study.methods if learns(study, name)]
+    if study.unlabelled == ("0",) or not learning:
         return "nothing is pre-trained, so there is one arm only"
-    if len(config["seeds"]) < FEWEST_SEEDS:
+    if len(study.seeds) < FEWEST_SEEDS:
         return f"it takes {FEWEST_SEEDS} seeds"
-    judged = evaluations()[_evaluation(config)]
+    judged = evaluations()[_evaluation(study)]
     fits = {"supervised", *([judged.section] if judged.trains else []), *learning}
-    short = [name for name in sorted(fits) if _amount(config, name) == 1]
-    return f"{short[0]} is trained for one {config['budget'][:-1]}, of which there is no half" if short else ""
+    short = [name for name in sorted(fits) if _amount(study, name) == 1]
+    return f"{short[0]} is trained for one {study.budget[:-1]}, of which there is no half" if short else ""
 
 
 def share_of(length: str, stage: str, u: str | None, most: str) -> float:
@@ -77,27 +77,27 @@ def share_of(length: str, stage: str, u: str | None, most: str) -> float:
     return float(u) / float(most) if length == PASSES and stage == "pretrain" and u else 1.0
 
 
-def _evaluation(config: Mapping) -> str:
-    return config["judged_by"] or first_to_judge(config["evaluate"]) or ""
+def _evaluation(study: Study) -> str:
+    return study.judged_by or first_to_judge(study.evaluate) or ""
 
 
-def _amount(config: Mapping, name: str) -> int | str:
-    own = config["variants"].get(name) or config[name]
-    return own[config["budget"]]
+def _amount(study: Study, name: str) -> int | str:
+    settings = study.variants.get(name) or study.section(name)
+    return settings[study.budget]
 
 
-def _n_seeds(config: Mapping) -> int:
+def _n_seeds(study: Study) -> int:
     """As many as take at most a fifth of the study's time, one at least.
 
     Reckoned for one seed, a baseline at all labels being 1, as if the fewest and the most labels took the time of all.
     """
-    us = [float(u) for u in config["unlabelled"] if u != "0"]
+    us = [float(u) for u in study.unlabelled if u != "0"]
     ways, control, n_seeds = (
-        sum(learns(config, name) for name in config["methods"]),
-        "0" in config["unlabelled"],
-        len(config["seeds"]),
+        sum(learns(study, name) for name in study.methods),
+        "0" in study.unlabelled,
+        len(study.seeds),
     )
     whole = 1 + HEAD * (ways * len(us) + control) + PRETRAIN * ways * len(us)
     half = (1 + ways * (HEAD + PRETRAIN)) / 2
-    passes = ways * (PRETRAIN * sum(us[:-1]) / us[-1] + HEAD * len(us[:-1]) / len(config["labelled"]))
+    passes = ways * (PRETRAIN * sum(us[:-1]) / us[-1] + HEAD * len(us[:-1]) / len(study.labelled))
     return max(1, min(n_seeds, math.floor(AT_MOST * n_seeds * whole / (half + passes))))

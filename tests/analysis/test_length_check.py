@@ -15,7 +15,6 @@ from sslfast.report.trust import facts
 
 LABELS = (0.02, 0.1, 0.5)  # of which the ends are checked
 ENDS = (0.02, 0.5)
-ABOUT = {"title": "Photos", "threshold": {"metric": "macro_f1", "value": 0.4}}
 SEEDS = {s: 0.004 * (s - 2) for s in range(5)}  # what is easy for both arms
 FULL = {"autoencoder": 0.70, "supervised": 0.60, "random": 0.40}
 
@@ -98,12 +97,12 @@ def test_the_trust_table_says_what_was_found_by_how_many_runs_and_at_what_cost()
 
     shorter = tables(grid(half, us=["1"], seeds=(0, 1)))[0].assign(length="half")
     results = analyse(cells, history, shorter=shorter)
-    trust = facts(results, ABOUT, {})
+    trust = facts(results, "Photos", {})
     assert trust["length of training"] == results.length
     assert trust["length of training"].startswith("it depends on the length of training: with 50 labels")
 
     assert trust["runs that check it"].startswith("8, 2 of them without result, with their encoders ")
-    assert "runs that check it" not in facts(analyse(cells, history), ABOUT, {})
+    assert "runs that check it" not in facts(analyse(cells, history), "Photos", {})
 
 
 def test_a_movement_or_a_rise_that_is_not_worth_having_takes_nothing_back():
@@ -178,7 +177,7 @@ def test_without_shorter_runs_the_reason_is_said():
     assert "there are no runs of half the length" in analyse(CELLS).length
 
 
-@pytest.mark.parametrize("n_seeds, n_checked", [(3, 1), (5, 1), (5, 2)])
+@pytest.mark.parametrize("n_seeds, n_checked", [(3, 1), pytest.param(5, 1, marks=pytest.mark.long), (5, 2)])
 def test_noise_alone_rarely_takes_a_verdict_back(n_seeds, n_checked):
     """The same scores at both lengths but for chance, half of which two lengths of a seed share: a tenth at most."""
     rng = np.random.default_rng(0)

@@ -10,13 +10,14 @@ from sslfast.analysis.planned import planned_and_measured, read_plan, time_diges
 from sslfast.report.page import write_report
 from sslfast.study.config import check_config
 from sslfast.study.grid import Box
+from sslfast.study.study import Study
 
 BASE = {"dataset": "digits", "unlabelled": [0, 0.1], "labelled": [0.5], "budget": "epochs", "pretrain": {"epochs": 3}}
 
 NO_TIMES = ("[1, 2]", '["1", 2, 3]', "[-1, 2, 3]", "[NaN, 2, 3]")
 
 
-def config(**changes) -> dict:
+def config(**changes) -> Study:
     return check_config({**BASE, **changes}, SCHEMA)
 
 

@@ -258,9 +258,9 @@ def test_a_folder_that_changed_since_the_study_looked_is_an_error(study, others,
 
 def test_a_study_says_where_they_are_in_its_config_and_what_they_are_in_its_params(study, others, root):
     given = {"folder": str(study), "data_root": str(root), "unlabelled": [1], "labelled": [1], **FOLDER}
-    config = check_config({**given, "unlabelled_from": str(others)}, SCHEMA)
-    content = content_of(config, listing_of(config))
-    assert study_images(content, config).fingerprint == load(study, others, root).fingerprint
+    study_ = check_config({**given, "unlabelled_from": str(others)}, SCHEMA)
+    content = content_of(study_, listing_of(study_))
+    assert study_images(content, study_).fingerprint == load(study, others, root).fingerprint
     own = check_config(given, SCHEMA)
     assert not study_images(content_of(own, listing_of(own)), own).unlabelled_elsewhere
 

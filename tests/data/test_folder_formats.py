@@ -255,7 +255,7 @@ def test_colours_of_16_bits_keep_their_upper_8_and_those_that_do_not_reach_them_
     assert load(folder_of(tmp_path / "good", {"x.png": contents["x.png"]}), channels=3).notes["warnings"] == []
     one_colour, nearly_black = load(folder_of(tmp_path / "i", contents), channels=3).notes["warnings"]
     assert one_colour == "1 image (a/black.png) is of one colour all over"
-    assert nearly_black.startswith("1 image (a/y.png) is nearly black: of colours of 16 bits a channel, the upper 8")
+    assert nearly_black.startswith("1 image (a/y.png) is nearly black: of 16 bits per colour channel only the upper 8")
 
 
 # ── shapes and sizes ────────────────────────────────────────────────────────────────────────────

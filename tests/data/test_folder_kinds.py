@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from grids import checked
 from hostile import is_one_line
 from hypothesis import given
 from hypothesis import strategies as st
@@ -231,8 +232,8 @@ def test_columns_of_a_table_may_be_named(tmp_path):
     assert "which column of labels.csv has the classes? Found id, one, two; name it (class_column" in refusal(
         tmp_path, labels="labels.csv"
     )
-    config = {"folder": str(tmp_path), "labels": "labels.csv", "class_column": "two", "image_column": "id"}
-    assert counts(listing_of(config)) == {"train": BOTH}
+    study = checked(dataset="folder", folder=str(tmp_path), labels="labels.csv", class_column="two", image_column="id")
+    assert counts(listing_of(study)) == {"train": BOTH}
     message = refusal(tmp_path, labels={"labels": "labels.csv", "class_column": "three"})
     assert message == "class_column: found 'three', expected a column of labels.csv (id, one, two)"
 
@@ -255,9 +256,9 @@ def test_folders_say_the_parts_of_images_in_a_table(tmp_path):
     ("rows", "message"),
     [
         ([], "nothing at"),
-        (["id,label"], "has 1 rows, expected a header and one row an image"),
+        (["id,label"], "has 1 rows, expected a header and one row per image"),
         (["id,label", "q1,a", "q2,b"], "no column of labels.csv (id, label) names images here"),
-        (["id,label", "p1,a", "p1,b", "p2,b"], "labels.csv says two classes of p1, 'a' and 'b'"),
+        (["id,label", "p1,a", "p1,b", "p2,b"], "labels.csv gives p1 two classes, 'a' and 'b'"),
         (["id,label", *(f"p{i},a" for i in range(8))], "found one class only (a)"),
         (["id,label", "p0,a", *(f"p{i},b" for i in range(1, 8))], "a has a single image, expected at least 3"),
     ],
@@ -358,9 +359,9 @@ def test_masks_among_images_and_classes_that_differ_by_case_are_warned_of(tmp_pa
     listing = scan(tmp_path)
     assert listing.classes == ["Cat", "cat", "masks"]
     assert listing.notes["warnings"] == [
-        "classes Cat and cat differ by case alone, and are taken for two classes",
-        "1 files are called as masks are (001_mask.png), and are taken for images",
-        "the folder masks/ is called as masks are, and its files are taken for images",
+        "classes Cat and cat differ only in case; they are used as two classes",
+        "1 files have names that are usual for masks (001_mask.png); they are used as images",
+        "the folder masks/ has a name that is usual for masks; its files are used as images",
     ]
 
 
@@ -397,10 +398,10 @@ def test_a_class_with_fewer_images_than_a_cell_needs_is_told_with_what_will_happ
     put(tmp_path, "train/many", "train/more", n=30)
     put(tmp_path, "train/few", n=3)
     put(tmp_path, "test/many", "test/more")
-    config = {"labelled": ["0.1", "1"], "test_fraction": 0.2, "valid_fraction": 0.1}
-    assert rare_lines(scan(tmp_path).summary(), config) == [
+    study = checked(labelled=[0.1, 1])
+    assert rare_lines(scan(tmp_path).summary(), study) == [
         "warning: at labelled 0.1, class few would get no image: each gets one, more than its share",
         "warning: class few has no test images: no score says anything about them",
     ]
     put(tmp_path, "train/few", "test/few", n=30)
-    assert rare_lines(scan(tmp_path).summary(), config) == []
+    assert rare_lines(scan(tmp_path).summary(), study) == []

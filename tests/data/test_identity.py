@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,18 @@ from sslfast.data.identity import check_names, check_results, known_by
 from sslfast.errors import ConfigError
 from sslfast.stages.inputs import study_images
 from sslfast.study.config import check_config
+from sslfast.study.study import Study
 
 DIGITS = {"study": "pets", "dataset": "digits", "unlabelled": [0, 1], "labelled": [1]}
 CLASSES = ("zero", "one", "two")
 
 
-def config_of(**changes) -> dict:
+def study_of(**changes) -> Study:
     return check_config({**DIGITS, **changes}, SCHEMA)
 
 
-def of_folder(folder: Path, **changes) -> dict:
-    return config_of(dataset="folder", folder=str(folder), **{"image_size": 8, "channels": 1, **changes})
+def of_folder(folder: Path, **changes) -> Study:
+    return study_of(dataset="folder", folder=str(folder), **{"image_size": 8, "channels": 1, **changes})
 
 
 @pytest.fixture
@@ -31,29 +33,29 @@ def results(tmp_path) -> Path:
 
 
 @pytest.fixture
-def done(results) -> Callable[[dict], Path]:
+def done(results) -> Callable[[Study], Path]:
     """Makes what the first job of a study leaves, and gives its path."""
 
-    def note(config: dict) -> Path:
-        path = results / config["study"] / "images.json"
+    def note(study: Study) -> Path:
+        path = results / study.name / "images.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        data = study_images({}, config)
-        path.write_text(json.dumps({**data.summary(), "known_by": known_by(config)}))
+        data = study_images({}, study)
+        path.write_text(json.dumps({**data.summary(), "known_by": known_by(study)}))
         return path
 
     return note
 
 
-def refused(config: dict, results: Path) -> str:
+def refused(study: Study, results: Path) -> str:
     with pytest.raises(ConfigError) as error:
-        check_results(config, results=results)
+        check_results(study, results=results)
     return str(error.value)
 
 
 @pytest.mark.parametrize("other", [{"dataset": "mnist"}, {"dataset": "cifar10"}, {"dataset": "stl10"}])
 def test_another_data_set_under_the_name_of_a_study_is_refused(done, results, other):
-    path = done(config_of())
-    line = refused(config_of(**other), results)
+    path = done(study_of())
+    line = refused(study_of(**other), results)
     assert line.startswith(f"study: {path.parent} holds a study of digits (1,797 images), this config is of ")
     assert (
         f"this config is of {other['dataset']}; give it a name and a title of its own (--config study=… title=…)"
@@ -64,33 +66,33 @@ def test_another_data_set_under_the_name_of_a_study_is_refused(done, results, ot
 
 def test_so_is_a_folder_and_under_the_name_of_a_folders_study_a_data_set(done, results, image_folder):
     folder = image_folder(classes=CLASSES)
-    done(config_of())
+    done(study_of())
     assert f"digits (1,797 images), this config is of folder '{folder}'; give" in refused(of_folder(folder), results)
     done(of_folder(folder))
-    assert "holds a study of folder (31 images), this config is of digits; give" in refused(config_of(), results)
+    assert "holds a study of folder (31 images), this config is of digits; give" in refused(study_of(), results)
 
 
 def test_a_study_goes_on_and_may_be_changed_in_whatever_leaves_its_images(done, results, image_folder):
     folder = image_folder()
-    for config in (config_of(), of_folder(folder), of_folder(folder, unlabelled_from="digits")):
-        done(config)
-        given = {**config, "methods": ["vae"], "seeds": [1, 2], "labelled": ["0.5"], "title": "x"}
+    for study in (study_of(), of_folder(folder), of_folder(folder, unlabelled_from="digits")):
+        done(study)
+        changed = replace(study, methods=("vae",), seeds=(1, 2), labelled=("0.5",), title="x")
         for changes in ({}, {"test_fraction": 0.4, "test_seed": 7}, {"on_bad_image": "skip"}, {"data_root": "/else"}):
-            check_results({**given, **changes}, results=results)
+            check_results(replace(changed, **changes), results=results)
 
 
 def test_without_results_nothing_is_refused(results, image_folder):
-    check_results(config_of(), results=results)
+    check_results(study_of(), results=results)
     (results / "pets/records/classify").mkdir(parents=True)  # it failed before its first job was done
     check_results(of_folder(image_folder()), results=results)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"name": 1}', '{"known_by": 3}'])
 def test_what_cannot_be_read_says_nothing(done, results, text):
-    path = done(config_of())
+    path = done(study_of())
     whole = json.loads(path.read_text())
     path.write_text(text if text != '{"known_by": 3}' else json.dumps({**whole, "known_by": 3}))
-    check_results(config_of(dataset="mnist"), results=results)
+    check_results(study_of(dataset="mnist"), results=results)
 
 
 @pytest.mark.parametrize("key, value", [("image_size", 16), ("channels", 3), ("unlabelled_from", "digits")])
@@ -98,17 +100,17 @@ def test_the_same_files_as_other_images_are_refused_with_the_key(done, results, 
     folder = image_folder()
     for before, after in (({}, {key: value}), ({key: value}, {})):
         done(of_folder(folder, **before))
-        old, new = (of_folder(folder, **changes)[key] or "none" for changes in (before, after))
+        old, new = (of_folder(folder, **changes).values([key])[key] or "none" for changes in (before, after))
         line = refused(of_folder(folder, **after), results)
         assert f", {key} {old}), this config is of folder '" in line and f", {key} {new}; give it" in line
 
 
 def test_stl10_of_another_size_is_refused(done, results):
-    path = done(config_of())
+    path = done(study_of())
     path.write_text(json.dumps({**json.loads(path.read_text()), "name": "stl10", "image_size": 32}))
-    check_results(config_of(dataset="stl10"), results=results)
+    check_results(study_of(dataset="stl10"), results=results)
     assert ", image_size 32), this config is of stl10, image_size 96; " in refused(
-        config_of(dataset="stl10", image_size=96), results
+        study_of(dataset="stl10", image_size=96), results
     )
 
 

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from sslfast.errors import ConfigError
+from sslfast.models import dropout_of
 from sslfast.models.dropout import Dropout
 
 
@@ -61,3 +63,25 @@ def test_same_seed_gives_the_same_mask_and_it_is_a_torch_dropout():
         masks.append(Dropout(0.4)(x))
     assert torch.equal(*masks)
     assert isinstance(Dropout(0.4), nn.Dropout)
+
+
+@given(st.integers(1, 10**7), st.integers(1, 10**7))
+def test_auto_is_less_with_more_labels_and_within_what_was_measured(n, more):
+    few, many = sorted((n, more))
+    assert 0.2 <= dropout_of("auto", many) <= dropout_of("auto", few) <= 0.35
+
+
+@pytest.mark.parametrize(("n", "rate"), [(54, 0.35), (5_000, 0.35), (10_000, 0.275), (20_000, 0.2), (22_500, 0.2)])
+def test_auto_at_the_numbers_of_labels_that_were_tried(n, rate):
+    assert dropout_of("auto", n) == pytest.approx(rate)
+
+
+@given(st.floats(0, 1, exclude_max=True), st.integers(1, 10**7))
+def test_a_rate_is_what_it_says_with_any_number_of_labels(rate, n):
+    assert dropout_of(rate, n) == rate
+
+
+@pytest.mark.parametrize("strange", ["some", 1, -0.1, None, float("nan")])
+def test_another_rate_is_one_line(strange):
+    with pytest.raises(ConfigError, match=r"^dropout: found .*, expected auto or a number from 0 and below 1$"):
+        dropout_of(strange, 100)

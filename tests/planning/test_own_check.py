@@ -10,6 +10,7 @@ from builders import SCHEMA
 from sslfast.errors import ConfigError
 from sslfast.planning.own_check import check_own, main
 from sslfast.study.config import check_config
+from sslfast.study.study import Study
 
 CODE = """
 from torch import nn
@@ -34,7 +35,7 @@ def fails(dls, encoder, seed, precision):
 def config(tmp_path):
     (tmp_path / "own.py").write_text(CODE)
 
-    def of(encoder: str, learner: str) -> dict:
+    def of(encoder: str, learner: str) -> Study:
         given = {"dataset": "digits", "unlabelled": [1], "labelled": [1], "encoders": [f"own.py:{encoder}"]}
         given |= {"methods": ["mine"], "variants": {"mine": {"method": f"own.py:{learner}"}}}
         return check_config(given, SCHEMA, tmp_path)
@@ -52,7 +53,7 @@ def config(tmp_path):
     ],
 )
 def test_what_is_no_encoder_or_learner_factory_is_one_line(config, monkeypatch, encoder, learner, line):
-    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(config(encoder, learner))))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(config(encoder, learner).as_config())))
     with pytest.raises(SystemExit) as caught:
         main()
     assert line in str(caught.value) and "\n" not in str(caught.value)

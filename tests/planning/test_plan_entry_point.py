@@ -22,9 +22,9 @@ def test_seconds_before_the_script_began_are_those_of_the_start_without_imports(
     monkeypatch.setattr(entry_points, "make_plan", planner)
     monkeypatch.setattr(entry_points, "plan_text", lambda _: "")
     monkeypatch.setattr(entry_points, "age_of_process", lambda: 5.0)
-    config = checked(data_root=str(own_data_root))
+    study = checked(data_root=str(own_data_root))
     job = RunningJob(
-        config,
+        study,
         {},
         SimpleNamespace(content={}, reports="reports", gpus=2),
         [],

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from every_method import TEACHER, teacher_file
 from grids import checked
 
 from sslfast.data.splits import make_split
@@ -18,9 +19,9 @@ def split(digits):
 
 
 def tried(kind, digits, split, tmp_path, **changes):
-    config = checked(encoders=["conv"], batch_size=32, device="cpu", **changes)
+    study = checked(encoders=["conv"], batch_size=32, device="cpu", **changes)
     options = {"views": 8, "images": 64, "seconds": 0.5, "folder": tmp_path / "trial"}
-    return measure(kind, digits, split, run_settings(config, 1), config, **options)
+    return measure(kind, digits, split, run_settings(study, 1), study, **options)
 
 
 @pytest.mark.parametrize("kind", ["pretrain/autoencoder/conv", "classify/conv", "supervised/conv"])
@@ -46,6 +47,12 @@ def test_what_trains_no_network_is_measured_too(kind, digits, split, tmp_path):
     assert found.files > 1000
 
 
+def test_a_teachers_pass_is_told_apart_from_training(digits, split, tmp_path):
+    net = {"net": TEACHER, "weights": str(teacher_file()), "size": 32}
+    found = tried("pretrain/distill/conv", digits, split, tmp_path, methods=["distill"], base=net)
+    assert 0 < found.encoded < 0.1 and found.trained > 0
+
+
 def test_a_part_of_the_images_has_all_classes_and_no_image_twice(digits, split):
     part, own = portion(digits, split, 100, 40)
     assert len(part.classes) == len(set(part.train.y[own.valid].tolist())) == len(set(part.test.y.tolist())) == 10
@@ -58,8 +65,8 @@ def test_a_part_of_the_images_has_all_classes_and_no_image_twice(digits, split):
 
 @pytest.mark.parametrize("pool", ["all", "rest"])
 def test_sizes_are_those_of_the_split(digits, split, pool):
-    config = checked(pool=pool)
-    found = sizes_of(split, len(digits.test), config)
+    study = checked(pool=pool)
+    found = sizes_of(split, len(digits.test), study)
     assert found.labelled == {label: len(split.labelled(label)) for label in ("0.1", "0.5")}
     assert found.n_valid + found.n_pool == len(digits.train)
     key = ("1", "0.5" if pool == "rest" else None)
@@ -68,9 +75,8 @@ def test_sizes_are_those_of_the_split(digits, split, pool):
 
 def test_a_kind_that_fails_is_named_and_the_others_are_measured(split, monkeypatch):
     monkeypatch.setattr("sslfast.planning.measure.IN_ALL", 1)
-    config = checked(encoders=["conv"], device="cpu", variants={}, methods=["autoencoder"])
-    config["autoencoder"] = {**config["autoencoder"], "mask": 0.5, "patch": 500}  # larger than the images
-    found = probe(["pretrain/autoencoder/conv", "pixels"], split, config, {}, side_by_side=1)
+    study = checked(encoders=["conv"], device="cpu", autoencoder={"mask": 0.5, "patch": 500})  # larger than the images
+    found = probe(["pretrain/autoencoder/conv", "pixels"], split, study, {}, side_by_side=1)
     assert set(found.problems) == {"pretrain/autoencoder/conv"}
     assert "patch" in found.problems["pretrain/autoencoder/conv"]
     assert found.kinds["pixels"].fitted > 0

@@ -16,10 +16,11 @@ from sslfast.planning.work import work_of
 from sslfast.study.config import check_config
 from sslfast.study.grid import jobs_of
 from sslfast.study.length import Length
+from sslfast.study.study import Study
 
 
-def works(config: dict, stage: str, **options) -> dict:
-    return {job.name: work_of(job, config, sizes(config), **options) for job in jobs_of(config) if job.stage == stage}
+def works(study: Study, stage: str, **options) -> dict:
+    return {job.name: work_of(job, study, sizes(study), **options) for job in jobs_of(study) if job.stage == stage}
 
 
 def test_pretraining_sees_its_share_once_an_epoch():
@@ -74,8 +75,8 @@ def test_by_updates_a_classifier_computes_views_that_it_sees_more_than_once():
 
 
 def test_a_run_of_half_the_length_is_half_the_work():
-    config = checked(seeds=3, batch_size=50, pretrain={"updates": 160}, classify={"updates": 80})
-    jobs, works_of = jobs_of(config), {job.name: work_of(job, config, sizes(config)) for job in jobs_of(config)}
+    study = checked(seeds=3, batch_size=50, pretrain={"updates": 160}, classify={"updates": 80})
+    jobs, works_of = jobs_of(study), {job.name: work_of(job, study, sizes(study)) for job in jobs_of(study)}
     halves = [job.name for job in jobs if job.name.endswith("-half")]
     assert {name.partition("/")[0] for name in halves} == {"pretrain", "classify", "supervised"}
     for name in halves:
@@ -104,10 +105,10 @@ def test_every_job_stands_after_those_it_needs_and_has_a_name_of_its_own(given_c
 def test_a_plan_adds_up_and_what_is_done_is_subtracted(given_config):
     from builders import SCHEMA
 
-    config = check_config(given_config, SCHEMA)
-    jobs = jobs_of(config)
+    study = check_config(given_config, SCHEMA)
+    jobs = jobs_of(study)
     speed = Speed(trained=0.001, encoded=0.0001, valid=0.0005, tested=0.0002, fitted=0.001, once=0.5, files=100)
-    estimator = Estimator(config, sizes(config), speeds(config, speed))
+    estimator = Estimator(study, sizes(study), speeds(study, speed))
     whole = plan_of(jobs, jobs, estimator, slots=2)
     assert whole["seconds"] == pytest.approx(
         sum(entry[0] for entry in whole["estimates"].values()), abs=0.01 * len(jobs)
@@ -125,10 +126,10 @@ def test_a_plan_adds_up_and_what_is_done_is_subtracted(given_config):
 
 
 def test_a_time_is_images_times_seconds_an_image():
-    config = checked(budget="epochs", pretrain={"epochs": 3}, classify={"epochs": 10})
+    study = checked(budget="epochs", pretrain={"epochs": 3}, classify={"epochs": 10})
     speed = Speed(trained=0.01, encoded=0.002, valid=0.001, epoch=0.5, once=2, tested=0.003, data=0.25, outside=0.004)
-    estimator = Estimator(config, sizes(config), speeds(config, speed, views={"original": 8}))
-    by_name = {job.name: estimator.estimate(job) for job in jobs_of(config)}
+    estimator = Estimator(study, sizes(study), speeds(study, speed, views={"original": 8}))
+    by_name = {job.name: estimator.estimate(job) for job in jobs_of(study)}
     fit = 2 + 600 * 0.01 + 3 * (100 * 0.001 + 0.5)
     encoder = by_name["pretrain/autoencoder-original-u0.2-s0"]
     assert encoder.recorded == pytest.approx(fit)
@@ -141,12 +142,12 @@ def test_a_time_is_images_times_seconds_an_image():
 
 
 def test_a_kind_without_a_measurement_is_named_and_hides_no_other():
-    config = checked(methods=["autoencoder", "vae"])
-    jobs = jobs_of(config)
-    known = speeds(config, Speed(trained=0.001, memory=2e8))
+    study = checked(methods=["autoencoder", "vae"])
+    jobs = jobs_of(study)
+    known = speeds(study, Speed(trained=0.001, memory=2e8))
     kinds = {kind: speed for kind, speed in known.kinds.items() if kind != "pretrain/vae/original"}
     problems = {"pretrain/vae/original": "ValueError: no"}
-    estimator = Estimator(config, sizes(config), Speeds(2, 1.0, kinds=kinds, problems=problems))
+    estimator = Estimator(study, sizes(study), Speeds(2, 1.0, kinds=kinds, problems=problems))
     plan = plan_of(jobs, jobs, estimator, slots=2)
     machine = {
         "machine": {"cores": 2, "gpus": 0, "threads": 1, "device": "cpu", "load": None, "memory": None, "disk": 1e12}
@@ -161,9 +162,9 @@ def test_a_kind_without_a_measurement_is_named_and_hides_no_other():
 
 
 def test_more_memory_than_there_is_is_said():
-    config = checked()
-    jobs = jobs_of(config)
-    estimator = Estimator(config, sizes(config), speeds(config, Speed(memory=3e9, files=1e6)))
+    study = checked()
+    jobs = jobs_of(study)
+    estimator = Estimator(study, sizes(study), speeds(study, Speed(memory=3e9, files=1e6)))
     plan = plan_of(jobs, jobs, estimator, slots=4)
     machine = {"cores": 4, "gpus": 0, "threads": 1, "device": "cpu", "load": 9.0, "memory": 8e9, "disk": 1e6}
     text = plan_text({**plan, "machine": machine, "images_in_memory": 1e6})
@@ -197,11 +198,11 @@ def test_the_arithmetic_imports_no_torch():
 def test_images_go_through_an_existing_net_once_whatever_is_built_over_it():
     def encoded(evaluate, labelled):
         net = {"method": "base", "net": "timm.resnet18"}
-        config = checked(
+        study = checked(
             methods=["net"], variants={"net": net}, evaluate=evaluate, labelled=labelled, controls=["shuffled"], seeds=3
         )
-        jobs = [job for job in jobs_of(config) if (job.method or "").endswith("net") and job.rule != "shuffle"]
-        return sum(work_of(job, config, sizes(config)).encoded for job in jobs)
+        jobs = [job for job in jobs_of(study) if (job.method or "").endswith("net") and job.rule != "shuffle"]
+        return sum(work_of(job, study, sizes(study)).encoded for job in jobs)
 
     assert encoded(["linear"], [0.5]) == encoded(["knn", "linear"], [0.1, 0.5])
     assert encoded(["linear"], [0.5]) > encoded(["linear"], [0.1])

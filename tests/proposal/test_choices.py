@@ -76,17 +76,17 @@ GRID = {"dataset": "folder", "folder": "x", "image_size": 8, "channels": 1, "unl
 
 
 def test_speeds_are_measured_on_this_machine_for_each_kind_of_job():
-    config = check_config({**GRID, "device": "cpu"}, SCHEMA)
-    found = speeds_here(config, ["pretrain/autoencoder/original", "supervised/original"], 1)
+    study = check_config({**GRID, "device": "cpu"}, SCHEMA)
+    found = speeds_here(study, ["pretrain/autoencoder/original", "supervised/original"], 1)
     assert found.problems == {} and set(found.kinds) == {"pretrain/autoencoder/original", "supervised/original"}
     assert all(speed.trained > 0 for speed in found.kinds.values())
-    assert found.start < 10 and slots_of(config) >= 1
+    assert found.start < 10 and slots_of(study) >= 1
 
 
 @pytest.mark.parametrize("limit", [10, 600, 3600, 86400])
 def test_the_largest_study_that_fits_is_proposed(image_folder, limit):
     folder = str(image_folder(train=90, test=20, unlabelled=150))
-    facts = facts_of(folder, {})
+    facts = facts_of(check_config({**GRID, "folder": folder}, SCHEMA))
     studies = rungs(choices_for(facts, folder, {}), facts, {}, "so long")
     fit = fitted(studies, facts, SCHEMA, limit, speeds)
     place = studies.index(fit.choices)
@@ -96,7 +96,7 @@ def test_the_largest_study_that_fits_is_proposed(image_folder, limit):
 
 def test_each_study_is_smaller_than_the_one_before_and_what_is_chosen_stays(image_folder):
     folder = str(image_folder(train=90, test=20, unlabelled=150))
-    facts = facts_of(folder, {})
+    facts = facts_of(check_config({**GRID, "folder": folder}, SCHEMA))
     seconds = [
         fitted([study], facts, SCHEMA, 0, speeds).seconds
         for study in rungs(choices_for(facts, folder, {}), facts, {}, "so long")

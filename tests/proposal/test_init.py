@@ -65,11 +65,11 @@ def init(here, monkeypatch, capsys) -> Callable[..., Said]:
     return call
 
 
-def speeds(config, kinds, side_by_side) -> Speeds:
+def speeds(study, kinds, side_by_side) -> Speeds:
     """Of a machine that trains with 2,000 images of 64 × 64 pixels a second, half as many with conv."""
-    each = (2 if config["encoders"] == ["conv"] else 1) * (config["image_size"] / 64) ** 2 / 2000
+    each = (2 if study.encoders == ("conv",) else 1) * (study.image_size / 64) ** 2 / 2000
     speed = Speed(once=0.3, trained=each, encoded=each / 3, valid=each / 3, tested=each / 3, epoch=0.02)
-    return Speeds(side_by_side, 1.0, kinds=dict.fromkeys(kinds, speed), views=dict.fromkeys(config["encoders"], 8))
+    return Speeds(side_by_side, 1.0, kinds=dict.fromkeys(kinds, speed), views=dict.fromkeys(study.encoders, 8))
 
 
 # ── folders as people have them ─────────────────────────────────────────────────────────────────

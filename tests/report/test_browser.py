@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import examples_of, grid, realistic, tables
+from grids import checked
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -58,8 +59,8 @@ def page(tmp_path_factory) -> Path:
     records = grid(score, us=["0", "0.1", "0.3", "1"], ls=["0.05", "0.2", "0.5"])
     cells, history = tables(records)
     digits = np.rint(load_digits().images[:4, ..., None] * (255 / 16)).astype(np.uint8)
-    config = {"title": "Digits", "threshold": {"metric": "macro_f1", "value": 0.4}, "accuracy_targets": None}
-    write_report(cells, history, config, folder, examples=examples_of(records, digits))
+    study = checked(title="Digits")
+    write_report(cells, history, study, folder, examples=examples_of(records, digits))
     return folder / "report.html"
 
 

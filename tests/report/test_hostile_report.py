@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -9,6 +10,7 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 from builders import grid, realistic, results_table, tables
+from grids import checked
 from hostile import NAMES, is_one_line
 
 from sslfast.analysis.results import analyse, summary
@@ -17,7 +19,7 @@ from sslfast.errors import ResultsError
 from sslfast.report.page import write_report
 
 SMALL = {"us": ["0", "1"], "ls": ["0.5"]}
-CONFIG = {"title": "Digits", "threshold": {"metric": "macro_f1", "value": 0.4}}
+STUDY = checked(title="Digits")
 MARKUP = "<script>alert(1)</script>\"' onload=alert(1) \x1b[31m\u202e\udcff"
 FORMULAS = ["=cmd|'/c calc'!A0", "+1+1", "-1+cmd()", "@SUM(A1)", "\t=1+1", "\r=1+1", "\n=1+1", "=1,2", '="a"']
 
@@ -51,7 +53,7 @@ def report(tmp_path_factory) -> Path:
     images = {"n_labelled": 10, "n_unlabelled_only": 0, "classes": [MARKUP, "b"], "image_size": 8, "channels": 1}
     images["notes"] = {"images_skipped": 7, "skipped": [MARKUP, *NAMES], "files_ignored": 3}
     images["notes"]["left_out"] = [{"n": 3, "what": "files that are no images", "example": MARKUP, "why": ""}]
-    write_report(cells, history, {**CONFIG, "title": MARKUP}, folder, images)
+    write_report(cells, history, replace(STUDY, title=MARKUP), folder, images)
     return folder
 
 

@@ -21,25 +21,25 @@ SHOWN = " Shown are 6 of 10 labelled and 16 of 20 unlabelled fractions; the tabl
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """A grid of recorded cells: (config, folder, cells, history)."""
+def large(tmp_path_factory):
+    """A grid of recorded cells: (study, folder, cells, history)."""
     folder = tmp_path_factory.mktemp("study") / "made-up"
-    config, records, pretrained = write_study({**GRID, "encoders": ["conv"]}, folder)
+    study, records, pretrained = write_study({**GRID, "encoders": ["conv"]}, folder)
     cells, history = collect(records)
     assert len(cells) == 10 * (21 + 1) * 3
-    check_one_study(cells, read_summary(folder / "images.json"), config, folder)
+    check_one_study(cells, read_summary(folder / "images.json"), study, folder)
     assert len(collect_pretraining(pretrained)) == 2 * 21 * 3
-    return config, folder, cells, history
+    return study, folder, cells, history
 
 
 @pytest.fixture(scope="module")
-def results(study):
-    config, _, cells, history = study
-    return analyse(cells, history, report_settings(config))
+def results(large):
+    study, _, cells, history = large
+    return analyse(cells, history, report_settings(study))
 
 
-def check_truth(tables, config):
-    found = marked(tables, config)
+def check_truth(tables, study):
+    found = marked(tables, study)
     assert {kind: wrong for kind, (_, wrong) in found.items() if kind != "worth in labels"} == {
         "verdicts": [],
         "plateaus": [],
@@ -50,9 +50,9 @@ def check_truth(tables, config):
     assert found["verdicts"][0] > 5
 
 
-def test_conclusions_from_recorded_cells_are_those_that_are_true(study, results, tmp_path):
+def test_conclusions_from_recorded_cells_are_those_that_are_true(large, results, tmp_path):
     write_tables(results.tables, [tmp_path], kinds=["csv"])
-    check_truth(tmp_path, study[0])
+    check_truth(tmp_path, large[0])
 
 
 def test_figures_of_a_large_grid_show_some_of_its_fractions_and_say_so(results):
@@ -80,22 +80,22 @@ def test_several_methods_share_the_lines(results):
     assert few(replace(results, cells=methods))[1].startswith(" Shown are 6 of 10 labelled and 4 of 20 unlabelled")
 
 
-def test_a_small_grid_is_shown_whole(study, results):
-    config, _, cells, history = study
+def test_a_small_grid_is_shown_whole(large, results):
+    study, _, cells, history = large
     small = cells[cells.l.isin([0.1, 0.5, 1]) & (cells.u.isin([0, 0.5, 1]) | cells.u.isna())]
-    made = analyse(small, history.merge(small[["method", "u", "l", "seed"]]), report_settings(config))
+    made = analyse(small, history.merge(small[["method", "u", "l", "seed"]]), report_settings(study))
     assert few(made) == (made, "")
 
 
 @pytest.mark.long
-def test_the_report_of_a_large_grid_is_whole(study, tmp_path):
-    config, folder, cells, history = study
+def test_the_report_of_a_large_grid_is_whole(large, tmp_path):
+    study, folder, cells, history = large
     images, examples = read_summary(folder / "images.json"), read_examples(folder / "examples.npz")
-    write_report(cells, history, config, tmp_path, images, examples)
-    check_truth(tmp_path / "tables", config)
+    write_report(cells, history, study, tmp_path, images, examples)
+    check_truth(tmp_path / "tables", study)
     page, figures = (tmp_path / "report.html").read_text(), all_figures()
     said = [f for name, f in figures.items() if f'id="caption-{name}"' in page]
     assert page.count(SHOWN.strip()) == len([f for f in said if not f.every]) > 5
-    results = analyse(cells, history, report_settings(config))
+    results = analyse(cells, history, report_settings(study))
     drawn = figures["time_to_threshold"].draw(Material(few(results)[0], results))
     assert len(drawn.axes) == 2 * 6

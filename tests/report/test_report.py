@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders import BATCH, UPDATES, examples_of, grid, noise, realistic, run_record, tables
+from grids import checked
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from sklearn.datasets import load_digits
@@ -48,7 +49,7 @@ from sslfast.report.figures import (
 from sslfast.report.page import PAGES, write_report
 
 LOST = "a loss was not finite in epoch 2"
-CONFIG = {"title": "Digits", "threshold": {"metric": "macro_f1", "value": 0.4}, "accuracy_targets": None}
+STUDY = checked(title="Digits")
 TABLES = {"scores", "contrasts", "plateau", "label_equivalence", "surface", "what_next", "cells_to_run", "claims"}
 TABLES |= {
     "unusual",
@@ -167,7 +168,7 @@ def pictures() -> np.ndarray:
 
 def reported(records, folder: Path, left_out=(), **config) -> Report:
     cells, history = tables(records)
-    write_report(cells, history, {**CONFIG, **config}, folder, examples=examples_of(records, pictures()))
+    write_report(cells, history, checked(title="Digits", **config), folder, examples=examples_of(records, pictures()))
     # every one of these studies evaluates its encoders in one way, and none has a network that invents images
     nothing = {"across_evaluations", "inventions", *left_out}
     return Report(cells, folder, Page(folder / "report.html"), frozenset(nothing))
@@ -302,20 +303,21 @@ def test_every_run_without_a_result_is_listed_with_its_reason(report):
     assert report.page.text.count(LOST) == n_lost
 
 
-def test_what_limits_trust_is_told(tmp_path):
+def test_what_limits_trust_is_told(tmp_path, draw_only):
     """Machines that differed, code that is not that of the report, and copies among the images."""
+    draw_only()
     records = grid(realistic, **SMALL)
     records[0] = replace(records[0], device="cuda", threads=4)
     cells, history = tables(records)
     notes = {"test_images_also_in_training": 1234, "training_images_repeated": 56}
     found = {"n_labelled": 9, "n_unlabelled_only": 0, "classes": ["a"], "image_size": 8, "channels": 1, "notes": notes}
-    write_report(cells, history, CONFIG, tmp_path, found)
+    write_report(cells, history, STUDY, tmp_path, found)
     text = Page(tmp_path / "report.html").text
     assert "cpu, cuda; threads per job: 1, 4" in text
     assert "0123456789ab (the report was made by other code)" in text
     assert "1,234 test images are training images, too, pixel for pixel" in text
     assert "56 training images are copies" in text
-    write_report(cells.assign(code_version=code_now(cells)), history, CONFIG, tmp_path, {**found, "notes": {}})
+    write_report(cells.assign(code_version=code_now(cells)), history, STUDY, tmp_path, {**found, "notes": {}})
     text = Page(tmp_path / "report.html").text
     assert "pixel for pixel" not in text and "copies" not in text and "was made by" not in text
 
@@ -345,10 +347,10 @@ def test_every_header_of_a_table_says_what_it_heads(report):
 # what holds for one
 
 
-def test_prices_change_the_advice_and_nothing_else(tmp_path):
-    records = grid(realistic, us=["0", "0.1", "0.3", "1"], ls=["0.05", "0.2", "0.5"], seeds=range(5))
-    cheap = reported(records, tmp_path / "a", prices={"price_per_label": 0.001, "budget": 1})
-    without = reported(records, tmp_path / "b")
+def test_prices_change_the_advice_and_nothing_else(report_of, tmp_path, draw_only):
+    without = report_of("five seeds")
+    draw_only()
+    cheap = reported(EDGES["five seeds"], tmp_path, prices={"price_per_label": 0.001, "budget": 1})
     assert "Without prices nothing is recommended" in without.page.text
     assert "Without prices" not in cheap.page.text
     for name in TABLES - {"what_next", "cells_to_run"}:
@@ -375,13 +377,14 @@ def test_the_page_of_a_large_grid_stays_small(large):
     assert (large.folder / "report.html").stat().st_size < 3_000_000
 
 
-def test_several_ways_of_pretraining_are_named_and_told_apart(tmp_path):
+def test_several_ways_of_pretraining_are_named_and_told_apart(tmp_path, draw_only):
+    draw_only("f1_against_unlabelled")
     cells, history = tables(grid(realistic, us=["0", "0.1", "1"], ls=["0.05", "0.5"], encoders=["original", "conv"]))
     other = {"method": "contrast"}
     learned = cells[cells.method == "autoencoder"].assign(**other, test_macro_f1=lambda rows: rows.test_macro_f1 + 0.05)
     cells = pd.concat([cells, learned], ignore_index=True)
     history = pd.concat([history, history[history.method == "autoencoder"].assign(**other)], ignore_index=True)
-    write_report(cells, history, CONFIG, tmp_path)
+    write_report(cells, history, STUDY, tmp_path)
     page = Page(tmp_path / "report.html")
     ways = [f"{method}, {encoder}" for method in ("autoencoder", "contrast") for encoder in ("original", "conv")]
     assert all(way in page.text for way in ways)

@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from grids import checked
 from killing import in_a_process, kill_this_process, killed
 
 from sslfast.runtime.attempts import CHECKPOINT, attempt, attempt_folder, checkpoints_of, digest_of, forget
@@ -121,10 +122,10 @@ def test_folder_goes_once_a_job_has_the_record_as_its_input(box):
 
 def test_checkpoints_lie_beside_results_unless_a_person_says_where(monkeypatch):
     record = "anywhere/records/pretrain/random-conv-u0-s0.json"
-    assert checkpoints_of({"study": "mine"}) == Path("results/mine/checkpoints")
+    assert checkpoints_of(checked(study="mine")) == Path("results/mine/checkpoints")
     monkeypatch.setenv("SSLFAST_CHECKPOINTS", "/volume")
-    assert checkpoints_of({"study": "mine", "checkpoints": None}) == Path("/volume/mine")
-    found = attempt_folder(checkpoints_of({"study": "mine", "checkpoints": "/other"}), record)
+    assert checkpoints_of(checked(study="mine")) == Path("/volume/mine")
+    found = attempt_folder(checkpoints_of(checked(study="mine", checkpoints="/other")), record)
     assert found == Path("/other/mine/pretrain/random-conv-u0-s0")
 
 

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 import torch
+from grids import checked
 from hostile import is_one_line
 
 from sslfast.errors import DeviceError
@@ -32,10 +33,10 @@ def test_a_device_that_is_not_here_is_one_line(no_gpu, device):
 
 
 def test_a_job_that_does_not_use_the_device_needs_none(no_gpu):
-    config = {"study": "tiny", "device": "cuda", "precision": "float32"}
-    assert run_settings(config, threads=1, uses_device=False).device == "cuda"
+    study = checked(device="cuda")
+    assert run_settings(study, threads=1, uses_device=False).device == "cuda"
     with pytest.raises(DeviceError):
-        run_settings(config, threads=1)
+        run_settings(study, threads=1)
 
 
 def test_it_says_that_torch_was_built_without_cuda(no_gpu, monkeypatch, tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from grids import checked
 from hostile import is_one_line
 from killing import in_a_process
 from nvidia import listing, machine_with, uuid
@@ -22,7 +23,7 @@ def snakemake(tmp_path):
     (tmp_path / "in.parquet").write_text("split")
     return SimpleNamespace(
         rule="classify",
-        config={"study": "study", "checkpoints": None, "jobs_per_gpu": 1},
+        config=checked(study="study").as_config(),
         wildcards={"u": "0.2", "of": "", "seed": "0"},
         params={"fit": {"lr": 0.1}, "checkpoint": str(tmp_path / "checkpoints/classify/u0.2-s0")},
         input=[str(tmp_path / "in.parquet")],
@@ -56,7 +57,7 @@ def test_log_begins_with_the_job_and_ends_with_how_it_ended(snakemake):
 
 def test_work_is_told_what_snakemake_tells_and_where_its_checkpoint_is(snakemake):
     def look(job):
-        print(job.config["study"], job.wildcards["u"], job.params["fit"], job.threads, job.checkpoint)
+        print(job.study.name, job.wildcards["u"], job.params["fit"], job.threads, job.checkpoint)
         write_output(snakemake)
 
     assert (
@@ -146,7 +147,7 @@ def test_a_job_that_is_given_a_gpu_that_does_not_exist_ends_with_one_line(snakem
 
 def run_script(log: Path, code: str) -> subprocess.CompletedProcess:
     about = {"rule": "split", "wildcards": {}, "params": {}, "input": [], "output": [], "log": [str(log)]}
-    about |= {"resources": {}, "config": {"study": "study"}, "threads": 1}
+    about |= {"resources": {}, "config": checked().as_config(), "threads": 1}
     (log.parent / "work.py").write_text(f"def do(job):\n    {code}")
     program = "from types import SimpleNamespace\nfrom sslfast.runtime.script import run\n"
     program += f"run(SimpleNamespace(**{about!r}), 'work:do')"

@@ -26,13 +26,13 @@ def split(digits):
     return make_split(digits, 0)
 
 
-def train(digits, split, folder, run=RUN, l="0.1", **kwargs):  # noqa: E741
+def train(digits, split, folder, run=RUN, fit=FIT, l="0.1", **kwargs):  # noqa: E741
     """Pre-train, store, classify: `(predictions, record, pre-training record)`."""
-    encoder, made, _ = pretrain(digits, split, run, FIT, l=l if kwargs.get("pool") == "rest" else None, **kwargs)
+    encoder, made, _ = pretrain(digits, split, run, fit, l=l if kwargs.get("pool") == "rest" else None, **kwargs)
     save_encoder(encoder, folder / "e.safetensors", **encoder_header(made))
     write_record(made, folder / "e.json")
     files = {"encoder_file": folder / "e.safetensors", "pretrain_record": folder / "e.json"}
-    return *classify(digits, split, run, FIT, l=l, **files), made
+    return *classify(digits, split, run, fit, l=l, **files), made
 
 
 def without_times(record):
@@ -172,6 +172,7 @@ def edited_header(path, **changes):
     with safe_open(path, framework="pt") as file:
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         about = json.loads(file.metadata()["sslfast"])
+    del about["checksum"]  # which is that of the other header
     save_file(weights, path, metadata={"sslfast": json.dumps({**about, **changes})})
 
 
@@ -196,6 +197,18 @@ def test_encoder_made_of_or_by_something_else_is_refused_by_that(digits, split, 
         classify(digits, split, RUN, FIT, **files)
     assert f"{entry} is {value!r}, expected {expected!r}"[: None if expected is not None else -4] in str(caught.value)
     assert "delete it and make it anew" in str(caught.value)
+
+
+def test_a_dropout_that_is_left_to_the_labels_is_that_of_the_cell_in_network_and_record(
+    digits, split, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("sslfast.models.heads.FEW", (100, 0.35))
+    monkeypatch.setattr("sslfast.models.heads.MANY", (400, 0.2))
+    _, few = supervised(digits, split, RUN, FIT, l="0.05")
+    _, record, _ = train(digits, split, tmp_path, u="0.2", l="0.5")
+    assert few.settings["dropout"] == 0.35 and record.settings["dropout"] == 0.2
+    _, told, _ = train(digits, split, tmp_path, u="0.2", l="0.5", fit=replace(FIT, dropout=0.2))
+    assert told.history[-1]["valid_loss"] == record.history[-1]["valid_loss"]
 
 
 def test_record_of_a_classifier_says_how_its_encoder_was_made(digits, split, tmp_path):

@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sslfast.errors import ConfigError
-from sslfast.study.base_nets import base_of, encoders_of, learns, leave_out
-from sslfast.study.config import check_config, method_settings
+from sslfast.study.base_nets import base_of, encoders_of, learns, leave_out, skippable
+from sslfast.study.config import check_config
+from sslfast.study.depends import method_settings
 from sslfast.study.grid import jobs_of
+from sslfast.study.study import Study
 
 NET = {"method": "base", "net": "timm.resnet18.a1_in1k"}
 ARMS = {
@@ -18,8 +20,8 @@ ARMS = {
 }
 
 
-def ways(config: dict, stage: str = "pretrain") -> set[tuple]:
-    return {(job.method, job.encoder, job.u) for job in jobs_of(config) if job.stage == stage}
+def ways(study: Study, stage: str = "pretrain") -> set[tuple]:
+    return {(job.method, job.encoder, job.u) for job in jobs_of(study) if job.stage == stage}
 
 
 @given(
@@ -31,38 +33,38 @@ def ways(config: dict, stage: str = "pretrain") -> set[tuple]:
 @settings(max_examples=12, deadline=None)
 def test_a_net_is_one_box_a_seed_and_what_goes_on_from_it_has_its_encoder(unlabelled, encoders, pool, shuffled):
     controls = ["shuffled"] if shuffled else []
-    config = checked(**ARMS, unlabelled=unlabelled, encoders=encoders, pool=pool, controls=controls)
-    net, us = NET["net"], [u for u in config["unlabelled"] if u != "0"]
+    study = checked(**ARMS, unlabelled=unlabelled, encoders=encoders, pool=pool, controls=controls)
+    net, us = NET["net"], [u for u in study.unlabelled if u != "0"]
     learned = {("net", net, "0")}
     learned |= {("onwards", net, u) for u in us} | {("autoencoder", e, u) for e in encoders for u in us}
-    expected = learned | {("random", e, "0") for e in encoders if "0" in config["unlabelled"]}
+    expected = learned | {("random", e, "0") for e in encoders if "0" in study.unlabelled}
     expected |= {(f"shuffled_{method}", e, u) for method, e, u in learned} if shuffled else set()
-    assert ways(config) == ways(config, "classify") == expected
-    names = [job.name for job in jobs_of(config)]
+    assert ways(study) == ways(study, "classify") == expected
+    names = [job.name for job in jobs_of(study)]
     assert len(set(names)) == len(names)
     known = set(names)
-    assert all(need in known for job in jobs_of(config) for need in job.needs)
-    assert sum(name.startswith("pretrain/net-") for name in names) == len(config["seeds"])
+    assert all(need in known for job in jobs_of(study) for need in job.needs)
+    assert sum(name.startswith("pretrain/net-") for name in names) == len(study.seeds)
 
 
 def test_its_settings_are_its_own_and_none_of_training():
-    config = checked(**ARMS, pretrain={"lr": 0.5})
+    study = checked(**ARMS, pretrain={"lr": 0.5})
     arm = {"net": NET["net"], "weights": "timm", "size": None}
-    assert method_settings(config, "net") == {"method": "base", "options": arm}
-    assert method_settings(config, "shuffled_net") == method_settings(config, "net")
-    onwards = method_settings(config, "onwards")
+    assert method_settings(study, "net") == {"method": "base", "options": arm}
+    assert method_settings(study, "shuffled_net") == method_settings(study, "net")
+    onwards = method_settings(study, "onwards")
     assert onwards["start"] == arm and "start" not in onwards["options"]
     assert onwards["method"] == "simclr"
-    assert "start" not in method_settings(config, "cool")
-    assert [learns(config, name) for name in ARMS["methods"]] == [True, False, True]
-    assert base_of(config, "autoencoder") is None
-    assert encoders_of(config, "autoencoder") == config["encoders"]
+    assert "start" not in method_settings(study, "cool")
+    assert [learns(study, name) for name in ARMS["methods"]] == [True, False, True]
+    assert base_of(study, "autoencoder") is None
+    assert encoders_of(study, "autoencoder") == study.encoders
 
 
 def test_the_plain_name_stands_for_the_section():
-    config = checked(methods=["base"], base={"size": 64})
-    assert ("base", "timm.tf_efficientnet_lite0", "0") in ways(config)
-    assert method_settings(config, "base")["options"]["size"] == 64
+    study = checked(methods=["base"], base={"size": 64})
+    assert ("base", "timm.tf_efficientnet_lite0", "0") in ways(study)
+    assert method_settings(study, "base")["options"]["size"] == 64
 
 
 def test_a_file_is_known_by_its_content_and_not_by_its_place(tmp_path):
@@ -71,10 +73,10 @@ def test_a_file_is_known_by_its_content_and_not_by_its_place(tmp_path):
         (tmp_path / place).mkdir()
         (tmp_path / place / f"{place}.pth").write_bytes(b"weights")
         variants = {"net": {**NET, "weights": f"{place}/{place}.pth"}}
-        config = check_config({**BASE, "methods": ["net"], "variants": variants}, SCHEMA, tmp_path)
-        made.append(method_settings(config, "net"))
+        study = check_config({**BASE, "methods": ["net"], "variants": variants}, SCHEMA, tmp_path)
+        made.append(method_settings(study, "net"))
         digest = made[-1]["options"]["weights"]
-        assert config["weights_files"] == {digest: str(tmp_path / place / f"{place}.pth")}
+        assert study.weights_files == {digest: str(tmp_path / place / f"{place}.pth")}
     assert made[0] == made[1]
 
 
@@ -104,19 +106,54 @@ def test_a_start_that_is_no_net_is_one_line(start):
 
 def test_missing_weights_leave_out_what_stands_on_them_and_only_that():
     variants = {**ARMS["variants"], "net": {**NET, "weights": "none.pth", "on_missing": "skip"}}
-    config = checked(**{**ARMS, "variants": variants})
-    assert config["methods"] == ["autoencoder"]
-    assert set(config["left_out"]) == {"net", "onwards"}
+    study = checked(**{**ARMS, "variants": variants})
+    assert study.methods == ("autoencoder",)
+    assert set(study.left_out) == {"net", "onwards"}
     with pytest.raises(ConfigError, match="no file"):
         checked(variants=variants, methods=["net"])
     whole = checked(**ARMS)
     assert leave_out(whole, {}) == whole
-    assert leave_out(whole, {"net": "why"})["left_out"] == {"net": "why", "onwards": "why"}
+    assert leave_out(whole, {"net": "why"}).left_out == {"net": "why", "onwards": "why"}
+
+
+def test_nets_that_a_library_may_not_have_are_looked_for_where_an_arm_needs_them():
+    skip = {**NET, "on_missing": "skip"}
+    variants = {**ARMS["variants"], "net": skip, "unused": {**skip, "net": "timm.resnet34"}}
+    variants["small"] = {"method": "distill", "teacher": "net"}
+    for methods in (["net"], ["onwards"], ["small"]):
+        assert skippable(checked(variants=variants, methods=["autoencoder", *methods])) == ["net"]
+    assert skippable(checked(variants=variants, methods=["autoencoder"])) == []
 
 
 def test_length_is_checked_for_what_is_trained_only():
-    config = checked(**ARMS, seeds=3, unlabelled=[0.5, 1])
-    shorter = {job.method for job in jobs_of(config) if job.length != "full"}
+    study = checked(**ARMS, seeds=3, unlabelled=[0.5, 1])
+    shorter = {job.method for job in jobs_of(study) if job.length != "full"}
     assert shorter == {"autoencoder", "onwards", "supervised"}
     alone = checked(**{**ARMS, "methods": ["net"]}, seeds=3)
     assert all(job.length == "full" for job in jobs_of(alone))
+
+
+def test_an_evaluation_may_be_for_some_encoders():
+    only = {"finetune": ["net", "shuffled_net"], "knn": ["random"]}
+    study = checked(**ARMS, evaluate=["head", "knn", "finetune"], controls=["shuffled"], evaluate_only=only)
+    assert {method for method, _, _ in ways(study, "finetune")} == {"net", "shuffled_net"}
+    assert {method for method, _, _ in ways(study, "knn")} == {"random"}
+    assert ways(study, "classify") == ways(study)
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        ({"linear": ["net"]}, r"evaluate_only\.linear: expected one of evaluate \(head, finetune\)"),
+        ({"head": ["net"]}, r"evaluate_only\.head: given, but all encoders are judged by it; name another"),
+        (
+            {"finetune": ["cool"]},
+            r"evaluate_only\.finetune: found 'cool', expected some of random, autoencoder, net, on",
+        ),
+        ({"finetune": ["shuffled_net"]}, r"evaluate_only\.finetune: found 'shuffled_net', expected some of"),
+        ({"finetune": "net"}, r"evaluate_only\.finetune: found 'net', expected a list"),
+    ],
+)
+def test_encoders_that_an_evaluation_cannot_be_for_are_one_line(only, message):
+    with pytest.raises(ConfigError, match=message):
+        checked(**ARMS, evaluate=["head", "finetune"], evaluate_only=only)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sslfast.errors import ConfigError
 from sslfast.study.config import check_config, read_schema
+from sslfast.study.study import Study
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = read_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
@@ -18,7 +19,7 @@ SMALL = {"dataset": "digits", "unlabelled": [0, 0.1, 1], "labelled": [0.05, 0.2]
 FOLDER = {"dataset": "folder", "folder": "somewhere"}
 
 
-def checked(**changes) -> dict:
+def checked(**changes) -> Study:
     return check_config({**SMALL, **changes}, SCHEMA)
 
 
@@ -31,41 +32,41 @@ def refusal(config: dict) -> str:
 
 
 def test_what_is_left_out_is_filled_in():
-    config = checked()
-    assert config["study"] == config["title"] == "digits"
-    assert config["pool"] == "all"
-    assert config["seeds"] == [0, 1, 2]
-    assert (config["budget"], config["check_length"]) == ("updates", True)
-    assert config["pretrain"] == {"updates": "auto", "lr": 0.003, "schedule": "one_cycle", "wd": 0}
-    assert config["supervised"] == {"updates": "auto", "lr": 0.003, "schedule": "one_cycle", "wd": 0.1, "dropout": 0.35}
-    assert config["threshold"] == {"metric": "macro_f1", "value": 0.4}
-    assert config["accuracy_targets"] is None
+    study = checked()
+    assert study.name == study.title == "digits"
+    assert study.pool == "all"
+    assert study.seeds == (0, 1, 2)
+    assert (study.budget, study.check_length) == ("updates", True)
+    assert study.pretrain == {"updates": "auto", "lr": 0.003, "schedule": "one_cycle", "wd": 0}
+    assert study.supervised == {"updates": "auto", "lr": 0.003, "schedule": "one_cycle", "wd": 0.1, "dropout": "auto"}
+    assert study.threshold == {"metric": "macro_f1", "value": 0.4}
+    assert study.accuracy_targets is None
 
 
 def test_what_is_given_is_kept_beside_defaults():
-    config = checked(pretrain={"updates": 300}, title="My digits", study="mine")
-    assert config["pretrain"] == {"updates": 300, "lr": 0.003, "schedule": "one_cycle", "wd": 0}
-    assert (config["study"], config["title"]) == ("mine", "My digits")
+    study = checked(pretrain={"updates": 300}, title="My digits", study="mine")
+    assert study.pretrain == {"updates": 300, "lr": 0.003, "schedule": "one_cycle", "wd": 0}
+    assert (study.name, study.title) == ("mine", "My digits")
 
 
 def test_the_title_is_the_study_where_only_that_is_named():
-    assert checked(study="mine")["title"] == "mine"
+    assert checked(study="mine").title == "mine"
 
 
 def test_the_baseline_is_trained_as_the_classifiers_unless_told_otherwise():
-    config = checked(classify={"updates": 700, "lr": 0.01}, supervised={"lr": 0.1})
-    shared = {key: value for key, value in config["classify"].items() if key != "views"}
-    assert config["supervised"] == {**shared, "lr": 0.1}
-    assert config["supervised"]["updates"] == 700
+    study = checked(classify={"updates": 700, "lr": 0.01}, supervised={"lr": 0.1})
+    shared = {key: value for key, value in study.classify.items() if key != "views"}
+    assert study.supervised == {**shared, "lr": 0.1}
+    assert study.supervised["updates"] == 700
 
 
 def test_a_study_knows_its_length_in_the_unit_of_its_budget_alone():
     own = {"cool": {"method": "simclr"}}
     for budget, other in (("updates", "epochs"), ("epochs", "updates")):
-        config = checked(budget=budget, variants=own)
-        sections = [config[name] for name in ("pretrain", "classify", "supervised", "finetune", "vae")]
-        assert all(budget in section and other not in section for section in [*sections, config["variants"]["cool"]])
-    assert checked(budget="epochs")["classify"]["epochs"] == 20
+        study = checked(budget=budget, variants=own)
+        sections = [study.section(name) for name in ("pretrain", "classify", "supervised", "finetune", "vae")]
+        assert all(budget in section and other not in section for section in [*sections, study.variants["cool"]])
+    assert checked(budget="epochs").classify["epochs"] == 20
 
 
 @pytest.mark.parametrize("section", ["pretrain", "classify", "supervised", "finetune", "gan", "variants.cool"])
@@ -92,12 +93,12 @@ def test_updates_that_make_no_sense_are_named(section, updates):
 
 @pytest.mark.parametrize("updates", [1, 700, "700", "auto"])
 def test_updates_are_a_number_or_left_to_the_labels(updates):
-    assert checked(classify={"updates": updates})["classify"]["updates"] == (700 if updates == "700" else updates)
+    assert checked(classify={"updates": updates}).classify["updates"] == (700 if updates == "700" else updates)
 
 
 @pytest.mark.parametrize("views", ["auto", "fresh", 1, 8, "8"])
 def test_views_may_be_words_or_a_number(views):
-    assert checked(classify={"views": views})["classify"]["views"] == (8 if views == "8" else views)
+    assert checked(classify={"views": views}).classify["views"] == (8 if views == "8" else views)
 
 
 @pytest.mark.parametrize("views", [0, -3, "many", 1.5, True])
@@ -115,46 +116,46 @@ def test_the_baseline_has_no_views():
 
 def test_filling_in_does_not_touch_the_schema_or_the_config_given():
     given_config, schema = copy.deepcopy(SMALL), copy.deepcopy(SCHEMA)
-    check_config(given_config, schema)["pretrain"]["updates"] = 99
+    check_config(given_config, schema).pretrain["updates"] = 99
     assert given_config == SMALL
     assert schema == SCHEMA
 
 
 def test_a_checked_config_is_valid_and_stays_the_same():
-    config = checked(seeds=2, unlabelled=["1.0", ".10"])
-    assert check_config(config, SCHEMA) == config
+    study = checked(seeds=2, unlabelled=["1.0", ".10"])
+    assert check_config(study.as_config(), SCHEMA) == study
 
 
 def test_fractions_become_canonical_and_increase():
-    config = checked(unlabelled=[1.0, "0.10", 0, ".03"], labelled=["1", 0.5, "5e-2"])
-    assert config["unlabelled"] == ["0", "0.03", "0.1", "1"]
-    assert config["labelled"] == ["0.05", "0.5", "1"]
+    study = checked(unlabelled=[1.0, "0.10", 0, ".03"], labelled=["1", 0.5, "5e-2"])
+    assert study.unlabelled == ("0", "0.03", "0.1", "1")
+    assert study.labelled == ("0.05", "0.5", "1")
 
 
 def test_a_number_of_seeds_becomes_their_list():
-    assert checked(seeds=1)["seeds"] == [0]
-    assert checked(seeds=4)["seeds"] == [0, 1, 2, 3]
-    assert checked(seeds=[7, 3])["seeds"] == [7, 3]
+    assert checked(seeds=1).seeds == (0,)
+    assert checked(seeds=4).seeds == (0, 1, 2, 3)
+    assert checked(seeds=[7, 3]).seeds == (7, 3)
 
 
 @pytest.mark.parametrize("text", ["1e-3", "0.001", "1E-3"])
 def test_a_number_that_yaml_reads_as_text_is_a_number(text):
-    assert checked(classify=yaml.safe_load(f"lr: {text}"))["classify"]["lr"] == 0.001
+    assert checked(classify=yaml.safe_load(f"lr: {text}")).classify["lr"] == 0.001
 
 
 def test_numbers_as_text_from_the_command_line_are_numbers():
-    config = checked(
+    study = checked(
         seeds="2", batch_size="64", channels="1", pretrain={"updates": "3"}, threshold={"value": ".5"},
         accuracy_targets=["0.9"], **FOLDER,
     )  # fmt: skip
-    assert (config["seeds"], config["batch_size"], config["channels"]) == ([0, 1], 64, 1)
-    assert (config["pretrain"]["updates"], config["threshold"]["value"]) == (3, 0.5)
-    assert config["accuracy_targets"] == [0.9]
+    assert (study.seeds, study.batch_size, study.channels) == ((0, 1), 64, 1)
+    assert (study.pretrain["updates"], study.threshold["value"]) == (3, 0.5)
+    assert study.accuracy_targets == (0.9,)
 
 
 @pytest.mark.parametrize("key, value", [("seeds", 2.0), ("batch_size", 64.0), ("threads", 2.0)])
 def test_a_whole_number_written_with_a_point_is_whole(key, value):
-    found = checked(**{key: value})[key]
+    found = checked(**{key: value}).values([key])[key]
     assert found == ([0, 1] if key == "seeds" else int(value))
     assert not isinstance(found, float)
 
@@ -198,7 +199,8 @@ REFUSED = {  # what is wrong: (changes, the key, what else the message says)
     "no learning rate": ({"classify": {"lr": 0}}, "classify.lr", "more than 0"),
     "a learning rate that is not a number": ({"classify": {"lr": math.nan}}, "classify.lr", "nan"),
     "an infinite learning rate": ({"classify": {"lr": "1e999"}}, "classify.lr", "inf"),
-    "a dropout of everything": ({"classify": {"dropout": 1}}, "classify.dropout", "less than 1"),
+    "a dropout of everything": ({"classify": {"dropout": 1}}, "classify.dropout", "below 1"),
+    "a dropout in words": ({"finetune": {"dropout": "some"}}, "finetune.dropout", "auto or a number"),
     "a threshold in percent": ({"threshold": {"value": 40}}, "threshold.value", "1 or less"),
     "judged by what is not evaluated": ({"judged_by": "linear"}, "judged_by", "head"),
     "no seeds": ({"seeds": []}, "seeds", "empty"),
@@ -233,7 +235,7 @@ def test_a_misspelt_key_is_named_rather_than_the_key_that_it_should_have_been():
 
 
 def test_pool_rest_may_use_every_label_where_nothing_is_pretrained():
-    assert checked(pool="rest", labelled=[1], unlabelled=[0])["labelled"] == ["1"]
+    assert checked(pool="rest", labelled=[1], unlabelled=[0]).labelled == ("1",)
 
 
 def configs_of_the_project():
@@ -244,8 +246,8 @@ def configs_of_the_project():
 def test_the_configs_of_the_project_are_valid(path):
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     found = check_config(config, SCHEMA)
-    assert set(config) <= set(found)
-    assert found["study"] == config.get("study", "my-images")  # of a folder, its name
+    assert set(config) <= set(found.as_config())
+    assert found.name == config.get("study", "my-images")  # of a folder, its name
 
 
 def keys_of(schema: dict, prefix: str = ""):
@@ -299,20 +301,20 @@ def test_any_change_to_a_valid_config_passes_or_is_refused_in_one_line(changes):
         assert len(str(error).splitlines()) == 1
         assert ": " in str(error)
     else:
-        assert check_config(found, SCHEMA) == found
-        assert all(isinstance(fraction, str) for fraction in found["unlabelled"] + found["labelled"])
-        assert all(isinstance(seed, int) for seed in found["seeds"])
+        assert check_config(found.as_config(), SCHEMA) == found
+        assert all(isinstance(fraction, str) for fraction in found.unlabelled + found.labelled)
+        assert all(isinstance(seed, int) for seed in found.seeds)
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_key_left_out_of_the_full_config_is_filled_in_or_named(key):
-    config = checked(**FOLDER)
+    config = checked(**FOLDER).as_config()
     outer, _, inner = key.partition(".")
     (config[outer] if inner else config).pop(inner or outer, None)
     if key in (*SCHEMA["required"], "folder"):
         assert refusal(config).startswith(f"{key}: missing")
     else:
-        assert check_config(config, SCHEMA)["dataset"] == "folder"
+        assert check_config(config, SCHEMA).dataset == "folder"
 
 
 @pytest.mark.parametrize("change", [{"image_size": 64}, {"channels": 1}, {"on_bad_image": "skip"}, {"folder": "mine"}])

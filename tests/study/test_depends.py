@@ -96,19 +96,22 @@ NEW_BOXES = {  # what the larger grids above have more than the tiny one; the tw
 }
 RICH = {  # everything that a study may have
     **TINY,
-    "methods": [*methods(), "cool"],
-    "variants": {"cool": {"method": "simclr", "temperature": 0.1}},
+    "methods": [*(name for name in methods() if name != "mae"), "cool"],
+    "variants": {"cool": {"method": "simclr", "temperature": 0.1}, "net": {"method": "base", "net": "timm.resnet18"}},
     "evaluate": ["head", "linear", "knn", "finetune"],
     "controls": ["pixels", "shuffled"],
 }
 UPDATES = {"budget": "updates", "pretrain": {"updates": 60}, "classify": {"updates": 60}}
 ONE_METHOD = {"pretrain": 1, "shuffle": 1, "classify": 16, **END}
-ONE_EVALUATION = {"classify": 30, **END}  # of a random and of seven learned encoders with their shuffled ones, 2 labels
-EVERY_METHOD = {rule: n if rule in END else 7 * n for rule, n in ONE_METHOD.items()}
+N_LEARNED = len(RICH["methods"])
+# of a random and of the learned encoders with their shuffled ones, 2 labels
+ONE_EVALUATION = {"classify": 2 * (1 + 2 * N_LEARNED), **END}
+EVERY_METHOD = {rule: n if rule in END else N_LEARNED * n for rule, n in ONE_METHOD.items()}
 OF_METHODS = {
     "epochs": 3, "updates": 30, "lr": 0.01, "wd": 0.2, "schedule": "constant", "batch_size": 16, "denoise": 0.3,
     "mask": 0.3, "patch": 2, "loss_on": "hidden", "beta": 3, "latent": 7, "temperature": 0.3, "projector": [7],
     "views": {"crop": 0.3}, "invariance": 3, "variance": 3, "covariance": 3, "r1": 3,
+    "teacher": "net", "redundancy": 0.3, "momentum": 0.3, "predictor": 7,
 }  # fmt: skip
 OF_EVALUATIONS = {
     "epochs": 3, "updates": 30, "lr": 0.01, "wd": 0.2, "schedule": "constant", "dropout": 0.1, "k": 7,
@@ -125,10 +128,10 @@ def expected(key: str) -> dict[str, int]:
 
 def of_rich() -> dict[str, tuple[object, dict[str, int]]]:
     """The keys of methods and evaluations, and of updates: another value, and the jobs that it reruns in `RICH`."""
-    found = {"variants": ({"cool": {"method": "simclr", "temperature": 0.2}}, ONE_METHOD)}
+    found = {"variants": ({**RICH["variants"], "cool": {"method": "simclr", "temperature": 0.2}}, ONE_METHOD)}
     for key in schema_keys():
         section, _, name = key.partition(".")
-        if section in methods():
+        if section in RICH["methods"]:
             value = OF_METHODS[name]
             # a variant follows what its method says
             twice = {rule: n if rule in END else 2 * n for rule, n in ONE_METHOD.items()}
@@ -136,13 +139,24 @@ def of_rich() -> dict[str, tuple[object, dict[str, int]]]:
         elif section in ("finetune", "linear", "knn"):
             found[key] = OF_EVALUATIONS[name], ONE_EVALUATION
     found["pretrain.updates"] = 30, EVERY_METHOD
-    found["classify.updates"] = 30, {"classify": 2 * 30, "supervised": 2, **END}  # head and fine-tuning
+    found["classify.updates"] = (
+        30,
+        {"classify": 2 * ONE_EVALUATION["classify"], "supervised": 2, **END},
+    )  # head and fine-tuning
     found["supervised.updates"] = 30, {"supervised": 2, **END}
     return found
 
 
+def of_mae() -> dict[str, object]:
+    """The same of the method that trains one encoder only, whose study has another."""
+    own = {**OF_METHODS, "mask": 0.5, "decoder": 8}
+    return {key: own[key.partition(".")[2]] for key in schema_keys() if key.startswith("mae.")}
+
+
 def test_every_key_is_tried():
-    assert {*CHANGES, *OF_FOLDERS, *OF_TABLES, *OF_NETS, *of_rich(), "budget"} == set(schema_keys())
+    others = {"budget", "evaluate_only"}
+    known = {*CHANGES, *OF_FOLDERS, *OF_TABLES, *OF_NETS, *of_rich(), *of_mae(), *others}
+    assert known == set(schema_keys())
 
 
 @pytest.mark.parametrize("budget", ["epochs", "updates"])
@@ -157,6 +171,14 @@ def test_every_setting_of_a_method_or_an_evaluation_reruns_that_alone(budget):
         assert set(jobs) == set(schema_keys()[key]["x-reruns"])
 
 
+def test_every_setting_of_a_method_of_one_encoder_reruns_what_it_makes():
+    base = {**TINY, "methods": ["simclr", "mae"], "encoders": ["conv", "vit"]}
+    made = {"pretrain": 1, "classify": 2, **END}
+    for key, value in of_mae().items():
+        counted = {**base, **UPDATES} if key == "mae.updates" else base
+        assert runs_again(counted, changed(counted, key, value)) == made, key
+
+
 def test_every_setting_of_an_existing_net_reruns_what_stands_on_it_alone(tmp_path):
     (tmp_path / "one.safetensors").write_bytes(b"some")
     (tmp_path / "other.pth").write_bytes(b"others")
@@ -169,6 +191,13 @@ def test_every_setting_of_an_existing_net_reruns_what_stands_on_it_alone(tmp_pat
     assert plans == [standing, standing, standing, {}]
     for key, plan in zip(OF_NETS, plans, strict=True):
         assert set(plan) == set(schema_keys()[key]["x-reruns"])
+
+
+def test_an_evaluation_of_more_encoders_runs_those_alone_and_of_fewer_leaves_the_rest_out():
+    fewer = {**RICH, "evaluate_only": {"finetune": ["vae", "shuffled_vae"]}}
+    assert runs_again(fewer, RICH) == {**ONE_EVALUATION, "classify": ONE_EVALUATION["classify"] - 2 * 2}
+    assert runs_again(RICH, fewer) == END
+    assert {"classify", *END} == set(schema_keys()["evaluate_only"]["x-reruns"])
 
 
 CHECKED = {
@@ -243,32 +272,32 @@ def test_a_baseline_with_settings_of_its_own_does_not_follow_the_classifier():
     assert runs_again(base, changed(base, "classify.wd", 0.2)) == {"classify": 4, "supervised": 2, **END}
 
 
-CHECKED_CONFIGS = [check_config(config, SCHEMA) for config in (TINY, RICH, CHECKED, {**RICH, **UPDATES})]
+STUDIES = [check_config(config, SCHEMA) for config in (TINY, RICH, CHECKED, {**RICH, **UPDATES})]
 
 
-@given(st.sampled_from(CHECKED_CONFIGS), st.data())
-def test_what_a_job_is_asked_is_what_the_config_says_under_each_key(config, data):
-    job = data.draw(st.sampled_from([job for job in jobs_of(config) if job.stage not in END]))
-    asked = asked_of(config, job)
-    assert asked == asked_by(config)(job)
+@given(st.sampled_from(STUDIES), st.data())
+def test_what_a_job_is_asked_is_what_the_config_says_under_each_key(study, data):
+    job = data.draw(st.sampled_from([job for job in jobs_of(study) if job.stage not in END]))
+    asked = asked_of(study, job)
+    assert asked == asked_by(study)(job)
     for key, value in asked.items():
         if key != "share":
-            said = config
+            said = study.as_config()
             for part in key.split("."):
-                said = said[part]
+                said = said.get(part)  # None is left out
             assert value == said
 
 
-@given(st.sampled_from(CHECKED_CONFIGS), st.data())
-def test_a_cell_is_asked_all_that_its_encoder_is_but_for_the_length_of_a_shorter_run(config, data):
-    job = data.draw(st.sampled_from([job for job in jobs_of(config) if job.stage != "pretrain" and job.u]))
-    asked, made = asked_of(config, job), asked_of(config, job.made_from(config["pool"]))
+@given(st.sampled_from(STUDIES), st.data())
+def test_a_cell_is_asked_all_that_its_encoder_is_but_for_the_length_of_a_shorter_run(study, data):
+    job = data.draw(st.sampled_from([job for job in jobs_of(study) if job.stage != "pretrain" and job.u]))
+    asked, made = asked_of(study, job), asked_of(study, job.made_from(study.pool))
     assert made.items() <= asked.items()
 
 
 @pytest.mark.parametrize("length, u, share", [("half", "1", 0.5), ("half", None, 0.5), ("passes", "0.2", 0.2)])
 def test_a_shorter_run_is_asked_for_its_share(length, u, share):
-    config = check_config(CHECKED, SCHEMA)
+    study = check_config(CHECKED, SCHEMA)
     stage = "classify" if u else "supervised"
-    asked = asked_of(config, Box(stage, "autoencoder" if u else stage, "conv", u, "0.1", 0, length))
+    asked = asked_of(study, Box(stage, "autoencoder" if u else stage, "conv", u, "0.1", 0, length))
     assert asked["share"] == share

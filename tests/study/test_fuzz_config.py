@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sslfast.data.augment import Augment
 from sslfast.errors import ConfigError, shown
 from sslfast.report.page import report_settings
-from sslfast.stages import FitSettings, RunSettings, settings_of
+from sslfast.stages import FitSettings, run_settings, settings_of
 from sslfast.study.config import check_config, read_schema
 
 ROOT = Path(__file__).parents[2]
@@ -147,16 +147,16 @@ def a_study_or_one_line(config) -> str:
         assert len(str(error)) < 600
         assert names_its_key(str(error), config), str(error)
         return "one line"
-    assert check_config(found, SCHEMA) == found
-    assert 1 <= len(found["unlabelled"]) * len(found["labelled"]) * len(found["seeds"]) <= 200_000
-    for text in [*found["unlabelled"], *found["labelled"], *map(str, found["seeds"]), found["study"]]:
+    assert check_config(found.as_config(), SCHEMA) == found
+    assert 1 <= len(found.unlabelled) * len(found.labelled) * len(found.seeds) <= 200_000
+    for text in [*found.unlabelled, *found.labelled, *map(str, found.seeds), found.name]:
         assert len(text) <= 100, "it names files"
-    assert is_one_line(found["title"])
+    assert is_one_line(found.title)
     # what stages and the report make of it
     for stage in ("pretrain", "classify", "supervised"):
-        settings_of(FitSettings, found[stage])
-    settings_of(RunSettings, found)
-    Augment.of(found["dataset"], found["augment"])
+        settings_of(FitSettings, found.section(stage))
+    run_settings(found, found.threads, uses_device=False)
+    Augment.of(found.dataset, found.augment)
     report_settings(found)
     return "a study"
 

@@ -17,7 +17,7 @@ AXES = {
     "methods": ["autoencoder", "vae", "cool"],
     "evaluate": ["head", "linear", "knn", "finetune"],
 }
-CONFIGS = st.fixed_dictionaries(
+STUDIES = st.fixed_dictionaries(
     {
         "dataset": st.just("digits"),
         "seeds": st.sampled_from([1, 3, [7, 2**32 - 1]]),
@@ -30,29 +30,29 @@ CONFIGS = st.fixed_dictionaries(
 ).map(lambda config: check_config(config, SCHEMA))
 
 
-@given(CONFIGS)
-def test_every_box_has_a_name_of_its_own_and_is_found_again_from_it(config):
-    jobs = jobs_of(config)
+@given(STUDIES)
+def test_every_box_has_a_name_of_its_own_and_is_found_again_from_it(study):
+    jobs = jobs_of(study)
     assert len({job.name for job in jobs}) == len(jobs)
     for job in jobs:
         assert Box.parse(job.name) == job.box
         assert Box.of(job.stage, vars(job)) == job.box
 
 
-@given(CONFIGS)
-def test_every_file_has_a_path_of_its_own_and_records_tell_their_box(config):
+@given(STUDIES)
+def test_every_file_has_a_path_of_its_own_and_records_tell_their_box(study):
     paths = {}
-    for job in jobs_of(config):
+    for job in jobs_of(study):
         for kind in job.outputs:
             path = Path("results/study", job.path(kind, dataset="digits"))
             assert paths.setdefault(path, job) is job
             assert Box.at(path) == (job.box if kind in ("record", "predictions") else None)
 
 
-@given(CONFIGS)
-def test_every_job_needs_jobs_that_come_before_it(config):
+@given(STUDIES)
+def test_every_job_needs_jobs_that_come_before_it(study):
     before = set()
-    for job in jobs_of(config):
+    for job in jobs_of(study):
         assert before.issuperset(job.needs)
         before.add(job.name)
 

@@ -28,7 +28,7 @@ GRID = {"dataset": "folder", "unlabelled": [0, 1], "labelled": [1]}
 )
 def test_a_study_of_a_folder_is_called_after_it(folder, study, title):
     found = check_config({**GRID, "folder": folder}, SCHEMA)
-    assert (found["study"], found["title"]) == (study, title)
+    assert (found.name, found.title) == (study, title)
 
 
 def test_dot_is_the_folder_that_one_stands_in(tmp_path, monkeypatch):
@@ -39,9 +39,9 @@ def test_dot_is_the_folder_that_one_stands_in(tmp_path, monkeypatch):
 
 def test_a_name_or_title_that_is_given_stays():
     found = check_config({**GRID, "folder": "/data/pictures", "study": "pets"}, SCHEMA)
-    assert (found["study"], found["title"]) == ("pets", "pets")
+    assert (found.name, found.title) == ("pets", "pets")
     found = check_config({**GRID, "folder": "/data/pictures", "title": "Pets"}, SCHEMA)
-    assert (found["study"], found["title"]) == ("pictures", "Pets")
+    assert (found.name, found.title) == ("pictures", "Pets")
 
 
 @given(st.text(min_size=1, max_size=80).filter(lambda name: not {"/", "\0"} & set(name)))
@@ -49,4 +49,4 @@ def test_any_folder_gives_a_name_and_a_title_that_a_config_takes(name):
     study, title = names_of_folder(Path("/data") / name)
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", study)
     found = check_config({**GRID, "folder": "x", "study": study, "title": title}, SCHEMA)
-    assert found["study"] == study and found["title"] == title
+    assert found.name == study and found.title == title

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from builders import SCHEMA
 
 from sslfast.errors import ConfigError
 from sslfast.models import create_encoder, load_encoder, save_encoder
-from sslfast.study.config import check_config, method_settings
+from sslfast.study.config import check_config
+from sslfast.study.depends import method_settings
 from sslfast.study.own import own_code, source_of
+from sslfast.study.study import Study
 
 SMALL = {"dataset": "digits", "unlabelled": [0, 1], "labelled": [0.1]}
 NETS = """
@@ -42,23 +45,23 @@ def folder(tmp_path) -> Path:
     return tmp_path
 
 
-def checked(folder: Path, **changes) -> dict:
+def checked(folder: Path, **changes) -> Study:
     return check_config({**SMALL, **changes}, SCHEMA, folder)
 
 
 def test_own_code_is_in_the_grid_under_a_name_that_a_file_can_have(folder):
     variants = {"mine": {"method": "my_methods.py:my_learner"}}
-    config = checked(folder, encoders=["conv", "my_nets.py:Net"], methods=["mine"], variants=variants)
-    assert config["encoders"] == ["conv", "my_nets.Net"]
-    assert method_settings(config, "mine")["method"] == "my_methods.my_learner"
-    assert set(config["own"]) == {"my_nets.Net", "my_methods.my_learner"}
-    assert str(folder) not in str({**config, "own": None})
+    study = checked(folder, encoders=["conv", "my_nets.py:Net"], methods=["mine"], variants=variants)
+    assert study.encoders == ("conv", "my_nets.Net")
+    assert method_settings(study, "mine")["method"] == "my_methods.my_learner"
+    assert set(study.own) == {"my_nets.Net", "my_methods.my_learner"}
+    assert str(folder) not in str(replace(study, own={}))
 
 
 def test_an_own_method_is_trained_as_pretrain_says_but_for_what_its_variant_says(folder):
     given = {"method": "my_methods.py:my_learner", "lr": "1e-2", "strength": "0.5"}
-    config = checked(folder, methods=["mine"], variants={"mine": given}, pretrain={"wd": 0.2}, batch_size=64)
-    assert method_settings(config, "mine") == {
+    study = checked(folder, methods=["mine"], variants={"mine": given}, pretrain={"wd": 0.2}, batch_size=64)
+    assert method_settings(study, "mine") == {
         "method": "my_methods.my_learner", "updates": "auto", "lr": 0.01, "schedule": "one_cycle", "wd": 0.2,
         "batch_size": 64, "options": {"strength": 0.5},
     }  # fmt: skip
@@ -99,7 +102,7 @@ def test_what_cannot_work_is_one_line_that_says_what_to_do(folder, changes, line
 
 def test_a_digest_follows_the_code_and_not_its_comments(folder):
     def digest() -> str:
-        return checked(folder, encoders=["my_nets.py:Net"])["own"]["my_nets.Net"]["code"]
+        return checked(folder, encoders=["my_nets.py:Net"]).own["my_nets.Net"]["code"]
 
     before = digest()
     (folder / "my_nets.py").write_text(NETS + "# a comment\n")
@@ -109,22 +112,22 @@ def test_a_digest_follows_the_code_and_not_its_comments(folder):
 
 
 def test_a_job_depends_on_the_own_code_that_it_uses_and_no_other(folder):
-    config = checked(
+    study = checked(
         folder, encoders=["my_nets.py:Net", "conv"], methods=["mine", "autoencoder"],
         variants={"mine": {"method": "my_methods.py:my_learner"}},
     )  # fmt: skip
-    assert set(own_code(config, "my_nets.Net", "mine")) == {"my_nets.Net", "my_methods.my_learner"}
-    assert set(own_code(config, "conv", "shuffled_mine")) == {"my_methods.my_learner"}
-    assert set(own_code(config, "my_nets.Net", None)) == {"my_nets.Net"}
-    assert own_code(config, "conv", "autoencoder") == {} == own_code(checked(folder), "original", "autoencoder")
+    assert set(own_code(study, "my_nets.Net", "mine")) == {"my_nets.Net", "my_methods.my_learner"}
+    assert set(own_code(study, "conv", "shuffled_mine")) == {"my_methods.my_learner"}
+    assert set(own_code(study, "my_nets.Net", None)) == {"my_nets.Net"}
+    assert own_code(study, "conv", "autoencoder") == {} == own_code(checked(folder), "original", "autoencoder")
 
 
 def test_code_that_changed_since_the_config_was_checked_is_not_used(folder):
-    config = checked(folder, encoders=["my_nets.py:Net"])
-    assert source_of(config["own"], "my_nets.Net").path == folder / "my_nets.py"
+    study = checked(folder, encoders=["my_nets.py:Net"])
+    assert source_of(study.own, "my_nets.Net").path == folder / "my_nets.py"
     (folder / "my_nets.py").write_text(NETS + "x = 1\n")
     with pytest.raises(ConfigError, match=r"my_nets.py: changed since the study looked; run it again"):
-        source_of(config["own"], "my_nets.Net")
+        source_of(study.own, "my_nets.Net")
 
 
 def test_checking_a_config_imports_neither_own_code_nor_torch(folder):
@@ -146,7 +149,7 @@ def test_an_installed_module_is_found_by_its_name_and_a_change_anywhere_in_its_p
     monkeypatch.syspath_prepend(tmp_path)
 
     def own() -> dict:
-        return checked(tmp_path, encoders=["my_package_of_nets.nets:Net"])["own"]["my_package_of_nets.nets.Net"]
+        return checked(tmp_path, encoders=["my_package_of_nets.nets:Net"]).own["my_package_of_nets.nets.Net"]
 
     before = own()
     assert before["source"] == "my_package_of_nets.nets:Net"

@@ -56,17 +56,17 @@ def test_what_is_built_over_shorter_encoders_is_what_the_study_is_judged_by(chan
 def test_shorter_runs_take_a_fifth_of_the_cost_at_most_or_one_seed(config, seeds, middle):
     """Every run of the same length, and so one number of labels: what takes the longest, by the module's reckoning."""
     one_label = {"labelled": [0.5], "evaluate": ["head"], "controls": [], "pool": "all"}
-    config = check_config({**config, **one_label, "seeds": seeds, "unlabelled": [0, round(middle, 2), 1]}, SCHEMA)
-    jobs = [job for job in jobs_of(config) if job.stage in COSTS and (job.stage, job.u) != ("pretrain", "0")]
+    study = check_config({**config, **one_label, "seeds": seeds, "unlabelled": [0, round(middle, 2), 1]}, SCHEMA)
+    jobs = [job for job in jobs_of(study) if job.stage in COSTS and (job.stage, job.u) != ("pretrain", "0")]
     cost = {
         shorter: sum(
-            job_settings(config, job)["share"] * COSTS[job.stage]
+            job_settings(study, job)["share"] * COSTS[job.stage]
             for job in jobs
             if (job.name.endswith(("half", "passes"))) == shorter
         )
         for shorter in (True, False)
     }
-    n = len(shorter_runs(config).seeds)
+    n = len(shorter_runs(study).seeds)
     assert n == 1 or cost[True] <= AT_MOST * cost[False] + 1e-9
     assert n == seeds or cost[True] * (n + 1) / n > AT_MOST * cost[False]
 
@@ -94,33 +94,33 @@ REASONS = {
 @pytest.mark.parametrize("case", REASONS)
 def test_a_study_without_shorter_runs_has_a_reason(case):
     changes, reason = REASONS[case]
-    config = checked(**{**BASE, **changes})
-    assert shorter_runs(config) is None
-    assert why_not(config) == reason
+    study = checked(**{**BASE, **changes})
+    assert shorter_runs(study) is None
+    assert why_not(study) == reason
     assert not shorter_names(**changes)
 
 
 def test_what_is_not_trained_in_a_study_is_no_reason():
-    config = checked(**BASE, evaluate=["linear"], classify={"updates": 1}, supervised={"updates": 80})
-    assert why_not(config) == "" and shorter_runs(config).evaluation == "linear"
+    study = checked(**BASE, evaluate=["linear"], classify={"updates": 1}, supervised={"updates": 80})
+    assert why_not(study) == "" and shorter_runs(study).evaluation == "linear"
 
 
 @given(CONFIGS, st.booleans(), st.sampled_from(["updates", "epochs"]))
 def test_a_study_has_shorter_runs_of_its_own_boxes_or_a_reason_for_none(config, check, budget):
-    config = check_config({**config, "check_length": check, "budget": budget}, SCHEMA)
-    jobs = {job.name: job for job in jobs_of(config)}
+    study = check_config({**config, "check_length": check, "budget": budget}, SCHEMA)
+    jobs = {job.name: job for job in jobs_of(study)}
     shorter = [job for job in jobs.values() if job.name.endswith(("-half", "-passes"))]
-    assert bool(shorter) != bool(why_not(config))
+    assert bool(shorter) != bool(why_not(study))
     for job in shorter:
         name, _, length = job.name.rpartition("-")
         own = jobs[name]
         assert (own.rule, own.method, own.encoder, own.u, own.l, own.seed) == (
             job.rule, job.method, job.encoder, job.u, job.l, job.seed,
         )  # fmt: skip
-        share = job_settings(config, job)["share"]
-        assert share == share_of(length, job.stage, job.u, config["unlabelled"][-1])
+        share = job_settings(study, job)["share"]
+        assert share == share_of(length, job.stage, job.u, study.unlabelled[-1])
         assert share < 1 or (length == "passes" and job.stage != "pretrain")
-        assert job_settings(config, own)["share"] == 1
+        assert job_settings(study, own)["share"] == 1
 
 
 def test_passes_shrink_with_the_images_and_what_is_built_over_them_does_not():

@@ -77,7 +77,7 @@ def test_any_config_is_planned_or_ends_in_one_line_of_real_snakemake(n, tmp_path
     def holds(config) -> str:
         try:
             found = check_config(yaml.safe_load(config) if isinstance(config, str) else config, SCHEMA)
-            if len(found["unlabelled"]) * len(found["labelled"]) * len(found["seeds"]) > 500:
+            if len(found.unlabelled) * len(found.labelled) * len(found.seeds) > 500:
                 return "too large to wait for"
         except (ConfigError, yaml.YAMLError, ValueError, TypeError, AttributeError):
             pass

@@ -64,14 +64,14 @@ def test_the_jobs_of_a_grid_are_those_of_a_real_dry_run(tmp_path):
 
 def test_images_processed_are_those_that_records_tell(finished):
     results = finished.folder / "results/tiny"
-    config = check_config(TINY, SCHEMA)
-    sizes = sizes_of(read_split(results / "splits/digits-s0.parquet"), 359, config)
+    own = check_config(TINY, SCHEMA)
+    sizes = sizes_of(read_split(results / "splits/digits-s0.parquet"), 359, own)
     checked = []
-    for job in jobs_of(config):
+    for job in jobs_of(own):
         path = results / f"records/{job.name}.json"
         if path.exists() and (history := read_record(path).history):
-            assert work_of(job, config, sizes).trained == history[-1]["images"], job.name
-            assert work_of(job, config, sizes).epochs == len(history)
+            assert work_of(job, own, sizes).trained == history[-1]["images"], job.name
+            assert work_of(job, own, sizes).epochs == len(history)
             checked.append(job.stage)
     assert Counter(checked) == {"pretrain": 1, "classify": 4, "supervised": 2}
 
@@ -141,9 +141,9 @@ def test_a_report_shows_a_plan_that_was_there_and_none_is_made_for_one_that_come
     results = study.folder / "results/tiny"
     page = study.folder / "reports/tiny/report.html"
     assert "Planned and measured time" not in page.read_text()
-    config = check_config(TINY, SCHEMA)
-    estimates = {job.name: [9.0, 6.0, 300] for job in jobs_of(config)}
-    digests = {job.name: time_digest(config, job) for job in jobs_of(config)}
+    own = check_config(TINY, SCHEMA)
+    estimates = {job.name: [9.0, 6.0, 300] for job in jobs_of(own)}
+    digests = {job.name: time_digest(own, job) for job in jobs_of(own)}
     plan = {"settings": digests, "estimates": estimates, "made": "2026-11-25 12:00:00"}
     (results / "plan.json").write_text(json.dumps(plan))
     assert study.planned(config=TINY) == {}

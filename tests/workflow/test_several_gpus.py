@@ -5,15 +5,13 @@ There need be no GPU here: `nvidia-smi` is a script that tells of four, and the 
 
 import os
 import re
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import yaml
+from grids import checked
 from nvidia import listing, machine_with, uuid
-from studies import TINY, error_line
+from studies import FORKS, TINY, error_line
 
 SNAKEFILE = """
 from sslfast.runtime.device import gpu_here
@@ -21,7 +19,7 @@ from sslfast.runtime.device import gpu_here
 configfile: "config.yaml"
 
 rule all:
-    input: expand("made/{n}", n=range(config["n"]))
+    input: expand("made/{n}", n=range(config["toy"]["n"]))
 
 rule train:
     output: "made/{n}"
@@ -43,26 +41,26 @@ import os, time
 from pathlib import Path
 from sslfast.runtime.jobs import perform
 
-def all_there(config):
+def all_there(toy):
     waiting = [log for log in Path("logs").iterdir() if "waits for a GPU: each of the 4 here" in log.read_text()]
-    return len(list(Path("begun").iterdir())) >= config["together"] and len(waiting) >= config["waiting"]
+    return len(list(Path("begun").iterdir())) >= toy["together"] and len(waiting) >= toy["waiting"]
 
 def work(job):
-    config, n, gpu = job.config, job.wildcards.n, os.environ.get("CUDA_VISIBLE_DEVICES", "none")
+    toy, n, gpu = job.study.section("toy"), job.wildcards.n, os.environ.get("CUDA_VISIBLE_DEVICES", "none")
     Path("begun", n).touch()
     (mine := Path("at work", f"{gpu} {n}")).touch()
     others = [path.name for path in mine.parent.iterdir() if path.name.startswith(gpu)]
-    if gpu.startswith("GPU-") and len(others) > config["jobs_per_gpu"]:
+    if gpu.startswith("GPU-") and len(others) > job.study.jobs_per_gpu:
         raise RuntimeError(f"at once: {others}")
     end = time.monotonic() + 100
     while not Path("seen").exists():
-        if all_there(config):
+        if all_there(toy):
             Path("seen").touch()
         elif time.monotonic() > end:
             raise RuntimeError("the others did not come")
         time.sleep(0.01)
     mine.unlink()
-    if n in config["die"] and not Path("died", n).exists():
+    if n in toy["die"] and not Path("died", n).exists():
         Path("died", n).touch()
         os.kill(os.getpid(), 9)
     Path(job.output[0]).write_text(gpu)
@@ -80,20 +78,12 @@ def jobs(tmp_path, monkeypatch):
     for name in ("begun", "at work", "died"):
         (tmp_path / name).mkdir()
 
-    def run(gpu, cores=8, **config):
-        given = {
-            "study": "gpus",
-            "n": 8,
-            "device": "cuda",
-            "jobs_per_gpu": 1,
-            "together": 4,
-            "waiting": 0,
-            "die": [],
-            **config,
-        }
-        (tmp_path / "config.yaml").write_text(yaml.safe_dump(given))
-        command = [Path(sys.executable).parent / "snakemake", "--cores", str(cores), "--resources", f"gpu={gpu}"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    def run(gpu, cores=8, jobs_per_gpu=1, device="cuda", **changes):
+        toy = {"n": 8, "together": 4, "waiting": 0, "die": [], **changes}
+        study = checked(jobs_per_gpu=jobs_per_gpu, device=device)
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump({**study.as_config(), "toy": toy}))
+        arguments = ["--cores", str(cores), "--resources", f"gpu={gpu}"]
+        done = FORKS.call(tmp_path, arguments, dict(os.environ))
         assert done.returncode == 0, done.stderr
         return [[path.read_text() for path in (tmp_path / name).iterdir()] for name in ("made", "logs")]
 

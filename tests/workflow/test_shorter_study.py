@@ -16,7 +16,7 @@ from sslfast.study.config import check_config
 from sslfast.study.grid import jobs_of, shorter_jobs
 from sslfast.study.records import RunRecord, read_record
 
-CONFIG = check_config(HALVED, SCHEMA)
+STUDY = check_config(HALVED, SCHEMA)
 ENCODER = "pretrain/autoencoder-conv"
 LOST = "supervised/conv-l0.3-s0-half"
 
@@ -28,7 +28,7 @@ def records(halved) -> dict[str, RunRecord]:
 
 
 def test_every_run_is_made_and_named_by_its_length(records):
-    assert set(records) == {job.name for job in jobs_of(CONFIG) if "/s" not in job.name and "/" in job.name}
+    assert set(records) == {job.name for job in jobs_of(STUDY) if "/s" not in job.name and "/" in job.name}
     shorter = {name: record.spec.length for name, record in records.items() if record.spec.length != "full"}
     assert shorter == {
         f"{ENCODER}-u1-s0-half": "half",
@@ -57,20 +57,20 @@ def test_halves_have_half_of_the_updates_and_equal_passes_shrink_with_the_images
 
 def test_a_plan_reckons_with_what_each_run_really_processes(halved, records):
     results = halved.folder / "results/tiny"
-    sizes = sizes_of(read_split(results / "splits/digits-s0.parquet"), 359, CONFIG)
-    for job in jobs_of(CONFIG):
+    sizes = sizes_of(read_split(results / "splits/digits-s0.parquet"), 359, STUDY)
+    for job in jobs_of(STUDY):
         if job.seed == 0 and job.name in records:
-            work, history = work_of(job, CONFIG, sizes), records[job.name].history
+            work, history = work_of(job, STUDY, sizes), records[job.name].history
             assert (work.trained, work.epochs) == (history[-1]["images"], len(history)), job.name
     fingerprint = json.loads((results / "images.json").read_text())["fingerprint"]
-    jobs = jobs_of(CONFIG)
-    assert done(jobs, CONFIG, results, halved.folder / "reports/tiny", fingerprint) == {job.name for job in jobs}
+    jobs = jobs_of(STUDY)
+    assert done(jobs, STUDY, results, halved.folder / "reports/tiny", fingerprint) == {job.name for job in jobs}
     assert halved.planned(config=HALVED) == {}
 
 
 def test_shorter_runs_have_a_table_of_their_own_and_what_they_show_is_reported(halved):
     cells, shorter = (pd.read_csv(halved.folder / f"results/tiny/tables/{name}.csv") for name in ("cells", "shorter"))
-    assert (len(cells), len(shorter)) == (3 * (2 + 1), len(shorter_jobs(CONFIG)) - 2)  # no encoders
+    assert (len(cells), len(shorter)) == (3 * (2 + 1), len(shorter_jobs(STUDY)) - 2)  # no encoders
     assert shorter.length.tolist() == ["passes", "half", "half"]
     tables = halved.folder / "reports/tiny/tables"
     check, passes = (pd.read_csv(tables / f"{name}.csv") for name in ("length_check", "equal_passes"))

@@ -11,7 +11,7 @@ rule classify:
         place("log", CELL),
     wildcard_constraints:
         stage="|".join(stage.name for stage in evaluations().values()),
-    threads: config["threads"]
+    threads: study.threads
     resources:
         gpu=GPU,
         mem_mb=training_memory("classify"),

@@ -20,6 +20,6 @@ rule collect:
         code=REPORT_CODE,
         script=script_code("collect"),
     message:
-        f"collect the records of {STUDY}"
+        f"collect the records of {study.name}"
     script:
         "../scripts/collect.py"

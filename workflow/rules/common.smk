@@ -34,22 +34,23 @@ try:
             workflow.storage_registry.default_storage_provider.s3c, place, write=not workflow.output_settings.dryrun
         )
     beside = Path(workflow.configfiles[-1]).parent if workflow.configfiles else "."
-    config = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")), beside)
-    config = without_missing(config)
-    if config["encoder_store"]:
-        check_writable(config["encoder_store"], "encoder_store")
-    listing = listing_of(config) if config["dataset"] == "folder" else None
-    CONTENT = content_of(config, listing)  # a study follows its images; they are looked at once, for all jobs
-    if listing and not listing.unlabelled and config["pool"] == "rest" and "1" in config["labelled"]:
+    study = check_config(config, read_schema(workflow.source_path("../schemas/config.schema.yaml")), beside)
+    study = without_missing(study)
+    config = study.as_config()  # which scripts get
+    if study.encoder_store:
+        check_writable(study.encoder_store, "encoder_store")
+    listing = listing_of(study) if study.dataset == "folder" else None
+    CONTENT = content_of(study, listing)  # a study follows its images; they are looked at once, for all jobs
+    if listing and not listing.unlabelled and study.pool == "rest" and "1" in study.labelled:
         raise ConfigError("labelled: 1 leaves no unlabelled images with pool: rest; use less, or pool: all")
     if workflow.is_main_process:  # before anything of another study is replaced
-        check_results(config, listing)
-        check_names(config, [*map(load_configfile, workflow.configfiles), workflow.config_settings.config])
-        for name, why in config.get("left_out", {}).items():
+        check_results(study, listing)
+        check_names(study, [*map(load_configfile, workflow.configfiles), workflow.config_settings.config])
+        for name, why in study.left_out.items():
             logger.info(f"{name} is left out: {why}")
-        for line in found_lines(listing.summary()) + rare_lines(listing.summary(), config) if listing else ():
+        for line in found_lines(listing.summary()) + rare_lines(listing.summary(), study) if listing else ():
             logger.info(line)
-    if gpu_here(config["device"]):
+    if gpu_here(study.device):
         gpus_to_share()  # so that one which does not exist is one error now, not an error of every job
     if " " in sys.executable:  # Snakemake calls scripts without quoting it
         raise ConfigError(f"the path {sys.executable} has a space in it; move this folder to a path without")
@@ -60,16 +61,15 @@ except SslfastError as error:
 gc.freeze()
 gc.set_threshold(100_000, 20, 100)
 
-STUDY = config["study"]
-RESULTS = f"results/{STUDY}"
-REPORTS = f"reports/{STUDY}"
-JOBS = jobs_of(config)
+RESULTS = f"results/{study.name}"
+REPORTS = f"reports/{study.name}"
+JOBS = jobs_of(study)
 # A GPU resource on a machine without a GPU would only make jobs wait for each other.
-GPU = int(gpu_here(config["device"]))
+GPU = int(gpu_here(study.device))
 
 READING_CODE = reading_version()
 REPORT_CODE = report_version()
-ASKED = asked_by(config)
+ASKED = asked_by(study)
 
 
 def asked(stage, w):
@@ -79,13 +79,13 @@ def asked(stage, w):
 
 def code(stage, w):
     """The version of the code that a job depends on."""
-    return code_of(config, Box.of(stage, w))
+    return code_of(study, Box.of(stage, w))
 
 
 def checkpoint(_, output):
     """A training job's folder for its attempts. Not an output, since Snakemake deletes those before a retry; derived from
     the output's path, so it never triggers a rerun."""
-    return str(attempt_folder(checkpoints_of(config), output.record))
+    return str(attempt_folder(checkpoints_of(study), output.record))
 
 
 # Where files lie (`sslfast.study.grid`).
@@ -95,7 +95,7 @@ CELL = "{stage}"  # of any evaluation but the study's own head
 
 def place(kind, stage, **known):
     """Where jobs of a stage have a kind of file, with Snakemake's wildcards for what is not known."""
-    return f"{RESULTS}/{pattern(kind, stage, dataset=config['dataset'], **known)}"
+    return f"{RESULTS}/{pattern(kind, stage, dataset=study.dataset, **known)}"
 
 
 SPLIT = place("split", "split")
@@ -107,16 +107,14 @@ wildcard_constraints:
 
 def encoder_of_cell(kind):
     """A file of the encoder that a cell stands on: shared by all labelled fractions, unless the pool is `rest`."""
-    if config["pool"] == "all":  # a pattern where it can be: Snakemake fills those in faster than it calls
+    if study.pool == "all":  # a pattern where it can be: Snakemake fills those in faster than it calls
         return place(kind, "pretrain", of="")
     return lambda w: f"{RESULTS}/{Box.of('classify', w).made_from('rest').path(kind)}"
 
 
 def files_of(kind, wanted=lambda job: True):
     """The files of a kind that the study's jobs leave."""
-    return [
-        f"{RESULTS}/{job.path(kind, dataset=config['dataset'])}" for job in JOBS if kind in job.outputs and wanted(job)
-    ]
+    return [f"{RESULTS}/{job.path(kind, dataset=study.dataset)}" for job in JOBS if kind in job.outputs and wanted(job)]
 
 
 def is_encoder(job):
@@ -126,8 +124,8 @@ def is_encoder(job):
 
 def is_shown(job):
     """Whether the report shows the encoder: one for each box with unlabelled images, of the first seed (and most labels)."""
-    first = job.rule == "pretrain" and job.u != "0" and job.seed == config["seeds"][0] and job.length == FULL
-    return first and job.l in (None, config["labelled"][-1])
+    first = job.rule == "pretrain" and job.u != "0" and job.seed == study.seeds[0] and job.length == FULL
+    return first and job.l in (None, study.labelled[-1])
 
 
 @cache

@@ -3,7 +3,7 @@
 rule examples:
     input:
         cells=f"{RESULTS}/tables/cells.parquet",
-        split=expand(SPLIT, seed=config["seeds"][0]),
+        split=expand(SPLIT, seed=study.seeds[0]),
         pictures=files_of("pictures", is_shown),
         pretrained=files_of("record", is_shown),
         records=lambda _: records_of_study(),

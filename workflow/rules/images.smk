@@ -13,6 +13,6 @@ rule images:
         code=READING_CODE,
         script=script_code("images"),
     message:
-        f"read the images of {config['dataset']}"
+        f"read the images of {study.dataset}"
     script:
         "../scripts/images.py"

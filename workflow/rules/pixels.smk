@@ -7,7 +7,7 @@ rule pixels:
         predictions=place("predictions", "pixels"),
     log:
         place("log", "pixels"),
-    threads: config["threads"]
+    threads: study.threads
     resources:
         mem_mb=memory(12),
         runtime=minutes(60),

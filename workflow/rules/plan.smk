@@ -27,6 +27,6 @@ rule plan:
         gpus=GPU,
         now=time.time(),  # whoever asks gets a new one
     message:
-        f"plan {STUDY}: measures for about a minute"
+        f"plan {study.name}: measures for about a minute"
     script:
         "../scripts/plan.py"

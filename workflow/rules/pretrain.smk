@@ -10,7 +10,7 @@ rule pretrain:
     wildcard_constraints:
         method=f"(?!{SHUFFLED}){WILDCARDS['method']}",
     priority: 2  # cells wait for it
-    threads: config["threads"]
+    threads: study.threads
     resources:
         gpu=GPU,
         mem_mb=training_memory("pretrain"),

@@ -13,7 +13,7 @@ def begin_progress():
         return
     dag, at_once, limits = workflow.dag, workflow.nodes, workflow.global_resources
     if workflow.local_exec:
-        at_once = max(1, workflow.cores // config["threads"])
+        at_once = max(1, workflow.cores // study.threads)
         if GPU and "gpu" in limits:
             at_once = min(at_once, max(1, limits["gpu"].value))
     jobs = [
@@ -29,7 +29,7 @@ def begin_progress():
         if job.rule.name != "all"
     ]
     WATCH.begin(
-        steps_of(jobs, read_plan(f"{RESULTS}/plan.json", config)),
+        steps_of(jobs, read_plan(f"{RESULTS}/plan.json", study)),
         at_once,
         keep_going=workflow.execution_settings.keep_going,
         jobs_speak=workflow.local_exec,
@@ -46,7 +46,7 @@ WATCH, output_settings = None, workflow.output_settings
 more = output_settings.dryrun or output_settings.verbose or output_settings.printshellcmds or output_settings.debug_dag
 less = {Quietness.ALL, Quietness.PROGRESS, Quietness.RULES} & set(output_settings.quiet or ())
 if workflow.is_main_process and not more and not less:
-    WATCH = watch(logger, STUDY, f"{REPORTS}/report.html", colour=not output_settings.nocolor)
+    WATCH = watch(logger, study.name, f"{REPORTS}/report.html", colour=not output_settings.nocolor)
 
 
 onsuccess:

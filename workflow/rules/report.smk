@@ -83,6 +83,6 @@ rule report:
         script=script_code("report"),
         captions=captions(),
     message:
-        f"report on {STUDY}"
+        f"report on {study.name}"
     script:
         "../scripts/report.py"

@@ -18,12 +18,12 @@ resource_scopes:
 
 
 PROBED = 30  # passes over its images that an evaluation without training counts as
-SIDE = image_shape_of(config)[1]
-if config["dataset"] == "folder":
+SIDE = image_shape_of(study)[1]
+if study.dataset == "folder":
     N = sum(len(files) for _, files in listing.train + listing.test) + len(listing.unlabelled)
 else:
-    N = NAMED[config["dataset"]].n_images
-if source := config["unlabelled_from"]:
+    N = NAMED[study.dataset].n_images
+if source := study.unlabelled_from:
     N += NAMED[source].n_images if source in NAMED else 100_000  # a folder is not counted for this
 
 
@@ -36,8 +36,8 @@ def training_memory(stage):
     """MB of a job that trains."""
 
     def mb(w, attempt):
-        settings = job_settings(config, Box.of(w.get("stage", stage), w))
-        return training_mb(w.encoder, settings.get("batch_size") or config["batch_size"], N, SIDE, attempt, bool(GPU))
+        settings = job_settings(study, Box.of(w.get("stage", stage), w))
+        return training_mb(w.encoder, settings.get("batch_size") or study.batch_size, N, SIDE, attempt, bool(GPU))
 
     return mb
 
@@ -47,12 +47,12 @@ def training_time(stage):
 
     def minutes(w, attempt):
         box = Box.of(w.get("stage", stage), w)
-        settings = job_settings(config, box)
+        settings = job_settings(study, box)
         n = max(1, round(float(w.get("l") or w.u) * N))
         seen = PROBED * n
-        if config["budget"] in settings:
-            batch_size = settings.get("batch_size") or config["batch_size"]
-            seen = length_of(box.stage, settings, config["budget"], n, batch_size, box.length).images(n)
+        if study.budget in settings:
+            batch_size = settings.get("batch_size") or study.batch_size
+            seen = length_of(box.stage, settings, study.budget, n, batch_size, box.length).images(n)
         return training_minutes(box.stage, w.encoder, seen, n, SIDE, attempt)
 
     return minutes
@@ -69,7 +69,7 @@ USES_TORCH = ("split", *RECORDING)
 onstart:
     if workflow.is_main_process:
         try:
-            check_own(config)
+            check_own(study)
         except SslfastError as error:
             sys.exit(f"error: config: {error}")
     settings = workflow.executor_settings
@@ -86,7 +86,7 @@ onstart:
         workflow.local_exec and not workflow.touch
     ):  # training jobs begin where torch is imported already; two of them would save nothing
         if sum(job.rule.name in USES_TORCH for job in workflow.dag.needrun_jobs()) > 2:
-            job_server.start("sslfast.stages.entry_points:prepare", config["threads"])
+            job_server.start("sslfast.stages.entry_points:prepare", study.threads)
     begin_progress()
 
 

@@ -9,7 +9,7 @@ rule shuffle:
         record=place("record", "pretrain", method=f"{SHUFFLED}{{method}}", length=""),
     log:
         place("log", "pretrain", folder="shuffle", length=""),
-    threads: config["threads"]
+    threads: study.threads
     resources:
         gpu=GPU,
         mem_mb=memory(),

@@ -15,6 +15,6 @@ rule split:
         code=lambda w: code("split", w),
         script=script_code("split"),
     message:
-        f"split {config['dataset']}, seed {{wildcards.seed}}"
+        f"split {study.dataset}, seed {{wildcards.seed}}"
     script:
         "../scripts/split.py"

@@ -7,7 +7,7 @@ rule supervised:
     log:
         place("log", "supervised"),
     priority: 1  # the longest jobs: at the end, a core would work on one alone
-    threads: config["threads"]
+    threads: study.threads
     resources:
         gpu=GPU,
         mem_mb=training_memory("supervised"),

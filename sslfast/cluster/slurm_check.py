@@ -27,6 +27,8 @@ _OPTIONS = {  # what resources of a job become in its submission
 }
 _WHERE = "the profile says account and partition in default-resources and set-resources (docs/running.md)"
 
+_FULL = re.compile("busy|drained|reserved")  # in sbatch's words, of a job that would wait in the queue
+
 Question = tuple[str, ...]  # a command of SLURM
 Answer = subprocess.CompletedProcess[str] | None  # None: it did not come in time
 Jobs = list[Mapping[str, Any]]
@@ -122,7 +124,7 @@ def _check_answer(question: Question, answer: Answer) -> None:
         return
     said = (answer.stderr.strip() or answer.stdout.strip() or "failed").splitlines()[-1]
     said = said.removeprefix(f"{program}: ").removeprefix("error: ")
-    if program == "sbatch":
+    if program == "sbatch" and not _FULL.search(said):
         asked = shlex.join(options[1:-1]) or "nothing asked for"
         raise SslfastError(f"sbatch: SLURM would not take a job with {asked}: {said}; {_WHERE}")
     if program == "sacct":

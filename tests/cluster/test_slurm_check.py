@@ -83,6 +83,11 @@ def test_a_wrong_partition_is_said_in_the_words_of_sbatch_with_what_was_asked(pr
     assert "--partition=short" in line and ": invalid partition specified: short; the profile says" in line
 
 
+def test_a_job_that_would_wait_in_the_queue_is_no_error(program):
+    program("sbatch", "echo 'allocation failure: Required node not available (down, drained or reserved)' >&2; exit 1")
+    check_slurm(SETTINGS, LIMITS, [JOB])
+
+
 def test_a_wrong_account_is_named_beside_those_that_there_are(program):
     line = error(jobs=[{**JOB, "slurm_account": "ours,else"}])
     assert line.startswith("slurm_account: found else, expected one of yours, me, ours")

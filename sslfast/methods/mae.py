@@ -39,8 +39,8 @@ def mae_learner(
     those see `mask` of `autoencoder_learner`). `mask`: the share of patches that is hidden, others each time.
     `decoder`: features of the two blocks that tell them, a multiple of 4; they serve training only. `seed` fixes the
     initial weights and all that fits draw. Loss: RMSE over the hidden pixels, in [0, 1]; metric: RMSE over whole
-    images, whose visible pixels are as they were. `precision`: see `resolve_precision`. Raises `ConfigError` for another encoder, and for values
-    that cannot be.
+    images, whose visible pixels are as they were. `precision`: see `resolve_precision`. Raises `ConfigError` for
+    another encoder, and for values that cannot be.
 
     Source: He et al. 2022, Masked Autoencoders Are Scalable Vision Learners (with pixels as they are for targets).
     """

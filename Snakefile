@@ -5,6 +5,14 @@
 
 from pathlib import Path
 
+from snakemake.utils import min_version
+
+min_version("9.11")
+
+
+report: "workflow/report/workflow.rst"
+
+
 # A --configfile replaces the default whole: merged, keys of one study would leak into another. So does a folder of
 # images (--config folder=~/pictures): settings for digits serve no photographs.
 if not workflow.overwrite_configfiles:
@@ -16,6 +24,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/rerun.smk"
 include: "workflow/rules/progress.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/images.smk"

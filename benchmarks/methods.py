@@ -66,6 +66,7 @@ def main() -> None:
         contestants = {
             name: fit_rate(kind.load()(plain if kind.own_views else dls, encoder, seed=0, precision=precision))
             for name, kind in ((name, known[name]) for name in chosen)
+            if not kind.teacher and (not kind.encoders or encoder.partition("_x")[0] in kind.encoders)
         }
         if options.views:
             contestants["two views alone"] = view_rate(plain, options.batches)

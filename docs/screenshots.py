@@ -12,6 +12,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+TOP = 1100, 1190  # pixels of a window that shows the verdict, what the study is made of, and the main table whole
 
 
 def main(folder: Path) -> None:
@@ -19,7 +20,7 @@ def main(folder: Path) -> None:
     run_tutorial(folder)
     (DOCS / "images").mkdir(exist_ok=True)
     report = folder / "reports/my-images"
-    shoot(report / "report.html", DOCS / "images/report.png", height=900)
+    shoot(report / "report.html", DOCS / "images/report.png", TOP)
     shutil.copy(report / "figures/f1_against_unlabelled.png", DOCS / "images/f1_against_unlabelled.png")
 
 
@@ -41,14 +42,14 @@ def block(text: str, language: str) -> str:
     return re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)[1]
 
 
-def shoot(page: Path, picture: Path, height: int) -> None:
-    """A picture of the top of a page, 1,000 pixels wide."""
+def shoot(page: Path, picture: Path, window: tuple[int, int]) -> None:
+    """A picture of the top of a page, as a window of so many pixels (width, height) shows it."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         sys.exit(f"error: no browser found; install one of {', '.join(BROWSERS)}")
     with tempfile.TemporaryDirectory() as profile:
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}"]
-        size = [f"--window-size=1000,{height}", f"--screenshot={picture}"]
+        size = ["--window-size={},{}".format(*window), f"--screenshot={picture}"]
         subprocess.run([browser, *flags, *size, page.as_uri()], check=True, capture_output=True)
 
 

@@ -11,8 +11,11 @@ from .learners import finetune_learner as finetune_learner
 from .learners import random_encoder as random_encoder
 from .learners import supervised_learner as supervised_learner
 from .methods.autoencoder import autoencoder_learner as autoencoder_learner
+from .methods.barlow import barlow_learner as barlow_learner
+from .methods.byol import byol_learner as byol_learner
 from .methods.distill import distill_learner as distill_learner
 from .methods.gan import gan_learner as gan_learner
+from .methods.mae import mae_learner as mae_learner
 from .methods.rotation import rotation_learner as rotation_learner
 from .methods.simclr import simclr_learner as simclr_learner
 from .methods.vae import vae_learner as vae_learner

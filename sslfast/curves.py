@@ -19,7 +19,6 @@ from .learners import supervised_learner
 from .models import as_encoder
 from .study.fractions import canonical
 from .study.length import MOMENTS, enough_updates
-from .training.callbacks import SeedEpochs
 from .training.metrics import scored
 
 __all__ = ["LABELS_ALONE", "LabelCurve", "label_curve"]
@@ -150,7 +149,7 @@ def _alone(dls: ImageLoaders, split: Split, fraction: float, encoder: str, updat
     n_batches = ceil((updates or enough_updates(len(rows))) / MOMENTS)
     loading = {"bs": min(whole.train.bs, len(rows)), "n_batches": n_batches, "seed": split.seed, "epoch": 0}
     own = ImageDataLoaders(whole.train.new(train, **loading), whole.valid.new(valid), device=dls.test.device)
-    learn = supervised_learner(own, encoder, seed=split.seed, cbs=SeedEpochs(split.seed))
+    learn = supervised_learner(own, encoder, seed=split.seed)
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(MOMENTS, LR, wd=WEIGHT_DECAY)
         scores, _ = learn.get_preds(dl=dls.test)

@@ -20,7 +20,7 @@ LONGEST = 100  # characters of a value that an error repeats
 
 
 class SslfastError(Exception):
-    """Base of every error that a user can mend. Its message is a single line that is safe to print."""
+    """Base of every error that a user can mend. Its `message` is a single line that is safe to print."""
 
     def __init__(self, message: str):
         super().__init__(printable(" ".join(str(message).split())))

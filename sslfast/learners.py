@@ -1,5 +1,7 @@
 """The learner factories that users import. Each returns a plain fastai `Learner`."""
 
+from collections.abc import Callable
+
 import torch
 from fastai.data.transforms import get_c
 from fastai.learner import Learner
@@ -11,6 +13,7 @@ from torch import nn
 from .data.loaders import BatchDL
 from .errors import ConfigError, DataError
 from .models import Classifier, as_encoder, create_head, dropout_of, feature_shape, image_shape, initialised_with
+from .models.build import net_of
 from .models.heads import at_rest
 from .training.cached_views import CachedViews, resolve_views
 from .training.callbacks import FrozenEncoderGuard
@@ -19,7 +22,12 @@ from .training.losses import CrossEntropy
 from .training.metrics import MacroF1
 from .training.precision import resolve_precision
 
-__all__ = ["classifier_learner", "finetune_learner", "random_encoder", "supervised_learner"]
+__all__ = ["classifier_learner", "encoder_and_head", "finetune_learner", "random_encoder", "supervised_learner"]
+
+
+def encoder_and_head(model: Classifier) -> list:
+    """Their parameters, in a group each, so that `freeze` and `slice` rates tell them apart."""
+    return [params(model.encoder), params(model.head)]
 
 
 @delegates(LeanLearner.__init__)
@@ -32,23 +40,33 @@ def classifier_learner(
     train_bn: bool = False,
     precision: str = "auto",
     views: str | int = "auto",
+    pretrained: bool | None = None,
+    splitter: Callable = encoder_and_head,
     **kwargs,
 ) -> Learner:
     """A Learner that trains a head over a *frozen* encoder: `model[0]` the encoder, `model[1]` the head.
 
     `dls`: `image_dls(…).classify`, or any fastai image classification DataLoaders. `encoder`: a learner, a module, the
-    path of a saved encoder, or the name of an encoder, whose weights are then random (the control). The encoder is
-    copied. While frozen, it runs in eval mode without gradients, and after every fit its parameters and BatchNorm
-    statistics are proved to be bit-identical. `unfreeze()` makes it trainable; it is a parameter group of its own, so
-    `slice` learning rates work. `seed` fixes the initial weights. Metrics: accuracy and macro-F1 over the whole
-    validation set. `dropout`: of the head, a rate, or `auto`, by the number of labelled images (see `dropout_of`).
+    path of a saved encoder, or the name of an encoder, whose weights are then random (the control). With `pretrained`,
+    a net of others: a function of torchvision (`resnet18`) or a name (`timm.<model>`, `torchvision.<model>`), with its
+    library's weights (True; see `base_encoder`) or random ones (False). The encoder is copied. While frozen, it runs in
+    eval mode without gradients, and after every fit its parameters and BatchNorm statistics are proved to be
+    bit-identical. `unfreeze()` makes it trainable; it is a parameter group of its own, so `slice` learning rates work.
 
-    `precision`: see `resolve_precision`. `views`: the number of augmented views of each image, whose features are
-    computed once per fit (see `CachedViews`); or `fresh`, for a new view in every epoch. Only DataLoaders of
-    `image_dls` can have a number of views. Callbacks that change the images of a batch, such as fastai's `MixUp`, need
-    `fresh`. Raises `ConfigError` for other `views`, `DataError` for fewer than two classes.
+    `head`: a module from the feature map to class scores; by default that of `create_head`, with `dropout`: a rate, or
+    `auto`, by the number of labelled images (see `dropout_of`). `seed` fixes the initial weights and all that fits draw
+    (see `SeededFits`). `precision`: see `resolve_precision`. `train_bn`: whether BatchNorm of frozen layers trains, as
+    in fastai's `Learner`; the encoder's does not. `splitter`: gives the groups of parameters. Metrics: accuracy and
+    macro-F1 over the whole validation set. `kwargs`: further arguments of fastai's `Learner`; `cbs` are added to those
+    that are there, and `path` is where `save` writes (`models/` of the current folder by default).
+
+    `views`: the number of augmented views of each image, whose features are computed once per fit (see `CachedViews`);
+    or `fresh`, for a new view in every epoch. Only DataLoaders of `image_dls` can have a number of views. Callbacks
+    that change the images of a batch, such as fastai's `MixUp`, make them `fresh`. Raises `ConfigError` for other
+    `views`, `DataError` for fewer than two classes.
     """
-    learn = _classifier(dls, encoder, head, dropout, seed, precision, train_bn=train_bn, **kwargs)
+    encoder = net_of(encoder, dls, pretrained, seed)
+    learn = _classifier(dls, encoder, head, dropout, seed, precision, splitter=splitter, train_bn=train_bn, **kwargs)
     if isinstance(dls.train, BatchDL):
         shape = feature_shape(learn.model.encoder, image_shape(dls))
         views = resolve_views(views, len(dls.train_ds), shape, learn.model.precision)
@@ -68,10 +86,17 @@ def supervised_learner(
     dropout: float | str = "auto",
     seed: int | None = None,
     precision: str = "auto",
+    pretrained: bool | None = None,
+    splitter: Callable = encoder_and_head,
     **kwargs,
 ) -> Learner:
-    """The baseline: the same encoder and head as `classifier_learner`, trained together from scratch."""
-    return _classifier(dls, encoder, head, dropout, seed, precision, **kwargs)
+    """The baseline: the same encoder and head as `classifier_learner`, trained together from scratch.
+
+    `dls`, `encoder` (mostly a name), `head`, `dropout`, `seed`, `precision`, `pretrained` (False with a function of
+    torchvision), `splitter`, `kwargs`: as there.
+    """
+    encoder = net_of(encoder, dls, pretrained, seed)
+    return _classifier(dls, encoder, head, dropout, seed, precision, splitter=splitter, **kwargs)
 
 
 @delegates(LeanLearner.__init__)
@@ -82,17 +107,22 @@ def finetune_learner(
     dropout: float | str = "auto",
     seed: int | None = None,
     precision: str = "auto",
+    pretrained: bool | None = None,
+    splitter: Callable = encoder_and_head,
     **kwargs,
 ) -> Learner:
     """A Learner that trains a pre-trained encoder further, together with a new head.
 
-    `encoder`: a learner, a module, or the path of a saved encoder; it is copied. With the same `seed`, head, order of
-    images and augmentation are those of `classifier_learner` and `supervised_learner`, so differences in score are due
-    to the encoder. `fit(10, 1e-3)` trains both parts at one rate; `fit(10, slice(1e-3))` gives the encoder a tenth of
-    it. On digits (autoencoder, 5 seeds, 3 to 50 % of labels) a tenth scored 0.2 to 1.5 points of macro-F1 lower on
-    average, which may be chance.
+    `encoder`: a learner, a module, or the path of a saved encoder; it is copied; or, with `pretrained=True`, a net of
+    others. These and `dls`, `head`, `dropout`, `precision`, `splitter`, `kwargs`: as in `classifier_learner`.
+
+    With the same `seed`, head, order of images and augmentation are those of `classifier_learner` and
+    `supervised_learner`, so differences in score are due to the encoder. `fit(10, 1e-3)` trains both parts at one rate;
+    `fit(10, slice(1e-3))` gives the encoder a tenth of it. On digits (autoencoder, 5 seeds, 3 to 50 % of labels) a
+    tenth scored 0.2 to 1.5 points of macro-F1 lower on average, which may be chance.
     """
-    return _classifier(dls, encoder, head, dropout, seed, precision, **kwargs)
+    encoder = net_of(encoder, dls, pretrained, seed)
+    return _classifier(dls, encoder, head, dropout, seed, precision, splitter=splitter, **kwargs)
 
 
 def random_encoder(dls, encoder: str = "original", seed: int | None = None) -> nn.Module:
@@ -123,7 +153,7 @@ def _classifier(dls, encoder, head, dropout, seed, precision, **kwargs) -> Learn
         loss_func=CrossEntropy(),
         metrics=[accuracy, MacroF1()],
         cbs=[FrozenEncoderGuard()],
-        splitter=_encoder_and_head,
+        seed=seed,
     )
 
 
@@ -140,7 +170,3 @@ def _check_head(head: nn.Module, features: tuple[int, int, int], n_classes: int)
             f"head: gives {list(scores.shape)} for two images, expected class scores [2, {n_classes}]:"
             f" these images have {n_classes} classes"
         )
-
-
-def _encoder_and_head(model: Classifier) -> list:
-    return [params(model.encoder), params(model.head)]

@@ -48,7 +48,7 @@ def linear_probe(encoder, dls, **options) -> Probe:
 def knn(encoder, dls, **options) -> Probe:
     """The votes of the nearest labelled images in the features of `encoder` (see `sslfast.evaluation.knn`).
 
-    As `linear_probe`; `options`: `neighbours`, `k`, `temperature`.
+    `encoder`, `dls`: as in `linear_probe`; `options`: `neighbours`, `k`, `temperature`.
     """
     return _probe(evaluation.knn, encoder, dls, options)
 

@@ -32,6 +32,15 @@ settings.register_profile(
 settings.load_profile("sslfast")
 
 
+def pytest_configure(config) -> None:
+    config.option.loadscopereorder = False  # pytest-xdist would begin the files of the fewest tests, the longest, last
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """What runs whole studies begins first, so that all processes (`-n`) end at about the same time."""
+    items.sort(key=lambda item: item.path.parent.name not in ("slurm", "workflow"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_data_root(tmp_path_factory) -> Iterator[Path]:
     """Data sets that tests load by name go to a folder of this session, never to the user's cache."""

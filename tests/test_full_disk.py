@@ -16,7 +16,8 @@ from sslfast.data.splits import write_split
 from sslfast.errors import DataError, RecordError, SslfastError, one_line
 from sslfast.models import create_encoder, load_encoder, save_encoder
 from sslfast.report.page import write_report
-from sslfast.study.records import read_record, write_predictions, write_record
+from sslfast.study.arrays import write_predictions
+from sslfast.study.records import read_record, write_record
 
 
 @pytest.fixture

@@ -34,12 +34,13 @@ from sslfast.stages import (
     supervised,
 )
 from sslfast.study import datasets
+from sslfast.study.arrays import write_predictions
 from sslfast.study.config import check_config, read_schema
 from sslfast.study.depends import asked_of, method_settings
 from sslfast.study.encoder_names import encoders
 from sslfast.study.grid import jobs_of
 from sslfast.study.methods import methods
-from sslfast.study.records import read_record, write_predictions, write_record
+from sslfast.study.records import read_record, write_record
 from sslfast.study.source import Source
 from sslfast.study.study import Study
 

@@ -5,9 +5,10 @@ Lines 1 to 3 are proved here. Line 4 (one seed, named streams): tests/data/test_
 tests/stages/test_stages.py; 8 (not reached): tests/analysis/test_times.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,7 @@ U, L = "0.5", "0.3"
 STAGES = ["classify, cached views", "classify, fresh views", "supervised"]
 
 _loaded: dict[str, ImageData] = {}
+_trained: dict[tuple[str, str, str], Callable[[Path], None]] = {}
 
 
 @pytest.fixture(params=DATASETS)
@@ -63,20 +65,33 @@ def data(request, digits, digit_images, image_folder, tmp_path_factory) -> Image
     return _loaded[name]
 
 
-def run(stage: str, data: ImageData, folder, *, pool: str = "all", encoder: str = "original") -> RunRecord:
-    """One whole cell; its encoder goes to `folder`."""
+def run(stage: str, data: ImageData, folder: Path, *, pool: str = "all", encoder: str = "original") -> RunRecord:
+    """One cell; its encoder, which is pre-trained once for all tests, goes to `folder`."""
     split = make_split(data, 0, 0.2)
     if stage == "supervised":
         return supervised(data, split, RUN, FIT, l=L, encoder=encoder)[1]
-    if not (folder / "e.json").exists():
-        found, made, _ = pretrain(
-            data, split, RUN, FIT, u=U, pool=pool, encoder=encoder, l=L if pool == "rest" else None
-        )
-        save_encoder(found, folder / "e.safetensors", **encoder_header(made))
-        write_record(made, folder / "e.json")
+    encoder_of(data, pool, encoder)(folder)
     files = {"encoder_file": folder / "e.safetensors", "pretrain_record": folder / "e.json"}
     fit = replace(FIT, views=FIT.views if "cached" in stage else "fresh")
     return classify(data, split, RUN, fit, l=L, **files)[1]
+
+
+def encoder_of(data: ImageData, pool: str = "all", encoder: str = "original", again: bool = False):
+    """What writes the files of an encoder to a folder; it is trained once for all tests, or `again` if asked for."""
+    if again or (data.fingerprint, pool, encoder) not in _trained:
+        _trained[data.fingerprint, pool, encoder] = train(data, pool, encoder)
+    return _trained[data.fingerprint, pool, encoder]
+
+
+def train(data: ImageData, pool: str, encoder: str) -> Callable[[Path], None]:
+    l = L if pool == "rest" else None  # noqa: E741
+    found, made, _ = pretrain(data, make_split(data, 0, 0.2), RUN, FIT, u=U, pool=pool, encoder=encoder, l=l)
+
+    def write(folder: Path) -> None:
+        save_encoder(found, folder / "e.safetensors", **encoder_header(made))
+        write_record(made, folder / "e.json")
+
+    return write
 
 
 class Reading(NamedTuple):
@@ -116,7 +131,7 @@ def pixels(images: ImageSet, rows=None) -> list[bytes]:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_1_test_images_are_read_once_a_cell_at_the_end(data, stage, tmp_path):
-    run("classify, fresh views", data, tmp_path)  # so that pre-training is watched in a test of its own
+    encoder_of(data)(tmp_path)  # pre-training is watched in a test of its own
     with readings() as found:
         run(stage, data, tmp_path)
     of_test = [reading.images is data.test for reading in found]
@@ -238,6 +253,7 @@ def test_2_no_picture_of_a_random_folder_is_in_two_of_them(tmp_path_factory, fol
 def test_2_a_whole_cell_trains_on_its_own_images_only(data, pool, tmp_path):
     split = make_split(data, 0, 0.2)
     with readings() as found:
+        encoder_of(data, pool, again=True)
         run("classify, cached views", data, tmp_path, pool=pool)
     of_classifier = next(i for i, reading in enumerate(found) if reading.labels)
     for part, own in (

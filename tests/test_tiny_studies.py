@@ -61,8 +61,9 @@ def tiny(digits) -> Callable[[int, int], ImageData]:
 
 
 @pytest.mark.parametrize("method", methods())
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("budget", ["epochs", "updates"])
+@pytest.mark.parametrize(
+    ("shape", "budget"), [*((shape, "epochs") for shape in SHAPES), (SHAPES[0], "updates"), (SHAPES[-1], "updates")]
+)
 def test_every_method_trains_on_a_few_images_to_a_good_end(tiny, tmp_path, shape, method, budget):
     data = tiny(*shape)
     split = make_split(data, 0)
@@ -101,7 +102,7 @@ def test_every_evaluation_and_control_has_a_result(tiny, tmp_path, shape):
 
 
 @pytest.mark.parametrize("method", methods())
-@pytest.mark.parametrize("classes, n", [(2, 3), (2, 14), (3, 5), (10, 20)])
+@pytest.mark.parametrize("classes, n", [(2, 3), (2, 14), (10, 20)])
 def test_every_learner_trains_on_a_folder_of_a_few_images(image_folder, classes, n, method):
     folder = image_folder(classes=DIGIT_NAMES[:classes], train=n, test=0, unlabelled=0)
     options = {"image_size": 16, "augment": {"flip_vertical": 0}, "device": "cpu"}
@@ -119,7 +120,7 @@ def test_every_learner_trains_on_a_folder_of_a_few_images(image_folder, classes,
     assert scores.shape == (len(dls.data.test), classes) and torch.isfinite(scores).all()
 
 
-@pytest.mark.parametrize("batch_size", [2, 3, 5, 1000])
+@pytest.mark.parametrize("batch_size", [2, 5, 1000])
 @pytest.mark.parametrize("method", methods())
 def test_batches_may_be_of_any_size(tiny, method, batch_size):
     data = tiny(3, 3)  # six images to train on

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from ..errors import ResultsError, shown
+from ..files import verify
 
 __all__ = ["read_summary"]
 
@@ -11,6 +12,7 @@ __all__ = ["read_summary"]
 def read_summary(path: str | Path) -> dict:
     """`ImageData.summary` as it was stored in `path`. Raises `ResultsError` if the file holds anything else."""
     try:
+        verify(path)
         found = json.loads(Path(path).read_text(encoding="utf-8"))
         for name, kind in _NOTED.items():
             if not isinstance(found[name], kind):

@@ -1,16 +1,20 @@
 """A plan (`snakemake plan`) beside what its jobs then took. Reading one takes no torch."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ..errors import printable
 from ..study.depends import asked_of, digest_of_asked
 from ..study.grid import Box
 from ..study.stages import STAGES
 from ..study.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["planned_and_measured", "read_plan", "time_digest"]
 
@@ -53,6 +57,8 @@ def planned_and_measured(cells: pd.DataFrame, plan: Mapping | None) -> pd.DataFr
     Only of runs that are `ok` and were planned; no rows without any. What records do not time (starting, measures of
     features, files) is in neither.
     """
+    import pandas as pd  # here, since every call of Snakemake reads the plan
+
     rows = []
     if plan:
         times, estimates = _measured(cells), plan["estimates"]

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import overload
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ..errors import ResultsError, one_line, printable
+from ..files import CHECKSUM, replacing, verify
 from .as_written import squashed
 
-__all__ = ["read_table", "to_csv"]
+__all__ = ["read_table", "to_csv", "to_parquet"]
 
 
 PACKED = (".gz", ".bz2", ".zip", ".xz", ".zst")
@@ -49,6 +52,10 @@ def _read(path: Path) -> pd.DataFrame:
         start = file.read(4)
     ending = path.suffix.lower()
     if start == b"PAR1" or ending in (".parquet", ".pq"):
+        try:
+            verify(path)
+        except ValueError as error:
+            raise ResultsError(f"{path}: not a readable table ({error}); delete it and run again") from None
         return pd.read_parquet(path)
     if ending in EXCEL or (start == b"PK\x03\x04" and ending != ".zip") or start == b"\xd0\xcf\x11\xe0":
         raise ResultsError(f"{path}: found a spreadsheet; save its sheet as CSV (File, Save as), and give that")
@@ -89,6 +96,13 @@ def _read_csv(path: Path, text: str, encoding: str) -> pd.DataFrame:
                 path, index_col=False, **options
             )  # a separator at the end of each row, not of the header
     return table
+
+
+def to_parquet(table: pd.DataFrame, path: str | Path) -> None:
+    """Store `table` as Parquet, as pandas does, and a checksum in the file's metadata; whole or not at all."""
+    stored = pa.Table.from_pandas(table)
+    with replacing(path, checksum=True) as scratch:
+        pq.write_table(stored.replace_schema_metadata({**stored.schema.metadata, "checksum": CHECKSUM}), scratch)
 
 
 def _separator(header: str) -> str:

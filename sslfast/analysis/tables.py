@@ -14,7 +14,7 @@ from ..study.names import BASE
 from ..study.records import RunRecord, read_record
 from ..study.stages import STAGES
 from .checks import CELL_KEY
-from .table_files import to_csv
+from .table_files import to_csv, to_parquet
 
 __all__ = ["CELL_KEY", "collect", "collect_pretraining", "collect_shorter", "write_tables"]
 
@@ -88,8 +88,12 @@ def write_tables(tables: dict[str, pd.DataFrame], folders: Sequence[str | Path],
     for folder in folders:
         for name, table in tables.items():
             for kind in kinds:
-                with replacing(Path(folder) / f"{name}.{kind}") as scratch:
-                    table.to_parquet(scratch) if kind == "parquet" else to_csv(table, scratch)
+                path = Path(folder) / f"{name}.{kind}"
+                if kind == "parquet":
+                    to_parquet(table, path)
+                    continue
+                with replacing(path) as scratch:
+                    to_csv(table, scratch)
 
 
 def _number(fraction: str | None) -> float:

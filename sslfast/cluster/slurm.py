@@ -1,39 +1,17 @@
-"""SLURM: checks before a study starts, and repairs to the answers that Snakemake's plugin gets about jobs."""
+"""SLURM: repairs to the answers that Snakemake's plugin gets about jobs, and words for jobs that were refused."""
 
 import re
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from logging import Logger
 
-from ..errors import SslfastError
-
-__all__ = ["check_slurm", "mend_plugin", "mended", "refusals"]
+__all__ = ["mend_plugin", "mended", "refusals"]
 
 # the plugin's function that runs SLURM's status command: it returns the state of each job by its id (None without an
 # answer), and the seconds that the answer took
 Question = Callable[[str, Logger], Awaitable[tuple[dict[str, str] | None, float | None]]]
-
-
-def check_slurm(status_command: str, limits: Iterable[str]) -> None:
-    """Raises `SslfastError` if Snakemake would wait for ever, or if the profile's resources are overridden.
-
-    `status_command`: SLURM's program that Snakemake asks for the state of jobs; `limits`: names of the resources that
-    Snakemake was given limits for.
-    """
-    if "turn" not in limits:
-        raise SslfastError(
-            "profiles/slurm: found profiles/default beside it, which overrides its resources;"
-            " expected: snakemake --workflow-profile profiles/slurm"
-        )
-    if status_command == "sacct":
-        asked = _ask("sacct", "--noheader")
-        if asked.returncode:
-            raise SslfastError(
-                f"sacct: {(asked.stderr.strip() or 'failed').splitlines()[-1]}; so nobody can be asked how a job ended:"
-                " on a cluster without accounting add --slurm-status-command squeue"
-            )
 
 
 def mend_plugin() -> None:

@@ -21,6 +21,7 @@ from ..seeds import derive_seed
 from ..study.datasets import NAMED
 
 __all__ = [
+    "AUGMENTATIONS",
     "Augment",
     "FlipHorizontal",
     "FlipVertical",
@@ -166,6 +167,9 @@ class GaussianNoise(_ImageTransform):
         return {**self.__dict__, "_bank": None}
 
 
+AUGMENTATIONS = (_Flip, GaussianNoise)
+
+
 class ReconstructionTarget(ItemTransform):
     """`(image,)` → `(image, target)`; the target is the image at this point, flipped but without noise."""
 
@@ -210,7 +214,11 @@ def _spread(values: Sequence[float], size: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Augment:
-    """How strongly training images are changed: probabilities of flips, standard deviation of noise (in [0, 1])."""
+    """How strongly training images are changed.
+
+    `flip_horizontal`, `flip_vertical`: probabilities of a mirrored image, left to right and upside down; `noise`: the
+    standard deviation of Gaussian noise on the input, pixels in [0, 1].
+    """
 
     flip_horizontal: float = 0.0
     flip_vertical: float = 0.0

@@ -1,5 +1,7 @@
 """Data sets by name. Each is read once, stored as one array, and memory-mapped from then on."""
 
+import difflib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -18,9 +20,13 @@ from .listing import content_digest, scan
 from .scaling import scaled, taken
 from .sources import source_content, unlabelled_files
 
-__all__ = ["load_dataset"]
+__all__ = ["check_options", "load_dataset"]
 
 SMALLEST = 8  # pixels
+FASTAIS = {  # words of fastai's loaders, and what is said here
+    "valid_pct": "valid_fraction", "batch_size": "bs", "size": "image_size", "path": "the first argument",
+    "item_tfms": "image_size and fit", "batch_tfms": "augment", "label_func": "labels (a table)",
+}  # fmt: skip
 
 
 def load_dataset(
@@ -76,6 +82,19 @@ def load_dataset(
     of_files = {key: value for key, value in given.items() if key in FILE_KEYS}
     same = ImageOptions(data.train.image_size, data.train.channels, **of_files)
     return _with_unlabelled(data, str(unlabelled_from), unlabelled_content, same, follow_links, store)
+
+
+def check_options(options: Mapping) -> None:
+    """`ConfigError` for a name among `options` that `load_dataset` does not know."""
+    known = [*(inspect.signature(load_dataset).parameters), *ImageOptions.__dataclass_fields__]
+    for name in options:
+        if name not in known or name in ("dataset", "options"):
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = FASTAIS.get(name) or (close[0] if close else None)
+            raise ConfigError(
+                f"{name}: no option of image_dls; "
+                + (f"here it is {hint}" if hint else "see help(image_dls) and help(load_dataset)")
+            )
 
 
 @dataclass(frozen=True)

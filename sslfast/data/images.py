@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,9 +16,11 @@ from filelock import FileLock
 from torch import Tensor
 
 from ..errors import DataError
-from ..files import user_path
+from ..files import CHECKSUM, put_in_place, replacing, user_path, verify
+from ..study.arrays import load_array, save_array
 from ..study.version import reading_version
 from .decoding import Decoding
+from .row_sums import RowSums, row_sum
 from .unfinished import forget_old
 
 __all__ = ["ImageData", "ImageSet", "cached", "default_data_root", "digests", "from_arrays", "unfinished"]
@@ -33,20 +35,28 @@ class ImageSet:
 
     `x`: uint8 `[N, C, H, W]` (stored channels-last, so that whole batches reach the model in
     that layout without a copy); `y`: int64 `[N]`, −1 where unlabelled; `classes`: names in the
-    order of the labels. `decoding`: how images of files became these.
+    order of the labels. `decoding`: how images of files became these; `sums`: those of stored images, by which whoever
+    takes some out of `x` has them checked (see `RowSums`).
     """
 
     x: Tensor
     y: Tensor
     classes: tuple[str, ...]
     decoding: Decoding | None = None
+    sums: RowSums | None = field(default=None, repr=False, compare=False)
     _copies: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.y)
 
+    def check(self, rows: np.ndarray | None = None) -> None:
+        """Raises `DataError` if one of the images, or of those at `rows`, is not what was stored."""
+        if self.sums:
+            self.sums.check(rows)
+
     def pixels(self, rows: np.ndarray | None = None) -> np.ndarray:
         """The images, or those at `rows`, as numpy shows them: uint8 `[N, H, W, C]`."""
+        self.check(rows)
         whole = self.x.permute(0, 2, 3, 1).numpy()
         return whole if rows is None else whole[rows]
 
@@ -56,21 +66,21 @@ class ImageSet:
             return self
         if device not in self._copies:
             fits = self.x.nbytes <= _free_memory(device) // 2
-            self._copies[device] = replace(self, x=self.x.to(device), y=self.y.to(device)) if fits else self
+            if fits:
+                self.check()
+            there = replace(self, x=self.x.to(device), y=self.y.to(device), sums=None) if fits else self
+            self._copies[device] = there
         return self._copies[device]
 
     def new(self, items: Sequence) -> "ImageSet":
         """New images without labels, decoded as these were: paths, open files, PIL images, arrays (see `Decoding`), or
-        a uint8 tensor `[N, C, H, W]` of their size."""
-        if len(items) and isinstance(items[0], Tensor):
+        uint8 tensors `[C, H, W]` of their size, which stay as they are."""
+        if items and all(isinstance(item, Tensor) for item in items):
             x = torch.stack(list(items))
-            if x.shape[1:] != self.x.shape[1:] or x.dtype != torch.uint8:
-                expected = f"uint8 of shape {tuple(self.x.shape[1:])}"
-                raise DataError(f"images: found tensors {x.dtype} of shape {tuple(x.shape[1:])}, expected {expected}")
         else:
             decoding = self.decoding or Decoding(self.image_size, self.channels)
-            x = torch.from_numpy(decoding(items)).permute(0, 3, 1, 2)
-        return replace(self, x=x, y=torch.full((len(x),), -1))
+            x = torch.from_numpy(decoding([_pixels(item) for item in items])).permute(0, 3, 1, 2)
+        return replace(self, x=x, y=torch.full((len(x),), -1), sums=None)
 
     @property
     def channels(self) -> int:
@@ -144,15 +154,17 @@ def default_data_root(data_root: str | Path | None = None) -> Path:
     return user_path(data_root or os.environ.get("SSLFAST_DATA") or "~/.cache/sslfast", "data_root")
 
 
-def from_arrays(name: str, arrays: Arrays, fingerprint: str) -> ImageData:
-    """An `ImageData` over arrays in memory (or memory-mapped), without copying them."""
+def from_arrays(name: str, arrays: Arrays, fingerprint: str, sums: Mapping[str, RowSums] | None = None) -> ImageData:
+    """An `ImageData` over arrays in memory (or memory-mapped), without copying them. `sums`: of `train` and `test`."""
 
-    decoding = Decoding.of(arrays.notes, *arrays.train_x.shape[2:])
+    decoding, sums = Decoding.of(arrays.notes, *arrays.train_x.shape[2:]), sums or {}
 
-    def image_set(x, y):
-        return ImageSet(torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y), tuple(arrays.classes), decoding)
+    def image_set(x, y, part):
+        x = torch.from_numpy(x).permute(0, 3, 1, 2)
+        return ImageSet(x, torch.from_numpy(y), tuple(arrays.classes), decoding, sums.get(part))
 
-    train, test = image_set(arrays.train_x, arrays.train_y), image_set(arrays.test_x, arrays.test_y)
+    train = image_set(arrays.train_x, arrays.train_y, "train")
+    test = image_set(arrays.test_x, arrays.test_y, "test")
     return ImageData(name, train, test, fingerprint, arrays.notes, arrays.unlabelled_elsewhere, arrays.valid_rows)
 
 
@@ -161,8 +173,8 @@ def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays], che
 
     Images that another version of the reading code stored are read again. Several processes may call this at once:
     one reads, the others wait for it. The store is complete or absent, never partial. Raises
-    `DataError` if `data_root` cannot be written, or if the store is damaged; with `check`, every
-    stored pixel is compared with the fingerprint, too.
+    `DataError` if `data_root` cannot be written, or if the store is damaged: labels are looked at here, each image
+    where it is first used (see `RowSums`); with `check`, every stored pixel is compared with the fingerprint, too.
     """
     folder = data_root / "cache" / f"{name}-{key}-{reading_version()}"
     if not (folder / "meta.json").exists():
@@ -190,6 +202,14 @@ def digests(x: np.ndarray) -> list[bytes]:
     return [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in x]
 
 
+def _pixels(item):
+    """A tensor as the array that Pillow knows; anything else as it is."""
+    if not isinstance(item, Tensor):
+        return item
+    pixels = item.permute(1, 2, 0).numpy()
+    return np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
 def _free_memory(device: torch.device) -> int:
     """Free memory in bytes; 4 GB is assumed for GPUs that do not report it."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 2**32
@@ -204,12 +224,16 @@ def _store(folder: Path, arrays: Arrays) -> None:
     scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
         fingerprint, copies = _content(arrays)
-        meta = {**vars(arrays), "fingerprint": fingerprint, "notes": {**arrays.notes, **copies}}
-        for part in _PARTS:
-            np.save(scratch / f"{part}.npy", np.ascontiguousarray(meta.pop(part)))
-        (scratch / "meta.json").write_text(json.dumps(meta))
+        meta = {**vars(arrays), "fingerprint": fingerprint, "notes": {**arrays.notes, **copies}, "checksum": CHECKSUM}
+        for part in ("train", "test"):
+            x, y = meta.pop(f"{part}_x"), meta.pop(f"{part}_y")
+            np.save(scratch / f"{part}_x.npy", np.ascontiguousarray(x))
+            save_array(np.ascontiguousarray(y), scratch / f"{part}_y.npy")
+            save_array(np.array([row_sum(image) for image in x], np.uint32), scratch / f"{part}_sums.npy")
+        with replacing(scratch / "meta.json", checksum=True) as file:
+            file.write_text(json.dumps(meta))
         shutil.rmtree(folder, ignore_errors=True)
-        os.replace(scratch, folder)
+        put_in_place(scratch, folder)
         shutil.rmtree(decoded, ignore_errors=True)
         forget_old(folder.parent, UNFINISHED)
     finally:
@@ -218,9 +242,17 @@ def _store(folder: Path, arrays: Arrays) -> None:
 
 def _load(name: str, folder: Path, check: bool) -> ImageData:
     try:
+        verify(folder / "meta.json")
         meta = json.loads((folder / "meta.json").read_text())
-        # 'c' (copy on write) gives torch the writable array it wants without ever touching the file
-        parts = {p: np.load(folder / f"{p}.npy", mmap_mode="c", allow_pickle=False) for p in _PARTS}
+        parts, sums = {}, {}
+        for part in ("train", "test"):
+            path = folder / f"{part}_x.npy"
+            # 'c' (copy on write) gives torch the writable array it wants without ever touching the file
+            parts[f"{part}_x"] = x = np.load(path, mmap_mode="c", allow_pickle=False)
+            parts[f"{part}_y"] = load_array(folder / f"{part}_y.npy")
+            sums[part] = RowSums(x, found := load_array(folder / f"{part}_sums.npy"), f"the {part} images in {folder}")
+            if x.offset + x.nbytes != path.stat().st_size or found.shape != x.shape[:1] or found.dtype != np.uint32:
+                raise ValueError(f"images {x.dtype} {x.shape}, checksums {found.dtype} {found.shape}")
         elsewhere = bool(meta.get("unlabelled_elsewhere"))
         valid = meta.get("valid_rows")
         arrays = Arrays(
@@ -233,7 +265,7 @@ def _load(name: str, folder: Path, check: bool) -> ImageData:
         _check(arrays)
         if check and _content(arrays)[0] != meta["fingerprint"]:
             raise ValueError("its pixels are not those that were stored")
-        return from_arrays(name, arrays, str(meta["fingerprint"]))
+        return from_arrays(name, arrays, str(meta["fingerprint"]), sums)
     except Exception as error:  # numpy raises nearly anything on damaged files
         if isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EMFILE, errno.EACCES):
             raise DataError(f"data_root: cannot open the images stored in {folder} ({error.strerror})") from None
@@ -272,6 +304,3 @@ def _check(arrays: Arrays) -> None:
         start, stop = arrays.valid_rows
         if not 0 <= start < stop <= len(arrays.train_y) or arrays.train_y[start:stop].min() < 0:
             raise ValueError(f"validation images from {start} to {stop} of {len(arrays.train_y)}")
-
-
-_PARTS = ("train_x", "train_y", "test_x", "test_y")

@@ -1,25 +1,27 @@
 """fastai DataLoaders that take whole batches out of an array, and `image_dls` to make them."""
 
-import copy
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from fastai.data.core import DataLoaders, TfmdDL
-from fastai.data.transforms import CategoryMap
-from fastai.losses import CrossEntropyLossFlat
-from fastai.torch_core import TensorCategory, TensorImage, default_device, rank_distrib, to_device
+from fastai.torch_core import default_device, rank_distrib, to_device
+from fastcore.basics import detuplify
+from fastcore.foundation import L
 
+from ..errors import ConfigError, shown
 from ..files import user_path
 from ..seeds import derive_seed
 from ..study.datasets import dataset_names
-from .augment import Augment, Stream
-from .datasets import load_dataset
-from .images import ImageData, ImageSet
+from .augment import AUGMENTATIONS, Augment, Stream
+from .datasets import check_options, load_dataset
+from .images import ImageData
+from .new_images import new_rows
+from .rows import ImageRows
 from .show import show_images
 from .splits import Split, make_split
 
@@ -29,6 +31,7 @@ __all__ = [
     "ImageRows",
     "classify_dls",
     "image_dls",
+    "plain_dls",
     "pretrain_dls",
     "test_dl",
     "undistributed",
@@ -36,66 +39,6 @@ __all__ = [
 
 EVAL_BATCH = 512  # images to validate on at once, at least
 _ON_A_GPU = 2**23  # values of images at once there, as it waits after each batch: 2,730 images of 3 × 32 × 32
-
-
-class ImageRows:
-    """Some rows of an `ImageSet`, as a fastai data set: `split_idx` 0 for training, 1 otherwise.
-
-    With `labels=False` items are images only, for pre-training.
-    """
-
-    def __init__(self, images: ImageSet, rows: np.ndarray, *, split_idx: int, labels: bool = True):
-        self.images, self.split_idx, self.labels = images, split_idx, labels
-        self.rows = torch.from_numpy(np.array(rows, dtype=np.int64))
-        self.vocab, self.c = CategoryMap(list(images.classes), sort=False), len(images.classes)
-        self.n_inp = 1
-        if labels:
-            self.loss_func = CrossEntropyLossFlat()
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
-        _, channels, height, width = self.images.x.shape
-        return channels, height, width
-
-    def on(self, device: torch.device | None) -> "ImageRows":
-        """The same rows, their images on `device` if it has room for them all (see `ImageSet.on`)."""
-        images = self.images.on(device)
-        if images is self.images:
-            return self
-        there = copy.copy(self)
-        there.images, there.rows = images, self.rows.to(images.x.device)
-        return there
-
-    @property
-    def device(self) -> torch.device:
-        return self.rows.device
-
-    def labels_of_rows(self) -> torch.Tensor:
-        """int64 `[N]`, −1 where unlabelled."""
-        return self.images.y[self.rows]
-
-    def batch(self, positions: torch.Tensor) -> tuple:
-        """`(images,)` or `(images, labels)` at `positions`: uint8 `[B, C, H, W]` and int64 `[B]`."""
-        rows = self.rows.index_select(0, positions)
-        # channels-last, and not by x[rows], which copies byte by byte
-        x = TensorImage(self.images.x.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2))
-        return (x, TensorCategory(self.images.y.index_select(0, rows))) if self.labels else (x,)
-
-    def __getitem__(self, i: int) -> tuple:
-        return tuple(part[0] for part in self.batch(torch.tensor([i])))
-
-    def decode(self, item: tuple, full: bool = True) -> tuple:
-        """Class index → class name (for `Learner.predict`)."""
-        return (item[0], *(self.vocab[int(label)] for label in item[1:])) if self.labels else item
-
-    def new_empty(self) -> "ImageRows":
-        """The same without any image (for `Learner.export`)."""
-        empty = replace(self.images, x=self.images.x[:0].clone(), y=self.images.y[:0].clone())
-        return ImageRows(empty, np.arange(0), split_idx=self.split_idx, labels=self.labels)
 
 
 class BatchDL(TfmdDL):
@@ -185,17 +128,33 @@ class BatchDL(TfmdDL):
         return self.dataset.batch(torch.as_tensor(positions))
 
     def show_batch(self, b=None, max_n=9, ctxs=None, show=True, unique=False, **kwargs):
-        """Draw images of a batch as the model gets them, each with its class or beside its target."""
-        batch = self.decode(self.one_batch() if b is None else b)
+        """Draw images of a batch as the model gets them, each with its class or beside its target.
+
+        `unique`: one image, augmented anew each time. `kwargs`: `nrows`, `ncols`, `figsize`. Returns the axes; without
+        `show`, what fastai's own loaders do.
+        """
+        if b is None:
+            b = next(self.batches(torch.zeros(max_n, dtype=torch.int64), self.epoch)) if unique else self.one_batch()
+        if not show:
+            return self._pre_show_batch(b, max_n)
+        batch = self.decode(b)
         return show_images(batch[0], batch[1:], vocab=self.dataset.vocab, max_n=max_n, axes=ctxs, **kwargs)
 
     def show_results(self, b, out, max_n=9, ctxs=None, show=True, **kwargs):
-        """Draw images with true and predicted class, or beside their reconstruction."""
-        x, y = self.decode(b)[:2]
-        others = (y, out) if self.dataset.labels else (out,)
+        """Draw images with true and predicted class, or beside their reconstruction (`kwargs`: as in `show_batch`)."""
+        x, *y = self.decode(b)
+        out = detuplify(out)
+        others = (*y[:1], out) if self.dataset.labels else (out,)
         return show_images(
             x, others, vocab=self.dataset.vocab, beside="reconstruction", max_n=max_n, axes=ctxs, **kwargs
         )
+
+    def _pre_show_batch(self, b, max_n=9):
+        import fastai.vision.learner  # noqa: F401 - tells fastai's `plot_top_losses` how images are drawn
+
+        from . import top_losses  # noqa: F401 - and reconstructions
+
+        return super()._pre_show_batch(b, max_n)
 
     def _leaves_one(self) -> int:
         """1 if the last training batch would hold one image, which BatchNorm cannot normalise."""
@@ -210,11 +169,48 @@ def undistributed(loader):
 class ImageDataLoaders(DataLoaders):
     """fastai DataLoaders over images in memory, with `test_dl` for new ones."""
 
-    def test_dl(self, items, rm_type_tfms=None, num_workers=0, **kwargs) -> BatchDL:
-        """A loader over new images, decoded as those of the data set were: paths, PIL images, uint8 arrays, or a uint8
-        tensor `[N, C, H, W]`."""
-        dataset = ImageRows(self.valid.dataset.images.new(items), np.arange(len(items)), split_idx=1, labels=False)
-        return self.valid.new(dataset, **kwargs)
+    def test_dl(self, items, rm_type_tfms=None, num_workers=0, with_labels=False, **kwargs) -> BatchDL:
+        """A loader over new images, decoded as those of the data set were, not augmented.
+
+        `items`: paths, PIL images, arrays, tensors, items of a loader, a folder, or a DataFrame (see
+        `sslfast.data.new_images`). `with_labels`: with their classes, from the names of their folders, or the second
+        column of the DataFrame; of loaders to pre-train, with the images themselves as targets. `kwargs`: `bs` and
+        others of `BatchDL`. Raises `DataError` for what is no image, or has none of the data set's classes.
+        """
+        like = self.valid.dataset
+        return self.valid.new(
+            new_rows(like.images, items, with_labels and like.labels), **{"n_batches": None, **kwargs}
+        )
+
+    @property
+    def splits(self) -> L:
+        """The rows of training and of validation images among all training images of the data set."""
+        return L(L(loader.dataset.rows.tolist()) for loader in self.loaders)
+
+    def summary(self) -> None:
+        """Print what there is: images, classes, batches and what is done to them."""
+        for name, loader in zip(("train", "valid"), self.loaders, strict=False):
+            n, size = len(loader.dataset), " × ".join(map(str, loader.dataset.image_shape))
+            print(f"{name}: {n:,} images [{size}], {len(loader):,} batches of {min(loader.bs, n) if n else loader.bs}")
+        if self.train.dataset.labels:
+            print(f"classes: {', '.join(self.vocab)}")
+        for tfm in self.train.after_batch.fs:
+            print(f"  {tfm.name.strip()}{' (training)' if isinstance(tfm, AUGMENTATIONS) else ''}")
+        for part in self.train.one_batch():
+            print(f"a batch: {type(part).__name__} {str(part.dtype).removeprefix('torch.')} {list(part.shape)}")
+
+
+def plain_dls(dls):
+    """`dls` without flips and noise, for methods that make views of their own; without such, or no loaders of ours, as
+    they are."""
+    loaders = [undistributed(loader) for loader in dls.loaders]
+    if not all(isinstance(loader, BatchDL) for loader in loaders):
+        return dls
+    if not any(isinstance(tfm, AUGMENTATIONS) for loader in loaders for tfm in loader.after_batch.fs):
+        return dls
+    left = [[tfm for tfm in loader.after_batch.fs if not isinstance(tfm, AUGMENTATIONS)] for loader in loaders]
+    plain = [loader.new(after_batch=tfms) for loader, tfms in zip(loaders, left, strict=True)]
+    return type(dls)(*plain, path=dls.path, device=dls.device)
 
 
 @dataclass(frozen=True)
@@ -231,6 +227,11 @@ class ImageLoaders:
     test: BatchDL
     split: Split
     data: ImageData
+
+    def __getattr__(self, name: str):
+        raise AttributeError(
+            f"ImageLoaders has no {name!r}; .pretrain and .classify are DataLoaders, .test is a loader"
+        )
 
     def to(self, device) -> "ImageLoaders":
         """Move all loaders to `device`."""
@@ -252,6 +253,7 @@ def image_dls(
     valid_fraction: float = 0.1,
     augment: Augment | Mapping | None = None,
     device: str | torch.device | None = None,
+    num_workers: int = 0,
     **options,
 ) -> ImageLoaders:
     """Loaders for pre-training on a fraction of unlabelled and classifying on a fraction of labelled images.
@@ -261,10 +263,16 @@ def image_dls(
     `unlabelled_from`, …). `unlabelled` and `labelled` are fractions of the training images left after
     `valid_fraction` is set aside; `pool` says where unlabelled images come from (see `Split.pool`). `n_batches`:
     updates an epoch, whatever the number of images (by default one pass over them): few labels are else few updates.
+    `seed` decides which images are which, and the order and augmentation of batches, epoch by epoch. `bs`: images a
+    batch. `augment`: changes of `Augment`'s defaults, by name. `device`: where batches go, by default fastai's.
+    `num_workers` is accepted and not needed: images are in memory.
 
-    Example: `image_dls("cifar10", unlabelled=.5, labelled=.1, seed=0).pretrain.show_batch()`.
+    Example: `image_dls("digits", unlabelled=.5, labelled=.1, seed=0).pretrain.show_batch()`.
     Raises `ConfigError` for fractions outside [0, 1], `DataError` for missing or bad images.
     """
+    if isinstance(bs, bool) or not isinstance(bs, int) or bs < 1:
+        raise ConfigError(f"bs: found {shown(bs)}, expected a number of images a batch, 1 or more")
+    check_options(options)
     if not isinstance(data, ImageData):
         known = str(data) in dataset_names() or not os.path.exists(user_path(data, "data"))
         data = load_dataset(str(data), **options) if known else load_dataset("folder", folder=data, **options)

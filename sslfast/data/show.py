@@ -7,8 +7,10 @@ from ..errors import printable
 __all__ = ["show_images"]
 
 
-def show_images(x, others=(), *, vocab=None, beside="target", max_n=9, axes=None, figsize=None):
+def show_images(x, others=(), *, vocab=None, beside="target", max_n=9, axes=None, figsize=None, nrows=None, ncols=None):
     """Draw up to `max_n` images of `x` with what belongs to them; returns the matplotlib axes.
+
+    `nrows`, `ncols`: of images; by default about as many of one as of the other. `axes`: where to, instead.
 
     `x`: `[N, C, H, W]`, uint8 range or [0, 1]. `others`: class indices give a title (true, then
     predicted, red where they differ); images give a column beside the input, headed `beside`.
@@ -19,8 +21,8 @@ def show_images(x, others=(), *, vocab=None, beside="target", max_n=9, axes=None
     columns = [x] + [other for other in others if other.ndim == 4]
     labels = [other for other in others if other.ndim == 1]
     if axes is None:
-        groups = min(n, max(1, round(n**0.5)))
-        shape = (-(-n // groups), groups * len(columns))
+        groups = ncols or (-(-n // nrows) if nrows else min(n, max(1, round(n**0.5))))
+        shape = (nrows or -(-n // groups), groups * len(columns))
         figsize = figsize or (1.8 * shape[1], 2.0 * shape[0])
         _, axes = plt.subplots(*shape, figsize=figsize, squeeze=False, layout="constrained")
         axes = axes.ravel()

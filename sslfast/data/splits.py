@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError, DataError, RecordError
-from ..files import replacing
+from ..files import CHECKSUM, replacing, verify
 from ..seeds import derive_seed
 from ..study import fractions
 
@@ -128,6 +128,7 @@ def make_split(data, seed: int, valid_fraction: float = 0.1) -> Split:
     labelled = _ranks(~is_valid & (y >= 0), y, seed, "labelled")
     in_pool = ~is_valid & (y < 0) if data.unlabelled_elsewhere else ~is_valid
     unlabelled = _ranks(in_pool, y, seed, "unlabelled")
+    data.train.check()
     table = pd.DataFrame(
         {
             "index": np.arange(len(y)),
@@ -170,9 +171,9 @@ def stratified_order(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def write_split(split: Split, path: str | Path) -> None:
     """Write a split as Parquet; all but the table is in the file's metadata."""
     table = pa.Table.from_pandas(split.table, preserve_index=False)
-    about = {name: getattr(split, name) for name in _ABOUT}
-    with replacing(path) as scratch:
-        pq.write_table(table.replace_schema_metadata({"sslfast": json.dumps(about)}), scratch, write_page_checksum=True)
+    about = {name: getattr(split, name) for name in _ABOUT} | {"checksum": CHECKSUM}
+    with replacing(path, checksum=True) as scratch:
+        pq.write_table(table.replace_schema_metadata({"sslfast": json.dumps(about)}), scratch)
 
 
 def read_split(path: str | Path, data=None, /, **expected: object) -> Split:
@@ -181,7 +182,8 @@ def read_split(path: str | Path, data=None, /, **expected: object) -> Split:
     Example: `read_split("digits-s0.parquet", data, seed=0, valid_fraction=0.1)`.
     """
     try:
-        stored = pq.read_table(path, page_checksum_verification=True)
+        verify(path)
+        stored = pq.read_table(path, page_checksum_verification=True)  # which splits from before checksums have
         about = json.loads(stored.schema.metadata[b"sslfast"])
         about = {name: tuple(v) if isinstance(v := about[name], list) else v for name in _ABOUT}
         table = stored.cast(_SCHEMA).to_pandas(ignore_metadata=True)

@@ -2,13 +2,13 @@
 
 import copy
 import os
-import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from ..data.images import ImageData, ImageSet
+from ..data.row_sums import row_sum
 from ..data.splits import Split
 from ..errors import explain
 from ..models import BaseNet
@@ -71,7 +71,7 @@ class StoredFeatures:
                 whole = np.resize(batch, BATCH)  # the last one is filled up with images that it has already
                 made = encode_batches(frozen, images, whole, self.split, self.device, self.precision, "flatten")
                 features[batch] = made[: len(batch)]
-                sums[batch] = [_sum(row) for row in features[batch]]
+                sums[batch] = [row_sum(row) for row in features[batch]]
         prove_same(self.encoder, frozen)
 
 
@@ -90,11 +90,7 @@ def _array(path: Path, shape: tuple[int, ...], dtype: type) -> np.ndarray:
 
 def _missing(features: np.ndarray, sums: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Those of `rows` that have no features, or none that their sums bear out."""
-    return np.array([row for row in rows if not sums[row] or sums[row] != _sum(features[row])], dtype=np.int64)
-
-
-def _sum(row: np.ndarray) -> int:
-    return zlib.crc32(row.tobytes()) or 1  # 0 is for rows that nobody has filled
+    return np.array([row for row in rows if not sums[row] or sums[row] != row_sum(features[row])], dtype=np.int64)
 
 
 def _place(n: int) -> int:

@@ -33,8 +33,9 @@ def autoencoder_learner(
 
     `dls`: `image_dls(…).pretrain`, or any fastai image DataLoaders; then the augmented input is also the target.
     `encoder`: a name, or a module from images to a feature map `[N, C, h, w]`. `decoder`: a module from that feature
-    map to images in [0, 1]; default: `create_decoder`. `seed` fixes the initial weights. Loss: RMSE in pixel units over
-    the batch; metric: RMSE over the whole validation set. `precision`: see `resolve_precision`.
+    map to images in [0, 1]; default: `create_decoder`. `seed` fixes the initial weights and all that fits draw. Loss:
+    RMSE in pixel units over the batch; metric: RMSE over the whole validation set. `precision`: see
+    `resolve_precision`.
 
     `denoise`: standard deviation (pixels in [0, 1]) of Gaussian noise that is added to training inputs, on top of the
     noise of the loaders. `mask`: the share of patches of `patch` × `patch` pixels that are hidden from the encoder, in
@@ -63,7 +64,7 @@ def autoencoder_learner(
         cbs.append(CorruptInput(denoise or 0.0, mask, patch, draws, give_hidden=loss_on == "hidden"))
     loss_func = HiddenRMSELoss() if loss_on == "hidden" else RMSELoss()
     model = AutoEncoder(encoder, decoder, resolve_precision(precision, dls.device))
-    return learner_of(dls, model, kwargs, loss_func=loss_func, metrics=[RMSE()], cbs=cbs, shows=show_rebuilt)
+    return learner_of(dls, model, kwargs, loss_func=loss_func, metrics=[RMSE()], cbs=cbs, shows=show_rebuilt, seed=seed)
 
 
 class HiddenRMSELoss(PixelLoss):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.images import ImageSet
-from ..data.loaders import BatchDL, ImageRows
+from ..data.loaders import BatchDL, ImageRows, plain_dls
 from ..data.show import show_images
 from ..data.views import Views
 from ..models import as_encoder, base_encoder, feature_shape, image_shape, initialised_with
@@ -37,11 +37,11 @@ def distill_learner(
 ) -> Learner:
     """A Learner that trains an encoder to give the features of another net, its `teacher`; `.encoder` is the encoder.
 
-    `dls`: `image_dls(…).pretrain`, without flips and noise, or any fastai image DataLoaders. `encoder`: a name, or a
-    module to a feature map `[N, C, h, w]`; one linear layer after it, from the mean over positions, serves training
-    only. `teacher`: a net with the weights of its library (`timm.resnet18`, see `base_encoder`), a learner, a module
-    to a feature map, whose mean over positions counts, or the file of an encoder. It is not trained. `seed` fixes the
-    initial weights. `precision`: see `resolve_precision`.
+    `dls`: `image_dls(…).pretrain`, whose flips and noise are left out, or any fastai image DataLoaders. `encoder`: a
+    name, or a module to a feature map `[N, C, h, w]`; one linear layer after it, from the mean over positions, serves
+    training only. `teacher`: a net with the weights of its library (`timm.resnet18`, see `base_encoder`), a learner, a
+    module to a feature map, whose mean over positions counts, or the file of an encoder. It is not trained. `seed`
+    fixes the initial weights and all that fits draw. `precision`: see `resolve_precision`.
 
     The encoder sees a view of an image (`views`, see `Views`: by default parts of half its area or more, mirrored or
     not, in its own colours), the teacher the image as it is. So its features are computed once an image, at the start
@@ -61,14 +61,16 @@ def distill_learner(
     if isinstance(teacher, str) and is_net(teacher):
         teacher = base_encoder(teacher, dls=dls)
     teacher = as_encoder(teacher, dls)
-    encoder = as_encoder(encoder, dls, seed)
+    dls, encoder = plain_dls(dls), as_encoder(encoder, dls, seed)
     width = feature_shape(teacher, shape)[0]
     with initialised_with(seed, "projector"):
         head = create_projector(feature_shape(encoder, shape)[0], (width,))
     model = Embedder(encoder, head, resolve_precision(precision, dls.device))
     taught = TeacherFeatures(teacher, Views.of(views, shape[0], crop=0.5, jitter=0, grey=0), features)
     metrics = [AccumMetric(explained, flatten=False)]
-    return learner_of(dls, model, kwargs, loss_func=FeatureLoss(), metrics=metrics, cbs=[taught], shows=_show_nearest)
+    return learner_of(
+        dls, model, kwargs, loss_func=FeatureLoss(), metrics=metrics, cbs=[taught], shows=_show_nearest, seed=seed
+    )
 
 
 class FeatureLoss:

@@ -1,5 +1,6 @@
 """Generative adversarial network: the encoder is part of a discriminator of real images from generated ones."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -26,6 +27,12 @@ from .base import method, with_target
 __all__ = ["GAN", "AdversarialLoss", "Diversity", "fake_accuracy", "gan_learner", "generator_loss", "real_accuracy"]
 
 SMALLEST = 4  # pixels: the side of a generator's first feature maps
+ADAM = partial(fused_adam, mom=0.5, eps=1e-8)
+
+
+def discriminator_and_generator(model: "GAN") -> list:
+    """Their parameters, in a group each."""
+    return [params(model.discriminator), params(model.generator)]
 
 
 @method()
@@ -36,21 +43,25 @@ def gan_learner(
     r1: float = 1.0,
     seed: int | None = None,
     precision: str = "auto",
+    splitter: Callable = discriminator_and_generator,
+    opt_func: Callable = ADAM,
+    moms: tuple[float, float, float] = (0.5, 0.5, 0.5),
     **kwargs,
 ) -> Learner:
     """A Learner that trains a generator and a discriminator together; `.encoder` is the discriminator's encoder.
 
     `dls`: `image_dls(…).pretrain`, or any fastai image DataLoaders. `encoder`: a name, or a module from images to a
     feature map `[N, C, h, w]`. `latent`: the number of latents from which an image is generated. `r1`: the weight of
-    the gradient penalty (see `AdversarialLoss`). `seed` fixes the initial weights. `precision`: see
-    `resolve_precision`. Raises `ConfigError` for an `r1` below 0 or a `latent` below 1.
+    the gradient penalty (see `AdversarialLoss`). `seed` fixes the initial weights and all that fits draw. `precision`:
+    see `resolve_precision`. Raises `ConfigError` for an `r1` below 0 or a `latent` below 1.
 
-    Every batch updates both networks, by Adam with a momentum of 0.5, also in `fit_one_cycle`. The two networks are two
-    parameter groups, discriminator first, so a `slice` gives each its own learning rate. `train_loss` and `valid_loss`
-    are the discriminator's loss; `valid_loss` is over the validation images and as many generated ones, always from the
-    same latents. Metrics: `real_accuracy` and `fake_accuracy` (the shares of real and of generated images that the
-    discriminator classifies correctly), `generator_loss`, and `diversity` of the generated images. Images have no noise
-    in validation, unlike in training, so the discriminator may do worse there.
+    Every batch updates both networks, by Adam with a momentum of 0.5 (`opt_func`), also in `fit_one_cycle` (`moms`).
+    The two networks are two parameter groups (`splitter`), discriminator first, so a `slice` gives each its own
+    learning rate. `train_loss` and `valid_loss` are the discriminator's loss; `valid_loss` is over the validation
+    images and as many generated ones, always from the same latents. Metrics: `real_accuracy` and `fake_accuracy` (the
+    shares of real and of generated images that the discriminator classifies correctly), `generator_loss`, and
+    `diversity` of the generated images. Images have no noise in validation, unlike in training, so the discriminator
+    may do worse there.
 
     0.25 times as many images per second as the autoencoder; the penalty takes half of the time. Measured in turns with
     `conv`, 32 × 32 colour images, batch 128, one CPU thread, float32 and bfloat16.
@@ -77,9 +88,10 @@ def gan_learner(
         metrics=[*map(AvgMetric, _SCORES), Diversity()],
         cbs=[*with_target(dls), _GiveTarget()],
         shows=_show_samples,
-        splitter=_discriminator_and_generator,
-        opt_func=partial(fused_adam, mom=0.5, eps=1e-8),
-        moms=(0.5, 0.5, 0.5),
+        seed=seed,
+        splitter=splitter,
+        opt_func=opt_func,
+        moms=moms,
     )
 
 
@@ -253,7 +265,3 @@ class _GiveTarget(Callback):
 def _show_samples(learn: Learner, batch: tuple, max_n: int = 9, **kwargs):
     """Draw generated images."""
     return show_images(learn.model.samples(min(max_n, len(batch[0]))), max_n=max_n, **kwargs)
-
-
-def _discriminator_and_generator(model: GAN) -> list:
-    return [params(model.discriminator), params(model.generator)]

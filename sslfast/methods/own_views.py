@@ -1,17 +1,19 @@
 """Shared by methods that make their own views of the images: callbacks, and the learner over two views."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from fastai.callback.core import Callback
 from fastai.data.transforms import Normalize
 from fastai.learner import Learner
 from fastai.torch_core import TensorImage
 from torch import Tensor, nn
 
 from ..data.augment import Stream, TensorTarget
-from ..data.loaders import BatchDL, undistributed
+from ..data.loaders import BatchDL, plain_dls, undistributed
 from ..data.show import show_images
 from ..data.views import Views
+from ..errors import ConfigError
 from ..models import as_encoder, feature_shape, image_shape, initialised_with
 from ..models.projectors import Embedder, create_projector
 from ..training.callbacks import ReconstructInput
@@ -33,18 +35,26 @@ def two_views_learner(
     *,
     loss_func,
     metrics,
+    around: Callable[[Embedder], nn.Module] | None = None,
+    cbs: Sequence[Callback] = (),
 ) -> Learner:
     """A Learner of an encoder and a projector; its loss gets the embeddings `[N, D]` of two views of each image.
 
-    `views`: see `Views`; `given`: the keyword arguments that the caller passed on (see `learner_of`).
+    `views`: see `Views`; `given`: the keyword arguments that the caller passed on (see `learner_of`). `around`: makes a
+    model of encoder and projector, where they are only a part of it; `cbs`: callbacks more.
     """
     shape = image_shape(dls)
-    encoder = as_encoder(encoder, dls, seed)
+    if (n := min(dls.train.bs or 1, len(dls.train_ds))) < 2:
+        raise ConfigError(
+            f"bs: found batches of {n}, expected 2 or more images, of which loss and BatchNorm look at all"
+        )
+    dls, encoder = plain_dls(dls), as_encoder(encoder, dls, seed)
     with initialised_with(seed, "projector"):
         head = create_projector(feature_shape(encoder, shape)[0], projector)
-    model = Embedder(encoder, head, resolve_precision(precision, dls.device))
-    cbs = [TwoViews(Views.of(views, shape[0]))]
-    return learner_of(dls, model, given, loss_func=loss_func, metrics=metrics, cbs=cbs, shows=_show_views)
+        embedder = Embedder(encoder, head, resolve_precision(precision, dls.device))
+        model = around(embedder) if around else embedder
+    cbs = [TwoViews(Views.of(views, shape[0])), *cbs]
+    return learner_of(dls, model, given, loss_func=loss_func, metrics=metrics, cbs=cbs, shows=_show_views, seed=seed)
 
 
 class OwnViews(ReconstructInput):

@@ -8,7 +8,7 @@ from fastai.metrics import accuracy
 from fastai.torch_core import TensorCategory
 from torch import Tensor, nn
 
-from ..data.augment import FlipVertical
+from ..data.loaders import plain_dls
 from ..data.show import show_images
 from ..data.views import Views
 from ..errors import ConfigError
@@ -23,6 +23,7 @@ from .own_views import OwnViews
 __all__ = ["QuarterTurns", "TurnLoss", "rotation_learner"]
 
 TURNS = 4
+MOST_TURNED = 45  # degrees; a loader that turns images so far leaves nothing to tell
 
 
 @method(own_views=True)
@@ -37,29 +38,46 @@ def rotation_learner(
 ) -> Learner:
     """A Learner that trains an encoder to tell by how many quarter turns images were turned; `.encoder` is the encoder.
 
-    `dls`: as in `simclr_learner`. From every image of a batch one view is made, which is then shown in all four turns.
-    `views`: see `Views`; by default a crop of half the area or more, perhaps mirrored, in the same colours.
-    `projector`: widths of the layers between encoder and classes. `seed` fixes the initial weights. Metric: accuracy;
-    chance is 0.25. `precision`: see `resolve_precision`. Of no use where up and down do not differ; so `ConfigError` is
-    raised for loaders that turn images upside down, as those of `image_dls` do by default with images in colour.
+    `dls`, `encoder`: as in `simclr_learner`. From every image of a batch one view is made, which is then shown in all
+    four turns. `views`: see `Views`; by default a crop of half the area or more, perhaps mirrored, in the same colours.
+    `projector`: widths of the layers between encoder and classes. `seed` fixes the initial weights and all that fits
+    draw. Metric: accuracy; chance is 0.25. `precision`: see `resolve_precision`. Of no use where up and down do not
+    differ; so `ConfigError` is raised for fastai's own loaders that turn images upside down, or by 45° and more. Flips
+    of `image_dls` loaders are left out.
 
     Slower than the autoencoder: 0.61 (0.56 to 0.65) times as many images per second (`conv`, 32 pixels, batches of
     256, one CPU thread, bfloat16; `benchmarks/methods.py`). Each image takes the memory of four: use smaller batches.
 
     Source: Gidaris, Singh and Komodakis 2018, Unsupervised Representation Learning by Predicting Image Rotations.
     """
-    if any(isinstance(tfm, FlipVertical) and tfm.p for tfm in dls.train.after_batch.fs):
-        raise ConfigError(
-            "augment.flip_vertical: found above 0, expected 0 for rotation, which learns what is upright:"
-            " image_dls(…, augment={'flip_vertical': 0})"
-        )
     shape = image_shape(dls)
-    encoder = as_encoder(encoder, dls, seed)
+    if turning := _turning(dls):
+        raise ConfigError(
+            f"dls: found {turning} among the transforms, expected none that turn images for rotation, which learns what"
+            " is upright: aug_transforms(flip_vert=False, max_rotate=10)"
+        )
+    dls, encoder = plain_dls(dls), as_encoder(encoder, dls, seed)
     with initialised_with(seed, "projector"):
         head = create_projector(feature_shape(encoder, shape)[0], projector, n_out=TURNS)
     model = Embedder(encoder, head, resolve_precision(precision, dls.device))
     turns = QuarterTurns(Views.of(views, shape[0], crop=0.5, jitter=0, grey=0))
-    return learner_of(dls, model, kwargs, loss_func=TurnLoss(), metrics=[accuracy], cbs=[turns], shows=_show_turns)
+    return learner_of(
+        dls, model, kwargs, loss_func=TurnLoss(), metrics=[accuracy], cbs=[turns], shows=_show_turns, seed=seed
+    )
+
+
+def _turning(dls) -> str | None:
+    """What in fastai's own loaders turns images so far that nobody can tell what was upright."""
+    for tfm in (*dls.train.after_item.fs, *dls.train.after_batch.fs):
+        if type(tfm).__name__ == "DihedralItem" and tfm.p:
+            return "DihedralItem"
+        for part in getattr(tfm, "aff_fs", ()):  # of affine transforms, which fastai puts together into one
+            name, options = getattr(getattr(part, "func", None), "__name__", ""), getattr(part, "keywords", {})
+            if name == "dihedral_mat" and options.get("p", 1):
+                return "Dihedral (flip_vert=True)"
+            if name == "rotate_mat" and options.get("max_deg", 0) >= MOST_TURNED and options.get("p", 1):
+                return f"Rotate by up to {options['max_deg']:g}°"
+    return None
 
 
 def _show_turns(learn: Learner, batch: tuple, max_n: int = 9, **kwargs):

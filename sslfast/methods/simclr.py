@@ -31,9 +31,10 @@ def simclr_learner(
 ) -> Learner:
     """A Learner that trains an encoder to recognise an image in another view of it; `.encoder` is the encoder.
 
-    `dls`: `image_dls(…).pretrain`, without flips and noise, or any fastai image DataLoaders; views are made from the
-    clean image (`views`: see `Views`). `encoder`: a name, or a module to a feature map `[N, C, h, w]`; `projector`:
-    widths of the layers after it, which serve training only. `seed` fixes the initial weights.
+    `dls`: `image_dls(…).pretrain`, whose flips and noise are left out, or any fastai image DataLoaders, whose
+    transforms stay; views are made from these images (`views`: see `Views`). `encoder`: a name, or a module to a
+    feature map `[N, C, h, w]`; `projector`: widths of the layers after it, which serve training only. `seed` fixes
+    the initial weights and all that fits draw. `temperature`: see `NTXent`.
     Loss: `NTXent`, whose level depends on the size of a batch. Metrics over the validation set: `alignment`,
     `uniformity`. `precision`: see `resolve_precision`.
 

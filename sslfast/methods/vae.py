@@ -37,8 +37,8 @@ def vae_learner(
 
     `dls`: `image_dls(…).pretrain`, or any fastai image DataLoaders. `encoder`: a name, or a module from images to a
     feature map `[N, C, h, w]`. `beta`: the weight of the KL divergence (1 gives the ELBO); `latent`: the number of
-    latents. `seed` fixes the initial weights. `precision`: see `resolve_precision`. Raises `ConfigError` for a
-    `beta` below 0 or a `latent` below 1.
+    latents. `seed` fixes the initial weights and all that fits draw. `precision`: see `resolve_precision`. Raises
+    `ConfigError` for a `beta` below 0 or a `latent` below 1.
 
     Loss: see `ELBOLoss`. Metrics over the validation set, with the latents at their means: `reconstruction` and `kl`
     (nats per image), and `rmse`. A `kl` near 0 means posterior collapse: the latents say nothing about the image.
@@ -62,8 +62,9 @@ def vae_learner(
     model = VAE(encoder, to_latent, decoder, resolve_precision(precision, dls.device))
     metrics = [AvgMetric(reconstruction), AvgMetric(kl), _RebuiltRMSE()]
     return learner_of(
-        dls, model, kwargs, loss_func=ELBOLoss(beta), metrics=metrics, cbs=with_target(dls), shows=show_rebuilt
-    )
+        dls, model, kwargs, loss_func=ELBOLoss(beta), metrics=metrics, cbs=with_target(dls), shows=show_rebuilt,
+        seed=seed,
+    )  # fmt: skip
 
 
 class VAE(_TwoParts):

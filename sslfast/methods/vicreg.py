@@ -32,8 +32,8 @@ def vicreg_learner(
     """A Learner that trains an encoder to embed two views alike, without collapse; `.encoder` is the encoder.
 
     `invariance`, `variance`, `covariance`: weights of the three parts of `VICRegLoss`. Metrics: each part without its
-    weight, over the whole validation set. Other arguments are as in `simclr_learner`. Images are not compared with each
-    other, so batches may be small.
+    weight, over the whole validation set. `dls`, `encoder`, `projector`, `views`, `seed`, `precision`: as in
+    `simclr_learner`. Images are not compared with each other, so batches may be small.
 
     A little slower than the autoencoder: 0.94 (0.86 to 0.98) times as many images per second (`conv`, 32 pixels,
     batches of 256, one CPU thread, bfloat16; `benchmarks/methods.py`).

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FunctionType
 
 import torch
 from fastai.data.transforms import Normalize
@@ -18,7 +19,7 @@ from .files import load_encoder
 from .weights import load_weights
 from .zoo import Net, library_net
 
-__all__ = ["as_encoder", "base_encoder", "image_shape", "initialised_with"]
+__all__ = ["as_encoder", "base_encoder", "image_shape", "initialised_with", "net_of"]
 
 SIDE = 96  # pixels to which smaller images are enlarged for a base net, which sees little at 32 (docs/base-nets.md)
 
@@ -41,9 +42,10 @@ def as_encoder(source, images, seed: int | None = None) -> nn.Module:
     module = getattr(module, "encoder", module)
     if not isinstance(module, nn.Module):
         name = getattr(source, "__name__", shown(source))
+        hint = f"; for that of torchvision, base_encoder('torchvision.{name}')" if _is_arch(source) else ""
         raise ConfigError(
             f"encoder: found {name}, expected a name ('conv', 'resnet18', 'timm.<model>'), the path of a .safetensors"
-            " file by save_encoder, a module to a feature map [N, C, h, w], or a learner"
+            f" file by save_encoder, a module to a feature map [N, C, h, w], or a learner{hint}"
         )
     module = copy.deepcopy(module)
     if isinstance(module, BaseNet) and images is not shape:
@@ -53,6 +55,37 @@ def as_encoder(source, images, seed: int | None = None) -> nn.Module:
         if found != wanted:
             raise ConfigError(f"encoder: was made for {name} {found}, these images have {wanted}")
     return module.requires_grad_(True)
+
+
+def net_of(source, dls, pretrained: bool | None, seed: int | None = None):
+    """What `classifier_learner(dls, source, pretrained=…)` means: with None `source` itself, else the net of others
+    that it names or makes, for the images of `dls`.
+
+    `source`: a function of torchvision (`resnet18`), `torchvision.<model>` or `timm.<model>`. `pretrained`: with its
+    library's weights, or with random ones, drawn from `seed`. Raises `ConfigError` for what is no such net, and for a
+    function where `pretrained` does not say which.
+    """
+    if not _is_arch(source) and pretrained is None:
+        return source
+    if pretrained is None:
+        name = source.__name__
+        raise ConfigError(
+            f"encoder: found the function {name}; add pretrained=True for torchvision's weights or pretrained=False for"
+            f" random ones, or name an encoder ('conv', 'resnet18', 'timm.<model>')"
+        )
+    name = f"torchvision.{source.__name__}" if _is_arch(source) else source
+    if not isinstance(name, str) or not name.startswith(("timm.", "torchvision.")):
+        raise ConfigError(
+            f"pretrained: found {pretrained} with the encoder {shown(source)}, which is no net of others; leave it out,"
+            " or name one: 'timm.<model>', 'torchvision.<model>', or a function of torchvision.models"
+        )
+    if pretrained:
+        return base_encoder(name, dls=dls)
+    shape = image_shape(dls)
+    with initialised_with(seed, "encoder"):
+        made = library_net(check_net(name), pretrained=False)
+    about = {**dict.fromkeys(made.about), "net": name, "source": "random weights"}
+    return BaseNet(made, _side(made, None, shape[1]), about).for_images(shape[0], shape[1], *_normalisation(dls))
 
 
 def base_encoder(
@@ -115,6 +148,11 @@ def image_shape(dls) -> tuple[int, int, int]:
     if shape[1] != shape[2]:
         raise ConfigError(f"dls: found images of {shape[1]} × {shape[2]} pixels, expected square ones; crop them first")
     return shape
+
+
+def _is_arch(source) -> bool:
+    """Whether it is a function that makes a net, as fastai's `vision_learner` takes it."""
+    return isinstance(source, FunctionType) and source.__module__.startswith("torchvision.models")
 
 
 def _side(made: Net, size: int | None, image_size: int | None) -> int:

@@ -8,7 +8,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..errors import ConfigError, RecordError
-from ..files import replacing
+from ..files import CHECKSUM, replacing, verify
 from .base import Encoder
 from .base_nets import BaseNet, blank_net
 from .encoders import create_encoder
@@ -41,26 +41,31 @@ def save_encoder(encoder: Encoder | nn.Module, path: str | Path, /, **spec: obje
         **({"source": encoder.source} if hasattr(encoder, "source") else {}),
         **({"base_net": encoder.about} if isinstance(encoder, BaseNet) else {}),
         **spec,
+        "checksum": CHECKSUM,
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
-    with replacing(path) as scratch:
+    with replacing(path, checksum=True) as scratch:
         # one entry: safetensors writes several in an order that changes from run to run; and written here,
         # since files that safetensors writes are their owner's only
         scratch.write_bytes(save(weights, metadata={"sslfast": json.dumps(about)}))
 
 
 def read_spec(path: str | Path) -> dict:
-    """What the encoder at `path` is; `RecordError` if the file is not one of `save_encoder`'s."""
+    """What the encoder at `path` is; `RecordError` if the file is not one of `save_encoder`'s, as it wrote it."""
     try:
+        verify(path)
         with safe_open(path, framework="pt") as file:
             spec = json.loads((file.metadata() or {}).get("sslfast", "{}"))
         if not isinstance(spec, dict) or spec.pop("format", None) != FORMAT:
             raise ValueError(f"no header of format {FORMAT}")
+        spec.pop("checksum", None)
         return spec
     except FileNotFoundError:
         raise RecordError(f"{path}: no such file; expected an encoder written by save_encoder") from None
     except (SafetensorError, ValueError, KeyError, OSError, RecursionError) as error:
-        raise RecordError(f"{path}: not an encoder written by save_encoder ({error}); make it anew") from None
+        raise RecordError(
+            f"{path}: not an encoder written by save_encoder ({error}); delete it and make it anew"
+        ) from None
 
 
 def load_encoder(path: str | Path, /, own: str | None = None, **expected: object) -> Encoder:

@@ -27,11 +27,12 @@ from ..stages import (
     shuffle,
     supervised,
 )
+from ..study.arrays import write_arrays, write_predictions
 from ..study.base_nets import base_of, learns, teacher_of
 from ..study.depends import evaluation_settings, method_settings
 from ..study.length import length_of
 from ..study.names import BASE, PIXELS, RANDOM, SUPERVISED
-from ..study.records import RunRecord, read_record, write_arrays, write_predictions, write_record
+from ..study.records import RunRecord, read_record, write_record
 from ..study.stages import STAGES
 from ..study.study import Study
 from ..training.cached_views import resolve_views

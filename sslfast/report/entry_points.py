@@ -8,6 +8,7 @@ from ..analysis.planned import read_plan
 from ..analysis.table_files import read_table
 from ..analysis.tables import collect as collect_cells
 from ..analysis.tables import collect_pretraining, collect_shorter, write_tables
+from ..files import verify
 from ..runtime.jobs import RunningJob
 from ..study.examples import read_examples
 from ..study.shorter import why_not
@@ -24,6 +25,9 @@ def collect(job: RunningJob) -> None:
     shorter = collect_shorter(job.input.records)
     check_one_study(cells, images, job.study, tables.parent, shorter)
     pretraining = collect_pretraining(job.input.pretrained)
+    read = [*job.input.records, *job.input.pretrained]
+    if older := sum(not verify(path) for path in read):
+        print(f"{older} of {len(read)} records are older than checksums: not checked for changed bits")
     found = {"cells": cells, "history": history, "pretraining": pretraining, "shorter": shorter}
     write_tables(found, [tables])
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..files import replacing, user_path
+from ..files import put_in_place, replacing, user_path
 from ..study.grid import Box
 from ..study.study import Study
 
@@ -138,7 +138,7 @@ def _keep(folder: Path, outputs: Sequence[str | Path], key: str) -> None:
         _link(output, scratch / _name(number, output))
     about = {"key": key, "sums": [sum_of(output) for output in outputs]}
     (scratch / "about.json").write_text(json.dumps(about), encoding="utf-8")
-    os.replace(scratch, folder)
+    put_in_place(scratch, folder)
 
 
 def _bring_back(folder: Path, outputs: Sequence[str | Path], key: str) -> bool:

@@ -24,6 +24,7 @@ from .gpu_discovery import VISIBLE, Gpu, gpus_to_share
 __all__ = ["lease_gpu"]
 
 PAUSE = 0.5  # seconds between two attempts to get a GPU
+WAITS = "-waits-"  # between a GPU and since when, in the name of a place in the line
 
 
 @contextmanager
@@ -31,9 +32,10 @@ def lease_gpu(per_gpu: int = 1, say: Callable[[str], object] = print) -> Iterato
     """In the block, CUDA sees exactly one GPU: the one of `gpus_to_share` that the fewest jobs of this user hold.
 
     Yields that `Gpu`; if there is none to share, yields None and changes nothing. Waits while each GPU is held by
-    `per_gpu` jobs; `say` then gets one line for a person. The block must begin before CUDA is first used, since CUDA
-    reads the environment only then; torch may have been imported before. Raises `DeviceError` if `CUDA_VISIBLE_DEVICES`
-    names a GPU that is not here, or if the folder of the locks belongs to somebody else.
+    `per_gpu` jobs; `say` then gets one line for a person. Whoever has waited longest is next, whichever study it is of:
+    two studies that run as many jobs at once get as many GPUs. The block must begin before CUDA is first used, since
+    CUDA reads the environment only then; torch may have been imported before. Raises `DeviceError` if
+    `CUDA_VISIBLE_DEVICES` names a GPU that is not here, or if the folder of the locks belongs to somebody else.
     """
     if not (gpus := gpus_to_share()):
         yield None
@@ -66,27 +68,66 @@ def _folder() -> Path:
 
 
 def _wait(gpus: list[Gpu], per_gpu: int, folder: Path, say: Callable[[str], object]) -> tuple[Gpu, FileLock]:
-    said = False
-    while not (lease := _take(gpus, per_gpu, folder)):
-        if not said:
-            say(
-                f"waits for a GPU: each of the {len(gpus)} here has as many jobs as jobs_per_gpu allows ({per_gpu});"
-                " a smaller --resources gpu=… starts fewer jobs at once"
-            )
-        said = True
-        time.sleep(PAUSE)
-    return lease
+    """A lease, as soon as it is this job's turn: of those that wait for a GPU, whoever came first gets it."""
+    if lease := _take(gpus, per_gpu, folder):
+        return lease
+    with _in_line(gpus, folder) as since:
+        said = False
+        while not (lease := _take(gpus, per_gpu, folder, since)):
+            if not said:
+                say(
+                    f"waits for a GPU: each of the {len(gpus)} here has as many jobs as jobs_per_gpu allows"
+                    f" ({per_gpu}); a smaller --resources gpu=… starts fewer jobs at once"
+                )
+            said = True
+            time.sleep(PAUSE)
+        return lease
 
 
-def _take(gpus: list[Gpu], per_gpu: int, folder: Path) -> tuple[Gpu, FileLock] | None:
-    """The GPU with the fewest jobs, and the lock that this job now holds on it; None if each has `per_gpu` jobs."""
+@contextmanager
+def _in_line(gpus: list[Gpu], folder: Path) -> Iterator[str]:
+    """A place in the line for each of `gpus`, by when it was taken: a locked file, which the dead leave by dying."""
+    since = f"{time.monotonic_ns():020}"  # one clock for all processes of a machine
+    places = [FileLock(f"{_file(gpu, folder)}{WAITS}{since}-{os.getpid()}") for gpu in gpus]
+    for place in places:
+        place.acquire()
+    try:
+        yield since
+    finally:
+        for place in places:
+            Path(place.lock_file).unlink(missing_ok=True)
+            place.release()
+
+
+def _take(gpus: list[Gpu], per_gpu: int, folder: Path, since: str | None = None) -> tuple[Gpu, FileLock] | None:
+    """The GPU with the fewest jobs, and the lock that this job now holds on it.
+
+    None if each has `per_gpu` jobs, or another job waits for one of `gpus` that came before `since` (None: now).
+    """
     with FileLock(folder / "choosing"):  # one process at a time, since counting locks every free place for a moment
-        free = {gpu: _free_places(folder / re.sub(r"[^\w-]", "_", gpu.uuid), per_gpu) for gpu in gpus}
+        line = [path for gpu in gpus for path in folder.glob(f"{_file(gpu, folder).name}{WAITS}*")]
+        if any(_waits(path) for path in line if since is None or path.name.partition(WAITS)[2] < since):
+            return None
+        free = {gpu: _free_places(_file(gpu, folder), per_gpu) for gpu in gpus}
         gpu = max(gpus, key=lambda gpu: len(free[gpu]))
         lock = free[gpu].pop() if free[gpu] else None
         for other in chain(*free.values()):
             other.release()
     return (gpu, lock) if lock else None
+
+
+def _file(gpu: Gpu, folder: Path) -> Path:
+    """Where the names of a GPU's locks begin."""
+    return folder / re.sub(r"[^\w-]", "_", gpu.uuid)
+
+
+def _waits(path: Path) -> bool:
+    """Whether somebody holds the place in the line `path`; if not, it is removed."""
+    if not _locks(lock := FileLock(path)):
+        return True
+    path.unlink(missing_ok=True)
+    lock.release()
+    return False
 
 
 def _free_places(path: Path, per_gpu: int) -> list[FileLock]:

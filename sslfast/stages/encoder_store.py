@@ -10,11 +10,10 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from os import replace as rename
 from pathlib import Path
 
 from ..errors import RecordError, one_line
-from ..files import replacing, user_path
+from ..files import put_in_place, replacing, user_path
 from ..models import load_encoder
 from ..runtime.attempts import alone, digest_of, sum_of
 from ..study.records import read_record, write_record
@@ -109,7 +108,7 @@ def _put(entry: Path, depends_on: Mapping, outputs: Mapping) -> None:
         sums = {name: sum_of(scratch / file) for name, file in NAMES.items()}
         about = json.dumps({"depends_on": depends_on, "sums": sums}, indent=1)
         (scratch / "about.json").write_text(about, encoding="utf-8")
-        rename(scratch, entry)
+        put_in_place(scratch, entry)
     except OSError as error:
         error.filename, error.filename2 = str(entry), None
         raise

@@ -11,13 +11,14 @@ from ..data.found import found_lines, rare_lines
 from ..data.identity import known_by
 from ..data.images import ImageData
 from ..data.splits import Split, make_split, write_split
-from ..files import replacing
+from ..files import CHECKSUM, replacing
 from ..models import save_encoder
 from ..runtime.jobs import RunningJob, say
+from ..study.arrays import write_arrays, write_predictions
 from ..study.datasets import SPLIT_OFF
 from ..study.depends import job_settings
 from ..study.grid import Box
-from ..study.records import RunRecord, write_arrays, write_predictions, write_record
+from ..study.records import RunRecord, write_record
 from ..study.stages import STAGES
 from ..study.version import code_version, reading_version
 from . import FitSettings, RunSettings, depends_on, encoder_header, run_settings, settings_of
@@ -46,8 +47,9 @@ def images(job: RunningJob) -> None:
     summary = data.summary()
     for line in found_lines(summary) + rare_lines(summary, job.study):
         print(line)
-    with replacing(job.output[0]) as scratch:
-        found = {**summary, "settings": {**job.params.asked, **split_off}, "known_by": known_by(job.study)}
+    found = {**summary, "settings": {**job.params.asked, **split_off}, "known_by": known_by(job.study)}
+    found["checksum"] = CHECKSUM
+    with replacing(job.output[0], checksum=True) as scratch:
         scratch.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 

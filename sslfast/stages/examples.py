@@ -10,16 +10,16 @@ import torch
 
 from ..analysis.image_noise import image_variance
 from ..analysis.judged import main_cells
-from ..analysis.table_files import read_table
+from ..analysis.table_files import read_table, to_parquet
 from ..data.augment import Augment
 from ..data.found import extremes
 from ..data.images import ImageData
 from ..data.loaders import classify_dls
 from ..data.splits import Split
-from ..errors import RecordError, ResultsError
+from ..errors import ResultsError
 from ..evaluation import embed_2d
-from ..files import replacing
 from ..runtime.jobs import RunningJob
+from ..study.arrays import read_arrays, read_predictions
 from ..study.examples import Embedding, Examples, Outcome, Pictures, Seen, smaller, write_examples
 from ..study.grid import Box
 from ..study.names import SUPERVISED
@@ -27,7 +27,7 @@ from ..study.records import FEATURES, read_record
 from .inputs import study_images, study_split
 from .pretraining import N_EMBEDDED, N_PICTURES
 
-__all__ = ["as_seen", "best_and_worst", "examples", "gather", "read_predictions", "records_to_show"]
+__all__ = ["as_seen", "best_and_worst", "examples", "gather", "records_to_show"]
 
 N_SEEN = 12  # images of a class each, or several of few classes
 N_CHANGED = 2  # times that each is augmented
@@ -49,8 +49,7 @@ def examples(job: RunningJob) -> None:
     files = map(Path, job.input.predictions)
     predictions = {box.name: read_predictions(path) for path in files if (box := Box.at(path))}
     noise = image_variance(cells, predictions, data.test.y.numpy())
-    with replacing(job.output.image_noise) as scratch:
-        noise.to_parquet(scratch)
+    to_parquet(noise, job.output.image_noise)
 
 
 def as_seen(data: ImageData, split: Split, augment: Augment) -> Seen:
@@ -117,30 +116,15 @@ def gather(
     shown, embeddings = [], []
     for record, path in pictures:
         spec = read_record(record).spec
-        with np.load(path, allow_pickle=False) as stored:
-            for kind in stored.files:
-                if kind == FEATURES:
-                    embeddings.append(Embedding(spec, embed_2d(stored[kind], spec.seed), of_embedding))
-                else:
-                    shown.append(Pictures(spec, kind, stored[kind]))
+        for kind, stored in read_arrays(path).items():
+            if kind == FEATURES:
+                embeddings.append(Embedding(spec, embed_2d(stored, spec.seed), of_embedding))
+            else:
+                shown.append(Pictures(spec, kind, stored))
     for found in (shown, embeddings):
         found.sort(key=lambda p: (p.spec.encoder, p.spec.method, float(p.spec.u or 0)))
     chosen = {name: _outcome(path, test_images) for name, path in outcomes.items()}
     return Examples(tuple(classes), originals, shown, chosen, embeddings)
-
-
-def read_predictions(path: str | Path) -> np.ndarray:
-    """The predicted class of every test image, `[N]`, as a run stored it beside its record; empty for a run without.
-
-    Raises `RecordError` for a file that holds no predictions.
-    """
-    try:
-        found = np.load(path, allow_pickle=False)
-        if found.ndim != 1 or found.dtype.kind != "u":
-            raise ValueError(f"{found.dtype} of shape {found.shape}")
-        return found
-    except (OSError, ValueError, EOFError) as error:
-        raise RecordError(f"{path}: no readable predictions ({error}); delete it and run again") from None
 
 
 def _outcome(path: str | Path, test_images: np.ndarray) -> Outcome:

@@ -140,7 +140,7 @@ def encoders_of(study: Study, name: str) -> tuple[str, ...]:
 
 def only_encoders(study: Study, name: str) -> tuple[str, ...]:
     """The only encoders, without widths, that the method of the arm `name` can train; none for one that takes all."""
-    kind = methods().get(_settings(study, name).get("method", name))
+    kind = methods().get(_settings(study, name).get("method", name.removeprefix(SHUFFLED)))
     return kind.encoders if kind else ()
 
 

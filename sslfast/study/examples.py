@@ -1,7 +1,6 @@
 """What a study looks like: images that its encoders rebuilt, and what its best and its worst cell mistake for what."""
 
 import json
-import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import RecordError
-from ..files import replacing
+from .arrays import read_arrays, write_arrays
 from .records import Spec
 
 __all__ = [
@@ -131,27 +130,26 @@ def write_examples(examples: Examples, path: str | Path) -> None:
         arrays |= {f"points-{number}": embedding.points, f"classes-{number}": embedding.classes}
     arrays |= {f"outcome-{name}": outcome.images for name, outcome in examples.outcomes.items()}
     arrays |= {f"seen-{name}": np.asarray(value) for name, value in vars(examples.seen).items()}
-    with replacing(path) as scratch:
-        np.savez(scratch, **arrays)
+    write_arrays(arrays, path)
 
 
 def read_examples(path: str | Path) -> Examples:
     """What `write_examples` stored; `RecordError` if it cannot be read."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            about = json.loads(str(stored["about"]))
-            pictures = [
-                Pictures(Spec(**p["spec"]), p["kind"], stored[f"pictures-{n}"]) for n, p in enumerate(about["pictures"])
-            ]
-            embeddings = [
-                Embedding(Spec(**spec), stored[f"points-{n}"], stored[f"classes-{n}"])
-                for n, spec in enumerate(about["embeddings"])
-            ]
-            outcomes = {
-                name: Outcome(**{**outcome, "spec": Spec(**outcome["spec"])}, images=stored[f"outcome-{name}"])
-                for name, outcome in about["outcomes"].items()
-            }
-            seen = Seen(stored["seen-images"], stored["seen-labels"], int(stored["seen-side"]))
-            return Examples(tuple(about["classes"]), stored["originals"], pictures, outcomes, embeddings, seen)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        stored = read_arrays(path)
+        about = json.loads(str(stored["about"]))
+        pictures = [
+            Pictures(Spec(**p["spec"]), p["kind"], stored[f"pictures-{n}"]) for n, p in enumerate(about["pictures"])
+        ]
+        embeddings = [
+            Embedding(Spec(**spec), stored[f"points-{n}"], stored[f"classes-{n}"])
+            for n, spec in enumerate(about["embeddings"])
+        ]
+        outcomes = {
+            name: Outcome(**{**outcome, "spec": Spec(**outcome["spec"])}, images=stored[f"outcome-{name}"])
+            for name, outcome in about["outcomes"].items()
+        }
+        seen = Seen(stored["seen-images"], stored["seen-labels"], int(stored["seen-side"]))
+        return Examples(tuple(about["classes"]), stored["originals"], pictures, outcomes, embeddings, seen)
+    except (ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{path}: no readable examples ({error}); delete the file and run again") from None

@@ -2,15 +2,13 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_origin
 
-import numpy as np
-
 from ..errors import ConfigError, RecordError, printable, shown
-from ..files import replacing
+from ..files import CHECKSUM, replacing, verify
 from .fractions import canonical
 from .grid import Box
 from .length import FULL, LENGTHS
@@ -22,8 +20,6 @@ __all__ = [
     "RunRecord",
     "Spec",
     "read_record",
-    "write_arrays",
-    "write_predictions",
     "write_record",
 ]
 
@@ -113,8 +109,9 @@ class RunRecord:
 def write_record(record: RunRecord, path: str | Path) -> None:
     """Check `record` and write it as JSON, whole or not at all. Losses that are not finite become null."""
     record.check(path)
-    with replacing(path) as scratch:
-        scratch.write_text(json.dumps(_finite(asdict(record)), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    content = {**_finite(asdict(record)), "checksum": CHECKSUM}
+    with replacing(path, checksum=True) as scratch:
+        scratch.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_record(path: str | Path) -> RunRecord:
@@ -127,6 +124,9 @@ def read_record(path: str | Path) -> RunRecord:
         content = json.loads(path.read_text(encoding="utf-8"))
         if (version := content["schema_version"]) != SCHEMA_VERSION:  # first: its entries may be others, too
             raise RecordError(f"{path}: schema_version {version}, not {SCHEMA_VERSION}; delete the file and run again")
+        if not verify(path) and "checksum" in content:
+            raise ValueError("what stands for its checksum is none")
+        content.pop("checksum", None)  # records that are older have none
         unknown = set(content) ^ {f.name for f in fields(RunRecord)}
         if unknown:
             raise ValueError(f"unknown or missing entry {sorted(unknown)[0]}")
@@ -239,19 +239,6 @@ def _is_canonical(value: object) -> bool:
         return canonical(value) == value
     except ConfigError:
         return False
-
-
-def write_predictions(predictions: np.ndarray | None, path: str | Path) -> None:
-    """Store the predicted class of every test image, `[N]` uint8 or uint16; an empty array for a run without."""
-    with replacing(path) as scratch:
-        np.save(scratch, np.empty(0, dtype=np.uint8) if predictions is None else predictions)
-
-
-def write_arrays(arrays: Mapping[str, np.ndarray], path: str | Path) -> None:
-    """Store `arrays` by name as .npz, whole or not at all."""
-    stored: dict[str, Any] = dict(arrays)
-    with replacing(path) as scratch:
-        np.savez(scratch, **stored)
 
 
 def _finite(value):

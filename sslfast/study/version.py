@@ -18,7 +18,7 @@ from .names import RANDOM, SHUFFLED, SUPERVISED
 from .source import Source
 from .stages import STAGES
 
-__all__ = ["code_version", "reading_version", "report_version", "versions"]
+__all__ = ["code_version", "file_version", "reading_version", "report_version", "versions"]
 
 ROOT = Path(__file__).parents[1]
 # The files at which each stage begins that is no cell; a cell begins at `_CELL`, and its method's and encoder's files.
@@ -77,9 +77,9 @@ def reading_version() -> str:
     return _digest(_closure((*_READING, *loaders)))
 
 
-def _file_digest(path: str | Path) -> str:
-    """A text that changes with what a Python file does, not with its comments, docstrings or layout."""
-    return hashlib.sha256(_meaning(Path(path).read_text(encoding="utf-8")).encode()).hexdigest()
+def file_version(path: str | Path) -> str:
+    """The same for a single Python file, wherever it lies: it changes with what the file does, not with comments."""
+    return _file_digest(path)[:12]
 
 
 def versions() -> dict[str, str]:
@@ -98,6 +98,10 @@ def _digest(files: Iterable[str]) -> str:
     for name in sorted(files):
         digest.update(f"{name}\0{_content(name)}\0".encode())
     return digest.hexdigest()[:12]
+
+
+def _file_digest(path: str | Path) -> str:
+    return hashlib.sha256(_meaning(Path(path).read_text(encoding="utf-8")).encode()).hexdigest()
 
 
 @functools.cache

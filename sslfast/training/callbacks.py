@@ -1,15 +1,17 @@
 """fastai callbacks that record a fit (history, time to a score), end it if it diverges, and guard its invariants."""
 
 import math
+import random
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from fastai.callback.core import Callback, CancelFitException
-from fastai.torch_core import get_model
+from fastai.torch_core import get_model, rank_distrib
 
 from ..data.augment import TensorTarget
-from ..data.loaders import undistributed
+from ..data.loaders import BatchDL, undistributed
 from ..errors import ConfigError
 from ..seeds import derive_seed
 
@@ -21,6 +23,7 @@ __all__ = [
     "PrintEpochs",
     "ReconstructInput",
     "SeedEpochs",
+    "SeededFits",
     "TimeToAccuracy",
 ]
 
@@ -69,6 +72,62 @@ class SeedEpochs(Callback):
 
     def before_train(self):
         torch.manual_seed(derive_seed(self.seed, "dropout", self.epoch))
+
+
+class SeededFits(Callback):
+    """What a learner's `seed` fixes besides its initial weights: all that its fits draw.
+
+    Order and augmentation of batches, views, dropout, latents and noise depend on (seed, epoch) and on nothing that
+    was drawn before. Epochs count from the first fit of the learner on: a second fit goes on, as one long fit would,
+    and a new learner begins anew. Loaders of `image_dls` have a seed of their own, for the order and augmentation of
+    batches, so that learners can share these. Python's, numpy's and torch's generators are afterwards as they were
+    before the fit. Not fixed: sums whose order a GPU leaves to chance.
+
+    Without a seed, chance is left alone. In both cases `lr_find` uses up no epoch of the loader.
+    """
+
+    order = -500  # before all that draw, after Checkpoint
+
+    def __init__(self, seed: int | None = None):
+        self.seed, self.done = seed, 0
+        self.before: tuple | None = None  # the loader's epoch and the generators, as a fit found them
+
+    def before_fit(self):
+        self.before = None
+
+    def before_train(self):
+        loader = undistributed(self.dls.train)
+        if self.before is None:
+            self.first, self.before = self.done, (getattr(loader, "epoch", None), _generators())
+        if self.seed is None:
+            return
+        epoch = self.first + self.epoch
+        rank = [rank_distrib()] if rank_distrib() else []  # processes that train together draw each their own
+        seed = derive_seed(self.seed, "dropout", epoch, *rank)
+        torch.manual_seed(seed)
+        if isinstance(loader, BatchDL):
+            loader.epoch = epoch
+        else:
+            random.seed(seed)
+            np.random.seed(seed % 2**32)
+            loader.rng = random.Random(seed)  # noqa: S311 - fastai's, for the order of batches
+        if not hasattr(self.learn, "lr_finder"):
+            self.done = epoch + 1
+
+    def after_fit(self):
+        if self.before is None:
+            return
+        (epoch, generators), self.before = self.before, None
+        if hasattr(self.learn, "lr_finder") and epoch is not None:
+            undistributed(self.dls.train).epoch = epoch
+        if self.seed is not None:
+            random.setstate(generators[0])
+            np.random.set_state(generators[1])
+            torch.set_rng_state(generators[2])
+
+
+def _generators() -> tuple:
+    return random.getstate(), np.random.get_state(), torch.get_rng_state()
 
 
 class EpochWatcher(Callback):

@@ -15,16 +15,20 @@ from fastcore.foundation import L
 from fastcore.meta import delegates
 from torch import Tensor
 
+from .callbacks import SeededFits
 from .optimizer import fused_adam
 
 __all__ = ["LeanLearner", "hears", "learner_of"]
 
 
-def learner_of(dls, model, given: Mapping, *, loss_func, metrics, cbs=(), shows=None, **usual) -> Learner:
+def learner_of(
+    dls, model, given: Mapping, *, loss_func, metrics, cbs=(), shows=None, seed: int | None = None, **usual
+) -> Learner:
     """The `LeanLearner` of `dls` and `model`, as a learner factory returns it.
 
     `given`: further arguments from the caller of the factory. They override the factory's `loss_func`, `metrics` and
-    `usual` arguments; the caller's callbacks are added to the factory's `cbs`. `shows`: see `LeanLearner`.
+    `usual` arguments; the caller's callbacks are added to the factory's `cbs`. `shows`: see `LeanLearner`; `seed`: see
+    `SeededFits`.
     """
     given = dict(given)
     loss_func = given.pop("loss_func", None) or loss_func
@@ -34,7 +38,7 @@ def learner_of(dls, model, given: Mapping, *, loss_func, metrics, cbs=(), shows=
         model,
         loss_func=loss_func,
         metrics=metrics if given_metrics is None else given_metrics,
-        cbs=L(given.pop("cbs", None)) + L(cbs),
+        cbs=L(given.pop("cbs", None)) + L(cbs) + SeededFits(seed),
         **{**usual, **given},
     )
     learn.shows = shows

@@ -177,7 +177,7 @@ def test_without_shorter_runs_the_reason_is_said():
     assert "there are no runs of half the length" in analyse(CELLS).length
 
 
-@pytest.mark.parametrize("n_seeds, n_checked", [(3, 1), (5, 1), (5, 2)])
+@pytest.mark.parametrize("n_seeds, n_checked", [(3, 1), pytest.param(5, 1, marks=pytest.mark.long), (5, 2)])
 def test_noise_alone_rarely_takes_a_verdict_back(n_seeds, n_checked):
     """The same scores at both lengths but for chance, half of which two lengths of a seed share: a tenth at most."""
     rng = np.random.default_rng(0)

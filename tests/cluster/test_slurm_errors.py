@@ -5,8 +5,7 @@ import logging
 
 import pytest
 
-from sslfast.cluster.slurm import check_slurm, mended, refusals
-from sslfast.errors import SslfastError
+from sslfast.cluster.slurm import mended, refusals
 
 # as Snakemake 9.27 writes it: the first group was refused, the second ran and failed, so has a log
 LOG = """
@@ -56,23 +55,6 @@ def test_a_refused_group_is_named_once_and_one_that_ran_is_not():
     assert lines[0].startswith("error: SLURM did not take the group cells; none of its jobs has begun")
     assert "\n" not in lines[0]
     assert refusals("Finished jobid: 5 (Rule: classify)") == []
-
-
-def test_a_cluster_without_accounting_is_told_which_flag_to_add(program):
-    program("sacct", 1, error="Slurm accounting storage is disabled")
-    with pytest.raises(SslfastError, match=r"storage is disabled.* add --slurm-status-command squeue"):
-        check_slurm("sacct", ["gpu", "turn"])
-    check_slurm("squeue", ["gpu", "turn"])
-
-
-def test_a_cluster_with_accounting_is_asked_and_taken_at_its_word(program):
-    program("sacct", 0)
-    check_slurm("sacct", ["gpu", "turn"])
-
-
-def test_the_profile_beside_that_of_one_machine_is_an_error():
-    with pytest.raises(SslfastError, match=r"expected: snakemake --workflow-profile profiles/slurm"):
-        check_slurm("squeue", ["gpu"])
 
 
 def test_what_sacct_adds_to_a_state_is_left_out():

@@ -82,11 +82,6 @@ def test_a_file_that_is_no_image_is_one_line_with_its_name(deep_wide_images):
     assert is_one_line(caught.value)
 
 
-def test_tensors_of_another_size_are_told_what_was_expected(deep_wide_images):
-    with pytest.raises(DataError, match=r"found tensors torch.uint8 of shape \(1, 9, 9\), expected uint8 of shape"):
-        loaded(deep_wide_images).classify.test_dl(torch.zeros(2, 1, 9, 9, dtype=torch.uint8))
-
-
 PEAK = """
 import sys
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""A fit by one of two processes, as `accelerate launch` starts them; prints what the test compares, as JSON."""
+"""`python distributed_fit.py LEARNER…`: fits by one of two processes, as `accelerate launch` starts them.
+
+Prints what the test compares, a line of JSON a learner.
+"""
 
 import json
 import sys
@@ -25,13 +28,17 @@ class Seen(Callback):
             self.images += self.xb[0].flatten(1).sum(1).tolist()
 
 
-name, data = sys.argv[1], "digits"
-dls = image_dls(data, unlabelled=0.2, labelled=0.2, seed=0, bs=16, device="cpu", augment=Augment())
-classifies = name in ("classifier_learner", "supervised_learner")
-learn = getattr(sslfast, name)(dls.classify if classifies else dls.pretrain, "original", seed=0)
-learn.add_cb(seen := Seen())
-with learn.distrib_ctx(sync_bn=False, cpu=True), learn.no_bar(), learn.no_logging():
-    learn.fit(2, 1e-3)
-weights = {key: value.double().sum().item() for key, value in learn.model.state_dict().items()}
-rows = [list(map(float, row)) for row in learn.recorder.values]
-print(json.dumps({"weights": weights, "seen": len(seen.images), "first": seen.images[:5], "rows": rows}))
+def fit(name: str) -> dict:
+    dls = image_dls("digits", unlabelled=0.2, labelled=0.2, seed=0, bs=16, device="cpu", augment=Augment())
+    classifies = name in ("classifier_learner", "supervised_learner")
+    learn = getattr(sslfast, name)(dls.classify if classifies else dls.pretrain, "original", seed=0)
+    learn.add_cb(seen := Seen())
+    with learn.distrib_ctx(sync_bn=False, cpu=True), learn.no_bar(), learn.no_logging():
+        learn.fit(2, 1e-3)
+    weights = {key: value.double().sum().item() for key, value in learn.model.state_dict().items()}
+    rows = [list(map(float, row)) for row in learn.recorder.values]
+    return {"weights": weights, "seen": len(seen.images), "first": seen.images[:5], "rows": rows}
+
+
+for name in sys.argv[1:]:
+    print(json.dumps(fit(name)))

@@ -20,10 +20,13 @@ from torchvision.models import resnet18
 
 from sslfast import (
     autoencoder_learner,
+    barlow_learner,
+    byol_learner,
     classifier_learner,
     gan_learner,
     image_dls,
     load_encoder,
+    mae_learner,
     rotation_learner,
     save_encoder,
     simclr_learner,
@@ -33,9 +36,15 @@ from sslfast import (
 )
 from sslfast.errors import ConfigError
 
-METHODS = [autoencoder_learner, vae_learner, gan_learner, simclr_learner, vicreg_learner, rotation_learner]
-REBUILD = [autoencoder_learner, vae_learner]
-TWO_VIEWS = [simclr_learner, vicreg_learner]
+
+def mae(dls, encoder, **options):
+    """The masked autoencoder, whose encoder is its own."""
+    return mae_learner(dls, "vit", **options)
+
+
+REBUILD = [autoencoder_learner, vae_learner, mae]
+TWO_VIEWS = [simclr_learner, vicreg_learner, barlow_learner, byol_learner]
+METHODS = [*REBUILD, gan_learner, *TWO_VIEWS, rotation_learner]
 CLASSIFY = [classifier_learner, supervised_learner]
 
 
@@ -109,7 +118,7 @@ def test_losses_per_image_are_those_of_the_whole(dls, make):
     n = len(dls.valid_ds)
     losses = learn.get_preds(with_loss=True)[-1]
     assert losses.shape == (n,)
-    if make not in TWO_VIEWS and make is not autoencoder_learner:  # whose losses depend on the batch, or are its root
+    if make not in [*TWO_VIEWS, autoencoder_learner, mae]:  # whose losses depend on the batch, or are its root
         assert float(losses.mean()) == pytest.approx(learn.validate()[0], rel=1e-3)
     top, rows = Interpretation.from_learner(learn).top_losses(3)
     assert len(rows) == 3
@@ -198,9 +207,12 @@ def test_the_encoder_of_a_learner_can_be_saved_as_it_is(ours, tmp_path):
     assert all(torch.equal(value, loaded[name]) for name, value in learn.encoder.state_dict().items())
 
 
-@pytest.mark.parametrize("name", ["autoencoder_learner", "simclr_learner", "classifier_learner", "supervised_learner"])
-def test_two_processes_train_one_model_each_on_its_own_half_of_the_images(name):
-    """fastai's `distrib_ctx`, on CPUs."""
+DISTRIBUTED = ["autoencoder_learner", "simclr_learner", "classifier_learner", "supervised_learner"]
+
+
+@pytest.fixture(scope="module")
+def distributed() -> dict[str, list[dict]]:
+    """What each of two processes tells of its fits, by learner: fastai's `distrib_ctx`, on CPUs."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = str(one.getsockname()[1])
@@ -208,7 +220,7 @@ def test_two_processes_train_one_model_each_on_its_own_half_of_the_images(name):
     shared = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
     processes = [
         subprocess.Popen(
-            [sys.executable, script, name],
+            [sys.executable, script, *DISTRIBUTED],
             env={**shared, "RANK": rank, "LOCAL_RANK": rank, "ACCELERATE_USE_CPU": "true"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -216,9 +228,15 @@ def test_two_processes_train_one_model_each_on_its_own_half_of_the_images(name):
         )
         for rank in ("0", "1")
     ]
-    ends = [process.communicate(timeout=300) for process in processes]
+    ends = [process.communicate(timeout=600) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], ends[0][1]
-    one, other = (json.loads(out.splitlines()[-1]) for out, _ in ends)
+    told = ([json.loads(line) for line in out.splitlines() if line.startswith("{")] for out, _ in ends)
+    return dict(zip(DISTRIBUTED, map(list, zip(*told, strict=True)), strict=True))
+
+
+@pytest.mark.parametrize("name", DISTRIBUTED)
+def test_two_processes_train_one_model_each_on_its_own_half_of_the_images(distributed, name):
+    one, other = distributed[name]
     for key, value in one["weights"].items():
         if "running" not in key and "num_batches" not in key:  # statistics of BatchNorm are each process's own
             assert other["weights"][key] == pytest.approx(value, abs=1e-9)

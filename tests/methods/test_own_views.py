@@ -1,4 +1,4 @@
-"""What SimCLR, VICReg and rotation have in common, trained for real on handwritten digits."""
+"""What SimCLR, VICReg, Barlow Twins, BYOL and rotation have in common, trained for real on handwritten digits."""
 
 import pytest
 import torch
@@ -11,12 +11,14 @@ from torch import nn
 from sslfast import Augment, Checkpoint, classifier_learner, image_dls, random_encoder
 from sslfast.data.images import ImageData, ImageSet
 from sslfast.errors import ConfigError
+from sslfast.methods.barlow import barlow_learner
+from sslfast.methods.byol import byol_learner
 from sslfast.methods.rotation import rotation_learner
 from sslfast.methods.simclr import simclr_learner
 from sslfast.methods.vicreg import vicreg_learner
 from sslfast.training.callbacks import History, SeedEpochs
 
-LEARNERS = [simclr_learner, vicreg_learner, rotation_learner]
+LEARNERS = [simclr_learner, vicreg_learner, barlow_learner, byol_learner, rotation_learner]
 VIEWS = {"crop": 0.5, "flip": 0}
 LR = 5e-3
 SMALL = {"projector": (64, 64)}  # as digits are

@@ -5,6 +5,8 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 from fastai.callback.progress import ProgressCallback
+from fastai.vision.augment import DihedralItem, Resize, aug_transforms
+from fastai.vision.data import ImageDataLoaders
 
 from sslfast import image_dls
 from sslfast.errors import ConfigError
@@ -75,7 +77,30 @@ def test_accuracy_is_the_share_of_turns_recognised_over_the_whole_validation_set
     assert learn.recorder.values[-1][-1] == pytest.approx(float(share), abs=1e-6)
 
 
-def test_loaders_that_turn_images_upside_down_are_refused(digits):
-    dls = image_dls(digits, seed=0, device="cpu", augment={"flip_vertical": 0.5}).pretrain
-    with pytest.raises(ConfigError, match=r"augment.flip_vertical: found above 0, expected 0 for rotation"):
-        rotation_learner(dls)
+def test_flips_of_image_dls_are_left_out(digits):
+    dls = image_dls(digits, unlabelled=0.1, seed=0, device="cpu", augment={"flip_vertical": 1, "noise": 0.5}).pretrain
+    learn = rotation_learner(dls, "original", views=PLAIN)
+    plain = image_dls(digits, unlabelled=0.1, seed=0, device="cpu", augment={"noise": 0}).pretrain
+    assert torch.equal(learn.dls.train.one_batch()[0], plain.train.one_batch()[0])
+    assert not torch.equal(dls.train.one_batch()[0], plain.train.one_batch()[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "item_tfms", "found"),
+    [
+        ({"flip_vert": True}, [], r"Dihedral \(flip_vert=True\)"),
+        ({"max_rotate": 45}, [], "Rotate by up to 45°"),
+        ({}, [DihedralItem(p=0.5)], "DihedralItem"),
+        ({}, [], None),  # up to 10°, as fastai has it
+    ],
+)
+def test_ordinary_loaders_that_turn_images_are_refused(image_folder, options, item_tfms, found):
+    dls = ImageDataLoaders.from_folder(
+        image_folder(train=8, test=0, unlabelled=0), train="train", valid_pct=0.3, seed=0, bs=8, num_workers=0,
+        device="cpu", item_tfms=[Resize(28), *item_tfms], batch_tfms=aug_transforms(**options),
+    )  # fmt: skip
+    if found is None:
+        assert rotation_learner(dls, "original", seed=0).dls is dls
+    else:
+        with pytest.raises(ConfigError, match=f"dls: found {found} among the transforms"):
+            rotation_learner(dls, "original")

@@ -277,7 +277,7 @@ def test_an_encoder_for_other_images_is_an_error_that_says_which():
 
 @pytest.mark.parametrize("make", [create_encoder, lambda name: as_encoder(name, (3, 32, 32))])
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones(make):
-    with pytest.raises(ConfigError, match=r"encoders: found 'vgg', expected one of conv, original, resnet18"):
+    with pytest.raises(ConfigError, match=r"encoders: found 'vgg', expected one of conv, original, resnet18, vit"):
         make("vgg")
 
 

@@ -30,8 +30,11 @@ def stored(path) -> Path:
 
 
 def contents(path: Path) -> tuple[dict, dict]:
+    """Weights and metadata, without the checksum, which they would be of no longer once they are changed."""
     with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+        spec = json.loads(file.metadata()["sslfast"])
+        del spec["checksum"]
+        return {name: file.get_tensor(name) for name in file.keys()}, {"sslfast": json.dumps(spec)}  # noqa: SIM118
 
 
 # ── as they were ────────────────────────────────────────────────────────────────────────────────

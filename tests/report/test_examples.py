@@ -8,8 +8,9 @@ from builders import LOST, cells_of, examples_of, grid, pretrain_record, realist
 from sslfast.errors import RecordError
 from sslfast.evaluation import embed_2d
 from sslfast.stages.examples import best_and_worst, gather
+from sslfast.study.arrays import write_arrays
 from sslfast.study.examples import read_examples, write_examples
-from sslfast.study.records import FEATURES, write_arrays, write_record
+from sslfast.study.records import FEATURES, write_record
 
 
 @pytest.fixture
@@ -94,6 +95,6 @@ def test_a_damaged_file_is_one_line(pixels, tmp_path, damage):
         pd.Series([1, 2]).to_pickle(path)
     else:
         path.unlink()
-    with pytest.raises(RecordError, match=r"examples.npz: no readable examples .*; delete the file") as error:
+    with pytest.raises(RecordError, match=r"examples.npz: not readable as arrays .*; delete it") as error:
         read_examples(path)
     assert "\n" not in str(error.value)

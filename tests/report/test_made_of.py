@@ -57,7 +57,8 @@ def reported(folder, images=None, examples=None):
 # ── what it is made of ──────────────────────────────────────────────────────────────────────────
 
 
-def test_the_page_says_what_was_found_and_how_networks_see_it_before_any_result(tmp_path):
+def test_the_page_says_what_was_found_and_how_networks_see_it_before_any_result(tmp_path, draw_only):
+    draw_only()
     root = photographs(tmp_path / "i", ["cat", "dog"], parts=("train", "val", "test"), unlabelled=5)
     (root / "train/notes.txt").write_text("a good one")
     page = reported(tmp_path / "report", loaded(root, image_size=16, fit="pad").summary())
@@ -68,7 +69,8 @@ def test_the_page_says_what_was_found_and_how_networks_see_it_before_any_result(
     assert "left out: 1 files that are no images (train/notes.txt)" in first
 
 
-def test_the_range_of_grey_is_told(tmp_path):
+def test_the_range_of_grey_is_told(tmp_path, draw_only):
+    draw_only()
     for name in ("a", "b"):
         (tmp_path / "i" / name).mkdir(parents=True)
         for i in range(4):
@@ -88,7 +90,8 @@ def test_a_data_set_that_is_no_folder_has_no_fit_and_nothing_left_out(digits):
     assert found.others == []
 
 
-def test_validation_images_are_counted_where_they_are_given_and_where_they_are_split_off(tmp_path, digits):
+def test_validation_images_are_counted_where_they_are_given_and_where_they_are_split_off(tmp_path, digits, draw_only):
+    draw_only()
     root = photographs(tmp_path / "i", ["cat", "dog"], parts=("train", "val", "test"))
     assert "12 of validation images" in reported(tmp_path / "given", loaded(root).summary())
     n_split_off = len(make_split(digits, 0, 0.1).valid)
@@ -101,7 +104,8 @@ def test_as_many_are_set_aside_as_a_split_sets_aside(counts, fraction):
     assert len(split_off(y, fraction, 0)) == sum(set_aside(n, fraction) for n in counts)
 
 
-def test_images_of_one_colour_are_warned_of(tmp_path):
+def test_images_of_one_colour_are_warned_of(tmp_path, draw_only):
+    draw_only()
     root = photographs(tmp_path / "i", ["cat", "dog"])
     Image.new("RGB", (40, 40)).save(root / "train/cat/black.png")
     data = loaded(root)
@@ -172,7 +176,8 @@ def test_sheets_show_large_images_smaller(size, shown, channels):
     assert (drawn[:shown] == 7).all()
 
 
-def test_a_page_of_large_images_of_many_classes_stays_light(tmp_path):
+def test_a_page_of_large_images_of_many_classes_stays_light(tmp_path, draw_only):
+    draw_only("images_as_seen")
     noise = np.random.default_rng(0).integers(0, 256, (3, 12, SHOWN_SIDE, SHOWN_SIDE, 3), np.uint8)
     classes = tuple(f"class {i}" for i in range(1000))
     seen = Seen(noise, np.arange(12), 512)
@@ -184,7 +189,8 @@ def test_a_page_of_large_images_of_many_classes_stays_light(tmp_path):
     assert with_images - without < 2e6
 
 
-def test_what_is_taken_for_what_takes_as_many_rows_as_there_are_test_images(tmp_path):
+def test_what_is_taken_for_what_takes_as_many_rows_as_there_are_test_images(tmp_path, draw_only):
+    draw_only("confusion")
     n = 300
     confusion = [[int(column in (row, 0)) for column in range(n)] for row in range(n)]
     records = grid(realistic, **SMALL)
@@ -245,7 +251,8 @@ def test_a_font_of_the_machine_is_used_where_it_has_the_letters(known, font_of_c
     assert not [w for w in recwarn if "missing from" in str(w.message)]
 
 
-def test_names_that_no_font_has_are_numbers_in_pictures_and_that_is_said_once(tmp_path, monkeypatch):
+def test_names_that_no_font_has_are_numbers_in_pictures_and_that_is_said_once(tmp_path, monkeypatch, draw_only):
+    draw_only(*(names := ("images_as_seen", "confusion", "mistakes")))
     monkeypatch.setattr("sslfast.report.drawing.letters._others", list)
     records = grid(realistic, **SMALL)
     digits = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), np.uint8)
@@ -256,6 +263,6 @@ def test_names_that_no_font_has_are_numbers_in_pictures_and_that_is_said_once(tm
     assert "猫" in drawing and "class 2" not in drawing, "a browser may have the font"
     numbered = replace(examples, classes=("dog", "class 2"))
     page = reported(tmp_path / "numbered", examples=numbered)
-    for name in ("images_as_seen", "confusion", "mistakes"):
+    for name in names:
         pictures = [(folder / f"figures/{name}.png").read_bytes() for folder in (tmp_path, tmp_path / "numbered")]
         assert pictures[0] == pictures[1], name

@@ -303,8 +303,9 @@ def test_every_run_without_a_result_is_listed_with_its_reason(report):
     assert report.page.text.count(LOST) == n_lost
 
 
-def test_what_limits_trust_is_told(tmp_path):
+def test_what_limits_trust_is_told(tmp_path, draw_only):
     """Machines that differed, code that is not that of the report, and copies among the images."""
+    draw_only()
     records = grid(realistic, **SMALL)
     records[0] = replace(records[0], device="cuda", threads=4)
     cells, history = tables(records)
@@ -346,10 +347,10 @@ def test_every_header_of_a_table_says_what_it_heads(report):
 # what holds for one
 
 
-def test_prices_change_the_advice_and_nothing_else(tmp_path):
-    records = grid(realistic, us=["0", "0.1", "0.3", "1"], ls=["0.05", "0.2", "0.5"], seeds=range(5))
-    cheap = reported(records, tmp_path / "a", prices={"price_per_label": 0.001, "budget": 1})
-    without = reported(records, tmp_path / "b")
+def test_prices_change_the_advice_and_nothing_else(report_of, tmp_path, draw_only):
+    without = report_of("five seeds")
+    draw_only()
+    cheap = reported(EDGES["five seeds"], tmp_path, prices={"price_per_label": 0.001, "budget": 1})
     assert "Without prices nothing is recommended" in without.page.text
     assert "Without prices" not in cheap.page.text
     for name in TABLES - {"what_next", "cells_to_run"}:
@@ -376,7 +377,8 @@ def test_the_page_of_a_large_grid_stays_small(large):
     assert (large.folder / "report.html").stat().st_size < 3_000_000
 
 
-def test_several_ways_of_pretraining_are_named_and_told_apart(tmp_path):
+def test_several_ways_of_pretraining_are_named_and_told_apart(tmp_path, draw_only):
+    draw_only("f1_against_unlabelled")
     cells, history = tables(grid(realistic, us=["0", "0.1", "1"], ls=["0.05", "0.5"], encoders=["original", "conv"]))
     other = {"method": "contrast"}
     learned = cells[cells.method == "autoencoder"].assign(**other, test_macro_f1=lambda rows: rows.test_macro_f1 + 0.05)

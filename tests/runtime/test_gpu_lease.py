@@ -111,6 +111,40 @@ def test_a_job_that_waits_says_so_once_with_what_to_change(four, monkeypatch):
     waiting.end()
 
 
+def test_whoever_has_waited_longest_is_next_and_nobody_overtakes(four, monkeypatch):
+    """So two studies that keep as many jobs waiting get as many turns, whichever began first."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2")
+    at_work, line = Job(), []
+    assert at_work.tells() == "2"
+    for _ in range(3):
+        line.append(Job())
+        assert line[-1].tells().startswith("waits for a GPU")
+    line[1].end(kill=True)  # the dead keep nobody waiting
+    for job in (line[0], line[2]):
+        line.append(late := Job())
+        assert late.tells().startswith("waits for a GPU")
+        at_work.end()
+        at_work = job
+        assert job.tells() == "2"
+        assert not any(other.pipe.poll(0.1) for other in line[3:])
+    at_work.end()
+    for job in line[3:]:
+        assert job.tells() == "2"
+        job.end()
+    assert not list(four.rglob("*-waits-*"))
+
+
+def test_who_waits_for_one_gpu_holds_up_nobody_on_another(four, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2")
+    at_work, waiting = Job(), Job()
+    assert {at_work.tells(), waiting.tells()[:5]} == {"2", "waits"}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    other = Job()
+    assert other.tells() == "3"
+    for job in (at_work, waiting, other):
+        job.end()
+
+
 def test_a_job_killed_while_it_chooses_keeps_nobody_waiting(four, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(gpu_lease, "_free_places", kill_this_process)

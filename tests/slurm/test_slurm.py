@@ -51,12 +51,12 @@ def test_what_is_short_is_one_submission_that_does_one_job_after_the_other(throu
     assert len(set(begun)) == 2
 
 
-def test_a_study_that_slurm_refuses_says_so_and_the_next_call_runs_it(through):
+def test_a_partition_that_is_not_there_is_said_before_anything_is_submitted_and_the_next_call_runs(through):
     assert through.refused.returncode == 1
     lines = [line for line in through.refused.stderr.splitlines() if line.startswith("error:")]
     assert len(lines) == 1
-    assert lines[0].startswith("error: SLURM did not take the group prepare")
-    assert {path.parts[0] for path in through.left} <= {"logs"}
+    assert lines[0].startswith("error: sbatch: SLURM would not take a job with --partition=nowhere")
+    assert through.left == []
     assert all((through.folder / record).exists() for record in RECORDS)
 
 

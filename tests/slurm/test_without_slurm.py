@@ -7,7 +7,7 @@ import subprocess
 
 import cluster
 import pytest
-from studies import TINY, Workflow
+from studies import TINY, Workflow, error_line
 
 # a plugin is found by its name among all modules: this hides it, as if it were not installed
 HIDE = """
@@ -59,8 +59,53 @@ def test_the_profile_without_its_plugin_is_one_line_and_starts_nothing(tmp_path)
     (hidden / "sitecustomize.py").write_text(HIDE)
     paths = os.pathsep.join([str(hidden), *filter(None, [os.environ.get("PYTHONPATH")])])
     result = workflow.run("--workflow-profile", "profiles/slurm", config=TINY, PYTHONPATH=paths)
-    assert result.returncode == 2
-    last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith("snakemake: error: argument --executor/-e: invalid choice: 'slurm'")
+    assert result.returncode == 1
+    (line,) = [line for line in result.stderr.splitlines() if not line.startswith("Using workflow specific profile")]
+    assert line.startswith(
+        "error: profiles/slurm: found no snakemake-executor-plugin-slurm, expected Snakemake's plugin;"
+    )
+    assert line.endswith("pip install 'sslfast[slurm]'")
     assert not (tmp_path / "results").exists()
     assert not (tmp_path / ".snakemake").exists()
+
+
+SLURM = ("sbatch", "squeue", "scancel", "sinfo", "sacct", "sacctmgr", "sshare")
+HALVES = {  # which commands there are and what they do; flags; what is said
+    "none": ({}, [], "sbatch, squeue, scancel, sinfo, sacctmgr, sacct: not found here"),
+    "no sacct": ({name: "exit 0" for name in SLURM if name != "sacct"}, [], "sacct: not found here"),
+    "a wrong partition": (
+        dict.fromkeys(SLURM, "exit 0") | {"sbatch": "echo invalid partition >&2; exit 1"},
+        ["--default-resources", "slurm_partition=nowhere"],
+        "sbatch: SLURM would not take a job with --partition=nowhere",
+    ),
+    "a wrong account": (
+        dict.fromkeys(SLURM, "exit 0") | {"sacctmgr": "echo ours"},
+        ["--default-resources", "slurm_account=theirs"],
+        "slurm_account: found theirs, expected one of yours, ours",
+    ),
+    "no accounting": (
+        dict.fromkeys(SLURM, "exit 0") | {"sacct": "echo storage is disabled >&2; exit 1"},
+        [],
+        "sacct: storage is disabled; so nobody can be asked how a job ended",
+    ),
+    "no controller": (dict.fromkeys(SLURM, "sleep 60"), [], "sbatch: no answer within 8 s"),
+}
+
+
+@pytest.mark.parametrize("what", HALVES)
+def test_half_of_slurm_is_one_line_and_locks_nothing(what, tmp_path):
+    workflow = Workflow(tmp_path / "study")
+    commands, flags, said = HALVES[what]
+    (folder := tmp_path / "commands").mkdir()
+    for name in ("sh", "sleep", "which"):
+        (folder / name).symlink_to(shutil.which(name))
+    for name, script in commands.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    status = ["--slurm-status-command", "sacct"]  # which the plugin would find out from what there is
+    call = ["--workflow-profile", "profiles/slurm", *status, *flags]
+    line = error_line(workflow.ask(*call, config=TINY, PATH=str(folder)))
+    assert line.startswith(f"error: {said}")
+    assert not (workflow.folder / "results").exists()
+    locks = workflow.folder / ".snakemake/locks"
+    assert not locks.exists() or not list(locks.iterdir())

@@ -18,7 +18,8 @@ from sslfast.files import check_writable
 from sslfast.models import load_encoder, save_encoder
 from sslfast.stages import FitSettings, RunSettings, depends_on, encoder_header, pretrain
 from sslfast.stages.encoder_store import NAMES, shared_encoder
-from sslfast.study.records import read_record, write_arrays, write_record
+from sslfast.study.arrays import write_arrays
+from sslfast.study.records import read_record, write_record
 
 RUN = RunSettings(study="first", budget="epochs", batch_size=128, precision="float32")
 FIT = FitSettings(epochs=1, method="autoencoder", options={"denoise": None})
@@ -204,7 +205,7 @@ def test_of_two_at_once_one_trains_and_the_other_waits_and_takes(job, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "moment", ["shutil.copyfile", "sslfast.stages.encoder_store.sum_of", "sslfast.stages.encoder_store.rename"]
+    "moment", ["shutil.copyfile", "sslfast.stages.encoder_store.sum_of", "sslfast.stages.encoder_store.put_in_place"]
 )
 def test_killed_while_it_stores_it_leaves_no_entry_and_the_next_one_clears_up(job, moment, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:

@@ -172,6 +172,7 @@ def edited_header(path, **changes):
     with safe_open(path, framework="pt") as file:
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         about = json.loads(file.metadata()["sslfast"])
+    del about["checksum"]  # which is that of the other header
     save_file(weights, path, metadata={"sslfast": json.dumps({**about, **changes})})
 
 

@@ -147,9 +147,16 @@ def of_rich() -> dict[str, tuple[object, dict[str, int]]]:
     return found
 
 
+def of_mae() -> dict[str, object]:
+    """The same of the method that trains one encoder only, whose study has another."""
+    own = {**OF_METHODS, "mask": 0.5, "decoder": 8}
+    return {key: own[key.partition(".")[2]] for key in schema_keys() if key.startswith("mae.")}
+
+
 def test_every_key_is_tried():
     others = {"budget", "evaluate_only"}
-    assert {*CHANGES, *OF_FOLDERS, *OF_TABLES, *OF_NETS, *of_rich(), *others} == set(schema_keys())
+    known = {*CHANGES, *OF_FOLDERS, *OF_TABLES, *OF_NETS, *of_rich(), *of_mae(), *others}
+    assert known == set(schema_keys())
 
 
 @pytest.mark.parametrize("budget", ["epochs", "updates"])
@@ -162,6 +169,14 @@ def test_every_setting_of_a_method_or_an_evaluation_reruns_that_alone(budget):
     assert found == {key: jobs for key, (_, jobs) in tried.items()}
     for key, (_, jobs) in tried.items():
         assert set(jobs) == set(schema_keys()[key]["x-reruns"])
+
+
+def test_every_setting_of_a_method_of_one_encoder_reruns_what_it_makes():
+    base = {**TINY, "methods": ["simclr", "mae"], "encoders": ["conv", "vit"]}
+    made = {"pretrain": 1, "classify": 2, **END}
+    for key, value in of_mae().items():
+        counted = {**base, **UPDATES} if key == "mae.updates" else base
+        assert runs_again(counted, changed(counted, key, value)) == made, key
 
 
 def test_every_setting_of_an_existing_net_reruns_what_stands_on_it_alone(tmp_path):

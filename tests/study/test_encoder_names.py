@@ -44,11 +44,11 @@ def test_a_name_is_read_in_its_parts(name, parts):
         ("original_x0.50", "expected it as original_x0.5 "),
         ("conv_x0", "expected a width from 0.1 to 16"),
         ("conv_x17", "expected a width from 0.1 to 16"),
-        ("resnet18_x2", "only conv and original have a width; use resnet18"),
+        ("resnet18_x2", "only conv and original and vit have a width; use resnet18"),
         ("Conv", "expected one of conv, original, resnet18"),
         (
             "conv_2",
-            "conv, original, resnet18, a width as in conv_x2 or original_x2, timm.<model>, or my_nets.py:MyNet",
+            "conv, original, resnet18, vit, a width as in conv_x2 or original_x2 or vit_x2, timm.<model>",
         ),
         ("conv-x2", "expected one of"),
         ("vgg_x2", "expected one of"),

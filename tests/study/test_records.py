@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from sslfast.errors import RecordError
 from sslfast.files import replacing
-from sslfast.study.records import read_record, write_predictions, write_record
+from sslfast.study.arrays import write_predictions
+from sslfast.study.records import read_record, write_record
 
 RECORDS = {
     "classifier": run_record(),

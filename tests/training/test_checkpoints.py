@@ -24,7 +24,8 @@ from sslfast.errors import ConfigError
 from sslfast.models import save_encoder
 from sslfast.runtime.attempts import attempt
 from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pretrain, supervised
-from sslfast.study.records import read_record, write_predictions, write_record
+from sslfast.study.arrays import write_predictions
+from sslfast.study.records import read_record, write_record
 from sslfast.training.callbacks import History, SeedEpochs
 from sslfast.training.lean import LeanLearner
 from sslfast.training.states import read_state

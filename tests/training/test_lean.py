@@ -201,25 +201,47 @@ def test_a_recorder_of_ones_own_stays_and_settings_are_kept(dls):
     assert list(learn.recorder.metric_names)[1:3] == ["train_loss", "train_macro_f1"]
 
 
+# Each of the arguments is done in a fork, which has no name of fastai or sslfast yet; what else takes long is imported.
+FORKS = """
+import os, sys, traceback
+import matplotlib.pyplot, pandas, scipy.stats, sklearn.metrics, torch
+
+for imports in sys.argv[1:]:
+    if os.fork() == 0:
+        try:
+            exec(imports)
+            print(*dir(Learner), flush=True)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)
+    if os.wait()[1]:
+        sys.exit(f"this failed: {imports}")
+"""
+EVERYTHING = "from sslfast import image_dls; from fastai.vision.all import Learner"
+ALONE = {
+    (
+        place,
+        name,
+    ): f"from {place} import {name}; from fastai.learner import Learner; assert 'fastai.vision' not in sys.modules"
+    for place, name in [("sslfast", "simclr_learner"), *((PLACES[name], name) for name in LEARNERS)]
+}
+
+
 @pytest.fixture(scope="module")
-def abilities() -> set[str]:
-    """What fastai's Learner can do after `from fastai.vision.all import *`."""
-    return said("from sslfast import image_dls; from fastai.vision.all import Learner")
-
-
-@pytest.mark.parametrize("place, name", [("sslfast", "simclr_learner"), *((PLACES[name], name) for name in LEARNERS)])
-def test_a_learner_imported_alone_can_do_all_that_fastais_can(place, name, abilities):
-    can = said(f"from {place} import {name}; from fastai.learner import Learner; assert 'fastai.vision' not in modules")
-    assert {"fit_one_cycle", "fine_tune", "lr_find", "no_bar", "summary", "to_fp16"} <= can
-    assert abilities - can == set()
-
-
-def said(imports: str) -> set[str]:
-    """The names that `Learner` has in a new process after `imports`."""
-    code = f"from sys import modules; {imports}; print(*dir(Learner))"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+def abilities() -> dict[str, set[str]]:
+    """The names that fastai's Learner has after some imports and no others."""
+    imports = [EVERYTHING, *ALONE.values()]
+    result = subprocess.run([sys.executable, "-c", FORKS, *imports], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    return set(result.stdout.split())
+    return dict(zip(imports, map(set, map(str.split, result.stdout.splitlines())), strict=True))
+
+
+@pytest.mark.parametrize("place, name", ALONE)
+def test_a_learner_imported_alone_can_do_all_that_fastais_can(place, name, abilities):
+    can = abilities[ALONE[place, name]]
+    assert {"fit_one_cycle", "fine_tune", "lr_find", "no_bar", "summary", "to_fp16"} <= can
+    assert abilities[EVERYTHING] - can == set()
 
 
 def test_a_learner_imported_alone_trains_in_one_line_and_tells_of_itself():

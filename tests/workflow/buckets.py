@@ -94,24 +94,19 @@ class S3:
 class InBucket(Killed):
     """The study of `killed.STUDY`, its files in the bucket and its checkpoints in a folder of their own."""
 
+    flags = ("--profile", "profiles/s3", "--default-storage-prefix", PLACE)
+
     def __init__(self, folder: Path, s3: S3):
         super().__init__(folder)
         self.checkpoints = folder / "checkpoints"
         self.environment = {**s3.environment, "SSLFAST_CHECKPOINTS": str(self.checkpoints)}
         self.logs = folder / ".snakemake/storage/s3/studies/of-tests/results/tiny/logs"  # while jobs are at work
 
-    def _command(self, *arguments: str) -> list:
-        flags = ["--profile", "profiles/s3", "--default-storage-prefix", PLACE]
-        return [Path(sys.executable).parent / "snakemake", *arguments, *flags]
-
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            self._command(*arguments),
-            cwd=self.folder, env={**os.environ, **self.environment, **environment},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        return super().run(*arguments, *self.flags, **{**self.environment, **environment})
 
     def start(self, *arguments: str) -> subprocess.Popen:
+        command = [Path(sys.executable).parent / "snakemake", *arguments, *self.flags]
         with open(self.folder / "output.txt", "w") as file:
             env = {**os.environ, **self.environment}
-            return subprocess.Popen(self._command(*arguments), cwd=self.folder, env=env, stdout=file, stderr=file)
+            return subprocess.Popen(command, cwd=self.folder, env=env, stdout=file, stderr=file)

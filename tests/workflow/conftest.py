@@ -42,7 +42,7 @@ def once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], tuple[Pa
 
 @pytest.fixture(scope="session")
 def finished(once):
-    """The tiny study, run by plain `snakemake`, with a temporary folder and a data root of its own.
+    """The tiny study, run by plain `snakemake` alone, with a temporary folder and a data root of its own.
 
     `output`: what Snakemake printed; `ran_in`: where that was.
     """
@@ -50,7 +50,7 @@ def finished(once):
     def run(folder: Path) -> tuple[str, Path]:
         for name in ("tmp", "data"):
             (folder / name).mkdir()
-        return printed(folder, TINY, TMPDIR=str(folder / "tmp"), SSLFAST_DATA=str(folder / "data")), folder
+        return printed(folder, TINY, alone=True, TMPDIR=str(folder / "tmp"), SSLFAST_DATA=str(folder / "data")), folder
 
     folder, (output, ran_in) = once("tiny", run)
     workflow = Workflow.at(folder)
@@ -83,8 +83,8 @@ def unbroken(once):
     return made
 
 
-def printed(folder: Path, config: dict, *arguments: str, **environment: str) -> str:
+def printed(folder: Path, config: dict, *arguments: str, **how) -> str:
     """What Snakemake prints as it runs a study in `folder`."""
-    done = Workflow(folder).run(*arguments, config=config, **environment)
+    done = Workflow(folder).run(*arguments, config=config, **how)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr

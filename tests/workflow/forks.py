@@ -1,8 +1,9 @@
-"""`python forks.py`: calls of Snakemake. A line of JSON on stdin a call, `[folder, arguments, environment]`, and one on
-stdout that says how it ended, `[exit status, output, errors]`.
+"""`python forks.py`: calls of Snakemake. A line of JSON on stdin a call, `[folder, arguments, environment, jobs]`, and
+one on stdout that says how it ended, `[exit status, output, errors]`.
 
 Imports and looking at the code take longer than a dry run of a small study: each call is a fork of a process that is
-done with both.
+done with both. Calls that begin `jobs` have one job server, in place of one a call: to import torch takes longer than
+the jobs of a small study.
 """
 
 import gc
@@ -17,6 +18,7 @@ import pandas  # noqa: F401 - for Snakemake
 import snakemake.cli
 
 import sslfast.cluster.needs  # noqa: F401 - for the Snakefile
+from sslfast.runtime import job_server
 from sslfast.study.version import code_version, reading_version, report_version
 
 
@@ -65,5 +67,12 @@ if __name__ == "__main__":
     for version in (reading_version, report_version, partial(code_version, "classify")):
         version()
     gc.freeze()
+    start = job_server.start
+    job_server.start = lambda *_: None
     for line in sys.stdin:
-        print(json.dumps(call(*json.loads(line))), flush=True)
+        folder, arguments, environment, jobs = json.loads(line)
+        if jobs and job_server.SERVER not in os.environ:
+            start("sslfast.stages.entry_points:prepare")
+        if job_server.SERVER in os.environ:
+            environment = {job_server.SERVER: os.environ[job_server.SERVER], **environment}
+        print(json.dumps(call(folder, arguments, environment)), flush=True)

@@ -1,4 +1,4 @@
-"""A study that real Snakemake runs in a copy of the repository's root, and quick calls that begin no job."""
+"""A study that real Snakemake runs in a copy of the repository's root."""
 
 import json
 import os
@@ -57,14 +57,22 @@ class Workflow:
         if config is not None:
             (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config))
 
-    def run(self, *arguments: str, config: dict | None = None, **environment: str) -> subprocess.CompletedProcess:
+    def run(
+        self, *arguments: str, config: dict | None = None, alone: bool = False, **environment: str
+    ) -> subprocess.CompletedProcess:
+        """A call of Snakemake; `alone`, and with code from elsewhere, in a process that imports all itself.
+
+        Others are forks of a process that has Snakemake imported, and their jobs are forks of one that has torch.
+        """
         self.configure(config)
+        if not alone and "PYTHONPATH" not in environment:
+            return FORKS.call(self.folder, arguments, {**os.environ, **environment}, jobs=True)
         command = [Path(sys.executable).parent / "snakemake", *arguments]
         env = {**os.environ, **environment}
         return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
 
     def ask(self, *arguments: str, config: dict | None = None, **environment: str) -> subprocess.CompletedProcess:
-        """The same for calls that begin no job, dry runs and errors, without the time that Snakemake takes to start."""
+        """The same for calls that begin no job: dry runs and errors."""
         self.configure(config)
         return FORKS.call(self.folder, arguments, {**os.environ, **environment})
 
@@ -107,11 +115,13 @@ class Forks:
     def __init__(self):
         self._process = None
 
-    def call(self, folder: Path, arguments: Sequence[str], environment: dict) -> subprocess.CompletedProcess:
+    def call(
+        self, folder: Path, arguments: Sequence[str], environment: dict, jobs: bool = False
+    ) -> subprocess.CompletedProcess:
         if self._process is None:
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
             self._process = subprocess.Popen([sys.executable, Path(__file__).with_name("forks.py")], **pipes)
-        print(json.dumps([str(folder), arguments, environment]), file=self._process.stdin, flush=True)
+        print(json.dumps([str(folder), arguments, environment, jobs]), file=self._process.stdin, flush=True)
         return subprocess.CompletedProcess(arguments, *json.loads(self._process.stdout.readline()))
 
 

@@ -11,7 +11,7 @@ from studies import TINY, Workflow
 
 from sslfast.runtime.job_client import SERVER
 
-SMALL = {**TINY, "labelled": [0.1]}  # two encoders, two cells, a baseline
+SMALL = {**TINY, "unlabelled": [0.2], "labelled": [0.1]}  # an encoder, a cell, a baseline, of the tiny study
 
 
 def forked_by(folder: Path) -> list[int]:
@@ -23,16 +23,13 @@ def forked_by(folder: Path) -> list[int]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="jobs begin in forks on Linux")
-def test_jobs_that_begin_in_forks_of_one_process_leave_the_same_records(tmp_path):
-    made, parents = [], []
-    for name, environment in (("forks", {}), ("apart", {SERVER: "off"})):
-        (tmp_path / name).mkdir()
-        workflow = Workflow(tmp_path / name)
-        done = workflow.run("--cores", "2", config=SMALL, **environment)
-        assert done.returncode == 0, done.stderr
-        made.append(results(workflow.folder))
-        parents.append(forked_by(workflow.folder))
-    assert made[0] == made[1]
-    forks, apart = parents
-    assert (len(forks), len(set(forks)), apart) == (5, 1, [])
+def test_jobs_that_begin_in_forks_of_one_process_leave_the_same_records(finished, workflow: Workflow):
+    forks = forked_by(finished.folder)
+    assert (len(forks), len(set(forks))) == (2 + 4 + 2, 1)
     assert ended(forks[0]), "with Snakemake"
+    done = workflow.run("--until", "classify", "supervised", config=SMALL, **{SERVER: "off"})
+    assert done.returncode == 0, done.stderr
+    assert forked_by(workflow.folder) == []
+    apart, of_forks = results(workflow.folder), results(finished.folder)
+    assert len(apart) == 3 + 2 + 1 + 1 + 1  # records, predictions, pictures, encoder, split
+    assert {name: of_forks[name] for name in apart} == apart

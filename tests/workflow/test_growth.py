@@ -130,6 +130,7 @@ def test_whatever_grows_leaves_the_rest_as_it_was_and_shrunk_again_all_of_it(cop
 
 def without_times(path: Path) -> dict:
     record = json.loads(path.read_text())
+    del record["checksum"]  # which is of the times, too
     for row in [record, *record["history"]]:
         del row["seconds"]
     return record

@@ -1,11 +1,9 @@
 """`snakemake --lint` has nothing to say on the workflow but what is written down here, with the reason."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from studies import Workflow
+
 EXCEPTIONS = {
     # all rules run in the environment that has sslfast: a rule's own would be another code than Snakemake checked
     "Specify a conda environment or container for each rule.",
@@ -14,8 +12,7 @@ EXCEPTIONS = {
 }
 
 
-def test_the_workflow_is_as_snakemake_recommends_but_for_written_exceptions():
-    command = [sys.executable, "-m", "snakemake", "--lint"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def test_the_workflow_is_as_snakemake_recommends_but_for_written_exceptions(workflow: Workflow):
+    result = workflow.ask("--lint")
     said = set(re.findall(r"^    \* (.*):$", result.stdout + result.stderr, re.MULTILINE))
     assert said == EXCEPTIONS, result.stdout + result.stderr

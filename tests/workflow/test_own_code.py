@@ -40,8 +40,8 @@ def test_own_code_goes_to_the_report_and_its_digest_into_the_records_it_made(fin
     made = records(finished, "pretrain")
     assert made["mine-my_nets.Small-u0.2-s0"]["status"] == "ok"
     used = {name: set(record["settings"].get("own_code", {})) for name, record in made.items()}
-    assert used["mine-my_nets.Small-u0.2-s0"] == {"my_nets.Small", "my_methods.byol_learner"}
-    assert used["shuffled_mine-conv-u0.2-s0"] == used["mine-conv-u0.2-s0"] == {"my_methods.byol_learner"}
+    assert used["mine-my_nets.Small-u0.2-s0"] == {"my_nets.Small", "my_methods.simsiam_learner"}
+    assert used["shuffled_mine-conv-u0.2-s0"] == used["mine-conv-u0.2-s0"] == {"my_methods.simsiam_learner"}
     assert used["random-my_nets.Small-u0-s0"] == {"my_nets.Small"}
     assert used["autoencoder-conv-u0.2-s0"] == set()
     assert set(records(finished, "supervised")["my_nets.Small-l0.3-s0"]["settings"]["own_code"]) == {"my_nets.Small"}
@@ -70,7 +70,9 @@ def test_a_method_that_fails_is_one_line_before_anything_runs(finished):
     result = finished.run(config=broken)
     lines = [line for line in result.stderr.splitlines() if line.startswith("error:")]
     assert result.returncode != 0 and len(lines) == 1
-    assert lines[0].startswith("error: config: variants.mine.method: my_methods.byol_learner: projector: found [0, 0]")
+    assert lines[0].startswith(
+        "error: config: variants.mine.method: my_methods.simsiam_learner: projector: found [0, 0]"
+    )
     assert not (finished.folder / "results/broken").exists()
 
 

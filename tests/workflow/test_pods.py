@@ -14,19 +14,13 @@ from test_bucket import BASELINE, PATIENCE
 
 from sslfast.study.records import read_record
 
-PROFILE = [
-    "--workflow-profile",
-    "profiles/kubernetes",
-    "--default-storage-prefix",
-    PLACE,
-    "--container-image",
-    "of-tests",
-]
-
 
 class InPods(InBucket):
-    def _command(self, *arguments: str) -> list:
-        return [Path(sys.executable).parent / "snakemake", *arguments, *PROFILE]
+    flags = (
+        *("--workflow-profile", "profiles/kubernetes"),
+        *("--default-storage-prefix", PLACE),
+        *("--container-image", "of-tests"),
+    )
 
 
 @pytest.fixture

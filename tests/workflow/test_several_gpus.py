@@ -5,16 +5,13 @@ There need be no GPU here: `nvidia-smi` is a script that tells of four, and the 
 
 import os
 import re
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import yaml
 from grids import checked
 from nvidia import listing, machine_with, uuid
-from studies import TINY, error_line
+from studies import FORKS, TINY, error_line
 
 SNAKEFILE = """
 from sslfast.runtime.device import gpu_here
@@ -85,8 +82,8 @@ def jobs(tmp_path, monkeypatch):
         toy = {"n": 8, "together": 4, "waiting": 0, "die": [], **changes}
         study = checked(jobs_per_gpu=jobs_per_gpu, device=device)
         (tmp_path / "config.yaml").write_text(yaml.safe_dump({**study.as_config(), "toy": toy}))
-        command = [Path(sys.executable).parent / "snakemake", "--cores", str(cores), "--resources", f"gpu={gpu}"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        arguments = ["--cores", str(cores), "--resources", f"gpu={gpu}"]
+        done = FORKS.call(tmp_path, arguments, dict(os.environ))
         assert done.returncode == 0, done.stderr
         return [[path.read_text() for path in (tmp_path / name).iterdir()] for name in ("made", "logs")]
 

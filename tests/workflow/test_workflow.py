@@ -148,9 +148,9 @@ BAD_CONFIGS = {
     "unknown data set": ({"dataset": "imagenet"}, "dataset: found 'imagenet', expected one of digits"),
     "unknown method": (
         {"methods": ["magic"]},
-        "methods: found 'magic', expected autoencoder, gan, rotation, simclr",
+        "methods: found 'magic', expected autoencoder, barlow, byol, distill, gan, mae",
     ),
-    "unknown encoder": ({"encoders": ["vit"]}, "encoders: found 'vit', expected one of conv, original, resnet18"),
+    "unknown encoder": ({"encoders": ["vgg"]}, "encoders: found 'vgg', expected one of conv, original, resnet18"),
     "option of another data set": ({"image_size": 64}, "image_size: given, but dataset is digits"),
     "folder not there": ({"dataset": "folder", "folder": "nowhere"}, "folder: found nothing at nowhere"),
 }

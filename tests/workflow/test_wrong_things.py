@@ -25,7 +25,16 @@ def study(finished, tmp_path) -> Workflow:
 
 
 def edited(path: Path, **changes) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    """As somebody writes who takes care of the checksum, which is of the content before."""
+    held = {**json.loads(path.read_text()), **changes}
+    del held["checksum"]
+    path.write_text(json.dumps(held))
+
+
+def other_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-200] ^= 4
+    path.write_bytes(content)
 
 
 def another_encoder(folder: Path) -> None:
@@ -46,6 +55,15 @@ COPIED = {  # what was put where; what is said
         lambda folder: edited(folder / BASELINE, schema_version=1),
         [BASELINE, "schema_version 1, not 5", "delete the file and run again"],
     ),
+    "an encoder in which a bit changed": (
+        lambda folder: other_bit(folder / ENCODER.format("autoencoder-conv-u0.2")),
+        [
+            "autoencoder-conv-u0.2-s0.safetensors: ",
+            "has changed since it was written",
+            "delete",
+        ],
+    ),
+    "a record in which a bit changed": (lambda folder: other_bit(folder / BASELINE), [BASELINE, "changed", "delete"]),
     "a record of another precision": (
         lambda folder: edited(folder / BASELINE, precision="float16"),
         [BASELINE, "precision float16, but ", "set precision in the config"],
@@ -88,8 +106,7 @@ def test_a_split_of_another_data_set_is_refused_by_its_name(study, digits):
     write_split(make_split(digits, 0), study.folder / "results/tiny/splits/digits-s0.parquet")
     other = shutil.copytree(study.folder / "data", study.folder / "other data")
     (images,) = other.glob("cache/*/train_x.npy")
-    about = json.loads(images.with_name("meta.json").read_text())
-    images.with_name("meta.json").write_text(json.dumps({**about, "fingerprint": "0123456789abcdef"}))
+    edited(images.with_name("meta.json"), fingerprint="0123456789abcdef")
     line = error_line(study.run("--forcerun", "pretrain", config={**TINY, "data_root": str(other)}))
     assert "digits-s0.parquet: made for other images (of digits) than digits has now" in line
 

@@ -21,6 +21,7 @@ rule classify:
         asked=lambda w: asked(w.stage, w),
         content=CONTENT,
         code=lambda w: code(w.stage, w),
+        script=script_code("classify"),
         checkpoint=checkpoint,
     message:
         "{wildcards.stage} over {wildcards.encoder} ({wildcards.method}), u {wildcards.u}, l {wildcards.l}, seed {wildcards.seed}{wildcards.length}"

@@ -18,6 +18,7 @@ rule collect:
         asked=lambda w: asked("collect", w),
         content=CONTENT,
         code=REPORT_CODE,
+        script=script_code("collect"),
     message:
         f"collect the records of {study.name}"
     script:

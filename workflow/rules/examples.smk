@@ -20,6 +20,7 @@ rule examples:
         asked=lambda w: asked("examples", w),
         content=CONTENT,
         code=REPORT_CODE,
+        script=script_code("examples"),
     message:
         "gather the images that the report shows"
     script:

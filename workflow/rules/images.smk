@@ -11,6 +11,7 @@ rule images:
         asked=lambda w: asked("images", w),
         content=CONTENT,
         code=READING_CODE,
+        script=script_code("images"),
     message:
         f"read the images of {study.dataset}"
     script:

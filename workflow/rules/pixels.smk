@@ -16,6 +16,7 @@ rule pixels:
         asked=lambda w: asked("pixels", w),
         content=CONTENT,
         code=lambda w: code("pixels", w),
+        script=script_code("pixels"),
     message:
         "logistic regression on pixels, l {wildcards.l}, seed {wildcards.seed}"
     script:

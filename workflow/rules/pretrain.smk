@@ -19,6 +19,7 @@ rule pretrain:
         asked=lambda w: asked("pretrain", w),
         content=CONTENT,
         code=lambda w: code("pretrain", w),
+        script=script_code("pretrain"),
         checkpoint=checkpoint,
     message:
         "pretrain {wildcards.encoder} ({wildcards.method}), u {wildcards.u}{wildcards.of}, seed {wildcards.seed}{wildcards.length}"

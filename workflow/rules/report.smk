@@ -80,6 +80,7 @@ rule report:
         asked=lambda w: asked("report", w),
         content=CONTENT,
         code=REPORT_CODE,
+        script=script_code("report"),
         captions=captions(),
     message:
         f"report on {study.name}"

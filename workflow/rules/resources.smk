@@ -6,7 +6,8 @@ from sslfast.runtime import job_server
 from sslfast.study.datasets import NAMED, image_shape_of
 from sslfast.study.length import length_of
 from sslfast.cluster.needs import memory_mb, training_mb, training_minutes
-from sslfast.cluster.slurm import check_slurm, mend_plugin, refusals
+from sslfast.cluster.slurm import mend_plugin, refusals
+from sslfast.cluster.slurm_check import check_slurm
 from sslfast.planning.own_check import check_own
 from sslfast.study.stages import RECORDING
 
@@ -73,8 +74,11 @@ onstart:
             sys.exit(f"error: config: {error}")
     settings = workflow.executor_settings
     if hasattr(settings, "status_command"):  # of SLURM; neither of a job on its node nor of one machine
+        of_rules = {
+            job.rule.name: dict(job.resources.items()) for job in workflow.dag.needrun_jobs() if not job.is_norun
+        }
         try:
-            check_slurm(settings.status_command, workflow.global_resources)
+            check_slurm(settings, workflow.global_resources, of_rules.values())
         except SslfastError as error:
             sys.exit(f"error: {error}")
         mend_plugin()

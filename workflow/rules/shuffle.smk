@@ -19,6 +19,7 @@ rule shuffle:
         asked=lambda w: asked("pretrain", w),
         content=CONTENT,
         code=lambda w: code("pretrain", w),
+        script=script_code("shuffle"),
     message:
         "shuffle {wildcards.encoder} ({wildcards.method}), u {wildcards.u}{wildcards.of}, seed {wildcards.seed}"
     script:

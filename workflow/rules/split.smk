@@ -13,6 +13,7 @@ rule split:
         asked=lambda w: asked("split", w),
         content=CONTENT,
         code=lambda w: code("split", w),
+        script=script_code("split"),
     message:
         f"split {study.dataset}, seed {{wildcards.seed}}"
     script:

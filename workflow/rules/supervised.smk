@@ -16,6 +16,7 @@ rule supervised:
         asked=lambda w: asked("supervised", w),
         content=CONTENT,
         code=lambda w: code("supervised", w),
+        script=script_code("supervised"),
         checkpoint=checkpoint,
     message:
         "supervised {wildcards.encoder}, l {wildcards.l}, seed {wildcards.seed}{wildcards.length}"

@@ -181,7 +181,7 @@ def test_any_note_on_images_makes_a_table_of_trust_or_one_line(n, tmp_path, digi
     def holds(content: bytes) -> str:
         path.write_bytes(content)
         try:
-            found = facts(results, {"title": "Digits"}, read_summary(path))
+            found = facts(results, "Digits", read_summary(path))
         except ResultsError as error:
             assert is_one_line(error) and "images.json" in str(error)
             return "one line"

@@ -168,9 +168,11 @@ def pictures() -> np.ndarray:
 
 def reported(records, folder: Path, left_out=(), **config) -> Report:
     cells, history = tables(records)
-    write_report(cells, history, checked(title="Digits", **config), folder, examples=examples_of(records, pictures()))
-    # every one of these studies evaluates its encoders in one way, and none has a network that invents images
-    nothing = {"across_evaluations", "inventions", *left_out}
+    title = config.pop("title", "Digits")  # perhaps one that a config may not have
+    study = replace(checked(**config), title=title)
+    write_report(cells, history, study, folder, examples=examples_of(records, pictures()))
+    # every one of these studies evaluates its encoders in one way, and none has an existing net or invents images
+    nothing = {"across_evaluations", "inventions", "ways_to_spend_labels", *left_out}
     return Report(cells, folder, Page(folder / "report.html"), frozenset(nothing))
 
 

@@ -107,7 +107,7 @@ def test_missing_weights_are_one_line_or_leave_the_arm_out(workflow):
     result = workflow.ask("-n", config=skip)
     assert result.returncode == 0, result.stderr
     assert "imagenet is left out: variants.imagenet.weights: no file" in result.stdout + result.stderr
-    without = {**STUDY, "methods": ["autoencoder"], "variants": {}}
+    without = {**STUDY, "methods": ["autoencoder"], "variants": {}, "evaluate": ["head", "linear"], "evaluate_only": {}}
     assert workflow.planned(config=skip) == workflow.planned(config=without)
 
 
@@ -121,7 +121,7 @@ def test_weights_that_do_not_fit_stop_before_anything_trains(workflow):
 
 def test_a_library_without_weights_here_is_the_same(workflow, tmp_path):
     net = {"method": "base", "net": LITE0, "on_missing": "skip"}
-    skip = {**STUDY, "methods": ["autoencoder", "imagenet"], "variants": {"imagenet": net}}
+    skip = {**STUDY, "methods": ["autoencoder", "imagenet"], "variants": {"imagenet": net}, "evaluate_only": {}}
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty")}
     result = workflow.ask("-n", config=skip, **offline)
     assert result.returncode == 0, result.stderr

@@ -26,10 +26,10 @@ def left_over(workflow: Workflow) -> list[str]:
         for path in files(folder / ".snakemake" / name)
     ]
     found += files(folder / "tmp")
-    # what decoding leaves: the store, and the lock that keeps two processes from decoding at once
+    # what decoding leaves: the store, with a sum of each image, and the lock that keeps others from decoding meanwhile
     store = [path for path in files(folder / "data") if path.parent.name.startswith("digits-")]
     locks = [path for path in files(folder / "data") if path.suffix == ".lock"]
-    assert (len(store), len(locks)) == (5, 1)
+    assert (len(store), len(locks)) == (7, 1)
     found += set(files(folder / "data")) - set(store) - set(locks)
     kinds = {"splits": {".parquet"}, "encoders": {".safetensors"}, "records": {".json", ".npy"}, "logs": {".log"}}
     kinds |= {"tables": {".parquet", ".csv"}, "images.json": {".json"}}

@@ -90,6 +90,7 @@ def test_a_shorter_run_that_diverged_stops_no_report_and_is_said_in_one_line(hal
     study = Workflow.at(shutil.copytree(halved.folder, tmp_path / "study", symlinks=True))
     path = study.folder / f"results/tiny/records/{LOST}.json"
     record = json.loads(path.read_text())
+    del record["checksum"]
     record |= {"status": "diverged", "reason": "a loss was not finite after 2 updates", "test": None}
     path.write_text(json.dumps(record))
     result = study.run(config=HALVED)

@@ -63,7 +63,10 @@ COPIED = {  # what was put where; what is said
             "delete",
         ],
     ),
-    "a record in which a bit changed": (lambda folder: other_bit(folder / BASELINE), [BASELINE, "changed", "delete"]),
+    "a record in which a bit changed": (
+        lambda folder: other_bit(folder / BASELINE),
+        [BASELINE, "not a readable run record", "delete the file and run again"],
+    ),
     "a record of another precision": (
         lambda folder: edited(folder / BASELINE, precision="float16"),
         [BASELINE, "precision float16, but ", "set precision in the config"],

@@ -9,15 +9,24 @@ import pandas as pd
 from sslfast.analysis.words import count, listed, seeds
 
 ROOT = Path(__file__).parents[1]
-STUDIES = {"cifar10-5seeds": "CIFAR-10 (JPEG copy)"}
+STUDIES = {"cifar10-5seeds": "CIFAR-10 (JPEG copy)", "mnist": "MNIST"}
 MARKS = "<!-- verdict: written by make docs -->\n", "<!-- end of verdict -->\n"
 SAID = {
-    "worse": "the labels alone win",
-    "better": "pre-training wins",
-    "equal": "neither is ahead by more than counts",
-    "open": "not settled",
+    "worse": "the labels alone win {}",
+    "better": "pre-training wins {}",
+    "equal": "neither is ahead by more than counts {}",
+    "open": "not settled {}",
+    "length": "not settled {}, since half the training says otherwise",
 }
-FATES = {"stands": "stands", "open after": "is open again", "changed": "has changed", "reversed": "is reversed"}
+FATES = {
+    "stands": "the verdict {} stands",
+    "open after": "the verdict {} is open again",
+    "changed": "the verdict {} has changed",
+    "reversed": "the verdict {} is reversed",
+    "not settled": "nothing {} was to be confirmed",
+    "taken back": "what the study took back {} would have stood",
+    "rightly taken back": "what the study took back {} would not have stood",
+}
 LINK = "[how that was checked](benchmarks/README.md#how-long-and-with-which-settings)"
 
 
@@ -49,9 +58,9 @@ def _outcomes(rows: pd.DataFrame) -> str:
     """`The labels alone win at every number of labels`, or what holds at which."""
     by_outcome = {outcome: [count(n) for n in part.n_labelled] for outcome, part in rows.groupby("outcome", sort=False)}
     if len(by_outcome) == 1:
-        said = f"{SAID[next(iter(by_outcome))]} at every number of labels"
+        said = SAID[next(iter(by_outcome))].format("at every number of labels")
     else:
-        said = "; ".join(f"{SAID[outcome]} with {listed(labels)} labels" for outcome, labels in by_outcome.items())
+        said = "; ".join(SAID[outcome].format(f"with {listed(n)} labels") for outcome, n in by_outcome.items())
     return said[0].upper() + said[1:]
 
 
@@ -59,11 +68,17 @@ def _longer(study: str, rows: pd.DataFrame) -> str:
     """What four times the training gave, and where it was not tried."""
     longer = pd.read_csv(ROOT / "benchmarks/longer.csv").query("study == @study").sort_values("n_labelled")
     gaps = [f"{_gap(row, '_longer')} with {count(row.n_labelled)}" for row in longer.itertuples()]
-    fates = {fate: [count(n) for n in part.n_labelled] for fate, part in longer.groupby("longer_training", sort=False)}
-    verdicts = "; ".join(f"the verdict with {listed(labels)} labels {FATES[fate]}" for fate, labels in fates.items())
+    fates = {fate: [count(n) for n in part.n_labelled] for fate, part in longer.groupby(longer.apply(_fate, axis=1))}
+    verdicts = "; ".join(FATES[fate].format(f"with {listed(labels)} labels") for fate, labels in fates.items())
     missing = [count(n) for n in rows.n_labelled if n not in set(longer.n_labelled)]
     untried = f"; {listed(missing)} labels were not tried for so long" if missing else ""
     return f"Four times the training and five fresh seeds: {listed(gaps)} labels, so that {verdicts}{untried}"
+
+
+def _fate(row) -> str:
+    if row.outcome != "length":
+        return row.longer_training
+    return "taken back" if row.longer_training == "stands" else "rightly taken back"
 
 
 def _gap(row, end: str = "") -> str:

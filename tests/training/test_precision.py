@@ -83,14 +83,19 @@ def test_unknown_precision_is_named():
         resolve_precision("half", "cpu")
 
 
+def without_dropout(dls, encoder, **kwargs):
+    """The baseline, whose scores after a few epochs are otherwise apart by chance more than by precision."""
+    return supervised_learner(dls, encoder, dropout=0.0, **kwargs)
+
+
 @pytest.mark.parametrize(
     ("make", "encoder", "epochs"),
     [
         (autoencoder_learner, "original", 6),
-        (supervised_learner, "original", 12),
+        (without_dropout, "original", 12),
         # minutes, where a processor only emulates bfloat16
         pytest.param(autoencoder_learner, "conv", 12, marks=pytest.mark.long),
-        pytest.param(supervised_learner, "conv", 12, marks=pytest.mark.long),
+        pytest.param(without_dropout, "conv", 12, marks=pytest.mark.long),
     ],
 )
 def test_learners_train_in_either_precision_to_the_same_score_within_noise(digits, make, encoder, epochs):

@@ -8,8 +8,8 @@ import yaml
 from hostile import try_all, trying
 from PIL import Image
 from sklearn.datasets import load_digits
+from strange_configs import SCHEMA, YAML, configs
 from studies import TINY, Workflow, error_line
-from test_fuzz_config import SCHEMA, YAML, configs
 
 from sslfast.errors import ConfigError
 from sslfast.study.config import check_config

@@ -35,8 +35,10 @@ def amount_for(amounts: np.ndarray, scores: np.ndarray, wanted: np.ndarray) -> n
     `amounts` `[L]`: the measured levels, increasing and above 0; `scores` `[D, L]`: D curves, made monotone first;
     `wanted` `[D, M]`. Between levels, curves are interpolated by monotone cubics (PCHIP; Fritsch & Carlson 1980) in log
     amount. Beyond the levels nothing is known: infinite where a curve never reaches the score, 0 where its lowest level
-    is above it already.
+    is above it already. Small fractions of few images may be the same number of them: such levels are one, of their
+    mean score.
     """
+    amounts, scores = _merged(amounts, scores)
     curve = monotone(scores)
     found, d, m, interval, _ = _place(amounts, curve, wanted)
     if len(d) == 0:
@@ -50,6 +52,14 @@ def amount_for(amounts: np.ndarray, scores: np.ndarray, wanted: np.ndarray) -> n
         low, high = np.where(short, middle, low), np.where(short, high, middle)
     found[d, m] = np.exp(logs[interval] + high)
     return found
+
+
+def _merged(amounts: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different `amounts`, and `scores` `[D, L]` averaged where the amount is the same."""
+    different, of = np.unique(amounts, return_inverse=True)
+    if len(different) == len(amounts):
+        return amounts, scores
+    return different, np.stack([scores[:, of == k].mean(axis=1) for k in range(len(different))], axis=1)
 
 
 def amount_bounds(amounts: np.ndarray, scores: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -49,6 +49,13 @@ def test_a_higher_score_takes_no_fewer_labels(a, b):
     assert low <= high
 
 
+def test_two_levels_of_the_same_amount_are_one_of_their_mean_score():
+    wanted = np.array([[0.3, 0.45, 0.6]])
+    once = amount_for(np.array([4.0, 10.0, 40.0]), np.array([[0.2, 0.5, 0.7]]), wanted)
+    twice = amount_for(np.array([4.0, 10.0, 10.0, 40.0]), np.array([[0.2, 0.4, 0.6, 0.7]]), wanted)
+    assert np.array_equal(once, twice)
+
+
 def test_the_last_doubling_of_a_logarithmic_curve_is_its_slope_wherever_the_levels_lie():
     for amounts in ([1, 2, 4], [1, 10, 100], [1, 90, 100], [50, 100]):
         logs = np.log2(np.array(amounts, float))

@@ -10,7 +10,8 @@ from grids import checked
 from hostile import Disk, is_one_line
 
 from sslfast import load_dataset, make_split
-from sslfast.analysis.results import analyse, write_results
+from sslfast.analysis.results import analyse
+from sslfast.analysis.summary import write_results
 from sslfast.analysis.tables import write_tables
 from sslfast.data.splits import write_split
 from sslfast.errors import DataError, RecordError, SslfastError, one_line

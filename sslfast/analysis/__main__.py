@@ -7,7 +7,8 @@ from pathlib import Path
 from ..errors import ResultsError, SslfastError, one_line, shown
 from ..study.names import SUPERVISED
 from .decision import Prices
-from .results import Results, Settings, analyse, verdict, write_results
+from .results import Results, Settings, analyse
+from .summary import verdict, write_results
 from .table_checks import check_number
 from .table_files import read_table
 from .words import count

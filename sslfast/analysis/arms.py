@@ -15,7 +15,7 @@ from .equivalence import label_equivalence
 from .judged import main_cells
 from .scores import by_setting, with_intervals
 
-__all__ = ["ALONE", "LABELS", "NET", "PLACE", "arm_pairs", "arms"]
+__all__ = ["ALONE", "LABELS", "NET", "PLACE", "TUNED", "arm_pairs", "arms"]
 
 LABELS = "labels alone"
 PLACE = ["encoder", "l"]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..study.names import SUPERVISED
-from .arms import ALONE, LABELS, NET, PLACE
+from .arms import ALONE, LABELS, NET, PLACE, TUNED
 from .comparisons import paired_of
 from .words import count, duration, listed, p_value, points, range_of_points
 
@@ -12,10 +12,15 @@ __all__ = ["arms_answers", "arms_headline", "arms_table", "best_arms", "cost"]
 
 FEW = 3  # arms in a headline, which counts them if there are more
 _COST = ["seconds", "seconds_once", "pixels"]
+# why what the runs say of a net may not be concluded from them
+LENGTH = "it still depends on how long one trains"
+UNCHECKED = "whether fine-tuned networks are trained for long enough was not checked (judged_by: finetune checks it)"
 YES, NO, NEITHER, UNTRIED, OPEN = "enough", "not enough", "no better than labels", "nothing else tried", "not settled"
 
 
-def best_arms(arms: pd.DataFrame, pairs: pd.DataFrame, delta: float = 0.015, alpha: float = 0.05) -> pd.DataFrame:
+def best_arms(
+    arms: pd.DataFrame, pairs: pd.DataFrame, judged_by: str, delta: float = 0.015, alpha: float = 0.05
+) -> pd.DataFrame:
     """One row per (encoder, l): the best of `arms`, and whether an existing net is enough (see `arm_pairs`).
 
     * `best`: the arm with the highest mean; `ties`: the arms, joined by bars, that it is not shown to beat.
@@ -24,7 +29,9 @@ def best_arms(arms: pd.DataFrame, pairs: pd.DataFrame, delta: float = 0.015, alp
       correction: Berger 1982). `not enough` if some other way is shown to beat every existing net, and by `delta` or
       more as far as seen. `no better than labels` if no net is shown to beat the labels alone; `nothing else tried`;
       else `not settled`. `arm` and `other`: the net and the way that show it; `gain`: of that over the net.
-    * `length`: whether the best or a net still depends on how long one trains. `sentence` says all of it.
+    * `doubt`: why `net` is `not settled` whatever the runs say, if that is so: what one of the arms is compared to
+      depends on how long one trains, or there are fine-tuned ones, whose training the study checks only if encoders are
+      `judged_by` that. `sentence` says all of it.
     """
     rows = []
     n_claims = max(1, int((arms.kind == NET).sum()))
@@ -37,7 +44,8 @@ def best_arms(arms: pd.DataFrame, pairs: pd.DataFrame, delta: float = 0.015, alp
         beaten = found[(found["first"] == best.arm) & (found.outcome == "better")].second
         ties = [name for name in known.arm[1:] if name not in set(beaten)]
         net, arm, other, gain = _net(known, found, delta, alpha / n_claims)
-        length = bool((known[(known.arm == best.arm) | (known.kind == NET)].outcome == "length").any())
+        unchecked = judged_by != TUNED and bool((known.evaluate == TUNED).any())
+        doubt = LENGTH if (known.outcome == "length").any() else UNCHECKED if unchecked else ""
         row = {
             "encoder": encoder,
             "l": label,
@@ -46,9 +54,10 @@ def best_arms(arms: pd.DataFrame, pairs: pd.DataFrame, delta: float = 0.015, alp
             "mean": best["mean"],
         }
         row |= {name: best[name] for name in _COST}
-        row |= {"ties": "|".join(ties), "net": OPEN if length else net, "arm": arm, "other": other, "gain": gain}
-        rows.append({**row, "length": length, "sentence": _sentence({**row, "length": length}, best, ties, delta)})
-    columns = [*PLACE, "n_labelled", "best", "mean", *_COST, "ties", "net", "arm", "other", "gain", "length"]
+        row |= {"ties": "|".join(ties), "net": OPEN if doubt else net, "arm": arm, "other": other, "gain": gain}
+        row["doubt"] = doubt
+        rows.append({**row, "sentence": _sentence(row, best, ties, delta)})
+    columns = [*PLACE, "n_labelled", "best", "mean", *_COST, "ties", "net", "arm", "other", "gain", "doubt"]
     columns += ["sentence"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -160,8 +169,8 @@ def _sentence(row: dict, best: pd.Series, ties: list[str], delta: float) -> str:
     price = f", for {cost(best)}" if np.isfinite(best.seconds) else ""
     worth = f", worth {best.worth.split(' [')[0]} labels alone" if isinstance(best.worth, str) else ""
     text = f"{where}, {best.arm} scores best ({best['mean']:.3f}{worth}{ahead}{price})"
-    if row["length"]:
-        return f"{text}; whether an existing net is enough still depends on how long one trains."
+    if row["doubt"]:
+        return f"{text}; whether an existing net is enough is not settled: {row['doubt']}."
     told = {
         YES: f"{row['arm']} makes the rest needless: no other way adds {points(delta)} or more to it",
         NO: f"an existing net alone is not enough: {row['other']} adds {points(row['gain'])} to {row['arm']}",
@@ -186,8 +195,8 @@ def _enough(rows: pd.DataFrame, delta: float) -> str:
         part = rows[rows.net == net]
         named = f" ({part.arm.iloc[0]})" if part.arm.nunique() == 1 else ""
         where = _where(part, rows)
-        length = " (it still depends on how long one trains)" if part.length.any() else ""
-        parts.append(f"{where[0].upper()}{where[1:]}, {said[net].format(named)}{length}.")
+        doubts = "; ".join(filter(None, dict.fromkeys(part.doubt)))
+        parts.append(f"{where[0].upper()}{where[1:]}, {said[net].format(named)}{f': {doubts}' if doubts else ''}.")
     return " ".join(parts)
 
 

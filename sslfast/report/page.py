@@ -10,7 +10,8 @@ import pandas as pd
 from ..analysis.best_arms import arms_table
 from ..analysis.decision import Prices
 from ..analysis.planned import planned_and_measured
-from ..analysis.results import Results, Settings, analyse, card_of, main_table, summary
+from ..analysis.results import Results, Settings, analyse
+from ..analysis.summary import main_table, summary
 from ..analysis.tables import write_tables
 from ..analysis.units import UPDATES
 from ..analysis.words import LOOKING_AGAIN
@@ -88,7 +89,7 @@ def write_report(
     _write_pages(results, made, folder / "pages")
     page = _template().render(
         title=printable(study.title),
-        card=card_of(results),
+        card=results.card,
         main_table=table_html(main_table(results), row_header=True),
         ways=_ways(results),
         delta=100 * results.settings.delta,

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sslfast.analysis.best_arms import best_arms
 from sslfast.analysis.image_noise import image_variance
 from sslfast.analysis.multiple_testing import holm
-from sslfast.analysis.results import Settings, analyse, summary
+from sslfast.analysis.results import Settings, analyse
+from sslfast.analysis.summary import summary
 
 NET = "timm.resnet18 timm 64"
 LABELS = "labels alone"
@@ -104,7 +106,7 @@ def test_all_comparisons_are_one_family_which_the_verdict_against_the_labels_is_
     ],
 )
 def test_the_verdict_says_whether_the_net_is_enough(scores, net, best, said):
-    results = found(**scores)
+    results = found("finetune", **scores)
     verdicts = results.tables["best_arms"]
     if best is None:
         assert "not settled" in set(verdicts.net)
@@ -116,6 +118,25 @@ def test_the_verdict_says_whether_the_net_is_enough(scores, net, best, said):
     assert "a seed" in dict(results.card.answers)["What does each way cost?"]
 
 
+def test_fine_tuned_networks_whose_training_is_not_checked_settle_nothing_about_the_net():
+    results = found("linear", imagenet=0.6, onwards=0.5)
+    verdicts = results.tables["best_arms"]
+    assert set(verdicts.net) == {"not settled"}
+    for text in (results.card.headline, *verdicts.sentence):
+        assert "was not checked (judged_by: finetune checks it)" in text and "needless" not in text
+    cells = table(imagenet=0.6, onwards=0.5)
+    frozen = analyse(cells[cells.evaluate != "finetune"], settings=Settings(judged_by="linear"))
+    assert set(frozen.tables["best_arms"].net) == {"enough"}
+
+
+def test_an_arm_that_depends_on_how_long_one_trains_leaves_the_net_open():
+    tables = found("finetune", imagenet=0.6, onwards=0.5).tables
+    arms = tables["arms"].assign(outcome=tables["arms"].outcome.mask(tables["arms"].arm == "frozen rotation", "length"))
+    verdicts = best_arms(arms, tables["arm_pairs"], "finetune")
+    assert set(verdicts.net) == {"not settled"}
+    assert verdicts.sentence.str.contains("it still depends on how long one trains").all()
+
+
 def test_what_is_not_shown_to_be_worse_is_named_beside_the_best():
     verdicts = found(imagenet=0.6, onwards=0.6, noise=0.01).tables["best_arms"]
     assert all(row.ties for row in verdicts.itertuples())
@@ -123,7 +144,7 @@ def test_what_is_not_shown_to_be_worse_is_named_beside_the_best():
 
 
 def test_a_gain_that_is_shown_and_too_small_leaves_the_net_enough():
-    results = found(imagenet=0.6, onwards=0.606, noise=0.001)
+    results = found("finetune", imagenet=0.6, onwards=0.606, noise=0.001)
     pairs = results.tables["arm_pairs"]
     mine = pairs[(pairs["first"] == "fine-tuned onwards") & (pairs.second == "fine-tuned imagenet")]
     assert set(mine.outcome) == {"better"}
@@ -133,7 +154,9 @@ def test_a_gain_that_is_shown_and_too_small_leaves_the_net_enough():
 
 def test_two_seeds_settle_nothing():
     results = found(n_seeds=2)
-    assert set(results.tables["best_arms"].net) == {"no better than labels"}  # none is shown to be
+    assert set(results.tables["best_arms"].net) == {"not settled"}
+    frozen = analyse(table(n_seeds=2).query("evaluate != 'finetune'"), settings=Settings(judged_by="linear"))
+    assert set(frozen.tables["best_arms"].net) == {"no better than labels"}  # none is shown to be
     assert results.tables["arm_pairs"].p_holm.isna().all()
 
 

@@ -6,8 +6,9 @@ from builders import cells_of, noise, realistic, results_table
 
 from sslfast.analysis.card import LOOK_ONCE, card
 from sslfast.analysis.decision import Prices
-from sslfast.analysis.results import Settings, analyse, main_table
+from sslfast.analysis.results import Settings, analyse
 from sslfast.analysis.simulate.claims import looking_again
+from sslfast.analysis.summary import main_table
 from sslfast.analysis.words import LOOKING_AGAIN, p_value
 from sslfast.report.pieces import table_html
 

@@ -7,8 +7,9 @@ import pytest
 from sslfast.analysis.base_nets import frozen_nets, starts
 from sslfast.analysis.checks import check_cells
 from sslfast.analysis.contrasts import contrasts
-from sslfast.analysis.results import analyse, summary
+from sslfast.analysis.results import analyse
 from sslfast.analysis.score_grids import grids
+from sslfast.analysis.summary import summary
 from sslfast.errors import ResultsError
 
 NET = "timm.resnet18 timm 64"

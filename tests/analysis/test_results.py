@@ -17,8 +17,9 @@ from sslfast.analysis.__main__ import main
 from sslfast.analysis.contrasts import contrasts
 from sslfast.analysis.data_needed import data_needed
 from sslfast.analysis.decision import Prices
-from sslfast.analysis.results import Settings, analyse, summary, verdict, write_results
+from sslfast.analysis.results import Settings, analyse
 from sslfast.analysis.scores import scores
+from sslfast.analysis.summary import summary, verdict, write_results
 from sslfast.analysis.times import time_to_threshold
 from sslfast.errors import ConfigError, ResultsError
 

@@ -9,8 +9,9 @@ from builders import LOST, UPDATES, grid, realistic, run_record, tables
 from scipy import stats
 
 from sslfast.analysis.card import card
-from sslfast.analysis.results import analyse, summary
+from sslfast.analysis.results import analyse
 from sslfast.analysis.rising import rising_sentence, still_rising
+from sslfast.analysis.summary import summary
 
 FLAT, STEEP = [0.1, 0.5, 0.5, 0.5], [0.1, 0.3, 0.5, 0.7]
 

@@ -4,7 +4,8 @@ import numpy as np
 from builders import noise, results_table
 
 from sslfast.analysis.checks import check_cells
-from sslfast.analysis.results import analyse, summary
+from sslfast.analysis.results import analyse
+from sslfast.analysis.summary import summary
 from sslfast.analysis.unusual import FAR, SAME, unusual
 
 

@@ -13,7 +13,8 @@ from builders import grid, realistic, results_table, tables
 from grids import checked
 from hostile import NAMES, is_one_line
 
-from sslfast.analysis.results import analyse, summary
+from sslfast.analysis.results import analyse
+from sslfast.analysis.summary import summary
 from sslfast.analysis.table_files import to_csv
 from sslfast.errors import ResultsError
 from sslfast.report.page import write_report

@@ -9,7 +9,6 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from ...analysis.results import card_of
 from ...analysis.words import count, points, range_of_points, seeds
 from ...study.names import SUPERVISED
 from ..drawing.style import METHOD_STYLES, METRIC_NAMES, STYLE, Drawing
@@ -95,7 +94,7 @@ def _who(row) -> str:
 
 def _caption(m: Material) -> str:
     return (
-        f"{card_of(m.whole).headline} Each method with the most unlabelled images, paired by seed, {m.interval} (the"
+        f"{m.whole.card.headline} Each method with the most unlabelled images, paired by seed, {m.interval} (the"
         f" verdict is also corrected for the number of comparisons); {m.base}. Grey: less than"
         f" {points(m.whole.settings.delta)}, not worth having. It does not show what another way of pre-training would"
         " do."

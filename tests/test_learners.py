@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from fastai.callback.progress import ProgressCallback
 from fastai.interpret import ClassificationInterpretation
-from fastai.learner import Learner, load_learner
+from fastai.learner import load_learner
 from fastai.metrics import accuracy
 from garbage import tensors_left_by
 from PIL import Image
+from quiet import quiet
 from sklearn.metrics import confusion_matrix, f1_score
 from torch import nn
 
@@ -30,12 +30,6 @@ ENCODERS = ["original", "conv"]
 @pytest.fixture
 def dls(digits):
     return image_dls(digits, unlabelled=0.5, labelled=0.5, seed=0, bs=32, device="cpu")
-
-
-def quiet(learn: Learner) -> Learner:
-    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-    learn.logger = lambda row: None
-    return learn
 
 
 def state(module: nn.Module) -> dict:

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fastai.callback.progress import ProgressCallback
 from fastai.interpret import ClassificationInterpretation, Interpretation
 from hostile import is_one_line
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from quiet import quiet
 
 from sslfast import autoencoder_learner, image_dls, supervised_learner
 from sslfast.errors import ConfigError, DataError
@@ -23,8 +23,7 @@ def dls(digits):
 @pytest.fixture(scope="module")
 def learn(dls):
     learn = supervised_learner(dls.classify, "original", seed=0)
-    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-    learn.logger = lambda row: None
+    quiet(learn)
     learn.fit(5, 3e-3)
     return learn
 

@@ -1,19 +1,13 @@
 """What the tests of generative methods share."""
 
 import torch
-from fastai.callback.progress import ProgressCallback
 from killing import kill_this_process, killed
+from quiet import quiet
 from torch import nn
 
 from sslfast import Checkpoint, classifier_learner, image_dls, load_encoder, save_encoder
 from sslfast.training.callbacks import History, SeedEpochs
 from sslfast.training.lean import LeanLearner
-
-
-def quiet(learn):
-    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-    learn.logger = lambda row: None
-    return learn
 
 
 def state(module: nn.Module) -> dict:

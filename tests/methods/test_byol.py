@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from fastai.callback.progress import ProgressCallback
 from hypothesis import given
 from hypothesis import strategies as st
+from quiet import quiet
 
 from sslfast import Augment, byol_learner, image_dls
 from sslfast.errors import ConfigError
@@ -53,8 +53,7 @@ def dls(digits):
 
 def fitted(dls, momentum: float, epochs: int = 1):
     learn = byol_learner(dls, "conv", momentum=momentum, seed=0)
-    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-    learn.logger = lambda row: None
+    quiet(learn)
     online, target = ([*part.parameters()] for part in (learn.model.online, learn.model.target))
     before = [p.detach().clone() for p in target]
     expected = before

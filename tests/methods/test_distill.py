@@ -5,10 +5,10 @@ import pytest
 import torch
 from builders import SCHEMA
 from every_method import TEACHER, options_of, teacher_file
-from fastai.callback.progress import ProgressCallback
 from grids import checked, sizes
 from hypothesis import given
 from hypothesis import strategies as st
+from quiet import quiet
 from sklearn.metrics import r2_score
 from torch import nn
 
@@ -30,12 +30,6 @@ LR = 5e-3
 VIEWS = {"flip": 0}
 NET = {"method": "base", "net": "timm.resnet18"}
 ARMS = {"methods": ["small"], "variants": {"net": NET, "small": {"method": "distill", "teacher": "net"}}}
-
-
-def quiet(learn):
-    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-    learn.logger = lambda row: None
-    return learn
 
 
 @pytest.fixture(scope="module")

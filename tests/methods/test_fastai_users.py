@@ -10,11 +10,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 import torch
-from fastai.callback.progress import ProgressCallback
 from fastai.callback.training import GradientAccumulation
 from fastai.distributed import ParallelTrainer
 from fastai.interpret import Interpretation
 from generative_checks import folder_loaders
+from quiet import quiet
 from torch import nn
 from torchvision.models import resnet18
 
@@ -46,12 +46,6 @@ REBUILD = [autoencoder_learner, vae_learner, mae]
 TWO_VIEWS = [simclr_learner, vicreg_learner, barlow_learner, byol_learner]
 METHODS = [*REBUILD, gan_learner, *TWO_VIEWS, rotation_learner]
 CLASSIFY = [classifier_learner, supervised_learner]
-
-
-def quiet(learn):
-    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-    learn.logger = lambda row: None
-    return learn
 
 
 @pytest.fixture(scope="module")

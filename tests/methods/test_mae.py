@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 from builders import SCHEMA
-from fastai.callback.progress import ProgressCallback
 from grids import checked
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quiet import quiet
 
 from sslfast import Augment, Checkpoint, image_dls, linear_probe, mae_learner
 from sslfast.data.corrupt import hidden_patches
@@ -22,12 +22,6 @@ from sslfast.study.grid import jobs_of
 from sslfast.training.callbacks import History, SeedEpochs
 
 NET = {"method": "base", "net": "timm.resnet18"}
-
-
-def quiet(learn):
-    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-    learn.logger = lambda row: None
-    return learn
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 import pytest
 import torch
 from fastai.callback.core import Callback
-from fastai.callback.progress import ProgressCallback
 from fastai.learner import Learner, load_learner
 from killing import kill_this_process, killed
+from quiet import quiet
 from torch import nn
 
 from sslfast import Augment, Checkpoint, classifier_learner, image_dls, random_encoder
@@ -42,12 +42,6 @@ def loaders(data, unlabelled=0.5):
 @pytest.fixture
 def dls(digits):
     return loaders(digits)
-
-
-def quiet(learn: Learner) -> Learner:
-    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-    learn.logger = lambda row: None
-    return learn
 
 
 def fitted(learn: Learner, epochs: int, *cbs) -> list[dict]:

@@ -31,11 +31,11 @@ from fastai.callback.core import (
     TrainEvalCallback,
     event,
 )
-from fastai.callback.progress import ProgressCallback
 from fastai.learner import AvgMetric, Learner, Recorder, ValueMetric
 from fastai.losses import CrossEntropyLossFlat, LabelSmoothingCrossEntropy
 from fastai.metrics import F1Score, accuracy
 from fastai.optimizer import SGD, Adam
+from quiet import quiet
 from torch import nn
 
 from sslfast import image_dls
@@ -56,8 +56,7 @@ def both(digits, tmp_path):
         made = {key: value() if callable(value) else value for key, value in options.items()}
         options = {"loss_func": CrossEntropyLossFlat(), "metrics": accuracy, "opt_func": Adam, "splitter": halves}
         learn = kind(dls, net, path=tmp_path / kind.__name__, **{**options, **made})
-        learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-        learn.logger = lambda row: None
+        quiet(learn)
         return simple(scenario(learn))
 
     def compare(scenario, **options):

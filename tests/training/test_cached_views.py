@@ -8,9 +8,8 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 from fastai.callback.mixup import CutMix, MixUp
-from fastai.callback.progress import ProgressCallback
-from fastai.learner import Learner
 from PIL import Image
+from quiet import quiet
 from torch import nn
 
 from sslfast import classifier_learner, image_dls
@@ -24,12 +23,6 @@ from sslfast.training.cached_views import CachedViews, FeatureRows, resolve_view
 from sslfast.training.callbacks import History
 
 PLAIN = {"flip_horizontal": 0.0, "flip_vertical": 0.0, "noise": 0.0}
-
-
-def quiet(learn: Learner) -> Learner:
-    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-    learn.logger = lambda row: None
-    return learn
 
 
 def make(digits, views, *, augment=None, encoder="conv", precision="float32", **kwargs):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from fastai.callback.progress import ProgressCallback
+from quiet import quiet
 
 from sslfast import TimeToAccuracy, classifier_learner, image_dls
 from sslfast.errors import ConfigError
@@ -15,8 +15,7 @@ from sslfast.training.callbacks import Diverged, History, SeedEpochs
 def learn(digits):
     dls = image_dls(digits, labelled=0.3, seed=0, bs=32, device="cpu")
     learn = classifier_learner(dls.classify, "original", seed=0)
-    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-    learn.logger = lambda row: None
+    quiet(learn)
     return learn
 
 

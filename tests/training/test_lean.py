@@ -8,11 +8,11 @@ import cloudpickle
 import pytest
 import torch
 from fastai.callback.core import Callback, TrainEvalCallback, event
-from fastai.callback.progress import ProgressCallback
 from fastai.callback.tracker import EarlyStoppingCallback
 from fastai.callback.training import GradientClip
 from fastai.learner import Learner, Recorder
 from fastai.optimizer import Adam
+from quiet import quiet
 
 import sslfast
 from sslfast import image_dls
@@ -37,8 +37,7 @@ def learner(kind: type, dls, **kwargs) -> Learner:
     encoder = create_encoder("conv", 1, 8)
     model = Classifier(encoder, create_head(encoder.out_shape, 10))
     learn = kind(dls.classify, model, loss_func=CrossEntropy(), metrics=[MacroF1()], **kwargs)
-    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-    learn.logger = lambda row: None
+    quiet(learn)
     return learn
 
 

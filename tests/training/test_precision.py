@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from fastai.callback.progress import ProgressCallback
+from quiet import quiet
 
 from sslfast import autoencoder_learner, image_dls, supervised_learner
 from sslfast.errors import ConfigError
@@ -104,8 +104,7 @@ def test_learners_train_in_either_precision_to_the_same_score_within_noise(digit
         dls = image_dls(digits, unlabelled=0.5, labelled=0.5, seed=0, bs=32, device="cpu")
         part = dls.pretrain if make is autoencoder_learner else dls.classify
         learn = make(part, encoder, seed=0, precision=precision)
-        learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-        learn.logger = lambda row: None
+        quiet(learn)
         learn.fit(epochs, 5e-3)
         scores.append(learn.recorder.values[-1][-1])
     assert scores[1] == pytest.approx(scores[0], abs=0.05)

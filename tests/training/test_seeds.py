@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from fastai.callback.core import Callback
-from fastai.callback.progress import ProgressCallback
 from methods.generative_checks import folder_loaders
+from quiet import quiet
 
 from sslfast import (
     autoencoder_learner,
@@ -24,12 +24,6 @@ from sslfast.errors import ConfigError
 
 METHODS = [autoencoder_learner, vae_learner, gan_learner, simclr_learner, byol_learner, rotation_learner]
 LEARNERS = [*METHODS, classifier_learner, supervised_learner]
-
-
-def quiet(learn):
-    learn.remove_cbs(learn.cbs.filter(lambda cb: isinstance(cb, ProgressCallback)))
-    learn.logger = lambda row: None
-    return learn
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from fastai.torch_core import params
 from fastcore.meta import delegates
 from torch import nn
 
-from .data.loaders import BatchDL
+from .data.batches import BatchDL
 from .errors import ConfigError, DataError
 from .models import Classifier, as_encoder, create_head, dropout_of, feature_shape, image_shape, initialised_with
 from .models.build import net_of

@@ -21,8 +21,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from sslfast import load_dataset, make_split
+from sslfast.data.batches import BatchDL
 from sslfast.data.images import ImageData, ImageSet
-from sslfast.data.loaders import BatchDL, ImageRows
+from sslfast.data.loaders import ImageRows
 from sslfast.data.splits import Split
 from sslfast.models import save_encoder
 from sslfast.stages import FitSettings, RunSettings, classify, classifying, encoder_header, pretrain, supervised

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from .augment import Stream
-from .loaders import BatchDL, undistributed
+from .batches import BatchDL, undistributed
 
 __all__ = ["CorruptInput", "hidden_patches", "normalisation"]
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.augment import Augment
+from ..data.batches import BatchDL
 from ..data.images import ImageData, ImageSet
-from ..data.loaders import BatchDL, ImageRows, eval_batch
+from ..data.loaders import ImageRows, eval_batch
 from ..data.splits import Split
 from ..errors import ConfigError, DataError
 from ..training.precision import resolve_precision

@@ -8,8 +8,8 @@ from fastai.metrics import AccumMetric
 from torch import Tensor, nn
 
 from ..data.views import Views
-from ..errors import ConfigError
 from .base import method
+from .embeddings import check_pair, check_weight, precise
 from .own_views import two_views_learner
 
 __all__ = ["BarlowTwinsLoss", "barlow_learner", "cross_correlation"]
@@ -51,13 +51,11 @@ class BarlowTwinsLoss:
     """
 
     def __init__(self, redundancy: float = 0.005, reduction: str = "mean"):
-        if isinstance(redundancy, bool) or not isinstance(redundancy, int | float) or not 0 <= redundancy < torch.inf:
-            raise ConfigError(f"redundancy: found {redundancy!r}, expected a weight, 0 or more")
+        check_weight("redundancy", redundancy)
         self.weight, self.reduction = redundancy, reduction
 
     def __call__(self, z0: Tensor, z1: Tensor) -> Tensor:
-        if z0.ndim != 2 or z0.shape != z1.shape:
-            raise ValueError(f"embeddings are {list(z0.shape)} and {list(z1.shape)}, expected two of one shape [N, D]")
+        check_pair(z0, z1)
         loss = self.invariance(z0, z1) + self.weight * self.redundancy(z0, z1)
         if self.reduction == "mean":
             return loss
@@ -84,6 +82,6 @@ def cross_correlation(z0: Tensor, z1: Tensor) -> Tensor:
 
 def _standardised(z: Tensor) -> Tensor:
     """Each dimension with mean 0 and variance 1 over the batch, as by BatchNorm; one image alone is 0."""
-    z = z.as_subclass(Tensor).to(torch.promote_types(z.dtype, torch.float32))
+    z = precise(z)
     variance, mean = torch.var_mean(z, 0, correction=0)
     return (z - mean) / (variance + 1e-5).sqrt()

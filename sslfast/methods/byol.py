@@ -15,6 +15,7 @@ from ..data.views import Views
 from ..errors import ConfigError
 from ..models.projectors import Embedder
 from .base import method
+from .embeddings import precise
 from .own_views import two_views_learner
 
 __all__ = ["BYOL", "BYOLLoss", "FollowOnline", "byol_learner"]
@@ -89,9 +90,7 @@ class BYOLLoss:
         self.reduction = reduction
 
     def __call__(self, one: Tensor, other: Tensor) -> Tensor:
-        (predicted, target), (predicted_other, target_other) = (
-            z.as_subclass(Tensor).to(torch.promote_types(z.dtype, torch.float32)).unbind(1) for z in (one, other)
-        )
+        (predicted, target), (predicted_other, target_other) = (precise(z).unbind(1) for z in (one, other))
         both = F.cosine_similarity(predicted, target_other) + F.cosine_similarity(predicted_other, target)
         return (2 - both).mean() if self.reduction == "mean" else 2 - both
 

@@ -9,8 +9,9 @@ from fastai.metrics import AccumMetric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..data.batches import BatchDL
 from ..data.images import ImageSet
-from ..data.loaders import BatchDL, ImageRows, plain_dls
+from ..data.loaders import ImageRows, plain_dls
 from ..data.show import show_images
 from ..data.views import Views
 from ..models import as_encoder, base_encoder, feature_shape, image_shape, initialised_with

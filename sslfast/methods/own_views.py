@@ -10,7 +10,8 @@ from fastai.torch_core import TensorImage
 from torch import Tensor, nn
 
 from ..data.augment import Stream, TensorTarget
-from ..data.loaders import BatchDL, plain_dls, undistributed
+from ..data.batches import BatchDL, undistributed
+from ..data.loaders import plain_dls
 from ..data.show import show_images
 from ..data.views import Views
 from ..errors import ConfigError

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from ..data.views import Views
 from ..errors import ConfigError
 from .base import method
+from .embeddings import precise
 from .own_views import two_views_learner
 
 __all__ = ["NTXent", "alignment", "simclr_learner", "uniformity"]
@@ -100,4 +101,4 @@ def _uniformity(z: Tensor) -> Tensor:
 
 
 def _on_sphere(z: Tensor) -> Tensor:
-    return F.normalize(z.as_subclass(Tensor).to(torch.promote_types(z.dtype, torch.float32)), dim=1)
+    return F.normalize(precise(z), dim=1)

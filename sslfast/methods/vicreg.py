@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.views import Views
-from ..errors import ConfigError
 from .base import method
+from .embeddings import check_pair, check_weight, precise
 from .own_views import two_views_learner
 
 __all__ = ["VICRegLoss", "vicreg_learner"]
@@ -64,22 +64,20 @@ class VICRegLoss:
         self.reduction = reduction
         self.weights = {"invariance": invariance, "variance": variance, "covariance": covariance}
         for name, weight in self.weights.items():
-            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < torch.inf:
-                raise ConfigError(f"{name}: found {weight!r}, expected a weight, 0 or more")
+            check_weight(name, weight)
 
     def __call__(self, z0: Tensor, z1: Tensor) -> Tensor:
-        if z0.ndim != 2 or z0.shape != z1.shape:
-            raise ValueError(f"embeddings are {list(z0.shape)} and {list(z1.shape)}, expected two of one shape [N, D]")
+        check_pair(z0, z1)
         loss = sum(weight * getattr(self, name)(z0, z1) for name, weight in self.weights.items())
         if self.reduction == "mean":
             return loss
-        each = (_precise(z0) - _precise(z1)).square().mean(1)
+        each = (precise(z0) - precise(z1)).square().mean(1)
         return loss + self.weights["invariance"] * (each - each.mean())
 
     @staticmethod
     def invariance(z0: Tensor, z1: Tensor) -> Tensor:
         """Mean squared difference of the two embeddings of an image."""
-        return F.mse_loss(_precise(z0), _precise(z1))
+        return F.mse_loss(precise(z0), precise(z1))
 
     @staticmethod
     def variance(z0: Tensor, z1: Tensor) -> Tensor:
@@ -105,12 +103,8 @@ def _shared(z: Tensor) -> Tensor:
 
 
 def _centred(z: Tensor) -> Tensor:
-    return _precise(z) - _precise(z).mean(0)
+    return precise(z) - precise(z).mean(0)
 
 
 def _freedom(z: Tensor) -> int:
     return max(1, len(z) - 1)  # a single image, as the last batch may be, has a variance of 0, not an undefined one
-
-
-def _precise(z: Tensor) -> Tensor:
-    return z.as_subclass(Tensor).to(torch.promote_types(z.dtype, torch.float32))

@@ -17,7 +17,7 @@ from fastai.callback.mixup import MixHandler
 from fastai.torch_core import get_model
 from torch import Tensor
 
-from ..data.loaders import BatchDL
+from ..data.batches import BatchDL
 from ..errors import ConfigError
 from ..models import Features
 from ..seeds import derive_seed

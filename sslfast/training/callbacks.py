@@ -11,7 +11,7 @@ from fastai.callback.core import Callback, CancelFitException
 from fastai.torch_core import get_model, rank_distrib
 
 from ..data.augment import TensorTarget
-from ..data.loaders import BatchDL, undistributed
+from ..data.batches import BatchDL, undistributed
 from ..errors import ConfigError
 from ..seeds import derive_seed
 

@@ -13,7 +13,7 @@ from fastai.callback.core import Callback, CancelEpochException
 from fastai.optimizer import Optimizer
 from torch import Tensor
 
-from ..data.loaders import BatchDL
+from ..data.batches import BatchDL
 from ..errors import ConfigError, RecordError
 from ..study.version import code_version
 from .callbacks import EpochWatcher, History

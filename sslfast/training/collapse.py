@@ -8,7 +8,7 @@ from fastai.learner import Learner, Metric
 from fastai.torch_core import to_device
 from torch import Tensor, nn
 
-from ..data.loaders import BatchDL
+from ..data.batches import BatchDL
 from ..models.heads import at_rest
 from .callbacks import EpochWatcher
 

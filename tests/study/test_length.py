@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sslfast.data.loaders import BatchDL, ImageRows
+from sslfast.data.batches import BatchDL
+from sslfast.data.loaders import ImageRows
 from sslfast.study.length import ENCODER_UPDATES, MOMENTS, PASSES, enough_updates, length_of
 
 STAGES = st.sampled_from(["pretrain", "classify", "supervised", "finetune"])

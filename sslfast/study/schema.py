@@ -141,6 +141,10 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
     if problem.validator == "additionalProperties":
         known = list(problem.schema["properties"])
         name = next(k for k in problem.instance if k not in known)
+        within = [section for section, entry in schema["properties"].items() if name in entry.get("properties", {})]
+        if not key and within:
+            several = " or another section" if len(within) > 1 else ""
+            return f"{key_text(name)}: unknown key; did you mean {within[0]}.{name}{several}?"
         close = difflib.get_close_matches(str(name), known, n=1)
         listed = (
             f"known keys are {', '.join(known)}"

@@ -162,6 +162,8 @@ def test_a_whole_number_written_with_a_point_is_whole(key, value):
 
 REFUSED = {  # what is wrong: (changes, the key, what else the message says)
     "a misspelt key": ({"unlabeled": [0.1]}, "unlabeled", "did you mean unlabelled?"),
+    "a key of one section": ({"beta": 2}, "beta", "did you mean vae.beta?"),
+    "a key of several sections": ({"dropout": 0.2}, "dropout", "did you mean classify.dropout or another section?"),
     "a misspelt key within another": ({"pretrain": {"epoch": 3}}, "pretrain.epoch", "did you mean epochs?"),
     "a key like no other": ({"xyz": 1}, "xyz", "config/README.md has all that are known"),
     "a key that is a number": ({7: 1}, "7", "unknown key"),

@@ -21,12 +21,13 @@ _NO_SYNC = {errno.EINVAL, errno.ENOTSUP}
 
 
 @contextmanager
-def replacing(path: str | Path, checksum: bool = False) -> Iterator[Path]:
+def replacing(path: str | Path, checksum: bool = False, lasting: bool = True) -> Iterator[Path]:
     """Yields a temporary path beside `path`; it becomes `path` if the block ends well, and is removed otherwise.
 
     `checksum`: the block writes `CHECKSUM` somewhere into the file, and there its checksum is to stand (see `verify`).
     Temporary files that killed writers of `path` on this machine left behind are removed, too. An `OSError` in the
-    block (a full disk, say) names `path`. What is written outlasts a power failure (see `put_in_place`).
+    block (a full disk, say) names `path`. What is written outlasts a power failure (see `put_in_place`), unless it is
+    not `lasting`: for what is written often, and may be lost.
     """
     path, machine = Path(path), re.sub(r"\W", "_", platform.node())
     scratch = path.with_name(f".{path.stem}.{machine}-{os.getpid()}{path.suffix}")
@@ -38,7 +39,7 @@ def replacing(path: str | Path, checksum: bool = False) -> Iterator[Path]:
         yield scratch
         if checksum:
             _write_checksum(scratch)
-        put_in_place(scratch, path)
+        (put_in_place if lasting else os.replace)(scratch, path)
     except OSError as error:
         error.filename, error.filename2 = str(path), None  # it named no file, or the temporary one
         raise

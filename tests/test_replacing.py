@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from killing import kill_this_process, killed
 
 from sslfast.files import CHECKSUM, put_in_place, replacing, verify
+from sslfast.training.states import write_state
 
 
 def write(path, text="text"):
@@ -80,6 +81,13 @@ def test_content_is_on_the_disk_before_its_name_and_the_name_before_the_writer_g
         path.write_text("text")
         scratch.append(path.name)
     assert calls == [f"sync {scratch[0]}", "a.json appears", f"sync {tmp_path.name}"]
+
+
+def test_what_need_not_last_waits_for_no_disk(tmp_path, calls):
+    with replacing(tmp_path / "checkpoint", lasting=False) as path:
+        path.write_text("text")
+    write_state(tmp_path / "state", {}, {"epoch": 1})
+    assert calls == ["checkpoint appears", "state appears"]
 
 
 def test_a_folder_appears_when_all_that_it_holds_is_on_the_disk(tmp_path, calls):

@@ -18,13 +18,15 @@ _TENSOR = "tensor"  # in the JSON text, {"tensor": name} stands for the tensor o
 
 
 def write_state(path: str | Path, about: Mapping, state: Mapping) -> None:
-    """Store `state`, and `about`, which says what it belongs to; the file appears whole or not at all.
+    """Store `state`, and `about`, which says what it belongs to; the file appears whole or not at all. A power failure
+    may take it.
 
     Both hold mappings, lists, text, numbers and None; `state` may hold tensors of any device, which is not stored.
     """
     tensors: dict[str, Tensor] = {}
     text = json.dumps({"about": about, "state": _set_aside(state, tensors)}, default=lambda number: number.item())
-    with replacing(path, checksum=True) as scratch:
+    # a checkpoint is written dozens of times in a fit: to wait for the disk each time would take a tenth of a short one
+    with replacing(path, checksum=True, lasting=False) as scratch:
         # not by safetensors' own function: its temporary file would stay if the process is killed
         scratch.write_bytes(save(tensors, metadata={FORMAT: text + CHECKSUM}))
 

@@ -37,12 +37,12 @@ def read_summary(path: str | Path) -> dict:
     return found
 
 
-_NOTED = {
+_NOTED: dict[str, type | tuple[type, ...]] = {
     "fingerprint": str,
     "n_labelled": int,
     "n_unlabelled_only": int,
     "classes": list,
-    "image_size": int,
+    "image_size": (int, list),
     "channels": int,
     "notes": dict,
 }

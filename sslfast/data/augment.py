@@ -19,6 +19,7 @@ from torch import Tensor
 from ..errors import ConfigError
 from ..seeds import derive_seed
 from ..study.datasets import NAMED
+from ..study.image_size import ImageSize, sides_of
 
 __all__ = [
     "AUGMENTATIONS",
@@ -195,7 +196,7 @@ class NormalizeImages(_ImageTransform, Normalize):
 
     parameters = L("mean", "std", "scale", "shift")
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float], size: int):
+    def __init__(self, mean: Sequence[float], std: Sequence[float], size: ImageSize):
         super().__init__(*(_spread(values, size) for values in (mean, std)))
         self.scale, self.shift = 1 / self.std, -self.mean / self.std
 
@@ -207,9 +208,9 @@ class NormalizeImages(_ImageTransform, Normalize):
         return torch.addcmul(self.shift, x, self.scale)
 
 
-def _spread(values: Sequence[float], size: int) -> Tensor:
+def _spread(values: Sequence[float], size: ImageSize) -> Tensor:
     one = torch.tensor(list(values), dtype=torch.float32).view(1, -1, 1, 1)
-    return one.expand(1, -1, size, size).contiguous(memory_format=torch.channels_last)
+    return one.expand(1, -1, *sides_of(size)).contiguous(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)
@@ -251,8 +252,8 @@ class Augment:
             raise ConfigError(f"augment: found {unknown[0]!r}, expected {', '.join(sorted(names))}")
         return cls(**{**default, **(changes or {})})
 
-    def transforms(self, mean, std, image_size: int, *, reconstruct: bool) -> list:
-        """The batch transforms for images of `image_size` pixels.
+    def transforms(self, mean, std, image_size: ImageSize, *, reconstruct: bool) -> list:
+        """The batch transforms for images of `image_size`.
 
         `mean`, `std`: one value per channel, for pixels in [0, 1]; `reconstruct`: add the clean image as target.
         """

@@ -1,5 +1,7 @@
 """Corruption of the input of denoising and masked autoencoders: noise on every pixel, hidden patches."""
 
+from collections.abc import Sequence
+
 import torch
 from fastai.callback.core import Callback
 from fastai.data.transforms import Normalize
@@ -19,7 +21,7 @@ class CorruptInput(Callback):
     hidden, that is, set to `fill`, by default the mean colour (see `hidden_patches`). Random numbers depend on the seed
     and epoch of the training loader, or, if it has none, on `seed` and the epoch of the fit; in validation they are
     always the same.
-    With `give_hidden`, the loss gets the hidden pixels, bool `[N, 1, S, S]`, after the target. Raises `ConfigError` for
+    With `give_hidden`, the loss gets the hidden pixels, bool `[N, 1, H, W]`, after the target. Raises `ConfigError` for
     values out of range.
     """
 
@@ -56,25 +58,26 @@ class CorruptInput(Callback):
             drawn = torch.randn(n, h, w, c, generator=self.noise_stream.on(x.device), device=x.device)
             x = x + drawn.permute(0, 3, 1, 2) * self.scale.to(x.device)
         if self.mask:
-            hidden = hidden_patches(len(x), x.shape[-1], self.mask, self.patch, self.mask_stream.on(x.device))
+            hidden = hidden_patches(len(x), x.shape[2:], self.mask, self.patch, self.mask_stream.on(x.device))
             x = x.masked_fill(hidden, self.fill)
             if self.give_hidden:
                 self.learn.yb = (*self.yb, hidden)
         self.learn.xb = (x.as_subclass(type(given)), *self.xb[1:])
 
 
-def hidden_patches(n: int, size: int, share: float, patch: int, generator: torch.Generator) -> Tensor:
-    """Which pixels of `n` images are hidden, bool `[n, 1, size, size]`: equally many random patches in each image.
+def hidden_patches(n: int, sides: Sequence[int], share: float, patch: int, generator: torch.Generator) -> Tensor:
+    """Which pixels of `n` images are hidden, bool `[n, 1, *sides]`: equally many random patches in each image.
 
     Patches lie on a grid; those at the right and lower edges are cut off if it does not fit. In each image at least one
-    patch is hidden and at least one is not, so `patch` has to be below `size`.
+    patch is hidden and at least one is not, so `patch` has to be below the longer side.
     """
-    along = -(-size // patch)
-    n_hidden = min(max(1, round(share * along**2)), along**2 - 1)
-    drawn = torch.rand(n, along**2, generator=generator, device=generator.device)
+    height, width = sides
+    down, across = -(-height // patch), -(-width // patch)
+    n_hidden = min(max(1, round(share * down * across)), down * across - 1)
+    drawn = torch.rand(n, down * across, generator=generator, device=generator.device)
     hidden = torch.zeros_like(drawn, dtype=torch.bool).scatter_(1, drawn.topk(n_hidden).indices, True)
-    grid = hidden.view(n, 1, along, along).repeat_interleave(patch, 2).repeat_interleave(patch, 3)
-    return grid[..., :size, :size]
+    grid = hidden.view(n, 1, down, across).repeat_interleave(patch, 2).repeat_interleave(patch, 3)
+    return grid[..., :height, :width]
 
 
 def normalisation(dls) -> tuple[Tensor, Tensor]:

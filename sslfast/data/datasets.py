@@ -12,7 +12,8 @@ import numpy as np
 from ..errors import ConfigError, DataError
 from ..files import user_path
 from ..study.datasets import FILE_KEYS, NAMED, dataset_names
-from .decoding import ImageOptions, decode_files
+from ..study.image_size import sides_of
+from .decoding import SMALLEST, ImageOptions, decode_files
 from .elsewhere import with_unlabelled
 from .folder import folder_key, read_folder
 from .images import Arrays, ImageData, cached, default_data_root, unfinished
@@ -22,7 +23,6 @@ from .sources import source_content, unlabelled_files
 
 __all__ = ["check_options", "load_dataset"]
 
-SMALLEST = 8  # pixels
 FASTAIS = {  # words of fastai's loaders, and what is said here
     "valid_pct": "valid_fraction", "batch_size": "bs", "size": "image_size", "path": "the first argument",
     "item_tfms": "image_size and fit", "batch_tfms": "augment", "label_func": "labels (a table)",
@@ -51,9 +51,10 @@ def load_dataset(
 
     `folder`: image files, see `sslfast.data.listing`. `labels`: a table of their classes, see `sslfast.data.labels`.
     `follow_links`: only for a folder that you trust. `options`: those of `ImageOptions`, that is, `image_size` (default
-    32) and `channels` (3 or 1); `test_fraction` and `test_seed`, by which test images are split off if there is no
-    `test/` folder; `on_bad_image`; `fit`, how images become square (`crop`, `pad`, `squash`; see
-    `sslfast.data.decoding`); `max_megapixels`, to be raised only for a folder that you trust.
+    32; (height, width) where images are not to be square) and `channels` (3 or 1); `test_fraction` and `test_seed`, by
+    which test images are split off if there is no `test/` folder; `on_bad_image`; `fit`, how images get that shape
+    (`crop`, `pad`, `squash`; see `sslfast.data.decoding`); `max_megapixels`, to be raised only for a folder that you
+    trust.
 
     `unlabelled_from`: the name of another data set (its training images are taken), or a folder of images at any depth.
     Scaled to the size of the study, these images replace all that it could pre-train on (see `sslfast.data.elsewhere`).
@@ -122,13 +123,15 @@ def _of_folder(folder, options: ImageOptions, content: str | None, where: Mappin
 
 def _named(dataset: str, given: Mapping, store: _Store) -> ImageData:
     entry = NAMED[dataset]
-    size = given.get("image_size", ImageOptions.image_size)
-    if "image_size" in entry.keys and not SMALLEST <= size <= entry.side:
-        raise ConfigError(
-            f"image_size: found {size}, expected {SMALLEST} to {entry.side} pixels, the size of {dataset}'s images"
-        )
     options = ImageOptions(**{key: value for key, value in given.items() if key in entry.keys})
-    key = "-".join(f"{key}-{getattr(options, key)}" for key in entry.keys) or "whole"
+    if "image_size" in entry.keys and max(sides_of(options.image_size)) > entry.side:
+        raise ConfigError(
+            f"image_size: found {options.image_size}, expected {SMALLEST} to {entry.side} pixels, the size of"
+            f" {dataset}'s images"
+        )
+    values = {key: getattr(options, key) for key in entry.keys}
+    parts = ("x".join(map(str, value)) if isinstance(value, tuple) else value for value in values.values())
+    key = "-".join(f"{key}-{part}" for key, part in zip(values, parts, strict=True)) or "whole"
     return store.get(dataset, key, lambda: entry.loader.load()(store.root, options, store.progress))
 
 
@@ -138,7 +141,8 @@ def _with_unlabelled(study, source, content, options, follow_links, store) -> Im
 
     def of_data_set(_kept: Path) -> tuple[np.ndarray, dict]:
         entry = NAMED[source]
-        size = min(options.image_size, entry.side) if "image_size" in entry.keys else None
+        wanted, side = options.image_size, entry.side  # as they are, where they are to become another shape
+        size = (min(wanted, side) if isinstance(wanted, int) else side) if "image_size" in entry.keys else None
         other = load_dataset(source, data_root=store.root, image_size=size, progress=progress)
         images = scaled([other.train.pixels()], options.image_size, options.channels, store.root, progress, options.fit)
         return images, {"unlabelled_from": source}

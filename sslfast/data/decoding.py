@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..errors import ConfigError, DataError
+from ..study.image_size import ImageSize, image_size_of, sides_of
 from .readable import formats, others_like_it, what_is_wrong
 from .unfinished import DEEP, DEEP_DONE, DONE, UNREADABLE, Unfinished
 
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 KEPT = 500  # images that may have to be decoded again after a kill
+SMALLEST = 8  # pixels of a side
 LARGE = 2**24  # pixels; larger images are decoded one at a time, as several at once could fill the memory
 MAX_MEGAPIXELS = 179  # Pillow's own limit
 FITS = ("crop", "pad", "squash")
@@ -53,9 +55,10 @@ _large_one = threading.Lock()
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """How a folder becomes images: size in pixels, channels 1 or 3, how test images are split off, what is refused."""
+    """How a folder becomes images: size (see `image_size_of`), channels 1 or 3, how test images are split off, what is
+    refused."""
 
-    image_size: int = 32
+    image_size: ImageSize = 32
     channels: int = 3
     test_fraction: float = 0.2
     test_seed: int = 0
@@ -64,8 +67,11 @@ class ImageOptions:
     max_megapixels: int = MAX_MEGAPIXELS
 
     def __post_init__(self):
+        sized = _is_size(self.image_size)
+        if sized:
+            object.__setattr__(self, "image_size", image_size_of(self.image_size))
         for key, good, expected in (
-            ("image_size", isinstance(self.image_size, int) and self.image_size >= 8, "8 pixels or more"),
+            ("image_size", sized, f"{SMALLEST} pixels or more, or (height, width)"),
             ("channels", self.channels in (1, 3), "1 (grey) or 3 (colour)"),
             ("on_bad_image", self.on_bad_image in ("error", "skip"), "error or skip"),
             ("fit", self.fit in FITS, "crop, pad or squash"),
@@ -82,24 +88,24 @@ class Decoding:
     `grey`: see `decode`.
     """
 
-    image_size: int
+    image_size: ImageSize
     channels: int
     fit: str = "crop"
     grey: Range | None = None
     max_megapixels: int = MAX_MEGAPIXELS
 
     @classmethod
-    def of(cls, notes: Mapping, image_size: int, channels: int) -> "Decoding":
+    def of(cls, notes: Mapping, image_size: ImageSize, channels: int) -> "Decoding":
         """The decoding of a data set, from the `notes` of its reader and the size and channels of its images."""
         grey, most = notes.get("grey_range"), notes.get("max_megapixels", MAX_MEGAPIXELS)
         return cls(image_size, channels, notes.get("fit", "crop"), tuple(grey) if grey else None, most)
 
     def __call__(self, sources: Sequence) -> np.ndarray:
-        """New images (paths, open files, PIL images or uint8 arrays `[H, W]` or `[H, W, 3]`), uint8 `[N, S, S, C]`.
+        """New images (paths, open files, PIL images or uint8 arrays `[H, W]` or `[H, W, 3]`), uint8 `[N, H, W, C]`.
 
         Raises `DataError` for the first image that cannot be read.
         """
-        x = np.empty((len(sources), self.image_size, self.image_size, self.channels), dtype=np.uint8)
+        x = np.empty((len(sources), *sides_of(self.image_size), self.channels), dtype=np.uint8)
 
         def one(i: int) -> None:
             source = sources[i]
@@ -115,41 +121,50 @@ class Decoding:
         return x
 
 
+def _is_size(size: object) -> bool:
+    sides = (size, size) if isinstance(size, int) else size
+    if not isinstance(sides, list | tuple) or len(sides) != 2:
+        return False
+    return all(isinstance(side, int) and not isinstance(side, bool) and side >= SMALLEST for side in sides)
+
+
 class _DeepGrey(Exception):
     """Raised for a grey image of more than 8 bits while the range of its values is not known."""
 
 
 def decode(
     source,
-    image_size: int,
+    image_size: ImageSize,
     channels: int,
     fit: str = "crop",
     grey: Range | Unknown | None = None,
     max_megapixels: int = MAX_MEGAPIXELS,
 ) -> np.ndarray:
-    """One image (a path, an open file or a PIL image) as uint8 `[image_size, image_size, channels]`.
+    """One image (a path, an open file or a PIL image) as uint8 `[H, W, channels]` of `image_size`.
 
-    EXIF orientation is applied. `fit`: `crop` scales the shorter side to `image_size` and keeps the centre; `pad`
-    scales the longer side and adds black bars; `squash` scales each side by itself. `grey`: for grey images of more
-    than 8 bits, the values that become 0 and 255 (default: 0 and 65535).
+    EXIF orientation is applied. `fit`: `crop` scales the image until it covers `image_size`, and keeps the centre;
+    `pad` scales it until it fits in, and adds black bars; `squash` scales each side by itself. `grey`: for grey
+    images of more than 8 bits, the values that become 0 and 255 (default: 0 and 65535).
     """
+    height, width = sides_of(image_size)
+    longer = max(height, width)
     with _opened(source, max_megapixels) as image:
         n_pixels = image.width * image.height
         if not isinstance(source, Image.Image):  # JPEG decoders can halve an image several times at next to no cost
-            image.draft(None, (2 * image_size, 2 * image_size))
+            image.draft(None, (2 * longer, 2 * longer))
         beyond = n_pixels > MAX_MEGAPIXELS * 1_000_000
         with _large_one if beyond or image.width * image.height > LARGE else nullcontext():
             if beyond:
-                image = _reduced(image, image_size)
+                image = _reduced(image, longer)
             if isinstance(source, Image.Image):
                 image = ImageOps.exif_transpose(image)
             else:  # avoids a copy
                 ImageOps.exif_transpose(image, in_place=True)
             image, mode = _plain(image, grey), "L" if channels == 1 else "RGB"
             image = image if image.mode == mode else image.convert(mode)
-            if image.size != (image_size, image_size):
-                image = _FIT[fit](image, (image_size, image_size))
-            return np.asarray(image, dtype=np.uint8).reshape(image_size, image_size, channels)
+            if image.size != (width, height):
+                image = _FIT[fit](image, (width, height))
+            return np.asarray(image, dtype=np.uint8).reshape(height, width, channels)
 
 
 def decode_files(
@@ -162,7 +177,7 @@ def decode_files(
 ) -> tuple[np.ndarray, np.ndarray, Range | None]:
     """Decode the files at `paths`; returns the images, which of them are readable, and the range of deep grey.
 
-    Images: uint8 `[N, S, S, C]`. Readable: bool `[N]`, all true unless `on_bad_image` is `skip`. Range of deep grey
+    Images: uint8 `[N, H, W, C]`. Readable: bool `[N]`, all true unless `on_bad_image` is `skip`. Range of deep grey
     (grey with more than 8 bits): the values that became 0 and 255; None without such images.
 
     `grey`: a function from two masks bool `[N]` (deep grey images, readable images) to that range; default:
@@ -171,7 +186,7 @@ def decode_files(
     files of its kind.
     """
     size, channels, fit, most = options.image_size, options.channels, options.fit, options.max_megapixels
-    work = Unfinished(kept, paths, (size, size, channels))
+    work = Unfinished(kept, paths, (*sides_of(size), channels))
     x, state = work.x, work.state
 
     def one(i: int, path: str, found: Range | Unknown | None) -> None:
@@ -312,11 +327,11 @@ def _no_limit_of_pillow() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def _reduced(image: Image.Image, image_size: int) -> Image.Image:
+def _reduced(image: Image.Image, side: int) -> Image.Image:
     """A very large image, made smaller first, so that the next steps make no copies of its full size."""
     if image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"):
         return image
-    factor = min(image.size) // (4 * image_size)
+    factor = min(image.size) // (4 * side)
     return image.reduce(factor) if factor > 1 else image
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..errors import DataError
 from ..files import CHECKSUM, put_in_place, replacing, user_path, verify
 from ..study.arrays import load_array, save_array
+from ..study.image_size import ImageSize, image_size_of
 from ..study.version import reading_version
 from .decoding import Decoding
 from .row_sums import RowSums, row_sum
@@ -87,8 +88,8 @@ class ImageSet:
         return self.x.shape[1]
 
     @property
-    def image_size(self) -> int:
-        return self.x.shape[2]
+    def image_size(self) -> ImageSize:
+        return image_size_of(self.x.shape[2:])
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,10 @@ def default_data_root(data_root: str | Path | None = None) -> Path:
 def from_arrays(name: str, arrays: Arrays, fingerprint: str, sums: Mapping[str, RowSums] | None = None) -> ImageData:
     """An `ImageData` over arrays in memory (or memory-mapped), without copying them. `sums`: of `train` and `test`."""
 
-    decoding, sums = Decoding.of(arrays.notes, *arrays.train_x.shape[2:]), sums or {}
+    decoding, sums = (
+        Decoding.of(arrays.notes, image_size_of(arrays.train_x.shape[1:3]), arrays.train_x.shape[3]),
+        sums or {},
+    )
 
     def image_set(x, y, part):
         x = torch.from_numpy(x).permute(0, 3, 1, 2)

@@ -9,6 +9,7 @@ from typing import TextIO
 import numpy as np
 from PIL import Image
 
+from ..study.image_size import ImageSize, sides_of
 from ..study.limits import IN_MEMORY
 from .decoding import decode, in_parallel
 
@@ -19,21 +20,22 @@ CHUNK = 4096  # images
 
 def scaled(
     parts: Sequence[np.ndarray],
-    image_size: int,
+    image_size: ImageSize,
     channels: int,
     root: Path,
     progress: TextIO | None = None,
     fit: str = "crop",
 ) -> np.ndarray:
-    """The images of all `parts` (uint8, each `[n, h, w, c]`), one after the other, uint8 `[N, S, S, channels]`.
+    """The images of all `parts` (uint8, each `[n, h, w, c]`), one after the other, uint8 `[N, H, W, channels]`.
 
     They are scaled like the images of a folder (see `decode`, also for `fit`); colour becomes grey by ITU-R 601 luma.
     Images that need no change stay as they are. `root`: the folder for large arrays (see `empty_images`).
     """
-    if len(parts) == 1 and parts[0].shape[1:] == (image_size, image_size, channels):
+    shape = (*sides_of(image_size), channels)
+    if len(parts) == 1 and parts[0].shape[1:] == shape:
         return parts[0]
     n = sum(len(part) for part in parts)
-    out, start = empty_images((n, image_size, image_size, channels), root), 0
+    out, start = empty_images((n, *shape), root), 0
     for part in parts:
         target, start = out[start : start + len(part)], start + len(part)
         if part.shape[1:] == target.shape[1:]:

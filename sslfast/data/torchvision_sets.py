@@ -12,6 +12,7 @@ import numpy as np
 
 from .._torchvision import make_importable
 from ..errors import DataError, explain
+from ..study.image_size import ImageSize
 from .decoding import ImageOptions
 from .images import Arrays
 from .scaling import scaled
@@ -84,7 +85,7 @@ def _svhn(get: Callable, *_) -> Arrays:
     return Arrays(train_x, train_y, test_x, test_y, tuple(str(n) for n in range(10)))
 
 
-def _stl10(get: Callable, root: Path, image_size: int, progress: TextIO | None) -> Arrays:
+def _stl10(get: Callable, root: Path, image_size: ImageSize, progress: TextIO | None) -> Arrays:
     """STL-10: 5,000 labelled training images, 8,000 test images, and 100,000 without a label, some of other things.
 
     Scaled from 96 pixels like the images of a folder; never all in memory at that size.

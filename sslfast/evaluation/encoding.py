@@ -149,7 +149,7 @@ def encode_batches(
 def clean_batches(
     images: ImageSet, rows: np.ndarray, split: Split, device: str | torch.device = "cpu"
 ) -> Iterator[Tensor]:
-    """The images at `rows` as a network gets them, without augmentation: batches float32 `[B, C, S, S]` on `device`."""
+    """The images at `rows` as a network gets them, without augmentation: batches float32 `[B, C, H, W]` on `device`."""
     tfms = Augment().transforms(split.mean, split.std, images.image_size, reconstruct=False)
     dataset = ImageRows(images, rows, split_idx=1, labels=False)
     device = torch.device(device)

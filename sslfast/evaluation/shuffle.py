@@ -19,7 +19,7 @@ def shuffled(encoder: nn.Module, seed: int, batches: Iterable[Tensor] = ()) -> n
     A weight tensor is permuted over all its entries. Parameters with one value per channel (bias, and scale and shift
     of BatchNorm) are permuted over the channels, all of a layer in the same way. A tensor whose values are all equal
     stays as it is. The running statistics of BatchNorm are computed anew from `batches` of normalised training images
-    `[B, C, S, S]` (see `clean_batches`), as means over batches: the old statistics would scale the features wrongly,
+    `[B, C, H, W]` (see `clean_batches`), as means over batches: the old statistics would scale the features wrongly,
     and the control would be too weak. Raises `ConfigError` if the encoder has BatchNorm and there are no batches.
 
     The control shows whether the sizes of the weights explain a gain, rather than what was learned. Source: Raghu et

@@ -56,8 +56,8 @@ def autoencoder_learner(
             decoder = create_decoder(encoder, shape)
     if loss_on not in ("all", "hidden") or (loss_on == "hidden" and not mask):
         raise ConfigError(f"loss_on: found {loss_on!r}, expected all, or with mask above 0 also hidden")
-    if mask and not patch < shape[1]:
-        raise ConfigError(f"patch: found {patch!r}, expected fewer pixels than the {shape[1]} of the images")
+    if mask and not patch < (longer := max(shape[1:])):
+        raise ConfigError(f"patch: found {patch!r}, expected fewer pixels than the {longer} of the images")
     cbs = with_target(dls)
     if denoise or mask:
         draws = int(torch.randint(2**31, ())) if seed is None else seed
@@ -68,7 +68,7 @@ def autoencoder_learner(
 
 
 class HiddenRMSELoss(PixelLoss):
-    """`RMSELoss` over the pixels where `hidden`, bool `[N, 1, S, S]`, is true."""
+    """`RMSELoss` over the pixels where `hidden`, bool `[N, 1, H, W]`, is true."""
 
     def __call__(self, pred: Tensor, target: Tensor, hidden: Tensor) -> Tensor:
         if pred.shape != target.shape:

@@ -19,7 +19,12 @@ Factory = TypeVar("Factory", bound=Callable)
 
 
 def method(
-    *, own_views: bool = False, compare_views: bool = False, teacher: bool = False, encoders: tuple[str, ...] = ()
+    *,
+    own_views: bool = False,
+    compare_views: bool = False,
+    teacher: bool = False,
+    square: bool = False,
+    encoders: tuple[str, ...] = (),
 ) -> Callable[[Factory], Factory]:
     """Declares the function below it, `<name>_learner`, to be the factory of a method called `name`.
 

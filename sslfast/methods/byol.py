@@ -52,9 +52,9 @@ def byol_learner(
 
 
 class BYOL(nn.Module):
-    """Two views `[N, 2, C, S, S]` → of each a prediction and a target, `[N, 2, 2, D]`, float32.
+    """Two views `[N, 2, C, H, W]` → of each a prediction and a target, `[N, 2, 2, D]`, float32.
 
-    Or images `[N, C, S, S]` → their embeddings `[N, D]`. `online`, whose embeddings have `n` dimensions, learns;
+    Or images `[N, C, H, W]` → their embeddings `[N, D]`. `online`, whose embeddings have `n` dimensions, learns;
     `target`, a copy, follows (`FollowOnline`). `width`: of the middle layer that predicts.
     """
 

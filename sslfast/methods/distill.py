@@ -161,7 +161,7 @@ class TeacherFeatures(OwnViews):
         return found
 
     def _taught(self, x: Tensor) -> Tensor:
-        """What the teacher gives for normalised images `[N, C, S, S]`: `[N, D]`."""
+        """What the teacher gives for normalised images `[N, C, H, W]`: `[N, D]`."""
         with torch.no_grad():
             return self.teacher.to(x.device)(x).mean((2, 3))
 

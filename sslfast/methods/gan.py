@@ -26,7 +26,7 @@ from .base import method, with_target
 
 __all__ = ["GAN", "AdversarialLoss", "Diversity", "fake_accuracy", "gan_learner", "generator_loss", "real_accuracy"]
 
-SMALLEST = 4  # pixels: the side of a generator's first feature maps
+SMALLEST = 4  # pixels: the shorter side of a generator's first feature maps
 ADAM = partial(fused_adam, mom=0.5, eps=1e-8)
 
 
@@ -96,20 +96,21 @@ def gan_learner(
 
 
 def create_generator(latent: int, image_shape: tuple[int, int, int]) -> nn.Sequential:
-    """A network from latents `[N, latent]` to images in [0, 1] of `image_shape` (C, S, S).
+    """A network from latents `[N, latent]` to images in [0, 1] of `image_shape` (C, H, W).
 
-    Feature maps of 4 × 4 are doubled in size until they are as large as the images. The last doubling starts from 32
-    channels, and each earlier one from twice as many as the next, 512 at most.
+    Feature maps of 4 pixels (the shorter side) are doubled in size until they are as large as the images. The last
+    doubling starts from 32 channels, and each earlier one from twice as many as the next, 512 at most.
     """
-    size, channels = image_shape[1], 16
+    (_, *sides), channels = image_shape, 16
+    size = shorter = min(sides)
     while size > 1.5 * SMALLEST:
         size, channels = -(-size // 2), min(2 * channels, 512)
-    start = channels, SMALLEST, SMALLEST
+    start = channels, round(SMALLEST * sides[0] / shorter), round(SMALLEST * sides[1] / shorter)
     return nn.Sequential(FromLatent(latent, start), growing_decoder(start, image_shape))
 
 
 class Discriminator(_TwoParts):
-    """Encoder and head: image `[N, C, S, S]` (normalised) → score `[N]`, float32, above 0 if the image seems real."""
+    """Encoder and head: image `[N, C, H, W]` (normalised) → score `[N]`, float32, above 0 if the image seems real."""
 
     def forward(self, x: Tensor) -> Tensor:
         with self.autocast(x.device):
@@ -117,7 +118,7 @@ class Discriminator(_TwoParts):
 
 
 class GAN(nn.Module):
-    """Images `[N, C, S, S]` (normalised) → `[N, 4]`, float32: the input of `AdversarialLoss`.
+    """Images `[N, C, H, W]` (normalised) → `[N, 4]`, float32: the input of `AdversarialLoss`.
 
     Column 0: the score of each image. Column 1: the score of as many generated images, with a gradient for the
     discriminator only. Column 2: the same scores, with a gradient for the generator only. Column 3: the squared norm of
@@ -172,7 +173,7 @@ class GAN(nn.Module):
         return (images - self.mean) / self.std
 
     def generate(self, latents: Tensor) -> Tensor:
-        """Images in [0, 1], `[N, C, S, S]`, from `latents` `[N, latent]`."""
+        """Images in [0, 1], `[N, C, H, W]`, from `latents` `[N, latent]`."""
         with self.discriminator.autocast(latents.device):
             return self.generator(latents).float()
 
@@ -182,7 +183,7 @@ class GAN(nn.Module):
             return self.generate(fixed_latents(n, self.latent, self.mean.device))
 
     def pictures(self, x: Tensor) -> dict[str, Tensor]:
-        """`samples`: as many generated images as `x` has images, `[K, C, S, S]` in [0, 1]."""
+        """`samples`: as many generated images as `x` has images, `[K, C, H, W]` in [0, 1]."""
         return {"samples": self.samples(len(x))}
 
 

@@ -67,7 +67,7 @@ def mae_learner(
 
 
 class MaskedAutoEncoder(nn.Module):
-    """Images `[N, C, S, S]`, normalised, NaN where patches are hidden → whole images in [0, 1], float32.
+    """Images `[N, C, H, W]`, normalised, NaN where patches are hidden → whole images in [0, 1], float32.
 
     The encoder sees the other patches, as many of each image. A decoder of two blocks gets what it makes of them, and
     one learned token in place of each of those that are hidden. Pixels that are not hidden come as they were. In
@@ -82,12 +82,12 @@ class MaskedAutoEncoder(nn.Module):
 
     def __init__(self, encoder: ViT, width: int, mask: float, mean: Tensor, std: Tensor, precision: str = "float32"):
         super().__init__()
-        features, side, _ = encoder.out_shape
+        features, *along = encoder.out_shape
         self.encoder, self.mask, self.precision = encoder, mask, precision
         self.into, self.hidden = nn.Linear(features, width), nn.Parameter(torch.randn(width) * 0.02)
         self.decoder = nn.Sequential(Block(width), Block(width), nn.LayerNorm(width))
         self.pixels = nn.Linear(width, encoder.channels * encoder.patch**2)
-        self.register_buffer("places", positions(side, width), persistent=False)
+        self.register_buffer("places", positions((along[0], along[1]), width), persistent=False)
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
 
@@ -102,16 +102,16 @@ class MaskedAutoEncoder(nn.Module):
             tokens = torch.cat([seen, self.hidden.to(seen.dtype).expand(len(x), n_hidden, -1)], 1)
             tokens = tokens.gather(1, order.argsort(1)[..., None].expand_as(tokens)) + self.places
             patches = self.pixels(self.decoder(tokens)).float()
-        whole = patch * self.encoder.out_shape[1]
-        rebuilt = F.fold(patches.mT, whole, patch, stride=patch)[..., : x.shape[-1], : x.shape[-1]]
+        whole = tuple(patch * n for n in self.encoder.out_shape[1:])
+        rebuilt = F.fold(patches.mT, whole, patch, stride=patch)[..., : x.shape[-2], : x.shape[-1]]
         if not self.training:  # else what is out of range would get no gradient
             rebuilt = rebuilt.clamp(0, 1)
         return torch.where(x.isnan(), rebuilt, given * self.std + self.mean)
 
     def pictures(self, x: Tensor) -> dict[str, Tensor]:
-        """What it makes of images `x` `[K, C, S, S]` (normalised): `reconstructions` `[K, C, S, S]` in [0, 1], of
+        """What it makes of images `x` `[K, C, H, W]` (normalised): `reconstructions` `[K, C, H, W]` in [0, 1], of
         patches that are always the same."""
         generator = torch.Generator().manual_seed(derive_seed(0, "patches"))
-        hidden = hidden_patches(len(x), x.shape[-1], self.mask, self.encoder.patch, generator).to(x.device)
+        hidden = hidden_patches(len(x), x.shape[2:], self.mask, self.encoder.patch, generator).to(x.device)
         with at_rest(self):
             return {"reconstructions": self(x.masked_fill(hidden, math.nan))}

@@ -26,7 +26,7 @@ TURNS = 4
 MOST_TURNED = 45  # degrees; a loader that turns images so far leaves nothing to tell
 
 
-@method(own_views=True)
+@method(own_views=True, square=True)
 def rotation_learner(
     dls,
     encoder: str | nn.Module = "original",
@@ -42,8 +42,8 @@ def rotation_learner(
     four turns. `views`: see `Views`; by default a crop of half the area or more, perhaps mirrored, in the same colours.
     `projector`: widths of the layers between encoder and classes. `seed` fixes the initial weights and all that fits
     draw. Metric: accuracy; chance is 0.25. `precision`: see `resolve_precision`. Of no use where up and down do not
-    differ; so `ConfigError` is raised for fastai's own loaders that turn images upside down, or by 45° and more. Flips
-    of `image_dls` loaders are left out.
+    differ; so `ConfigError` is raised for fastai's own loaders that turn images upside down, or by 45° and more; and
+    for images that are not square. Flips of `image_dls` loaders are left out.
 
     Slower than the autoencoder: 0.61 (0.56 to 0.65) times as many images per second (`conv`, 32 pixels, batches of
     256, one CPU thread, bfloat16; `benchmarks/methods.py`). Each image takes the memory of four: use smaller batches.
@@ -51,6 +51,11 @@ def rotation_learner(
     Source: Gidaris, Singh and Komodakis 2018, Unsupervised Representation Learning by Predicting Image Rotations.
     """
     shape = image_shape(dls)
+    if shape[1] != shape[2]:
+        raise ConfigError(
+            f"dls: found images of {shape[1]} × {shape[2]} pixels, expected squares for rotation, as the shape of an"
+            " image would tell a quarter turn: one number for image_size, or for Resize"
+        )
     if turning := _turning(dls):
         raise ConfigError(
             f"dls: found {turning} among the transforms, expected none that turn images for rotation, which learns what"
@@ -90,7 +95,7 @@ def _show_turns(learn: Learner, batch: tuple, max_n: int = 9, **kwargs):
 
 
 class QuarterTurns(OwnViews):
-    """Gives the model each image after 0 to 3 quarter turns, `[N, 4, C, S, S]`, and the loss these numbers, `[N, 4]`.
+    """Gives the model each image after 0 to 3 quarter turns, `[N, 4, C, H, W]`, and the loss these numbers, `[N, 4]`.
 
     Turns are anticlockwise.
     """

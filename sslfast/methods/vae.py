@@ -68,7 +68,7 @@ def vae_learner(
 
 
 class VAE(_TwoParts):
-    """Image `[N, C, S, S]` (normalised) → (image in [0, 1], mean and log-variance of the latents `[N, latent]`).
+    """Image `[N, C, H, W]` (normalised) → (image in [0, 1], mean and log-variance of the latents `[N, latent]`).
 
     All outputs are float32. In training, the image is rebuilt from latents that are drawn from this distribution by
     torch's global generator; in eval mode, from the mean.
@@ -89,15 +89,15 @@ class VAE(_TwoParts):
         return mean, log_variance
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Images in [0, 1], `[N, C, S, S]`, from `latents` `[N, latent]`."""
+        """Images in [0, 1], `[N, C, H, W]`, from `latents` `[N, latent]`."""
         with self.autocast(latents.device):
             return self.head.get_submodule("decoder")(latents).float()
 
     def pictures(self, x: Tensor) -> dict[str, Tensor]:
-        """Images in [0, 1] that show what the model has learned, for images `x` `[K, C, S, S]` (normalised).
+        """Images in [0, 1] that show what the model has learned, for images `x` `[K, C, H, W]` (normalised).
 
-        `reconstructions` of `x`, and `samples` from the prior (always from the same latents), `[K, C, S, S]`;
-        `traversals` `[8, 7, C, S, S]`: each row is the first image with one latent changed, from −3 to 3 standard
+        `reconstructions` of `x`, and `samples` from the prior (always from the same latents), `[K, C, H, W]`;
+        `traversals` `[8, 7, C, H, W]`: each row is the first image with one latent changed, from −3 to 3 standard
         deviations of the prior; rows are the latents with the largest mean KL divergence, in descending order.
         """
         with at_rest(self):

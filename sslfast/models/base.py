@@ -1,4 +1,4 @@
-"""What an encoder is: images `[N, C, S, S]` in, a feature map `[N, channels, s, s]` out."""
+"""What an encoder is: images `[N, C, H, W]` in, a feature map `[N, channels, h, w]` out."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
+from ..study.image_size import ImageSize, sides_of
 
-__all__ = ["Encoder", "feature_shape", "register"]
+__all__ = ["Encoder", "feature_shape", "halved", "register"]
 
 Kind = TypeVar("Kind", bound="type[Encoder]")
 
@@ -17,7 +18,7 @@ Kind = TypeVar("Kind", bound="type[Encoder]")
 class Encoder(nn.Sequential):
     """Base of encoders: modules in sequence, with the shapes of their input and output.
 
-    Input: images of `channels` channels and `image_size` × `image_size` pixels; output: `out_shape` (C, s, s).
+    Input: images of `channels` channels and `image_size` (see `ImageSize`); output: `out_shape` (C, h, w).
     `layers`: a list of modules, or modules by name. `name`: what `create_encoder` calls it.
     """
 
@@ -26,12 +27,18 @@ class Encoder(nn.Sequential):
     def __init__(
         self,
         channels: int,
-        image_size: int,
+        image_size: ImageSize,
         layers: list[nn.Module] | OrderedDict[str, nn.Module],
         out_shape: tuple[int, int, int],
     ):
         super().__init__(*([layers] if isinstance(layers, OrderedDict) else layers))
         self.channels, self.image_size, self.out_shape = channels, image_size, out_shape
+
+
+def halved(size: ImageSize, times: int = 1) -> tuple[int, int]:
+    """(height, width) of what is left of images of `size` after so many halvings, each rounded up."""
+    height, width = sides_of(size)
+    return -(-height // 2**times), -(-width // 2**times)
 
 
 def register(name: str, *, cost: float | None = None, kilobytes: float | None = None) -> Callable[[Kind], Kind]:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ..errors import ConfigError
 from ..study.base_nets import check_net
+from ..study.image_size import ImageSize, image_size_of, sides_of, size_text
 from .base import Encoder
 from .zoo import Net, library_net
 
@@ -18,12 +19,12 @@ __all__ = ["BaseNet", "blank_net"]
 
 
 class BaseNet(Encoder):
-    """Images `[N, C, S, S]`, normalised as the study's are → pooled features `[N, D, 1, 1]` of an existing net.
+    """Images `[N, C, H, W]`, normalised as the study's are → pooled features `[N, D, 1, 1]` of an existing net.
 
-    The normalisation is undone and the net's own applied, images are scaled to `size` pixels as the net's were
-    (without cropping), and grey ones are given to it as red, green and blue alike, as grey photographs were. Values
-    are rounded to whole levels of 256: so features of an image are the same to the bit, whatever statistics it was
-    normalised by. `about`: what the net is, plain values.
+    The normalisation is undone and the net's own applied, images are scaled as the net's were (without cropping), their
+    shorter side to `size` pixels (both, if the net takes squares alone), and grey ones are given to it as red, green
+    and blue alike, as grey photographs were. Values are rounded to whole levels of 256: so features of an image are the
+    same to the bit, whatever statistics it was normalised by. `about`: what the net is, plain values.
     """
 
     net: nn.Module
@@ -33,33 +34,47 @@ class BaseNet(Encoder):
     own_std: Tensor
 
     def __init__(self, made: Net, size: int, about: Mapping):
-        net, width = made.net, _width(made.net, size)
+        net, width = made.net, _width(made.net, (size, size))
         super().__init__(3, size, OrderedDict(net=net), (width, 1, 1))
         self.name, self.size, self.about = made.name, size, {**about, "size": size}
+        self.square, self.sides = made.fixed, (size, size)
         self.interpolation = made.interpolation
         self.register_buffer("given_mean", torch.zeros(0))
         self.register_buffer("given_std", torch.zeros(0))
         self.register_buffer("own_mean", _values(made.mean), persistent=False)
         self.register_buffer("own_std", _values(made.std), persistent=False)
 
-    def for_images(self, channels: int, image_size: int, mean: Sequence[float], std: Sequence[float]) -> "BaseNet":
-        """This net, told of images of `channels` and `image_size` that are normalised by `mean` and `std`."""
+    def for_images(
+        self, channels: int, image_size: ImageSize, mean: Sequence[float], std: Sequence[float]
+    ) -> "BaseNet":
+        """This net, told of images of `channels` and `image_size` that are normalised by `mean` and `std`.
+
+        Raises `ConfigError` for images of a shape that it cannot take.
+        """
         if channels not in (1, 3):
             raise ConfigError(f"channels: found {channels}, expected 1 (grey) or 3 (colour)")
+        high, wide = sides_of(image_size)
+        if not self.square and high != wide:
+            sides = round(self.size * high / min(high, wide)), round(self.size * wide / min(high, wide))
+            if sides != self.sides:
+                _width(self.net, sides)
+            self.sides = sides
+        else:
+            self.sides = self.size, self.size
         self.channels, self.image_size = channels, image_size
         device = self.own_mean.device
         self.given_mean, self.given_std = _values(mean).to(device), _values(std).to(device)
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[N, C, S, S]` → `[N, D, 1, 1]`."""
+        """`[N, C, H, W]` → `[N, D, 1, 1]`."""
         if not self.given_mean.numel():
             raise ConfigError("encoder: this base net does not know how images are normalised; give it dls=")
         x = x * self.given_std + self.given_mean
         if not x.requires_grad:  # else what made the image is to learn through it
             x = (x * 255).round() / 255
-        if x.shape[-1] != self.size:
-            x = F.interpolate(x, (self.size, self.size), mode=self.interpolation, antialias=True)
+        if tuple(x.shape[2:]) != self.sides:
+            x = F.interpolate(x, self.sides, mode=self.interpolation, antialias=True)
         return self.net((x - self.own_mean) / self.own_std)[..., None, None]
 
     @property
@@ -84,19 +99,20 @@ def _values(values: Sequence[float]) -> Tensor:
     return torch.tensor([float(value) for value in values], dtype=torch.float32).view(1, -1, 1, 1)
 
 
-def _width(net: nn.Module, size: int) -> int:
-    """How many features the net makes of an image of `size` pixels."""
+def _width(net: nn.Module, sides: tuple[int, int]) -> int:
+    """How many features the net makes of an image of `sides` (H, W)."""
     failure: Exception
     for device in ("meta", "cpu"):  # the first computes shapes alone; some models hold tensors that do not go there
         try:
             with torch.no_grad():
-                found = copy.deepcopy(net).eval().to(device)(torch.zeros(1, 3, size, size, device=device))
+                found = copy.deepcopy(net).eval().to(device)(torch.zeros(1, 3, *sides, device=device))
             break
         except Exception as error:  # models raise nearly anything on images that they are not made for
             failure = error
     else:
         raise ConfigError(
-            f"size: found {size}, which this net cannot take ({' '.join(str(failure).split())[:160]})"
+            f"size: found {size_text(image_size_of(sides))}, which this net cannot take"
+            f" ({' '.join(str(failure).split())[:160]})"
         ) from None
     if not isinstance(found, Tensor) or found.ndim != 2:
         raise ConfigError(f"net: makes {getattr(found, 'shape', type(found))} of an image, expected features [N, D]")

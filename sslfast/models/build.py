@@ -13,6 +13,7 @@ from torch import nn
 from ..errors import ConfigError, shown
 from ..seeds import derive_seed
 from ..study.base_nets import check_net
+from ..study.image_size import ImageSize, image_size_of, sides_of
 from .base_nets import BaseNet
 from .encoders import create_encoder
 from .files import load_encoder
@@ -36,7 +37,7 @@ def as_encoder(source, images, seed: int | None = None) -> nn.Module:
     if isinstance(source, str | Path):
         if Path(source).suffix != ".safetensors":
             with initialised_with(seed, "encoder"):
-                return create_encoder(str(source), shape[0], shape[1])
+                return create_encoder(str(source), shape[0], image_size_of(shape[1:]))
         source = load_encoder(source)
     module = getattr(source, "model", source)  # a Learner holds its model
     module = getattr(module, "encoder", module)
@@ -49,8 +50,8 @@ def as_encoder(source, images, seed: int | None = None) -> nn.Module:
         )
     module = copy.deepcopy(module)
     if isinstance(module, BaseNet) and images is not shape:
-        module.for_images(shape[0], shape[1], *_normalisation(images))
-    for name, wanted in (("channels", shape[0]), ("image_size", shape[1])):
+        module.for_images(shape[0], image_size_of(shape[1:]), *_normalisation(images))
+    for name, wanted in (("channels", shape[0]), ("image_size", image_size_of(shape[1:]))):
         found = getattr(module, name, wanted)
         if found != wanted:
             raise ConfigError(f"encoder: was made for {name} {found}, these images have {wanted}")
@@ -84,20 +85,22 @@ def net_of(source, dls, pretrained: bool | None, seed: int | None = None):
     shape = image_shape(dls)
     with initialised_with(seed, "encoder"):
         made = library_net(check_net(name), pretrained=False)
-    about = {**dict.fromkeys(made.about), "net": name, "source": "random weights"}
-    return BaseNet(made, _side(made, None, shape[1]), about).for_images(shape[0], shape[1], *_normalisation(dls))
+    about, image_size = {**dict.fromkeys(made.about), "net": name, "source": "random weights"}, image_size_of(shape[1:])
+    encoder = BaseNet(made, _side(made, None, image_size), about)
+    return encoder.for_images(shape[0], image_size, *_normalisation(dls))
 
 
 def base_encoder(
-    net: str, weights: str | Path | None = None, size: int | None = None, dls=None, image_size: int | None = None
+    net: str, weights: str | Path | None = None, size: int | None = None, dls=None, image_size: ImageSize | None = None
 ) -> BaseNet:
     """The existing net called `net`, without its classifier, as an encoder: `timm.<model>` or `torchvision.<model>`.
 
     `weights`: None for the library's own (timm's by tag, `timm.resnet18.a1_in1k`; downloaded once, into the library's
     cache), or a file (`.safetensors`, or `.pth`, read without running pickles) whose entries all have to fit the net.
-    `size`: pixels to which images are scaled; default: the size of the images (`image_size`), at least 96 and at most
-    the size that the net was trained with (if that is larger). `dls`: DataLoaders of the images that the encoder is
-    for; not needed if the encoder is passed to a learner, which sets this. `.about`: a dict that describes the weights.
+    `size`: pixels to which the shorter side of images is scaled; default: its length (`image_size`), at least 96 and at
+    most the size that the net was trained with (if that is larger). `dls`: DataLoaders of the images that the encoder
+    is for; not needed if the encoder is passed to a learner, which sets this. `.about`: a dict that describes the
+    weights.
     Raises `ConfigError` for a net or file that cannot be used.
 
     Example: `classifier_learner(dls.classify, base_encoder("timm.tf_efficientnet_lite0"))`.
@@ -105,7 +108,7 @@ def base_encoder(
     name = check_net(net)
     own = weights is None or str(weights) == name.library
     if dls is not None and image_size is None:
-        image_size = image_shape(dls)[1]
+        image_size = image_size_of(image_shape(dls)[1:])
     made = library_net(name, pretrained=own)
     side = _side(made, size, image_size)
     if own:
@@ -118,8 +121,8 @@ def base_encoder(
     encoder.about["digest"] = f"sha256:{encoder.digest[:16]}"
     if dls is None:
         return encoder
-    channels, side, _ = image_shape(dls)
-    return encoder.for_images(channels, side, *_normalisation(dls))
+    channels, *sides = image_shape(dls)
+    return encoder.for_images(channels, image_size_of(sides), *_normalisation(dls))
 
 
 @contextmanager
@@ -136,7 +139,7 @@ def initialised_with(seed: int | None, part: str) -> Iterator[None]:
 def image_shape(dls) -> tuple[int, int, int]:
     """(C, H, W) of the images of `dls`, any fastai DataLoaders of images.
 
-    Raises `ConfigError` if `dls` are no DataLoaders, or if the images are not square.
+    Raises `ConfigError` if `dls` are no DataLoaders.
     """
     if dls is None:
         raise ConfigError("dls: found None; image_dls(…, unlabelled=0) has no images to pre-train on (its .pretrain)")
@@ -145,8 +148,6 @@ def image_shape(dls) -> tuple[int, int, int]:
         raise ConfigError(f"dls: found {type(dls).__name__}, expected fastai DataLoaders{part}")
     dataset = getattr(dls.train, "dataset", None)
     shape = getattr(dataset, "image_shape", None) or tuple(dls.one_batch()[0].shape[1:])
-    if shape[1] != shape[2]:
-        raise ConfigError(f"dls: found images of {shape[1]} × {shape[2]} pixels, expected square ones; crop them first")
     return shape
 
 
@@ -155,12 +156,12 @@ def _is_arch(source) -> bool:
     return isinstance(source, FunctionType) and source.__module__.startswith("torchvision.models")
 
 
-def _side(made: Net, size: int | None, image_size: int | None) -> int:
+def _side(made: Net, size: int | None, image_size: ImageSize | None) -> int:
     if made.fixed:
         if size not in (None, made.side):
             raise ConfigError(f"size: found {size}, but {made.name} takes images of {made.side} pixels only")
         return made.side
-    return size or min(max(SIDE, image_size or SIDE), max(SIDE, made.side))
+    return size or min(max(SIDE, min(sides_of(image_size or SIDE))), max(SIDE, made.side))
 
 
 def _normalisation(dls) -> tuple[list[float], list[float]]:

@@ -1,4 +1,4 @@
-"""Encoders by name: image `[N, C, S, S]` (normalised) → feature map `[N, out_channels, s, s]`.
+"""Encoders by name: image `[N, C, H, W]` (normalised) → feature map `[N, out_channels, h, w]`.
 
 To add an encoder, add a class marked with `@register`, here or in another file of this folder. Its docstring says what
 the encoder costs, and what it is better at.
@@ -8,8 +8,9 @@ from torch import nn
 
 from ..errors import ConfigError
 from ..study.encoder_names import check_encoder, encoders
+from ..study.image_size import ImageSize, sides_of
 from ..study.source import Source
-from .base import Encoder, register
+from .base import Encoder, halved, register
 from .own_encoder import OwnEncoder
 from .winograd import Conv2d
 
@@ -18,11 +19,11 @@ __all__ = ["Conv", "Original", "create_encoder"]
 MIN_IMAGE_SIZE = 8
 
 
-def create_encoder(name: str, channels: int = 3, image_size: int = 32) -> Encoder:
-    """A newly initialised encoder for square images of `image_size` pixels and `channels` channels (1 or 3).
+def create_encoder(name: str, channels: int = 3, image_size: ImageSize = 32) -> Encoder:
+    """A newly initialised encoder for images of `image_size` (see `ImageSize`) and `channels` channels (1 or 3).
 
     `name`: an encoder in this folder; `conv_x2` or `original_x0.5` for the same with other numbers of channels, each
-    multiplied by the factor and rounded; `timm.<model>` for any model of timm that gives a square feature map,
+    multiplied by the factor and rounded; `timm.<model>` for any model of timm that gives a feature map,
     untrained (needs `sslfast[timm]`); or the place of one of your own, `my_nets.py:Small` (see `OwnEncoder`). Raises
     `ConfigError` for an unknown name, other channels, or images of fewer than 8 pixels.
     """
@@ -30,7 +31,7 @@ def create_encoder(name: str, channels: int = 3, image_size: int = 32) -> Encode
     parts = check_encoder(own.name if own else name)
     if channels not in (1, 3):
         raise ConfigError(f"channels: found {channels}, expected 1 (grey) or 3 (colour)")
-    if image_size < MIN_IMAGE_SIZE:
+    if min(sides_of(image_size)) < MIN_IMAGE_SIZE:
         raise ConfigError(f"image_size: found {image_size}, expected {MIN_IMAGE_SIZE} pixels or more")
     if parts.base == "timm" and parts.model:
         from .timm_models import TimmEncoder  # needs timm, an optional package
@@ -55,10 +56,10 @@ class Original(Encoder):
     Twice the `width` takes 3.7 times the multiply-adds and 4 times the parameters.
     """
 
-    def __init__(self, channels: int = 3, image_size: int = 32, width: float = 1):
+    def __init__(self, channels: int = 3, image_size: ImageSize = 32, width: float = 1):
         first, second, third = (round(width * n) for n in (16, 32, 64))
-        size = -(-image_size // 4)
-        kernel = min(5, size)
+        size = halved(image_size, 2)
+        kernel = min(5, size[0]), min(5, size[1])
         layers = [
             nn.Conv2d(channels, first, 3, stride=2, padding=1),
             nn.ReLU(),
@@ -66,8 +67,7 @@ class Original(Encoder):
             nn.ReLU(),
             Conv2d(second, third, kernel),
         ]
-        out = size - kernel + 1
-        super().__init__(channels, image_size, layers, (third, out, out))
+        super().__init__(channels, image_size, layers, (third, size[0] - kernel[0] + 1, size[1] - kernel[1] + 1))
 
 
 @register("conv", cost=1, kilobytes=1.5)
@@ -83,13 +83,13 @@ class Conv(Encoder):
     4,500 unlabelled and 4,500 labelled images, 10 + 20 epochs, 3 seeds, one CPU thread, float32, fresh views.
     """
 
-    def __init__(self, channels: int = 3, image_size: int = 32, width: float = 1):
-        layers, size, c_in = [], image_size, channels
+    def __init__(self, channels: int = 3, image_size: ImageSize = 32, width: float = 1):
+        layers, c_in = [], channels
         for c_out in (round(width * n) for n in (32, 64, 128)):
             layers += [
                 nn.Conv2d(c_in, c_out, 3, stride=2, padding=1, bias=False),
                 nn.BatchNorm2d(c_out),
                 nn.ReLU(),
             ]
-            c_in, size = c_out, -(-size // 2)
-        super().__init__(channels, image_size, layers, (c_in, size, size))
+            c_in = c_out
+        super().__init__(channels, image_size, layers, (c_in, *halved(image_size, 3)))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError, RecordError
 from ..files import CHECKSUM, replacing, verify
+from ..study.image_size import image_size_of, sides_of
 from .base import Encoder
 from .base_nets import BaseNet, blank_net
 from .encoders import create_encoder
@@ -79,10 +80,12 @@ def load_encoder(path: str | Path, /, own: str | None = None, **expected: object
     """
     spec = read_spec(path)
     for key, value in expected.items():
+        value = list(value) if isinstance(value, tuple) else value  # as JSON has it
         if spec.get(key) != value:
             raise RecordError(f"{path}: {key} is {spec.get(key)!r}, expected {value!r}; delete it and make it anew")
     try:
-        if not isinstance(spec["image_size"], int):
+        spec["image_size"] = image_size_of(spec["image_size"])
+        if not all(isinstance(side, int) for side in sides_of(spec["image_size"])):
             raise TypeError(f"image_size {spec['image_size']!r}")
         if "source" in spec and own is None:
             raise RecordError(f"{path}: an encoder of your own code; say where that is: own={spec['source']!r}")
@@ -92,7 +95,7 @@ def load_encoder(path: str | Path, /, own: str | None = None, **expected: object
             encoder = create_encoder(own or spec["encoder"], spec["channels"], spec["image_size"])
         if encoder.name != spec["encoder"]:
             raise RecordError(f"{path}: encoder is {spec['encoder']!r}, expected {encoder.name!r}")
-    except (KeyError, TypeError, ConfigError) as error:
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise RecordError(f"{path}: its header describes no known encoder ({error}); make it anew") from None
     _fill(encoder, path)
     return encoder

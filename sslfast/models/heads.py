@@ -96,7 +96,7 @@ class _TwoParts(nn.Sequential):
 
 
 class AutoEncoder(_TwoParts):
-    """Encoder and decoder: image `[N, C, S, S]` (normalised) → image in [0, 1], float32."""
+    """Encoder and decoder: image `[N, C, H, W]` (normalised) → image in [0, 1], float32."""
 
     def forward(self, x: Tensor) -> Tensor:
         # fastai's tensor types carry meaning for transforms; inside the model they only cost time
@@ -104,13 +104,13 @@ class AutoEncoder(_TwoParts):
             return super().forward(x.as_subclass(Tensor)).float()
 
     def pictures(self, x: Tensor) -> dict[str, Tensor]:
-        """`reconstructions` `[K, C, S, S]` in [0, 1] of images `x` `[K, C, S, S]` (normalised)."""
+        """`reconstructions` `[K, C, H, W]` in [0, 1] of images `x` `[K, C, H, W]` (normalised)."""
         with at_rest(self):
             return {"reconstructions": self(x)}
 
 
 class Classifier(_TwoParts):
-    """Encoder and head: image `[N, C, S, S]` (normalised) → class scores `[N, n_classes]`, float32.
+    """Encoder and head: image `[N, C, H, W]` (normalised) → class scores `[N, n_classes]`, float32.
 
     Works with fastai's `freeze` and `unfreeze`: while no parameter of the encoder requires gradients, the encoder is
     *frozen*, that is, it is in eval mode (BatchNorm statistics do not change) and runs without gradients. If the input

@@ -35,9 +35,9 @@ def create_projector(n_features: int, widths: Sequence[int], n_out: int | None =
 
 
 class Embedder(_TwoParts):
-    """Encoder and projector: images `[N, C, S, S]` (normalised) → embeddings `[N, D]`, float32.
+    """Encoder and projector: images `[N, C, H, W]` (normalised) → embeddings `[N, D]`, float32.
 
-    Also n views of each image, `[N, n, C, S, S]` → `[N, n, D]`; all views are one batch for BatchNorm.
+    Also n views of each image, `[N, n, C, H, W]` → `[N, n, D]`; all views are one batch for BatchNorm.
     """
 
     def forward(self, x: Tensor) -> Tensor:

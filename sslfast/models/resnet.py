@@ -4,7 +4,8 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from .base import Encoder, register
+from ..study.image_size import ImageSize, sides_of
+from .base import Encoder, halved, register
 from .winograd import Conv2d
 
 __all__ = ["ResNet18"]
@@ -16,19 +17,19 @@ SMALL = 64  # pixels; for images up to this size, the stem keeps the size
 class ResNet18(Encoder):
     """ResNet-18 without its last pooling and classifier: 64 to 512 channels in eight residual blocks.
 
-    For images of up to 64 pixels, the stem is one 3 × 3 convolution of stride 1 (SimCLR's variant for CIFAR-10), and
-    the feature map is S/8 pixels wide, rounded up. For larger images, the stem is the paper's 7 × 7 convolution of
-    stride 2 with max pooling, and the map is S/32 pixels wide. 512 × 4 × 4 features for a 32-pixel image; 555 million
-    multiply-adds per RGB image, 215 times those of `conv`, and 11.2 million parameters. Modules and weights have the
-    names that they have in torchvision.
+    For images of up to 64 pixels (the longer side), the stem is one 3 × 3 convolution of stride 1 (SimCLR's variant for
+    CIFAR-10), and the feature map is W/8 pixels wide, rounded up. For larger images, the stem is the paper's 7 × 7
+    convolution of stride 2 with max pooling, and the map is W/32 pixels wide. 512 × 4 × 4 features for a 32-pixel
+    image; 555 million multiply-adds per RGB image, 215 times those of `conv`, and 11.2 million parameters. Modules and
+    weights have the names that they have in torchvision.
 
     Sources: He et al. 2016, deep residual learning; He et al. 2015 for the initial weights (normal, scaled by a
     convolution's fan-out); Chen et al. 2020, SimCLR, appendix B.9, for the stem.
     """
 
-    def __init__(self, channels: int = 3, image_size: int = 32):
+    def __init__(self, channels: int = 3, image_size: ImageSize = 32):
         layers: OrderedDict[str, nn.Module] = OrderedDict()
-        small = image_size <= SMALL
+        small = max(sides_of(image_size)) <= SMALL
         kernel, stride = (3, 1) if small else (7, 2)
         layers["conv1"] = nn.Conv2d(channels, 64, kernel, stride, kernel // 2, bias=False)
         layers["bn1"] = nn.BatchNorm2d(64)
@@ -39,8 +40,7 @@ class ResNet18(Encoder):
         for i, (width, stride) in enumerate(((64, 1), (128, 2), (256, 2), (512, 2)), start=1):
             layers[f"layer{i}"] = nn.Sequential(_Block(c_in, width, stride), _Block(width, width))
             c_in = width
-        out = -(-image_size // (8 if small else 32))
-        super().__init__(channels, image_size, layers, (c_in, out, out))
+        super().__init__(channels, image_size, layers, (c_in, *halved(image_size, 3 if small else 5)))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

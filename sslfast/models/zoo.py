@@ -35,7 +35,7 @@ _DATA = {
 class Net:
     """A net of a library without its classifier, and how it has to be used.
 
-    `net`: images `[N, 3, S, S]` → features `[N, D]`, which were the input of its `classifier` (names of the removed
+    `net`: images `[N, 3, H, W]` → features `[N, D]`, which were the input of its `classifier` (names of the removed
     layers). `mean`, `std`, `interpolation` and `side` (pixels): how the images that it was trained on were prepared;
     `fixed`: whether it takes only images of `side` pixels. `about`: `net`, `source`, `trained_on`, `n_labels` and
     `licence` of the weights; None if unknown.

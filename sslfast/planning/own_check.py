@@ -12,6 +12,7 @@ from ..errors import ConfigError, SslfastError, one_line
 from ..study.base_nets import base_of, leave_out, nets_of, skippable
 from ..study.datasets import image_shape_of
 from ..study.depends import method_settings
+from ..study.image_size import image_size_of
 from ..study.study import Study
 
 __all__ = ["check_own", "without_missing"]
@@ -61,7 +62,7 @@ def _try_net(study: Study, name: str, arm: Mapping) -> None:
 
     weights = study.weights_files.get(arm["weights"], arm["weights"])
     try:
-        base_encoder(arm["net"], weights, arm["size"], image_size=image_shape_of(study)[1])
+        base_encoder(arm["net"], weights, arm["size"], image_size=image_size_of(image_shape_of(study)[1:]))
     except SslfastError as error:
         raise ConfigError(f"{name}: {error}") from error
 
@@ -73,7 +74,7 @@ def _try_all(study: Study) -> None:
     shape, run = image_shape_of(study), RunSettings(own=study.own)
     for name in study.encoders:
         if name in study.own:
-            create_encoder(run.encoder(name), *shape[:2])
+            create_encoder(run.encoder(name), shape[0], image_size_of(shape[1:]))
     for name in study.methods:
         for arm in nets_of(study, name):
             _try_net(study, name, arm)

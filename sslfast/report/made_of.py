@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..data.found import found_parts
+from ..study.image_size import sides_of
 
 __all__ = ["MadeOf", "made_of", "seen_as"]
 
 _FITS = {
-    "crop": "of those that are not square, the centre",
-    "pad": "those that are not square stand between black bars",
-    "squash": "those that are not square are squeezed",
+    "crop": "of those that are not {shape}, the centre",
+    "pad": "those that are not {shape} stand between black bars",
+    "squash": "those that are not {shape} are squeezed",
 }
 
 
@@ -35,7 +36,10 @@ def made_of(images: Mapping) -> MadeOf | None:
 
 
 def seen_as(images: Mapping) -> str:
-    """Size, colour and, of files, what becomes of images that are not square."""
+    """Size, colour and, of files, what becomes of images of another shape."""
     size, fit = images["image_size"], images["notes"].get("fit")
     colour = "grey" if images["channels"] == 1 else "colour"
-    return f"{size} × {size} pixels in {colour}" + (f"; {_FITS[fit]} (fit: {fit})" if fit in _FITS else "")
+    high, wide = sides_of(size)
+    shape = "square" if high == wide else "of this shape"
+    fitted = f"; {_FITS[fit].format(shape=shape)} (fit: {fit})" if fit in _FITS else ""
+    return f"{high} × {wide} pixels in {colour}{fitted}"

@@ -11,6 +11,7 @@ from .base_nets import base_of, encoders_of, leave_out, only_encoders
 from .datasets import FILE_KEYS, FOLDER_KEYS, NAMED, WHICH_FILES, image_keys
 from .encoder_names import check_encoder
 from .fractions import canonical_list
+from .image_size import image_size_of, sides_of
 from .methods import methods
 from .names import RANDOM, SHUFFLED, names_of_folder
 from .own import claim_encoder
@@ -45,6 +46,7 @@ def check_config(config: Mapping, schema: Mapping, beside: str | Path = ".") -> 
     study = Study.of({**full, "seeds": _seeds(full["seeds"]), "own": own})
     study = leave_out(study, missing)
     _check_encoders(study)
+    _check_squares(study)
     _check_grid(study)
     return study
 
@@ -85,6 +87,8 @@ def _check_units(config: Mapping, schema: Mapping) -> None:
 
 def _complete(given: Mapping, schema: Mapping) -> dict:
     """The config with all keys that have a meaning for its data set, and with whole sections."""
+    if isinstance(given.get("image_size"), list):
+        given = {**given, "image_size": image_size_of(given["image_size"])}
     strange = _of_other_data(given)
     full = {key: value for key, value in with_defaults(given, schema).items() if key not in strange}
     folder = full.get("folder")
@@ -106,8 +110,8 @@ def _check_images(config: Mapping) -> None:
     if columns and not config.get("labels"):
         raise ConfigError(f"{columns[0]}: given, but no labels; say which table has this column (labels: labels.csv)")
     entry, size = NAMED.get(config["dataset"]), config.get("image_size")
-    if entry and size and "image_size" in entry.keys and size > entry.side:
-        raise ConfigError(f"image_size: found {size}, expected {entry.side} or less for {config['dataset']}")
+    if entry and size and "image_size" in entry.keys and max(sides_of(size)) > entry.side:
+        raise ConfigError(f"image_size: found {shown(size)}, expected {entry.side} or less for {config['dataset']}")
     if not config["unlabelled_from"]:
         return
     if config["unlabelled_from"] == config["dataset"]:
@@ -151,6 +155,19 @@ def _check_encoders(study: Study) -> None:
         if not encoders_of(study, name):
             found = ", ".join(study.encoders)
             raise ConfigError(f"encoders: found {found}, but {name} trains {only} alone; add that to encoders")
+
+
+def _check_squares(study: Study) -> None:
+    """`ConfigError` for a method that needs square images where the study's are not."""
+    size = study.image_size
+    if not isinstance(size, tuple):
+        return
+    for name in study.methods:
+        made = study.variants.get(name, {}).get("method", name)
+        if made in methods() and methods()[made].square:
+            raise ConfigError(
+                f"image_size: found {list(size)}, but {name} needs squares; give one number, or leave it out"
+            )
 
 
 def _check_grid(study: Study) -> None:

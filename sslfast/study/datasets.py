@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from .image_size import sides_of
 from .source import Source
 from .study import Study
 
@@ -72,6 +73,6 @@ def image_keys(dataset: str) -> tuple[str, ...]:
 
 
 def image_shape_of(study: Study) -> tuple[int, int, int]:
-    """(C, S, S) of the images of `study`."""
-    side = study.image_size or NAMED[study.dataset].side
-    return study.channels or NAMED[study.dataset].channels, side, side
+    """(C, H, W) of the images of `study`."""
+    height, width = sides_of(study.image_size or NAMED[study.dataset].side)
+    return study.channels or NAMED[study.dataset].channels, height, width

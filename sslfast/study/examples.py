@@ -10,6 +10,7 @@ from PIL import Image
 
 from ..errors import RecordError
 from .arrays import read_arrays, write_arrays
+from .image_size import ImageSize, image_size_of
 from .records import Spec
 
 __all__ = [
@@ -60,12 +61,13 @@ class Seen:
     """Training images as networks see them: `images`, uint8 `[V, K, H, W, C]`, the same K as they are, then changed by
     augmentation, V − 1 times.
 
-    `labels`: their classes `[K]`, −1 where unlabelled; `side`: pixels of a side that networks see (here may be fewer).
+    `labels`: their classes `[K]`, −1 where unlabelled; `side`: their size as networks see them (here they may have
+    fewer pixels).
     """
 
     images: np.ndarray
     labels: np.ndarray
-    side: int
+    side: ImageSize
 
 
 NOTHING_SEEN = Seen(np.empty((0, 0, 0, 0, 3), np.uint8), np.empty(0, np.int64), 0)
@@ -106,7 +108,7 @@ def rmse(a: np.ndarray, b: np.ndarray) -> float:
 
 def smaller(images: np.ndarray, side: int) -> np.ndarray:
     """`images` `[K, H, W, C]`, uint8, of at most `side` pixels a side: each as many times smaller, in whole numbers."""
-    factor = -(-images.shape[1] // side)
+    factor = -(-max(images.shape[1:3]) // side)
     if factor <= 1 or not len(images):
         return images
     reduced = [Image.fromarray(i[..., 0] if i.shape[2] == 1 else i).reduce(factor) for i in images]
@@ -149,7 +151,7 @@ def read_examples(path: str | Path) -> Examples:
             name: Outcome(**{**outcome, "spec": Spec(**outcome["spec"])}, images=stored[f"outcome-{name}"])
             for name, outcome in about["outcomes"].items()
         }
-        seen = Seen(stored["seen-images"], stored["seen-labels"], int(stored["seen-side"]))
+        seen = Seen(stored["seen-images"], stored["seen-labels"], image_size_of(stored["seen-side"].tolist()))
         return Examples(tuple(about["classes"]), stored["originals"], pictures, outcomes, embeddings, seen)
     except (ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{path}: no readable examples ({error}); delete the file and run again") from None

@@ -21,7 +21,8 @@ class Method:
 
     `own_views`: it makes views of its own out of clean images, so that loaders need not augment; `compare_views`: it
     compares views after a projector, where all images can become alike; `teacher`: its option of that name is an
-    existing net, in a config the name of one. `encoders`: the only ones that it can train, of any width; else all.
+    existing net, in a config the name of one; `square`: it needs square images. `encoders`: the only ones that it can
+    train, of any width; else all.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Method:
     own_views: bool = False
     compare_views: bool = False
     teacher: bool = False
+    square: bool = False
     encoders: tuple[str, ...] = ()
 
     def load(self) -> Callable:
@@ -49,5 +51,5 @@ def method_of(learner: Source) -> Method:
 
 def _method(name: str, learner: Source, definition: Definition) -> Method:
     marks = definition.marks.get("method", {})
-    said = {key: bool(marks.get(key)) for key in ("own_views", "compare_views", "teacher")}
+    said = {key: bool(marks.get(key)) for key in ("own_views", "compare_views", "teacher", "square")}
     return Method(name, learner, **said, encoders=tuple(marks.get("encoders") or ()))

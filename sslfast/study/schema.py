@@ -156,7 +156,7 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
     if problem.validator == "required":
         name = next(k for k in problem.validator_value if k not in problem.instance)
         return f"{name}: missing; {_lower(schema['properties'][name]['description'])}"
-    if problem.validator == "minItems":
+    if problem.validator == "minItems" and "x-expected" not in problem.schema:
         return f"{key}: empty, expected at least one value"
     if problem.validator == "uniqueItems":
         return f"{key}: {found}, expected each value once"

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypedDict
 
+from .image_size import ImageSize
+
 __all__ = ["Fit", "Prices", "Study", "Threshold"]
 
 
@@ -91,7 +93,7 @@ class Study:
     image_column: str | None = None
     class_column: str | None = None
     follow_links: bool | None = None
-    image_size: int | None = None
+    image_size: ImageSize | None = None
     channels: int | None = None
     fit: str | None = None
     max_megapixels: int | None = None

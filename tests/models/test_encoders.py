@@ -19,10 +19,12 @@ from sslfast.models import (
     initialised_with,
 )
 from sslfast.study.encoder_names import encoders
+from sslfast.study.image_size import sides_of
 
 DECODED = ["conv", "original"]
 ENCODERS = [*encoders()]
 NAMES = [*ENCODERS, "conv_x2", "original_x0.5"]
+SIZES = st.one_of(st.integers(8, 100), st.tuples(st.integers(8, 64), st.integers(8, 64)))
 
 
 def state(module: nn.Module) -> dict[str, torch.Tensor]:
@@ -39,21 +41,21 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=15)
-@given(size=st.integers(8, 100), channels=st.sampled_from([1, 3]))
-def test_encoder_and_head_fit_images_of_any_size(name, size, channels):
+@given(size=SIZES, channels=st.sampled_from([1, 3]))
+def test_encoder_and_head_fit_images_of_any_size_and_shape(name, size, channels):
     encoder = create_encoder(name, channels, size)
-    features = encoder(torch.randn(2, channels, size, size)).detach()
-    assert tuple(features.shape[1:]) == encoder.out_shape == feature_shape(encoder, (channels, size, size))
+    features = encoder(torch.randn(2, channels, *sides_of(size))).detach()
+    assert tuple(features.shape[1:]) == encoder.out_shape == feature_shape(encoder, (channels, *sides_of(size)))
     assert create_head(encoder.out_shape, 7)(features).shape == (2, 7)
     assert encoder.name == name
 
 
-@pytest.mark.parametrize("name", DECODED)
+@pytest.mark.parametrize("name", [*DECODED, "vit"])
 @settings(max_examples=15)
-@given(size=st.integers(8, 64), channels=st.sampled_from([1, 3]))
-def test_decoders_fit_images_of_any_size(name, size, channels):
+@given(size=SIZES, channels=st.sampled_from([1, 3]))
+def test_decoders_fit_images_of_any_size_and_shape(name, size, channels):
     encoder = create_encoder(name, channels, size)
-    x = torch.randn(2, channels, size, size)
+    x = torch.randn(2, channels, *sides_of(size))
     features = encoder(x).detach()
     rebuilt = create_decoder(encoder)(features).detach()
     assert rebuilt.shape == x.shape

@@ -1,6 +1,7 @@
 """A config is completed and made canonical, or refused with one line that names the key."""
 
 import copy
+import json
 import math
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from sslfast.errors import ConfigError
 from sslfast.study.config import check_config, read_schema
+from sslfast.study.datasets import image_shape_of
+from sslfast.study.image_size import sides_of
 from sslfast.study.study import Study
 
 ROOT = Path(__file__).parents[2]
@@ -317,6 +320,29 @@ def test_a_key_left_out_of_the_full_config_is_filled_in_or_named(key):
         assert refusal(config).startswith(f"{key}: missing")
     else:
         assert check_config(config, SCHEMA).dataset == "folder"
+
+
+@pytest.mark.parametrize(
+    ("given", "size"), [([24, 32], (24, 32)), (["24", 32.0], (24, 32)), ([32, 32], 32), ("32", 32)]
+)
+def test_images_may_have_a_height_and_a_width(given, size):
+    study = check_config({**SMALL, **FOLDER, "image_size": given}, SCHEMA)
+    assert study.image_size == size
+    assert Study.of(json.loads(json.dumps(study.as_config()))) == study
+    assert image_shape_of(study) == (3, *sides_of(size))
+
+
+@pytest.mark.parametrize("size", [[24], [24, 32, 3], [4, 32], [24, 1000], [], [24, [32]], [24, None], "24x32"])
+def test_a_height_and_width_that_cannot_be_are_refused(size):
+    assert refusal({**SMALL, **FOLDER, "image_size": size}).startswith("image_size: found")
+
+
+def test_what_needs_squares_is_refused_for_other_images():
+    config = {**SMALL, **FOLDER, "image_size": [24, 32], "methods": ["rotation"]}
+    assert refusal(config).startswith("image_size: found [24, 32], but rotation needs squares")
+    variants = {"turned": {"method": "rotation"}}
+    assert "but turned needs squares" in refusal({**config, "methods": ["turned"], "variants": variants})
+    assert "expected 96 or less for stl10" in refusal({**SMALL, "dataset": "stl10", "image_size": [24, 128]})
 
 
 @pytest.mark.parametrize("change", [{"image_size": 64}, {"channels": 1}, {"on_bad_image": "skip"}, {"folder": "mine"}])

@@ -23,18 +23,19 @@ def title(name: str, outcome: Outcome) -> str:
     return f"{name}: {spec.method}, {spec.encoder}, {data}, seed {spec.seed}; macro-F1 {outcome.macro_f1:.3f}"
 
 
-def sheet(rows: list[np.ndarray]) -> tuple[np.ndarray, int]:
-    """Rows of images `[K, H, W, C]` side by side on white, uint8 `[h, w, 3]`, and the pixels from one to the next.
+def sheet(rows: list[np.ndarray]) -> tuple[np.ndarray, tuple[int, int]]:
+    """Rows of images `[K, H, W, C]` side by side on white, uint8 `[h, w, 3]`, and the pixels from one to the next, down
+    and across.
 
     Large images are made smaller, so that a page of many stays light.
     """
     rows = [smaller(row, SIDE) for row in rows]
-    n, step = max(map(len, rows)), rows[0].shape[1] + GAP
-    drawn = np.full((len(rows) * step - GAP, n * step - GAP, 3), 255, np.uint8)
+    n, down, across = max(map(len, rows)), rows[0].shape[1] + GAP, rows[0].shape[2] + GAP
+    drawn = np.full((len(rows) * down - GAP, n * across - GAP, 3), 255, np.uint8)
     for y, row in enumerate(rows):
         for x, image in enumerate(row):
-            drawn[y * step : y * step + image.shape[0], x * step : x * step + image.shape[1]] = image
-    return drawn, step
+            drawn[y * down : y * down + image.shape[0], x * across : x * across + image.shape[1]] = image
+    return drawn, (down, across)
 
 
 def bare(axes) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ...study.examples import Examples
+from ...study.image_size import sides_of
 from ..drawing.pictures import GAP, bare, sheet
 from ..drawing.style import STYLE, Drawing, short
 from ..figure import Figure
@@ -27,11 +28,11 @@ LETTERS = 110  # of names side by side that fit into it
 def draw(examples: Examples) -> Drawing:
     """A column an image, named by class; the image as it is, and below it what augmentation makes of it."""
     seen = examples.seen
-    larger = max(1, SIDE // seen.images.shape[2])  # else the gaps between small images are wide
-    drawn, step = sheet(list(seen.images.repeat(larger, axis=2).repeat(larger, axis=3)))
+    larger = max(1, SIDE // max(seen.images.shape[2:4]))  # else the gaps between small images are wide
+    drawn, (down, step) = sheet(list(seen.images.repeat(larger, axis=2).repeat(larger, axis=3)))
     inches = min(1.0, (WIDTH - 1) / len(seen.labels))
     with matplotlib.rc_context(STYLE | {"axes.grid": False}):
-        figure = Drawing(figsize=(WIDTH, max(2.1, 0.45 + inches * len(seen.images))))
+        figure = Drawing(figsize=(WIDTH, max(2.1, 0.45 + inches * len(seen.images) * down / step)))
         figure.set_layout_engine("constrained", w_pad=0.1)
         axes = figure.subplots()
     axes.imshow(drawn, interpolation="none")
@@ -41,7 +42,7 @@ def draw(examples: Examples) -> Drawing:
         lines = "\n".join(map(short, name))
         axes.text((at.mean() + 0.5) * step - GAP / 2, -GAP, lines, ha="center", va="bottom", fontsize=8)
     rows = ["as it is", *["augmented"] * (len(seen.images) - 1)]
-    axes.set_yticks([(y + 0.5) * step - GAP / 2 for y in range(len(rows))], rows)
+    axes.set_yticks([(y + 0.5) * down - GAP / 2 for y in range(len(rows))], rows)
     bare(axes)
     return figure
 
@@ -58,12 +59,13 @@ def _numbers(m: Material) -> pd.DataFrame:
 def _caption(m: Material) -> str:
     seen, n_classes = m.examples.seen, len(m.examples.classes)
     changed = ", then as augmentation changes them" if len(seen.images) > 1 else ""
-    smaller = f", shown at {seen.images.shape[2]}" if seen.images.shape[2] < seen.side else ""
+    high, wide = sides_of(seen.side)
+    smaller = f", shown at {seen.images.shape[2]}" if seen.images.shape[2] < high else ""
     which = f" Of {n_classes:,} classes, some, with the largest and the smallest." if n_classes > 12 else ""
     flat = int((np.ptp(seen.images[0], axis=(1, 2, 3)) == 0).sum())
     alike = f" All over of one colour: {flat} of them; look at such files." if flat else ""
     return (
-        f"This is all that networks get to see: {seen.side} × {seen.side} pixels{smaller}. {len(seen.labels)} training"
+        f"This is all that networks get to see: {high} × {wide} pixels{smaller}. {len(seen.labels)} training"
         f" images, first as they are{changed}.{which}{alike} What is cut off, black or upside down here is so in"
         " training, too."
     )

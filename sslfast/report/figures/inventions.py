@@ -30,7 +30,7 @@ def draw(examples: Examples) -> Drawing:
         ratios = [0.45 + 0.75 * len(_rows(p.images)) for p in shown]
         panels = figure.subplots(len(shown), 1, squeeze=False, height_ratios=ratios)[:, 0]
     for axes, made in zip(panels, shown, strict=True):
-        drawn, step = sheet(_rows(made.images))
+        drawn, (_, step) = sheet(_rows(made.images))
         axes.imshow(drawn, interpolation="none")
         who = f"{made.spec.method}, {made.spec.encoder}, {count(made.spec.n_unlabelled)} unlabelled images"
         along = "; a row changes one latent, from low to high" if made.kind == "traversals" else ""

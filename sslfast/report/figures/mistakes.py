@@ -23,7 +23,7 @@ def draw(examples: Examples) -> Drawing:
         figure = Drawing(figsize=(8.2, max(2.2, 1.95 * len(shown))))
         panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
     for axes, (name, outcome) in zip(panels, shown.items(), strict=True):
-        drawn, step = sheet([outcome.images])
+        drawn, (_, step) = sheet([outcome.images])
         axes.imshow(drawn, interpolation="none")
         for at, mistake in enumerate(outcome.mistakes):
             predicted, true = (short(examples.classes[mistake[key]]) for key in ("predicted", "true"))

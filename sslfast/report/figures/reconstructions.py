@@ -30,7 +30,7 @@ def draw(examples: Examples) -> Drawing:
         # room at the sides, since a browser's letters may be wider than the measured ones
         figure.set_layout_engine("constrained", w_pad=0.2)
         axes = figure.subplots()
-    drawn, step = sheet(rows)
+    drawn, (step, _) = sheet(rows)
     axes.imshow(drawn, interpolation="none")
     axes.set_yticks([(y + 0.5) * step - GAP / 2 for y in range(len(rows))], names)
     bare(axes)

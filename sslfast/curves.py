@@ -40,6 +40,8 @@ class LabelCurve:
         `gain`, `gain_low`, `gain_high`: the difference to the labels alone, paired by seed, with its interval; NaN
         where these were left out. Intervals are NaN with fewer than three seeds.
         """
+        if metric not in self.runs.columns:
+            raise ConfigError(f"metric: found {shown(metric)}, expected macro_f1 or accuracy")
         rows = []
         for (encoder, n), part in self.runs.groupby(["encoder", "n_labelled"], sort=False):
             values = part.set_index("seed")[metric]
@@ -75,7 +77,7 @@ class LabelCurve:
 def label_curve(
     dls: ImageLoaders,
     encoders: object,
-    labelled: Sequence[float] = (0.02, 0.1, 0.5),
+    labelled: float | Sequence[float] = (0.02, 0.1, 0.5),
     seeds: int | Iterable[int] = 5,
     evaluate: str = "linear",
     baseline: str | None = "original",
@@ -102,9 +104,16 @@ def label_curve(
         raise ConfigError(f"dls: found {type(dls).__name__}, expected what image_dls gave, all of it")
     if evaluate not in EVALUATIONS:
         raise ConfigError(f"evaluate: found {shown(evaluate)}, expected {' or '.join(EVALUATIONS)}")
-    fractions = [float(canonical(fraction)) for fraction in labelled]
+    given = [labelled] if isinstance(labelled, int | float | str) else list(labelled)
+    fractions = [float(canonical(fraction, "labelled")) for fraction in given]
     if not fractions or not min(fractions) > 0:
-        raise ConfigError(f"labelled: found {shown(list(labelled))}, expected fractions above 0, up to 1")
+        raise ConfigError(f"labelled: found {shown(labelled)}, expected fractions above 0, up to 1")
+    if isinstance(encoders, list | tuple):
+        raise ConfigError(
+            "encoders: found a list, expected one, or several by name: {'simclr': learn, 'random': 'conv'}"
+        )
+    if updates is not None and (isinstance(updates, bool) or not isinstance(updates, int) or updates < 1):
+        raise ConfigError(f"updates: found {shown(updates)}, expected a number of updates, 1 or more")
     named = dict(encoders) if isinstance(encoders, Mapping) else {"pre-trained": encoders}
     if LABELS_ALONE in named:
         raise ConfigError(f"encoders: found one called {LABELS_ALONE!r}, which is the baseline; call it otherwise")
@@ -115,6 +124,8 @@ def label_curve(
         raise ConfigError(f"seeds: found {seeds}, expected one or more; three or more give intervals")
     splits = [make_split(dls.data, seed, dls.split.valid_fraction) for seed in chosen]
     shape = dls.classify.train_ds.image_shape
+    if baseline:
+        as_encoder(baseline, shape, 0)  # a name that is none ends here
     features = {name: _features(as_encoder(source, shape, 0), dls) for name, source in named.items()}
     names = [*named, LABELS_ALONE] if baseline else list(named)
     rows = []

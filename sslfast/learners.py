@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import torch
-from fastai.data.transforms import get_c
 from fastai.learner import Learner
 from fastai.metrics import accuracy
 from fastai.torch_core import params
@@ -11,7 +10,8 @@ from fastcore.meta import delegates
 from torch import nn
 
 from .data.batches import BatchDL
-from .errors import ConfigError, DataError
+from .data.loaders import class_count
+from .errors import ConfigError
 from .models import Classifier, as_encoder, create_head, dropout_of, feature_shape, image_shape, initialised_with
 from .models.build import net_of
 from .models.heads import at_rest
@@ -75,6 +75,7 @@ def classifier_learner(
     elif views not in ("auto", "fresh"):
         raise ConfigError(f"views: found {views!r}, but these DataLoaders are not of image_dls; use fresh")
     learn.freeze()
+    learn.model.train(learn.model.training)  # the frozen encoder is at rest, also without fastai's TrainEvalCallback
     return learn
 
 
@@ -134,11 +135,7 @@ def random_encoder(dls, encoder: str = "original", seed: int | None = None) -> n
 
 
 def _classifier(dls, encoder, head, dropout, seed, precision, **kwargs) -> Learner:
-    shape, n_classes = image_shape(dls), get_c(dls)
-    if n_classes < 2:
-        raise DataError(f"dls: found {n_classes} classes, expected two or more (image_dls(…).classify has them)")
-    if not getattr(dls.train.dataset, "labels", True):
-        raise ConfigError("dls: found images without classes (image_dls(…).pretrain), expected image_dls(…).classify")
+    shape, n_classes = image_shape(dls), class_count(dls)
     encoder = as_encoder(encoder, dls, seed)
     features = feature_shape(encoder, shape)
     if head is None:

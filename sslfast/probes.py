@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from fastai.data.core import DataLoaders
-from fastai.data.transforms import get_c
 
 from . import evaluation
-from .data.loaders import ImageLoaders
+from .data.loaders import ImageLoaders, class_count
 from .errors import ConfigError
 from .evaluation import Encoded, Scores, encode_cell
 from .models import as_encoder, image_shape
@@ -70,13 +69,15 @@ def _probe(evaluate: Callable[..., Scores], encoder, dls, options: dict) -> Prob
 
 
 def _encoded(encoder, dls: DataLoaders) -> Encoded:
+    n_classes = class_count(dls)
     (train, train_y), (valid, valid_y) = (_features(encoder, dls, part) for part in (dls.train, dls.valid))
-    return Encoded(train, train_y, valid, valid_y, valid, get_c(dls))
+    return Encoded(train, train_y, valid, valid_y, valid, n_classes)
 
 
 def _features(encoder, dls: DataLoaders, part) -> tuple[np.ndarray, np.ndarray]:
     """Features `[N, C]` and classes `[N]` of the images of one loader, as its validation images are read."""
-    loader = part if part is dls.valid else dls.test_dl(part.items, with_labels=True)
+    items = None if part is dls.valid else getattr(part, "items", None)  # a list of tensors has none
+    loader = part if items is None else dls.test_dl(items, with_labels=True)
     encoder = encoder.to(dls.device)
     features, classes = [], []
     with at_rest(encoder):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from methods.generative_checks import folder_loaders
 
-from sslfast import autoencoder_learner, classifier_learner, image_dls, knn, label_curve, linear_probe
+from sslfast import autoencoder_learner, classifier_learner, curves, image_dls, knn, label_curve, linear_probe
 from sslfast.curves import LABELS_ALONE
 from sslfast.errors import ConfigError
 
@@ -108,11 +108,40 @@ def test_a_probe_takes_ordinary_fastai_loaders(image_folder, probe):
         ({"encoders": {LABELS_ALONE: "conv"}}, "encoders: found one called 'labels alone'"),
         ({"seeds": 0}, "seeds: found 0"),
         ({"encoders": {}}, "encoders: found none"),
+        ({"encoders": ["conv", "original"]}, "encoders: found a list, expected one, or several by name"),
+        ({"labelled": 2}, "labelled: found 2, expected a fraction from 0 to 1"),
+        ({"updates": -2}, "updates: found -2, expected a number of updates"),
+        ({"updates": "many"}, "updates: found 'many', expected a number of updates"),
+        ({"baseline": "convx"}, "encoders: found 'convx', expected one of conv"),
     ],
 )
-def test_what_cannot_be_is_one_line_before_anything_is_trained(dls, given, message):
+def test_what_cannot_be_is_one_line_before_anything_is_trained(dls, given, message, monkeypatch):
+    monkeypatch.setattr(curves, "_features", None)
     with pytest.raises(ConfigError, match=message):
         label_curve(**{"dls": dls, "encoders": "conv", **given})
+
+
+@pytest.mark.parametrize(
+    ("probe", "options", "message"),
+    [
+        (knn, {"neighbours": 0}, r"neighbours: found \[0\], expected numbers of images, 1 or more"),
+        (knn, {"k": 0}, r"neighbours: found \[0\], expected numbers of images, 1 or more"),
+        (linear_probe, {"penalties": [1, -1]}, r"penalties: found \[1, -1\], expected numbers above 0"),
+    ],
+)
+def test_settings_of_probes_that_cannot_be_are_one_line(dls, probe, options, message):
+    with pytest.raises(ConfigError, match=message):
+        probe("conv", dls, **options)
+
+
+def test_one_setting_of_a_probe_needs_no_list(dls):
+    assert knn("conv", dls, neighbours=5).notes["k"] == knn("conv", dls, k=5).notes["k"] == 5
+    assert linear_probe("conv", dls, penalties=0.1).notes["penalty"] == 0.1
+
+
+def test_a_curve_of_another_score_is_refused(curve):
+    with pytest.raises(ConfigError, match="metric: found 'f1', expected macro_f1 or accuracy"):
+        curve.plot("f1")
 
 
 def test_probes_refuse_what_are_no_loaders():

@@ -7,6 +7,7 @@ from fastai.data.core import TfmdDL
 from fastai.torch_core import rank_distrib, to_device
 from fastcore.basics import detuplify
 
+from ..errors import ConfigError
 from ..seeds import derive_seed
 from .augment import Stream
 from .show import show_images
@@ -25,6 +26,11 @@ class BatchDL(TfmdDL):
     def __init__(self, dataset, bs=128, shuffle=False, seed=None, n_batches=None, epoch=0, num_workers=0, **kwargs):
         self.seed = int(torch.randint(2**31, ())) if seed is None else seed
         self.n_batches, self.epoch = n_batches, epoch
+        if not hasattr(dataset, "batch"):
+            found = type(dataset).__name__
+            raise ConfigError(
+                f"dataset: found {found}, expected rows of images (ImageRows); image_dls(…, labelled=…) takes some"
+            )
         super().__init__(dataset, bs=bs, shuffle=shuffle, num_workers=0, **kwargs)
 
     def new(self, dataset=None, cls=None, **kwargs):

@@ -38,6 +38,7 @@ class CorruptInput(Callback):
             raise ConfigError(f"patch: found {patch!r}, expected 1 pixel or more")
         self.noise, self.mask, self.patch, self.seed = noise, mask, patch, seed
         self.give_hidden, self.fill = give_hidden, fill
+        self.makes_input = give_hidden
         self.noise_stream, self.mask_stream = Stream("denoise"), Stream("mask")
 
     def before_train(self):
@@ -60,7 +61,7 @@ class CorruptInput(Callback):
         if self.mask:
             hidden = hidden_patches(len(x), x.shape[2:], self.mask, self.patch, self.mask_stream.on(x.device))
             x = x.masked_fill(hidden, self.fill)
-            if self.give_hidden:
+            if self.give_hidden and self.yb:  # `summary` has no target
                 self.learn.yb = (*self.yb, hidden)
         self.learn.xb = (x.as_subclass(type(given)), *self.xb[1:])
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from fastai.data.core import DataLoaders
+from fastai.data.transforms import get_c
 from fastai.torch_core import default_device
 from fastcore.foundation import L
 
-from ..errors import ConfigError, shown
+from ..errors import ConfigError, DataError, shown
 from ..files import user_path
 from ..study.datasets import dataset_names
 from .augment import AUGMENTATIONS, Augment
@@ -26,6 +27,7 @@ from .splits import Split, make_split
 __all__ = [
     "ImageLoaders",
     "ImageRows",
+    "class_count",
     "classify_dls",
     "image_dls",
     "plain_dls",
@@ -82,6 +84,29 @@ def plain_dls(dls):
     left = [[tfm for tfm in loader.after_batch.fs if not isinstance(tfm, AUGMENTATIONS)] for loader in loaders]
     plain = [loader.new(after_batch=tfms) for loader, tfms in zip(loaders, left, strict=True)]
     return type(dls)(*plain, path=dls.path, device=dls.device)
+
+
+def class_count(dls) -> int:
+    """How many classes the images of `dls` have, any fastai DataLoaders of (image, class).
+
+    Raises `ConfigError` for other targets, `DataError` for fewer than two classes.
+    """
+    dataset = dls.train.dataset
+    if not getattr(dataset, "labels", True):
+        raise ConfigError("dls: found images without classes (image_dls(…).pretrain), expected image_dls(…).classify")
+    if not isinstance(dls.train, BatchDL):
+        targets = dataset[0][1:]
+        if len(targets) != 1 or not _is_class(targets[0]):
+            found = ", ".join(type(y).__name__ for y in targets) or "nothing"
+            raise ConfigError(f"dls: found {found} beside an image, expected one class (CategoryBlock)")
+    if (n := get_c(dls)) < 2:
+        hint = "image_dls(…).classify has them; of loaders of your own, say how many by dls.c"
+        raise DataError(f"dls: found {n} classes, expected two or more ({hint})")
+    return n
+
+
+def _is_class(y) -> bool:
+    return isinstance(y, int | np.integer) or (isinstance(y, torch.Tensor) and not y.ndim and not y.is_floating_point())
 
 
 @dataclass(frozen=True)

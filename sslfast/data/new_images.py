@@ -2,13 +2,14 @@
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ..errors import DataError, shown
@@ -27,7 +28,8 @@ def new_rows(like: ImageSet, items, with_labels: bool = False) -> ImageRows:
     """`items` as rows to predict, decoded as the images of `like` were.
 
     `items`: paths, open files, bytes, PIL images, arrays `[H, W]` or `[H, W, C]`, tensors `[C, H, W]` (uint8, or floats
-    from 0 to 1), items of a loader; one array or tensor of all; a folder, then all images below it in the order of
+    from 0 to 1), items of a loader; one array or tensor of all; rows of a table, whose first value
+    is the image; a folder, then all images below it in the order of
     their paths; or a DataFrame, whose first column holds images and whose second holds classes. `with_labels`: classes
     are those of loader items, of the DataFrame, or the names of the folders that files are in.
     Raises `DataError` for no images, for what is none, and for classes that the data set does not have.
@@ -59,6 +61,8 @@ def _listed(items) -> tuple[Sequence, list | None]:
         if path.is_dir():
             return [file[0] for file in look_below(path, "items", "images")], None
         return [path], None
+    if isinstance(items, Iterator) and not hasattr(items, "read"):  # of images; an open file is one image
+        items = list(items)
     alone = isinstance(items, bytes | Item) or not hasattr(items, "__len__")
     if isinstance(items, Tensor | np.ndarray):  # an image and not a batch of them
         alone = items.ndim == 2 or (items.ndim == 3 and bool({items.shape[0], items.shape[-1]} & set(CHANNELS)))
@@ -67,6 +71,8 @@ def _listed(items) -> tuple[Sequence, list | None]:
 
 def _source(item, like: ImageSet, i: int):
     """`item` as what `ImageSet.new` takes."""
+    if isinstance(item, pd.Series) and len(item):  # a row of a table
+        item = item.iloc[0]
     if isinstance(item, Item):
         return item.images.x[item.row]
     if isinstance(item, bytes):
@@ -75,7 +81,13 @@ def _source(item, like: ImageSet, i: int):
         if item.dtype == torch.uint8 and item.shape == like.x.shape[1:]:
             return item.as_subclass(Tensor).cpu()
         return _array(item.detach().cpu().as_subclass(Tensor).numpy(), like, i, channels_first=True)
-    return _array(item, like, i, channels_first=False) if isinstance(item, np.ndarray) else item
+    if isinstance(item, np.ndarray):
+        return _array(item, like, i, channels_first=False)
+    if not isinstance(item, str | os.PathLike | Image.Image) and not hasattr(item, "read"):
+        raise DataError(
+            f"image number {i}: found {shown(item)[:60]}, expected a path, bytes, an image, array or tensor"
+        )
+    return item
 
 
 def _array(x: np.ndarray, like: ImageSet, i: int, channels_first: bool) -> np.ndarray:

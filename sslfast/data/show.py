@@ -7,13 +7,16 @@ from ..errors import printable
 __all__ = ["show_images"]
 
 
-def show_images(x, others=(), *, vocab=None, beside="target", max_n=9, axes=None, figsize=None, nrows=None, ncols=None):
+def show_images(
+    x, others=(), *, vocab=None, beside="target", titles=None, max_n=9, axes=None, figsize=None, nrows=None, ncols=None
+):
     """Draw up to `max_n` images of `x` with what belongs to them; returns the matplotlib axes.
 
     `nrows`, `ncols`: of images; by default about as many of one as of the other. `axes`: where to, instead.
 
     `x`: `[N, C, H, W]`, uint8 range or [0, 1]. `others`: class indices give a title (true, then
-    predicted, red where they differ); images give a column beside the input, headed `beside`.
+    predicted, red where they differ); images give a column beside the input, headed `beside`. `titles`: one more line
+    over each image.
     """
     import matplotlib.pyplot as plt
 
@@ -35,8 +38,11 @@ def show_images(x, others=(), *, vocab=None, beside="target", max_n=9, axes=None
         if labels:
             text = [vocab[int(label[row])] if vocab else str(int(label[row])) for label in labels]
             color = "black" if len(set(text)) == 1 else "firebrick"
+            text = [*(titles[row : row + 1] if titles else ()), *text]
             # names of classes are those of folders: never formulas, and not always printable
             axis.set_title("\n".join(map(printable, text)), color=color, fontsize=9, parse_math=False)
+        elif titles and not column:
+            axis.set_title(titles[row], fontsize=8)
         elif len(columns) > 1:
             axis.set_title(("input", beside)[column], fontsize=8)
     return axes

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, shown
 from .encoding import Encoded, Scores
 
 __all__ = ["PENALTIES", "linear_probe"]
@@ -21,7 +21,7 @@ PATIENCE = 2  # penalties worse than the best, after which the search ends
 
 def linear_probe(
     encoded: Encoded,
-    penalties: Sequence[float] = PENALTIES,
+    penalties: float | Sequence[float] = PENALTIES,
     device: object = "cpu",
 ) -> Scores:
     """Probabilities of multinomial logistic regression on standardised features, trained on the labelled images.
@@ -37,6 +37,9 @@ def linear_probe(
 
     Source: Alain and Bengio 2016, linear classifier probes; the penalty as in Kornblith et al. 2019.
     """
+    wanted = [penalties] if isinstance(penalties, int | float) else list(penalties)
+    if not all(penalty > 0 for penalty in wanted):
+        raise ConfigError(f"penalties: found {shown(wanted)}, expected numbers above 0")
     present = np.unique(encoded.train_y)
     if len(present) < 2:
         raise DataError(f"labels: found images of {len(present)} classes, expected two or more; label more images")
@@ -54,7 +57,7 @@ def linear_probe(
 
     best: tuple[float, float, np.ndarray, np.ndarray] | None = None
     worse = 0
-    for penalty in sorted(penalties, reverse=True):
+    for penalty in sorted(wanted, reverse=True):
         accuracy = fit(penalty, CHOOSING)
         if best is None or accuracy > best[0]:
             best, worse = (accuracy, penalty, model.coef_, model.intercept_), 0
@@ -71,7 +74,7 @@ def linear_probe(
         "valid_accuracy": accuracy,
         "iterations": iterations,
         "converged": iterations < MAX_ITERATIONS,
-        "at_end": penalty in (max(penalties), min(penalties)),
+        "at_end": penalty in (max(wanted), min(wanted)),
     }
     return Scores(of_valid, of_test, notes)
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..errors import ConfigError, shown
 from .encoding import Encoded, Scores
 
 __all__ = ["NEIGHBOURS", "TEMPERATURE", "knn"]
@@ -18,7 +19,7 @@ BLOCK = 2**25  # similarities in memory at a time
 
 def knn(
     encoded: Encoded,
-    neighbours: Sequence[int] = NEIGHBOURS,
+    neighbours: int | Sequence[int] = NEIGHBOURS,
     temperature: float = TEMPERATURE,
     device: str | torch.device = "cpu",
     k: int | None = None,
@@ -31,7 +32,11 @@ def knn(
 
     Source: Wu et al. 2018, Unsupervised feature learning via non-parametric instance discrimination (k = 200, 0.07).
     """
-    ks = sorted({min(n, len(encoded.train)) for n in ((k,) if k else neighbours)}, reverse=True)
+    wanted = neighbours if k is None else k
+    wanted = [wanted] if isinstance(wanted, int) else list(wanted)
+    if not wanted or not all(isinstance(n, int) and n >= 1 for n in wanted):
+        raise ConfigError(f"neighbours: found {shown(wanted)}, expected numbers of images, 1 or more")
+    ks = sorted({min(n, len(encoded.train)) for n in wanted}, reverse=True)
     bank, y = _unit(encoded.train, device), torch.from_numpy(encoded.train_y).to(device)
     valid, test = (
         _votes(_unit(x, device), bank, y, encoded.n_classes, ks, temperature) for x in (encoded.valid, encoded.test)

@@ -22,7 +22,7 @@ from ..models.latents import FromLatent, ToLatent, fixed_latents
 from ..training.lean import learner_of
 from ..training.optimizer import fused_adam
 from ..training.precision import resolve_precision
-from .base import method, with_target
+from .base import as_shown, method, with_target
 
 __all__ = ["GAN", "AdversarialLoss", "Diversity", "fake_accuracy", "gan_learner", "generator_loss", "real_accuracy"]
 
@@ -86,7 +86,7 @@ def gan_learner(
         kwargs,
         loss_func=AdversarialLoss(r1),
         metrics=[*map(AvgMetric, _SCORES), Diversity()],
-        cbs=[*with_target(dls), _GiveTarget()],
+        cbs=[*with_target(dls), GiveTarget()],
         shows=_show_samples,
         seed=seed,
         splitter=splitter,
@@ -256,13 +256,16 @@ def _spread(images: Tensor) -> float:
     return float((images - images.mean(0)).square().sum())
 
 
-class _GiveTarget(Callback):
+class GiveTarget(Callback):
     order = -3  # after ReconstructInput
+    makes_input = True
 
     def before_batch(self):
-        self.learn.xb = (self.xb[0], self.yb[0])
+        self.learn.xb = (self.xb[0], *self.yb[:1])  # none for `summary`
 
 
-def _show_samples(learn: Learner, batch: tuple, max_n: int = 9, **kwargs):
-    """Draw generated images."""
+def _show_samples(learn: Learner, batch: tuple, max_n: int = 9, titles=None, **kwargs):
+    """Draw generated images; where `titles` speak of real ones, those."""
+    if titles:
+        return show_images(as_shown(learn, batch[0]), titles=titles, max_n=max_n, **kwargs)
     return show_images(learn.model.samples(min(max_n, len(batch[0]))), max_n=max_n, **kwargs)

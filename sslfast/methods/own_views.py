@@ -66,8 +66,13 @@ class OwnViews(ReconstructInput):
     compared.
     """
 
+    makes_input = True
+
     def __init__(self):
         self.stream = Stream(self.name)
+
+    def before_fit(self):
+        self.learn.dls = plain_dls(self.dls)  # a user may have set other loaders since the learner was made
 
     def before_train(self):
         dl = undistributed(self.dls.train)

@@ -139,15 +139,25 @@ def initialised_with(seed: int | None, part: str) -> Iterator[None]:
 def image_shape(dls) -> tuple[int, int, int]:
     """(C, H, W) of the images of `dls`, any fastai DataLoaders of images.
 
-    Raises `ConfigError` if `dls` are no DataLoaders.
+    Raises `ConfigError` if `dls` are no DataLoaders, or not of images.
     """
     if dls is None:
         raise ConfigError("dls: found None; image_dls(…, unlabelled=0) has no images to pre-train on (its .pretrain)")
     if not hasattr(dls, "train"):
         part = "; of what image_dls gives, take .pretrain or .classify" if hasattr(dls, "pretrain") else ""
         raise ConfigError(f"dls: found {type(dls).__name__}, expected fastai DataLoaders{part}")
-    dataset = getattr(dls.train, "dataset", None)
-    shape = getattr(dataset, "image_shape", None) or tuple(dls.one_batch()[0].shape[1:])
+    if shape := getattr(getattr(dls.train, "dataset", None), "image_shape", None):
+        return shape
+    if (n := getattr(dls.train, "n_inp", 1)) > 1:
+        raise ConfigError(
+            f"dls: found {n} inputs an item, expected one image (n_inp=1, or one ImageBlock before the last)"
+        )
+    x = dls.one_batch()[0]
+    if not isinstance(x, torch.Tensor) or x.ndim != 4:
+        found = f"{type(x).__name__} {list(getattr(x, 'shape', []))}"
+        raise ConfigError(f"dls: found batches of {found}, expected images [N, C, H, W]")
+    _, channels, height, width = x.shape
+    shape = channels, height, width
     return shape
 
 

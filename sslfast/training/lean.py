@@ -10,11 +10,14 @@ import fastai.callback.progress
 import fastai.callback.schedule  # noqa: F401
 import torch
 from fastai.callback.core import Callback, event
+from fastai.callback.mixup import MixHandler
 from fastai.learner import AvgSmoothLoss, Learner, Recorder
 from fastcore.foundation import L
 from fastcore.meta import delegates
 from torch import Tensor
 
+from ..errors import ConfigError
+from . import interpretation  # noqa: F401 - how fastai's Interpretation draws what these learners make
 from .callbacks import SeededFits
 from .optimizer import fused_adam
 
@@ -53,11 +56,15 @@ class LeanLearner(Learner):
     CPU after every batch, which a GPU has to wait for. `benchmarks/learners.py` compares it with a plain torch loop.
 
     `shows`: for a method whose predictions are no classes of the loaders, a function that draws results,
-    `(learn, batch, max_n, **kwargs) -> axes`. `show_results` calls it, and `predict` then gives (decoded prediction,
+    `(learn, batch, max_n, **kwargs) -> axes`; `kwargs` are those of `show_images`. `show_results` and fastai's
+    `Interpretation` call it, and `predict` then gives (decoded prediction,
     the same, prediction) of an image.
     """
 
     shows: Callable | None = None
+
+    # Callbacks with a true `makes_input` give the model something else than the loader's images, or the loss more than
+    # its targets: none may mix images after them.
 
     @delegates(Learner.__init__)
     def __init__(self, dls, model, loss_func=None, opt_func: Callable = fused_adam, **kwargs):
@@ -96,6 +103,23 @@ class LeanLearner(Learner):
         first = predictions[0] if isinstance(predictions, Tensor) else tuple(part[0] for part in predictions)
         shown = decoded[0]
         return (*((x[0],) if with_input else ()), shown, shown, first)
+
+    def tta(self, *args, **kwargs):
+        if self.shows is not None:
+            raise ConfigError(
+                "tta: found a learner that pre-trains; it averages scores of classes (classifier_learner)"
+            )
+        return super().tta(*args, **kwargs)
+
+    def _do_fit(self):
+        makers = [type(callback).__name__ for callback in self.cbs if getattr(callback, "makes_input", False)]
+        mixers = [type(callback).__name__ for callback in self.cbs if isinstance(callback, MixHandler)]
+        if makers and mixers:
+            text = (
+                f"cbs: found {mixers[0]}, but what {makers[0]} makes of images cannot be mixed; leave {mixers[0]} out"
+            )
+            raise ConfigError(text)
+        super()._do_fit()
 
     def _set_device(self, b):
         device = next(self.model.parameters()).device

@@ -202,6 +202,17 @@ def test_a_folder_and_a_table_stand_for_their_images_and_classes(dls, files):
         assert [dls.classify.vocab[i] for i in labels] == expected
         assert len(dls.classify.test_dl(items).one_batch()) == 1
     assert len(dls.classify.test_dl(table["file"]).dataset) == 3
+    assert len(dls.classify.test_dl(path for path in files).dataset) == 3
+
+
+def test_a_row_of_a_table_is_its_image(dls, learn, files):
+    row = pd.DataFrame({"file": files, "class": ["0", "1", "2"]}).iloc[1]
+    torch.testing.assert_close(learn.predict(row)[2], learn.predict(files[1])[2])
+
+
+def test_rows_of_another_kind_are_refused_as_a_data_set(dls):
+    with pytest.raises(ConfigError, match=r"dataset: found Subset, expected rows of images"):
+        dls.classify.train.new(torch.utils.data.Subset(dls.classify.train_ds, [0, 1]))
 
 
 def test_labelled_images_that_are_new_are_scored_as_the_test_images_are(dls, learn):
@@ -220,6 +231,8 @@ def test_labelled_images_that_are_new_are_scored_as_the_test_images_are(dls, lea
             lambda files: [torch.full((1, 8, 8), -1.0)],
             "image number 0: found values from -1 to -1, expected floats from 0",
         ),
+        (lambda files: [files], "image number 0: found .*, expected a path, bytes, an image, array or tensor"),
+        (lambda files: [None], "image number 0: found None, expected a path"),
         (lambda files: [np.zeros((2, 3, 4, 5))], r"image number 0: found an array of shape \(2, 3, 4, 5\)"),
     ],
 )

@@ -10,9 +10,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from fastai.callback.mixup import CutMix, MixUp
+from fastai.callback.preds import MCDropoutCallback
 from fastai.callback.training import GradientAccumulation
 from fastai.distributed import ParallelTrainer
 from fastai.interpret import Interpretation
+from fastai.learner import load_learner
 from generative_checks import folder_loaders
 from quiet import quiet
 from torch import nn
@@ -117,6 +120,92 @@ def test_losses_per_image_are_those_of_the_whole(dls, make):
     top, rows = Interpretation.from_learner(learn).top_losses(3)
     assert len(rows) == 3
     assert float(top[0]) == float(losses.max())
+
+
+@pytest.mark.parametrize("make", METHODS)
+def test_images_of_highest_loss_are_drawn_as_results_are_under_their_loss(dls, make):
+    learn = quiet(make(dls, "original", seed=0))
+    found = Interpretation.from_learner(learn)
+    losses, rows = found.top_losses(3)
+    found.plot_top_losses(3)
+    drawn = [axes for axes in plt.gcf().axes if axes.images]
+    under = drawn[:: len(drawn) // 3]
+    assert [axes.get_title().split("\n")[0] for axes in under] == [f"loss {float(loss):.3f}" for loss in losses]
+    if make in (autoencoder_learner, vae_learner, gan_learner):  # others show views, or parts
+        x = dls.test_dl([dls.valid.items[int(rows[0])]]).one_batch()[0]
+        expected = dls.valid.after_batch.decode((x,))[0][0].as_subclass(torch.Tensor)
+        expected = expected * (255 if expected.max() <= 1 else 1)
+        seen = torch.as_tensor(under[0].images[0].get_array())
+        seen = seen[None] if seen.ndim == 2 else seen.permute(2, 0, 1)
+        torch.testing.assert_close(seen.float(), expected.float(), atol=1, rtol=0)
+    plt.close("all")
+    found.show_results(rows[:2])
+    titles = [axes.get_title() for axes in plt.gcf().axes if axes.images]
+    assert len(titles) == 2 * (1 if make in (gan_learner, rotation_learner) else 2)
+    assert not any("loss" in title for title in titles)
+    found.plot_top_losses([0, 2], largest=False)
+    assert f"loss {float(found.losses.min()):.3f}" in [axes.get_title().split("\n")[0] for axes in plt.gcf().axes]
+
+
+@pytest.mark.parametrize("mixes", [MixUp, CutMix])
+@pytest.mark.parametrize("make", METHODS)
+def test_images_are_mixed_where_they_are_what_the_model_gets_and_else_refused_in_one_line(dls, make, mixes):
+    learn = quiet(make(dls, "original", seed=0))
+    if make in (autoencoder_learner, vae_learner):
+        learn.fit(1, 1e-3, cbs=mixes())
+        assert torch.isfinite(torch.tensor(learn.recorder.values[-1])).all()
+        return
+    before = {name: value.clone() for name, value in learn.model.state_dict().items()}
+    with pytest.raises(ConfigError, match=rf"^cbs: found {mixes.__name__}, but what .* cannot be mixed; leave .* out$"):
+        learn.fit(1, cbs=mixes())
+    assert all(torch.equal(value, before[name]) for name, value in learn.model.state_dict().items())
+    learn.fit(1, 1e-3)
+
+
+@pytest.mark.parametrize("make", METHODS)
+def test_a_learner_that_pre_trains_averages_no_scores_over_views(dls, make):
+    with pytest.raises(ConfigError, match=r"^tta: found a learner that pre-trains"):
+        make(dls, "original", seed=0).tta(n=2)
+
+
+@pytest.mark.parametrize("make", [*METHODS, *CLASSIFY])
+def test_a_learner_is_described_layer_by_layer_and_goes_on_after_a_file(ours, make, tmp_path):
+    learn = quiet(make(ours.classify if make in CLASSIFY else ours.pretrain, "original", seed=0, path=tmp_path))
+    assert "Conv2d" in str(learn.summary())
+    learn.logger = print  # a function of a file that is imported, for pickle
+    learn.export("learner.pkl")
+    again = quiet(load_learner(tmp_path / "learner.pkl"))
+    x = ours.data.test.x[0]
+    found, expected = again.predict(x)[2], learn.predict(x)[2]
+    for one, other in zip(*(part if isinstance(part, tuple) else (part,) for part in (found, expected)), strict=True):
+        assert torch.equal(one, other)
+    again.dls = learn.dls
+    again.fit(1, 1e-3)
+
+
+@pytest.mark.parametrize("make", [simclr_learner, rotation_learner])
+def test_flips_are_left_out_of_loaders_that_are_set_later_too(digits, make):
+    options = {"unlabelled": 0.2, "seed": 0, "bs": 32, "device": "cpu"}
+    learn = quiet(make(image_dls(digits, **options).pretrain, "original", seed=0))
+    learn.dls = image_dls(digits, augment={"flip_vertical": 1.0}, **options).pretrain
+    learn.fit(1, 1e-3)
+    other = quiet(make(image_dls(digits, augment={"flip_vertical": 1.0}, **options).pretrain, "original", seed=0))
+    other.fit(1, 1e-3)
+    assert learn.recorder.values == other.recorder.values
+
+
+def test_dropout_may_stay_awake_to_tell_what_a_classifier_is_unsure_of(ours):
+    learn = quiet(supervised_learner(ours.classify, "original", seed=0))
+    one, other, still = (learn.get_preds(cbs=cbs)[0] for cbs in (MCDropoutCallback(), MCDropoutCallback(), None))
+    assert not torch.equal(one, other)
+    assert torch.equal(still, learn.get_preds()[0])
+
+
+def test_a_frozen_encoder_is_at_rest_without_the_callbacks_of_fastai_too(ours):
+    learn = classifier_learner(ours.classify, "conv", seed=0, views="fresh", default_cbs=False)
+    before = {name: value.clone() for name, value in learn.model.encoder.state_dict().items()}
+    learn.fit(1, 1e-3)
+    assert all(torch.equal(value, before[name]) for name, value in learn.model.encoder.state_dict().items())
 
 
 @pytest.mark.parametrize("make", [*METHODS, *CLASSIFY])

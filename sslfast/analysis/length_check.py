@@ -85,10 +85,10 @@ def length_check(
 def take_back(contrasts: pd.DataFrame, check: pd.DataFrame, delta: float = 0.015) -> pd.DataFrame:
     """`contrasts`, with the primary outcomes that `check` (see `length_check`) puts in doubt replaced by `length`.
 
-    The column `by_seeds` keeps the outcome by seeds alone. If the check is `unsure`, the outcome stays if another move
-    of the same size would not change it: a difference would keep its sign and remain above `delta`, an equality would
-    remain within `delta`. Numbers of labels that were not checked lie between two that were; their outcome stays only
-    if both of those do.
+    The column `by_seeds` keeps the outcome by seeds alone. If the check is `unsure`, the outcome stays if a move of the
+    size seen, either way, would not change it: a difference would keep its sign and remain above `delta`, an equality
+    would remain within `delta`. (Of a move that may be chance, the direction tells nothing of the next one.) Numbers of
+    labels that were not checked lie between two that were; their outcome stays only if both of those do.
     """
     found = contrasts.assign(by_seeds=contrasts.outcome)
     bad = check[check.outcome.isin([MOVES, RISE, UNSURE])]
@@ -102,17 +102,18 @@ def take_back(contrasts: pd.DataFrame, check: pd.DataFrame, delta: float = 0.015
         told = told[[c.outcome != UNSURE or _would_turn(row, c.moved, delta) for c in told.itertuples()]]
         if len(told) and row.outcome != "unknown":
             found.loc[row.Index, "outcome"] = "length"
-            text = (
-                f"{row.sentence[:-1]}; not settled: it still depends on how long one trains ({told.sentence.iloc[0]})."
-            )
-            found.loc[row.Index, "sentence"] = text
+            depends = "may still depend" if (told.outcome == UNSURE).all() else "still depends"
+            text = f"not settled: it {depends} on how long one trains ({told.sentence.iloc[0]})"
+            found.loc[row.Index, "sentence"] = f"{row.sentence[:-1]}; {text}."
     return found
 
 
 def _would_turn(row, moved: float, delta: float) -> bool:
-    """Whether a settled comparison would lose its outcome if its difference `moved` by the same amount once more."""
-    after = row.difference + moved
-    return {"better": after < delta, "worse": after > -delta, "equal": abs(after) > delta}.get(row.outcome, False)
+    """Whether a settled comparison would lose its outcome if its difference `moved` as far once more, either way."""
+    far = abs(moved)
+    kept = {"better": row.difference - far >= delta, "worse": row.difference + far <= -delta}
+    kept["equal"] = abs(row.difference) + far <= delta
+    return not kept.get(row.outcome, True)
 
 
 def check_sentence(check: pd.DataFrame, unchecked: str, delta: float) -> str:
@@ -127,7 +128,7 @@ def check_sentence(check: pd.DataFrame, unchecked: str, delta: float) -> str:
         return f"it depends on the length of training: {'; '.join(bad.sentence)}"
     if len(unsure):
         text = f"that is not certain: {'; '.join(unsure.sentence)}; with so few seeds that may be chance"
-        return f"{text}; verdicts that another such change would overturn are taken back"
+        return f"{text}; verdicts that such a change, either way, would overturn are taken back"
     seen = max(delta, known.noise.max()) if np.isfinite(known.noise).any() else delta
     moved = f"differences moved by {points(known.moved.abs().max())} at most"
     if seen > delta:  # too few seeds to conclude that it is the same

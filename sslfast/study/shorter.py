@@ -11,7 +11,7 @@ from .study import Study
 __all__ = ["Shorter", "share_of", "shorter_runs", "why_not"]
 
 FEWEST_SEEDS = 3  # no verdict is settled with fewer, so there would be nothing to check
-AT_MOST = 0.2  # of a study's time
+AT_MOST = 0.2  # of a study's time, these runs included
 # Time beside that of a baseline: measured, `original` and `conv` on a CPU (benchmarks/README.md)
 HEAD, PRETRAIN = 0.4, 0.3
 
@@ -87,7 +87,7 @@ def _amount(study: Study, name: str) -> int | str:
 
 
 def _n_seeds(study: Study) -> int:
-    """As many as take at most a fifth of the study's time, one at least.
+    """As many as take at most a fifth of all the study's time, one at least.
 
     Reckoned for one seed, a baseline at all labels being 1, as if the fewest and the most labels took the time of all.
     """
@@ -100,4 +100,4 @@ def _n_seeds(study: Study) -> int:
     whole = 1 + HEAD * (ways * len(us) + control) + PRETRAIN * ways * len(us)
     half = (1 + ways * (HEAD + PRETRAIN)) / 2
     passes = ways * (PRETRAIN * sum(us[:-1]) / us[-1] + HEAD * len(us[:-1]) / len(study.labelled))
-    return max(1, min(n_seeds, math.floor(AT_MOST * n_seeds * whole / (half + passes))))
+    return max(1, min(n_seeds, math.floor(AT_MOST / (1 - AT_MOST) * n_seeds * whole / (half + passes))))

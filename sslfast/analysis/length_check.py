@@ -13,9 +13,11 @@ from scipy import special
 
 from ..study.length import HALF, PASSES
 from ..study.names import SUPERVISED
+from ..study.stages import evaluations
+from .base_nets import is_frozen
 from .words import count, points, seeds
 
-__all__ = ["check_sentence", "equal_passes", "length_check", "take_back"]
+__all__ = ["check_sentence", "equal_passes", "length_check", "take_back", "with_untrained"]
 
 HOLDS, MOVES, RISE, UNSURE, UNKNOWN = "holds", "moves", "both rise", "unsure", "unknown"
 KEY = ["encoder", "method", "l", "u"]
@@ -80,6 +82,20 @@ def length_check(
         }
         rows.append({**row, "sentence": _sentence(row, _why(part))})
     return pd.DataFrame(rows, columns=columns)
+
+
+def with_untrained(shorter: pd.DataFrame, cells: pd.DataFrame, judged_by: str) -> pd.DataFrame:
+    """`shorter` with the runs of `cells` over existing nets, where `judged_by` trains nothing over them.
+
+    Such a run is the same at half the length; what may move the difference is the baseline alone.
+    """
+    known = evaluations()
+    halves = shorter[(shorter.length == HALF) & (shorter.method == SUPERVISED)]
+    if judged_by not in known or known[judged_by].trains or halves.empty:
+        return shorter
+    key = ["encoder", "l", "seed"]
+    nets = cells[is_frozen(cells)].merge(halves[key], on=key)
+    return pd.concat([shorter, nets.assign(length=HALF)], ignore_index=True) if len(nets) else shorter
 
 
 def take_back(contrasts: pd.DataFrame, check: pd.DataFrame, delta: float = 0.015) -> pd.DataFrame:

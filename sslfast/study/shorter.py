@@ -80,19 +80,14 @@ def share_of(length: str, stage: str, u: str | None, most: str) -> float:
     return float(u) / float(most) if length == PASSES and stage == "pretrain" and u else 1.0
 
 
-def _judged(study: Study) -> list[str]:
-    """The methods that have the evaluation which judges."""
-    return [name for name in study.methods if name in study.evaluate_only.get(_evaluation(study), [name])]
-
-
 def _learning(study: Study) -> list[str]:
-    """Those that learn from unlabelled images, where the study has any."""
-    return [name for name in _judged(study) if learns(study, name) and study.unlabelled != ("0",)]
+    """The methods that learn from unlabelled images, where the study has any."""
+    return [name for name in study.methods if learns(study, name) and study.unlabelled != ("0",)]
 
 
 def _frozen(study: Study) -> list[str]:
-    """The existing nets among them, as they are."""
-    return [name for name in _judged(study) if not learns(study, name)]
+    """The existing nets, as they are."""
+    return [name for name in study.methods if not learns(study, name)]
 
 
 def _trained_over(study: Study) -> list[str]:

@@ -17,7 +17,7 @@ from ..study.stages import evaluations
 from .base_nets import is_frozen
 from .words import count, points, seeds
 
-__all__ = ["check_sentence", "equal_passes", "length_check", "take_back", "with_untrained"]
+__all__ = ["RISE", "check_sentence", "equal_passes", "length_check", "take_back", "with_untrained"]
 
 HOLDS, MOVES, RISE, UNSURE, UNKNOWN = "holds", "moves", "both rise", "unsure", "unknown"
 KEY = ["encoder", "method", "l", "u"]
@@ -81,7 +81,10 @@ def length_check(
             "outcome": outcome,
         }
         rows.append({**row, "sentence": _sentence(row, _why(part))})
-    return pd.DataFrame(rows, columns=columns)
+    found = pd.DataFrame(rows, columns=columns)
+    if len(found.drop_duplicates(["encoder", "method"])) > 1:
+        found["sentence"] = found.method + " (" + found.encoder + ") " + found.sentence
+    return found
 
 
 def with_untrained(shorter: pd.DataFrame, cells: pd.DataFrame, judged_by: str) -> pd.DataFrame:

@@ -199,7 +199,7 @@ def analyse(
         trusted = len(fits) > 0 and bool(fits[fits.chosen].extrapolate.all())
         tables["data_needed"] = data_needed(cells, accuracy_targets(cells, s.targets), extrapolate=trusted)
     if len(pairs):
-        tables["arms"] = arms(every, judged_by, pairs, both[0], s.metric)
+        tables["arms"] = arms(every, judged_by, pairs, both[0], check, s.metric)
         tables["arm_pairs"] = pairs
         tables["best_arms"] = best_arms(tables["arms"], pairs, judged_by, s.delta, s.alpha)
     if history is not None:

@@ -12,6 +12,7 @@ from ..base_nets import BASE_NET
 from ..best_arms import NEITHER, NO, YES, best_arms
 from ..checks import check_cells
 from ..contrasts import contrasts
+from ..length_check import length_check
 from .worlds import DELTA, WORLDS, Gain, Study, World, cells_of
 
 __all__ = ["NET_WORLDS", "judge_nets"]
@@ -56,8 +57,11 @@ def judge_nets(study: Study) -> Iterator[tuple[str, bool]]:
     """Is any number of labels given a wrong verdict, or a best way that is called ahead of one that is as good?"""
     cells = _cells(study)
     primary = contrasts(cells, METRIC, delta=DELTA)
-    pairs = arm_pairs(cells, JUDGED_BY, METRIC, delta=DELTA)
-    ways = arms(cells, JUDGED_BY, pairs, primary, METRIC)
+    pairs, unchecked = (
+        arm_pairs(cells, JUDGED_BY, METRIC, delta=DELTA),
+        length_check(cells, cells[:0].assign(length="")),
+    )
+    ways = arms(cells, JUDGED_BY, pairs, primary, unchecked, METRIC)
     true = _truth(study, ways)
     for row in pairs.itertuples():
         if np.isfinite(row.low):

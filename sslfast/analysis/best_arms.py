@@ -117,17 +117,22 @@ def arms_table(arms: pd.DataFrame) -> pd.DataFrame:
 def cost(row) -> str:
     """What an arm took: `12 s`, `8 s a seed and 6 min once at 96 × 96 pixels`."""
     once = f" and {duration(row.seconds_once)} once" if row.seconds_once >= 0.5 else ""
-    return f"{duration(row.seconds)} a seed{once}{_pixels(row.pixels)}"
+    return f"{_some(row.seconds)} a seed{once}{_pixels(row.pixels)}"
 
 
 def _costs(rows: pd.DataFrame) -> str:
     """The same in brackets over several numbers of labels, those of the best arm."""
-    least, most = duration(rows.seconds.min()), duration(rows.seconds.max())
+    least, most = _some(rows.seconds.min()), _some(rows.seconds.max())
     if not np.isfinite(rows.seconds).any():
         return ""
     once = f" and {duration(rows.seconds_once.max())} once" if rows.seconds_once.max() >= 0.5 else ""
     pixels = _pixels(rows.pixels.iloc[0]) if rows.pixels.nunique() == 1 else ""
     return f" ({least if least == most else f'{least} to {most}'} a seed{once}{pixels})"
+
+
+def _some(seconds: float) -> str:
+    """A duration that nobody reads as nothing."""
+    return duration(np.maximum(seconds, 1))
 
 
 def _pixels(side: float) -> str:

@@ -24,10 +24,16 @@ from sslfast import (
     save_encoder,
     supervised_learner,
 )
+from sslfast.data.augment import Augment
 from sslfast.errors import ConfigError, RecordError
 from sslfast.models import create_encoder
-from sslfast.study.image_size import image_size_of
+from sslfast.report.drawing.pictures import sheet
+from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pixels, pretrain
+from sslfast.stages.examples import as_seen
+from sslfast.study.examples import Examples, read_examples, write_examples
+from sslfast.study.image_size import checked_size, image_size_of
 from sslfast.study.methods import methods
+from sslfast.study.records import write_record
 
 SIZE = (24, 32)
 METHODS = [name for name, one in methods().items() if not one.square]
@@ -153,6 +159,27 @@ def test_test_time_augmentation_and_curves_take_them(ours):
     assert runs.accuracy.between(0, 1).all()
 
 
+def test_the_stages_of_a_study_take_them_and_its_figures_show_them_whole(ours, tmp_path):
+    data, split = ours.data, ours.split
+    run = RunSettings(study="wide", batch_size=16, budget="epochs", precision="float32")
+    fit = FitSettings(epochs=1, updates=10, lr=3e-3)
+    encoder, made, pictures = pretrain(data, split, run, fit, method="autoencoder", encoder="conv", u="1")
+    assert pictures["reconstructions"].shape[1:3] == SIZE
+    files = {"encoder_file": tmp_path / "e.safetensors", "pretrain_record": tmp_path / "e.json"}
+    save_encoder(encoder, files["encoder_file"], **encoder_header(made))
+    write_record(made, files["pretrain_record"])
+    for evaluate in ("head", "linear"):
+        assert classify(data, split, run, fit, l="1", evaluate=evaluate, **files)[1].status == "ok"
+    assert pixels(data, split, run, l="1")[1].status == "ok"
+    seen = as_seen(data, split, Augment())
+    assert (seen.side, seen.images.shape[2:4]) == (SIZE, SIZE)
+    write_examples(Examples(("across", "down"), seen.images[0], [], {}, [], seen), tmp_path / "examples.npz")
+    assert read_examples(tmp_path / "examples.npz").seen.side == SIZE
+    drawn, steps = sheet(list(seen.images))
+    assert steps == (26, 34)
+    np.testing.assert_array_equal(drawn[:24, 34:66], seen.images[0][1])
+
+
 @pytest.mark.parametrize("model", ["resnet18", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
 def test_nets_of_timm_have_a_map_of_their_shape(model):
     pytest.importorskip("timm")
@@ -174,15 +201,27 @@ def test_a_base_net_sees_whole_images_in_their_shape_unless_it_takes_squares_alo
     assert set(seen) == {sides}
 
 
-@pytest.mark.parametrize("size", [(4, 32), (32,), (32, 32, 32), "32", 7, (24, 32.5), True])
+@pytest.mark.parametrize("size", [(4, 32), (32,), (32, 32, 32), "32", 7, (24, 32.5), True, 32.0, {8: 9}, object()])
 def test_what_is_no_size_is_refused_in_one_line(root, size):
     with pytest.raises(
         ConfigError, match=r"image_size: found .*, expected 8 pixels or more, or \(height, width\)"
     ) as e:
         image_dls(root, image_size=size, device="cpu")
     assert is_one_line(e.value)
+    with pytest.raises(ConfigError, match="image_size: found"):
+        create_encoder("conv", 3, size)
+
+
+@pytest.mark.parametrize("options", [{"image_size": 16}, {"image_size": (8, 16)}, {"channels": 3}])
+def test_images_that_have_a_size_of_their_own_keep_it_and_it_is_said(options):
+    with pytest.raises(ConfigError, match="but that of digits's images is"):
+        image_dls("digits", device="cpu", **options)
+    same = image_dls("digits", device="cpu", image_size=[8, 8], channels=1)
+    assert same.data.train.image_size == 8
 
 
 def test_a_size_is_one_number_for_squares_however_it_was_given():
     assert image_size_of([32, 32]) == image_size_of((32, 32)) == image_size_of(32) == 32
     assert image_size_of([24, 32]) == (24, 32)
+    assert checked_size(np.array([24, 32])) == checked_size((np.int64(24), 32)) == (24, 32)
+    assert type(checked_size(np.int64(32))) is int

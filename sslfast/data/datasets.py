@@ -9,11 +9,11 @@ from typing import TextIO
 
 import numpy as np
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, shown
 from ..files import user_path
 from ..study.datasets import FILE_KEYS, NAMED, dataset_names
-from ..study.image_size import sides_of
-from .decoding import SMALLEST, ImageOptions, decode_files
+from ..study.image_size import SMALLEST, checked_size, sides_of
+from .decoding import ImageOptions, decode_files
 from .elsewhere import with_unlabelled
 from .folder import folder_key, read_folder
 from .images import Arrays, ImageData, cached, default_data_root, unfinished
@@ -123,6 +123,10 @@ def _of_folder(folder, options: ImageOptions, content: str | None, where: Mappin
 
 def _named(dataset: str, given: Mapping, store: _Store) -> ImageData:
     entry = NAMED[dataset]
+    for key, own in (("image_size", entry.side), ("channels", entry.channels)):
+        found = given.get(key, own)
+        if key not in entry.keys and own != (checked_size(found) if key == "image_size" else found):
+            raise ConfigError(f"{key}: found {shown(found)}, but that of {dataset}'s images is {own}; leave it out")
     options = ImageOptions(**{key: value for key, value in given.items() if key in entry.keys})
     if "image_size" in entry.keys and max(sides_of(options.image_size)) > entry.side:
         raise ConfigError(

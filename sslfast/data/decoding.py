@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..errors import ConfigError, DataError
-from ..study.image_size import ImageSize, image_size_of, sides_of
+from ..study.image_size import ImageSize, checked_size, sides_of
 from .readable import formats, others_like_it, what_is_wrong
 from .unfinished import DEEP, DEEP_DONE, DONE, UNREADABLE, Unfinished
 
@@ -38,7 +38,6 @@ __all__ = [
 ]
 
 KEPT = 500  # images that may have to be decoded again after a kill
-SMALLEST = 8  # pixels of a side
 LARGE = 2**24  # pixels; larger images are decoded one at a time, as several at once could fill the memory
 MAX_MEGAPIXELS = 179  # Pillow's own limit
 FITS = ("crop", "pad", "squash")
@@ -67,11 +66,8 @@ class ImageOptions:
     max_megapixels: int = MAX_MEGAPIXELS
 
     def __post_init__(self):
-        sized = _is_size(self.image_size)
-        if sized:
-            object.__setattr__(self, "image_size", image_size_of(self.image_size))
+        object.__setattr__(self, "image_size", checked_size(self.image_size))
         for key, good, expected in (
-            ("image_size", sized, f"{SMALLEST} pixels or more, or (height, width)"),
             ("channels", self.channels in (1, 3), "1 (grey) or 3 (colour)"),
             ("on_bad_image", self.on_bad_image in ("error", "skip"), "error or skip"),
             ("fit", self.fit in FITS, "crop, pad or squash"),
@@ -119,13 +115,6 @@ class Decoding:
         with _no_limit_of_pillow():
             in_parallel(one, len(x), "decoding images", None)
         return x
-
-
-def _is_size(size: object) -> bool:
-    sides = (size, size) if isinstance(size, int) else size
-    if not isinstance(sides, list | tuple) or len(sides) != 2:
-        return False
-    return all(isinstance(side, int) and not isinstance(side, bool) and side >= SMALLEST for side in sides)
 
 
 class _DeepGrey(Exception):

@@ -8,15 +8,13 @@ from torch import nn
 
 from ..errors import ConfigError
 from ..study.encoder_names import check_encoder, encoders
-from ..study.image_size import ImageSize, sides_of
+from ..study.image_size import ImageSize, checked_size
 from ..study.source import Source
 from .base import Encoder, halved, register
 from .own_encoder import OwnEncoder
 from .winograd import Conv2d
 
 __all__ = ["Conv", "Original", "create_encoder"]
-
-MIN_IMAGE_SIZE = 8
 
 
 def create_encoder(name: str, channels: int = 3, image_size: ImageSize = 32) -> Encoder:
@@ -31,8 +29,7 @@ def create_encoder(name: str, channels: int = 3, image_size: ImageSize = 32) -> 
     parts = check_encoder(own.name if own else name)
     if channels not in (1, 3):
         raise ConfigError(f"channels: found {channels}, expected 1 (grey) or 3 (colour)")
-    if min(sides_of(image_size)) < MIN_IMAGE_SIZE:
-        raise ConfigError(f"image_size: found {image_size}, expected {MIN_IMAGE_SIZE} pixels or more")
+    image_size = checked_size(image_size)
     if parts.base == "timm" and parts.model:
         from .timm_models import TimmEncoder  # needs timm, an optional package
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError, RecordError
 from ..files import CHECKSUM, replacing, verify
-from ..study.image_size import image_size_of, sides_of
+from ..study.image_size import checked_size
 from .base import Encoder
 from .base_nets import BaseNet, blank_net
 from .encoders import create_encoder
@@ -84,9 +84,7 @@ def load_encoder(path: str | Path, /, own: str | None = None, **expected: object
         if spec.get(key) != value:
             raise RecordError(f"{path}: {key} is {spec.get(key)!r}, expected {value!r}; delete it and make it anew")
     try:
-        spec["image_size"] = image_size_of(spec["image_size"])
-        if not all(isinstance(side, int) for side in sides_of(spec["image_size"])):
-            raise TypeError(f"image_size {spec['image_size']!r}")
+        spec["image_size"] = checked_size(spec["image_size"])
         if "source" in spec and own is None:
             raise RecordError(f"{path}: an encoder of your own code; say where that is: own={spec['source']!r}")
         if "base_net" in spec:
@@ -95,7 +93,7 @@ def load_encoder(path: str | Path, /, own: str | None = None, **expected: object
             encoder = create_encoder(own or spec["encoder"], spec["channels"], spec["image_size"])
         if encoder.name != spec["encoder"]:
             raise RecordError(f"{path}: encoder is {spec['encoder']!r}, expected {encoder.name!r}")
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
+    except (KeyError, TypeError, ConfigError) as error:
         raise RecordError(f"{path}: its header describes no known encoder ({error}); make it anew") from None
     _fill(encoder, path)
     return encoder

@@ -55,21 +55,27 @@ def seen(make):
 # ── which patches ───────────────────────────────────────────────────────────────────────────────
 
 
-@given(size=st.integers(8, 40), patch=st.integers(1, 7), share=st.floats(0.01, 0.99), seed=st.integers(0, 99))
-def test_in_every_image_as_many_whole_patches_of_a_grid_are_hidden(size, patch, share, seed):
-    hidden = hidden_patches(3, size, share, patch, torch.Generator().manual_seed(seed))
-    assert hidden.shape == (3, 1, size, size)
+@given(
+    high=st.integers(8, 40),
+    wide=st.integers(8, 40),
+    patch=st.integers(1, 7),
+    share=st.floats(0.01, 0.99),
+    seed=st.integers(0, 99),
+)
+def test_in_every_image_as_many_whole_patches_of_a_grid_are_hidden(high, wide, patch, share, seed):
+    hidden = hidden_patches(3, (high, wide), share, patch, torch.Generator().manual_seed(seed))
+    assert hidden.shape == (3, 1, high, wide)
     assert hidden.dtype == torch.bool
-    along = -(-size // patch)
     corners = hidden[:, 0, ::patch, ::patch]
-    wanted = min(max(1, round(share * along**2)), along**2 - 1)
+    n_patches = -(-high // patch) * -(-wide // patch)
+    wanted = min(max(1, round(share * n_patches)), n_patches - 1)
     assert corners.flatten(1).sum(1).tolist() == [wanted] * 3
-    whole = np.kron(corners.numpy(), np.ones((1, patch, patch)))[:, :size, :size]
+    whole = np.kron(corners.numpy(), np.ones((1, patch, patch)))[:, :high, :wide]
     assert np.array_equal(whole.astype(bool), hidden[:, 0].numpy())
 
 
 def test_every_patch_is_hidden_as_often_as_any_other():
-    hidden = hidden_patches(20_000, 8, 0.25, 2, torch.Generator().manual_seed(0)).float().mean(0)
+    hidden = hidden_patches(20_000, (8, 8), 0.25, 2, torch.Generator().manual_seed(0)).float().mean(0)
     assert hidden.numpy() == pytest.approx(0.25, abs=0.015)
 
 

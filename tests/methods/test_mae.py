@@ -30,13 +30,18 @@ def dls(digits):
 
 
 @settings(max_examples=10)
-@given(size=st.integers(8, 40), channels=st.sampled_from([1, 3]), mask=st.floats(0.1, 0.9), seed=st.integers(0, 99))
-def test_hidden_pixels_reach_nothing_and_visible_ones_come_back_as_they_were(size, channels, mask, seed):
-    encoder = create_encoder("vit", channels, size)
+@given(
+    sides=st.tuples(st.integers(8, 40), st.integers(8, 40)),
+    channels=st.sampled_from([1, 3]),
+    mask=st.floats(0.1, 0.9),
+    seed=st.integers(0, 99),
+)
+def test_hidden_pixels_reach_nothing_and_visible_ones_come_back_as_they_were(sides, channels, mask, seed):
+    encoder = create_encoder("vit", channels, sides)
     mean, std = torch.full((1, channels, 1, 1), 0.4), torch.full((1, channels, 1, 1), 0.2)
     model = MaskedAutoEncoder(encoder, 8, mask, mean, std).eval()
-    pixels = torch.rand(3, channels, size, size, generator=torch.Generator().manual_seed(seed))
-    hidden = hidden_patches(3, size, mask, encoder.patch, torch.Generator().manual_seed(seed))
+    pixels = torch.rand(3, channels, *sides, generator=torch.Generator().manual_seed(seed))
+    hidden = hidden_patches(3, sides, mask, encoder.patch, torch.Generator().manual_seed(seed))
     given_ = ((pixels - mean) / std).masked_fill(hidden, math.nan)
     rebuilt = model(given_).detach()
     assert rebuilt.shape == pixels.shape and torch.isfinite(rebuilt).all()
@@ -57,11 +62,11 @@ def test_the_encoder_gives_visible_patches_what_they_tell_each_other_and_all_of_
     assert not torch.allclose(encoder(x), encoder(other))
 
 
-@given(side=st.integers(2, 12), features=st.sampled_from([8, 32, 96]))
-def test_every_place_has_a_position_of_its_own(side, features):
-    found = positions(side, features)
-    assert found.shape == (side**2, features)
-    apart = torch.cdist(found, found) + torch.eye(side**2)
+@given(high=st.integers(1, 12), wide=st.integers(2, 12), features=st.sampled_from([8, 32, 96]))
+def test_every_place_has_a_position_of_its_own(high, wide, features):
+    found = positions((high, wide), features)
+    assert found.shape == (high * wide, features)
+    apart = torch.cdist(found, found) + torch.eye(high * wide)
     assert float(apart.min()) > 1e-2
 
 

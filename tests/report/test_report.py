@@ -328,7 +328,7 @@ def test_fewer_than_five_seeds_are_called_exploratory(report):
     assert ("exploratory" in report.page.text) == (report.cells.seed.nunique() < 5)
 
 
-def test_the_card_on_top_gives_the_verdict_before_any_figure(report):
+def test_the_verdict_stands_on_top_before_any_figure(report):
     card = next(i for i, (_, attrs) in enumerate(report.page.tags) if attrs.get("class") == "card")
     first = next(i for i, (_, attrs) in enumerate(report.page.tags) if attrs.get("class") == "drawing")
     assert card < first

@@ -43,7 +43,8 @@ def main(request_path: str, answer_path: str) -> None:
 
     def speed_of(kind: str, views: str | int, images: int) -> dict:
         run = run_settings(study, study.threads)  # not before: no process may use a GPU and then make others
-        own = folder / f"trial {kind.replace('/', ' ')}"  # no folder called as a stage, where names of records count
+        # not the stage alone: in a folder of that name, records have to be called after their runs
+        own = folder / f"trial {kind.replace('/', ' ')}"
         seconds = request["seconds"]
         options = {"views": views, "images": images, "seconds": seconds, "folder": own}
         return asdict(measure(kind, data, split, run, study, **options))

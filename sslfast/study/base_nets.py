@@ -28,6 +28,7 @@ __all__ = [
     "is_net",
     "learns",
     "leave_out",
+    "needs_timm",
     "net_of",
     "nets_of",
     "only_encoders",
@@ -159,6 +160,12 @@ def leave_out(study: Study, missing: Mapping[str, str]) -> Study:
     if not kept:
         raise ConfigError(next(iter(missing.values())))
     return replace(study, methods=kept, left_out={**study.left_out, **why}) if why else study
+
+
+def needs_timm(study: Study) -> bool:
+    """Whether a network of `study` is timm's: an encoder, a base net or a teacher."""
+    names = {*study.encoders, *(net["net"] for name in study.methods for net in nets_of(study, name))}
+    return any(name.startswith("timm.") for name in names)
 
 
 def skippable(study: Study) -> list[str]:

@@ -457,9 +457,10 @@ FIGURE = Figure(
 '''
 
 
-def test_a_figure_is_one_file_and_left_out_where_it_has_nothing_to_show(tmp_path, monkeypatch):
+def test_a_figure_is_one_file_and_left_out_where_it_has_nothing_to_show(tmp_path, monkeypatch, draw_only):
     (tmp_path / "runs_counted.py").write_text(TINY)
     monkeypatch.setattr(figures, "__path__", [*figures.__path__, str(tmp_path)])
+    draw_only("runs_counted", "time_to_threshold", "wall_clock")
     page = reported(grid(realistic, **SMALL), tmp_path / "report").page
     assert "9 runs were counted; 3 seeds." in page.text
     headings = [attrs["aria-label"] for tag, attrs in page.tags if tag == "svg"]

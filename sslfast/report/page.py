@@ -90,7 +90,7 @@ def write_report(
     _write_pages(results, made, folder / "pages")
     page = _template().render(
         title=printable(study.title),
-        card=results.card,
+        verdict=results.verdict,
         main_table=table_html(main_table(results), row_header=True),
         ways=_ways(results),
         delta=100 * results.settings.delta,

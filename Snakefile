@@ -25,6 +25,7 @@ if not workflow.overwrite_configfiles:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/rerun.smk"
+include: "workflow/rules/mended.smk"
 include: "workflow/rules/progress.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/images.smk"

@@ -27,6 +27,14 @@ def test_it_asks_for_extras_that_there_are():
     assert set(extras.split(",")) <= set(known)
 
 
+def test_packages_are_taken_by_their_hashes_but_for_torch_whose_builds_differ():
+    """The one command without hashes has nothing to download but what tests/test_pins.py leaves out of pins/."""
+    commands = re.findall(r"pip (?:install|download) .*?(?= \\\n    &&|\nENV)", TEXT, re.DOTALL)
+    free = [command for command in commands if not {"--require-hashes", "--no-deps"} <= set(command.split())]
+    assert len(commands) == 3 and len(free) == 1
+    assert commands.index(free[0]) == 1 and {"--constraint", "--no-build-isolation"} <= set(free[0].split())
+
+
 def test_what_it_copies_is_all_that_an_installation_takes(tmp_path):
     """The files that .dockerignore lets through make a package, its templates, licence and all."""
     shown = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sslfast.cluster.command_line import check_command_line
+from sslfast.cluster.command_line import check_command_line, check_workflow_profile
+from sslfast.errors import SslfastError
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,3 +64,21 @@ def test_each_profile_that_takes_the_place_of_another_looks_at_the_command_line(
     for name in ("default", "slurm", "kubernetes"):
         profile = yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text(encoding="utf-8"))
         assert "check_command_line()" in profile["__definitions__"] and profile["__use_yte__"] is True
+
+
+@pytest.mark.parametrize("name", ["profiles/slurm", "mine", "profiles/default", "none", "../there/mine.yaml"])
+def test_a_profile_is_looked_for_where_snakemake_does(name, tmp_path):
+    """In the folder of the call, in its `profiles`, and in those beside the Snakefile, by name alone."""
+    here, beside = tmp_path / "here", tmp_path / "there"
+    for folder in (here / "profiles/mine", here / "profiles/default", beside / "profiles/slurm"):
+        folder.mkdir(parents=True)
+    (beside / "mine.yaml").touch()
+    words = ["--cores", "2", "--workflow-profile", name]
+    if name == "profiles/slurm":
+        with pytest.raises(SslfastError) as caught:
+            check_workflow_profile([here], beside, words)
+        assert str(caught.value).startswith("--workflow-profile: found 'profiles/slurm', expected a folder here, or ")
+        assert str(caught.value).endswith(f"{beside}/profiles: slurm")
+        check_workflow_profile([here], beside, [*words[:-1], "slurm"])
+    else:
+        check_workflow_profile([here], beside, words)

@@ -12,7 +12,9 @@ RUN pip install --no-cache-dir --require-hashes --no-deps --requirement pins/ima
     && pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --constraint constraints.txt \
         --no-build-isolation '.[s3,kubernetes,timm]' \
     && pip download --no-cache-dir --require-hashes --no-deps --requirement pins/pods.txt --dest /opt/wheels
+# USER: Snakemake says who calls it, and any number may, of which the image knows no name.
 ENV PIP_NO_INDEX=1 \
+    USER=sslfast \
     PIP_FIND_LINKS=/opt/wheels \
     HOME=/tmp \
     SSLFAST_DATA=/scratch/data \

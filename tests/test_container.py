@@ -50,6 +50,14 @@ def test_what_it_copies_is_all_that_an_installation_takes(tmp_path):
     assert "Version 2.0, January 2004" in (ROOT / "LICENSE").read_text()
 
 
+def test_whoever_runs_it_has_a_name():
+    """Snakemake asks for it, and a number of `docker run --user` has none in the image."""
+    environment = dict(re.findall(r"^(?:ENV|   ) (\w+)=(\S+)", TEXT, re.MULTILINE))
+    program = "import getpass, os; os.getuid = lambda: 1234567; print(getpass.getuser())"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "sslfast\n", done.stderr
+
+
 def test_it_names_the_folders_that_the_code_looks_at():
     code = (ROOT / "sslfast/runtime/attempts.py").read_text() + (ROOT / "sslfast/data/images.py").read_text()
     profile = (ROOT / "profiles/kubernetes/config.yaml").read_text()

@@ -4,7 +4,8 @@
 
 For each network: floating-point operations per image and training step (forward and backward, counted by torch's
 FlopCounterMode); images per second of a single step on random images; the resulting rate of operations, and its share
-of what a plain matrix product reaches on this processor in the same number format; the three costliest operations.
+of what a plain matrix product reaches on this processor in the same number format; the share of a step's time that
+convolutions and products take, and their own rate; the three costliest operations.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from sslfast.models import create_decoder, create_encoder, create_head
 from sslfast.training.precision import resolve_precision
 
 BATCH = 128
+PRODUCTS = {"mkldnn_convolution", "convolution_backward", "cudnn_convolution", "addmm", "mm", "bmm", "baddbmm"}
 
 
 def product_rate(device, dtype: torch.dtype, size: int = 1024) -> float:
@@ -70,13 +72,14 @@ def _best(run, device, repeats: int) -> float:
     return shortest
 
 
-def costliest(step, n: int = 3) -> str:
+def shares(step) -> dict[str, float]:
+    """The share of a step's time that each operation takes, costliest first."""
     with profile() as seen:
-        for _ in range(5):
+        for _ in range(20):
             step()
     rows = sorted(seen.key_averages(), key=lambda row: row.self_cpu_time_total, reverse=True)
     total = sum(row.self_cpu_time_total for row in rows)
-    return ", ".join(f"{row.key.removeprefix('aten::')} {row.self_cpu_time_total / total:.0%}" for row in rows[:n])
+    return {row.key.removeprefix("aten::"): row.self_cpu_time_total / total for row in rows}
 
 
 def main() -> None:
@@ -90,7 +93,8 @@ def main() -> None:
     print(
         f"{device}, {precision}, one thread: a product of two 1024 x 1024 matrices runs at {peak / 1e9:.0f} GFLOP/s\n"
     )
-    rows = [("network", "training", "MFLOP an image", "images/s", "GFLOP/s", "share of product", "costliest")]
+    head = ("network", "training", "MFLOP an image", "images/s", "GFLOP/s", "share of product")
+    rows = [(*head, "in products", "their rate", "costliest")]
     for name in ("original", "conv"):
         for what, (network, shape, rebuilds) in networks(name).items():
             step = stepper(network, shape, rebuilds, device, precision)
@@ -99,8 +103,12 @@ def main() -> None:
             flop = counter.get_total_flops() / BATCH
             rate = BATCH / _best(step, device, 40)
             share = flop * rate / peak
+            times = shares(step)
+            products = sum(time for name, time in times.items() if name in PRODUCTS)
             numbers = (f"{flop / 1e6:.1f}", f"{rate:,.0f}", f"{flop * rate / 1e9:.0f}", f"{share:.0%}")
-            rows.append((name, what, *numbers, costliest(step)))
+            inside = (f"{products:.0%}", f"{flop * rate / products / 1e9:.0f}")
+            costliest = ", ".join(f"{name} {time:.0%}" for name, time in [*times.items()][:3])
+            rows.append((name, what, *numbers, *inside, costliest))
     print(table(rows))
 
 

@@ -13,6 +13,7 @@ from .base_nets import BASE_NET, arm_runs, keeps_encoder, on_net
 from .comparisons import compare, suspect_runs, verdicts
 from .equivalence import label_equivalence
 from .judged import main_cells
+from .length_check import RISE
 from .scores import by_setting, with_intervals
 
 __all__ = ["ALONE", "LABELS", "NET", "PLACE", "TUNED", "arm_pairs", "arms"]
@@ -64,6 +65,7 @@ def arms(
     judged_by: str,
     pairs: pd.DataFrame,
     contrasts: pd.DataFrame,
+    check: pd.DataFrame,
     metric: str = "test_macro_f1",
 ) -> pd.DataFrame:
     """One row per (encoder, l, arm), the labels alone first; none without existing nets.
@@ -71,6 +73,8 @@ def arms(
     * `arm` in words, of `method`, `u` and `evaluate`; `kind`: what made its encoder.
     * `mean` of `metric`, `low`, `high`, `n_seeds`. `difference`, `difference_low`, `difference_high`, `p_holm` and
       `outcome`: against the labels alone, from `pairs` (see `arm_pairs`), or `length` where `contrasts` say so.
+    * `moved`: how far twice the training moved that difference, from `check` (see `length_check`), at the nearest
+      number of labels where it was tried; infinite if both arms rise, NaN if not known.
     * `worth`: in labels, as text (see `label_equivalence`).
     * `seconds` of a seed's jobs (pre-training, encoding, classifier, test), and `seconds_once`, of computing features
       of an existing net, which all seeds share. `pixels`: the side to which it scales images; NaN of other encoders.
@@ -92,6 +96,10 @@ def arms(
     judged = (found.evaluate == judged_by) & (found.method != SUPERVISED)
     doubtful = [key in unsure for key in found[["encoder", "l", "method"]].itertuples(index=False, name=None)]
     found.loc[judged & np.array(doubtful, dtype=bool), "outcome"] = "length"
+    found["moved"] = [
+        _moved(check, row) if judges else np.nan for row, judges in zip(found.itertuples(), judged, strict=True)
+    ]
+    found.loc[found.arm == LABELS, "moved"] = 0.0
     worth = [_worth(every, name, rows, metric) for name, rows in found[found.arm != LABELS].groupby("evaluate")]
     found = found.merge(pd.concat(worth), on=[*PLACE, "arm"], how="left") if worth else found.assign(worth="")
     found = found.merge(_seconds(runs, every), on=[*PLACE, "arm"], how="left")
@@ -99,7 +107,17 @@ def arms(
 
 
 _SHOWN = ["kind", "method", "u", "evaluate", "n_unlabelled", "mean", "low", "high", "n_seeds", "difference"]
-_SHOWN += ["difference_low", "difference_high", "p_holm", "outcome", "worth", "seconds", "seconds_once", "pixels"]
+_SHOWN += [
+    "difference_low",
+    "difference_high",
+    "p_holm",
+    "outcome",
+    "moved",
+    "worth",
+    "seconds",
+    "seconds_once",
+    "pixels",
+]
 
 
 def _runs(every: pd.DataFrame, judged_by: str, metric: str) -> pd.DataFrame:
@@ -131,6 +149,14 @@ def _runs(every: pd.DataFrame, judged_by: str, metric: str) -> pd.DataFrame:
         .fillna({"suspect": False})
         .astype({"suspect": bool})
     )
+
+
+def _moved(check: pd.DataFrame, row) -> float:
+    tried = check[(check.encoder == row.encoder) & (check.method == row.method) & check.moved.notna()]
+    if tried.empty:
+        return np.nan
+    nearest = tried.loc[(np.log(tried.l) - np.log(row.l)).abs().idxmin()]
+    return np.inf if nearest.outcome == RISE else float(nearest.moved)
 
 
 def _taught(cells: pd.DataFrame) -> pd.Series:

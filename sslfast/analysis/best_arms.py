@@ -10,6 +10,7 @@ from .words import count, duration, listed, p_value, points, range_of_points
 
 __all__ = ["arms_answers", "arms_headline", "arms_table", "best_arms", "cost"]
 
+AGAIN = 4  # doublings of the training that a verdict has to bear, each as far as the one that was tried
 FEW = 3  # arms in a headline, which counts them if there are more
 _COST = ["seconds", "seconds_once", "pixels"]
 # why what the runs say of a net may not be concluded from them
@@ -29,9 +30,11 @@ def best_arms(
       correction: Berger 1982). `not enough` if some other way is shown to beat every existing net, and by `delta` or
       more as far as seen. `no better than labels` if no net is shown to beat the labels alone; `nothing else tried`;
       else `not settled`. `arm` and `other`: the net and the way that show it; `gain`: of that over the net.
-    * `doubt`: why `net` is `not settled` whatever the runs say, if that is so: what one of the arms is compared to
-      depends on how long one trains, or there are fine-tuned ones, whose training the study checks only if encoders are
-      `judged_by` that. `sentence` says all of it.
+    * `doubt`: why `net` is `not settled` whatever the runs say, if that is so: a comparison that decides it depends on
+      how long one trains, or there are fine-tuned arms, whose training the study checks only if encoders are
+      `judged_by` that. A net and the labels alone: as `contrasts` have it. Another way and a net, neither of which need
+      be trained to its end: if four more moves of the size that twice the training made, either way, would change what
+      is said of them. `sentence` says all of it.
     """
     rows = []
     n_claims = max(1, int((arms.kind == NET).sum()))
@@ -45,7 +48,8 @@ def best_arms(
         ties = [name for name in known.arm[1:] if name not in set(beaten)]
         net, arm, other, gain = _net(known, found, delta, alpha / n_claims)
         unchecked = judged_by != TUNED and bool((known.evaluate == TUNED).any())
-        doubt = LENGTH if (known.outcome == "length").any() else UNCHECKED if unchecked else ""
+        depends = _depends(net, arm, other, known, found, delta)
+        doubt = LENGTH if depends else UNCHECKED if unchecked else ""
         row = {
             "encoder": encoder,
             "l": label,
@@ -113,17 +117,22 @@ def arms_table(arms: pd.DataFrame) -> pd.DataFrame:
 def cost(row) -> str:
     """What an arm took: `12 s`, `8 s a seed and 6 min once at 96 × 96 pixels`."""
     once = f" and {duration(row.seconds_once)} once" if row.seconds_once >= 0.5 else ""
-    return f"{duration(row.seconds)} a seed{once}{_pixels(row.pixels)}"
+    return f"{_some(row.seconds)} a seed{once}{_pixels(row.pixels)}"
 
 
 def _costs(rows: pd.DataFrame) -> str:
     """The same in brackets over several numbers of labels, those of the best arm."""
-    least, most = duration(rows.seconds.min()), duration(rows.seconds.max())
+    least, most = _some(rows.seconds.min()), _some(rows.seconds.max())
     if not np.isfinite(rows.seconds).any():
         return ""
     once = f" and {duration(rows.seconds_once.max())} once" if rows.seconds_once.max() >= 0.5 else ""
     pixels = _pixels(rows.pixels.iloc[0]) if rows.pixels.nunique() == 1 else ""
     return f" ({least if least == most else f'{least} to {most}'} a seed{once}{pixels})"
+
+
+def _some(seconds: float) -> str:
+    """A duration that nobody reads as nothing."""
+    return duration(np.maximum(seconds, 1))
 
 
 def _pixels(side: float) -> str:
@@ -161,6 +170,24 @@ def _net(known: pd.DataFrame, found: pd.DataFrame, delta: float, alpha: float) -
         if len(gains) == len(nets):
             return NO, nets[0], name, gains[nets[0]]
     return (OPEN, beats[0], "", np.nan) if beats else (NEITHER, nets[0], "", np.nan)
+
+
+def _depends(net: str, arm: str, other: str, known: pd.DataFrame, found: pd.DataFrame, delta: float) -> bool:
+    """Whether what `_net` says rests on a comparison that may change with longer training."""
+    ways = known.set_index("arm")
+    if net == OPEN:
+        return bool((ways.outcome == "length").any())
+    nets = set(known[known.kind == NET].arm)
+    if net == NEITHER:
+        return bool((ways.outcome[[*nets]] == "length").any())
+    if net in (YES, UNTRIED) and ways.outcome[arm] == "length":
+        return True
+    above = found[~found["first"].isin([*nets, LABELS])]
+    above = above[above.second == arm] if net == YES else above[(above["first"] == other) & above.second.isin(nets)]
+    ours, theirs = (ways.moved[above[side]].fillna(0.0).to_numpy() for side in ("first", "second"))
+    moves = [np.inf if np.isinf([a, b]).any() else AGAIN * abs(a - b) for a, b in zip(ours, theirs, strict=True)]
+    lost = above.difference + moves >= delta if net == YES else above.difference - moves < delta
+    return net in (YES, NO) and bool(lost.any())
 
 
 def _sentence(row: dict, best: pd.Series, ties: list[str], delta: float) -> str:

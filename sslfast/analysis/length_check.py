@@ -13,9 +13,11 @@ from scipy import special
 
 from ..study.length import HALF, PASSES
 from ..study.names import SUPERVISED
+from ..study.stages import evaluations
+from .base_nets import is_frozen
 from .words import count, points, seeds
 
-__all__ = ["check_sentence", "equal_passes", "length_check", "take_back"]
+__all__ = ["RISE", "check_sentence", "equal_passes", "length_check", "take_back", "with_untrained"]
 
 HOLDS, MOVES, RISE, UNSURE, UNKNOWN = "holds", "moves", "both rise", "unsure", "unknown"
 KEY = ["encoder", "method", "l", "u"]
@@ -79,16 +81,33 @@ def length_check(
             "outcome": outcome,
         }
         rows.append({**row, "sentence": _sentence(row, _why(part))})
-    return pd.DataFrame(rows, columns=columns)
+    found = pd.DataFrame(rows, columns=columns)
+    if len(found.drop_duplicates(["encoder", "method"])) > 1:
+        found["sentence"] = found.method + " (" + found.encoder + ") " + found.sentence
+    return found
+
+
+def with_untrained(shorter: pd.DataFrame, cells: pd.DataFrame, judged_by: str) -> pd.DataFrame:
+    """`shorter` with the runs of `cells` over existing nets, where `judged_by` trains nothing over them.
+
+    Such a run is the same at half the length; what may move the difference is the baseline alone.
+    """
+    known = evaluations()
+    halves = shorter[(shorter.length == HALF) & (shorter.method == SUPERVISED)]
+    if judged_by not in known or known[judged_by].trains or halves.empty:
+        return shorter
+    key = ["encoder", "l", "seed"]
+    nets = cells[is_frozen(cells)].merge(halves[key], on=key)
+    return pd.concat([shorter, nets.assign(length=HALF)], ignore_index=True) if len(nets) else shorter
 
 
 def take_back(contrasts: pd.DataFrame, check: pd.DataFrame, delta: float = 0.015) -> pd.DataFrame:
     """`contrasts`, with the primary outcomes that `check` (see `length_check`) puts in doubt replaced by `length`.
 
-    The column `by_seeds` keeps the outcome by seeds alone. If the check is `unsure`, the outcome stays if another move
-    of the same size would not change it: a difference would keep its sign and remain above `delta`, an equality would
-    remain within `delta`. Numbers of labels that were not checked lie between two that were; their outcome stays only
-    if both of those do.
+    The column `by_seeds` keeps the outcome by seeds alone. If the check is `unsure`, the outcome stays if a move of the
+    size seen, either way, would not change it: a difference would keep its sign and remain above `delta`, an equality
+    would remain within `delta`. (Of a move that may be chance, the direction tells nothing of the next one.) Numbers of
+    labels that were not checked lie between two that were; their outcome stays only if both of those do.
     """
     found = contrasts.assign(by_seeds=contrasts.outcome)
     bad = check[check.outcome.isin([MOVES, RISE, UNSURE])]
@@ -102,17 +121,18 @@ def take_back(contrasts: pd.DataFrame, check: pd.DataFrame, delta: float = 0.015
         told = told[[c.outcome != UNSURE or _would_turn(row, c.moved, delta) for c in told.itertuples()]]
         if len(told) and row.outcome != "unknown":
             found.loc[row.Index, "outcome"] = "length"
-            text = (
-                f"{row.sentence[:-1]}; not settled: it still depends on how long one trains ({told.sentence.iloc[0]})."
-            )
-            found.loc[row.Index, "sentence"] = text
+            depends = "may still depend" if (told.outcome == UNSURE).all() else "still depends"
+            text = f"not settled: it {depends} on how long one trains ({told.sentence.iloc[0]})"
+            found.loc[row.Index, "sentence"] = f"{row.sentence[:-1]}; {text}."
     return found
 
 
 def _would_turn(row, moved: float, delta: float) -> bool:
-    """Whether a settled comparison would lose its outcome if its difference `moved` by the same amount once more."""
-    after = row.difference + moved
-    return {"better": after < delta, "worse": after > -delta, "equal": abs(after) > delta}.get(row.outcome, False)
+    """Whether a settled comparison would lose its outcome if its difference `moved` as far once more, either way."""
+    far = abs(moved)
+    kept = {"better": row.difference - far >= delta, "worse": row.difference + far <= -delta}
+    kept["equal"] = abs(row.difference) + far <= delta
+    return not kept.get(row.outcome, True)
 
 
 def check_sentence(check: pd.DataFrame, unchecked: str, delta: float) -> str:
@@ -127,7 +147,7 @@ def check_sentence(check: pd.DataFrame, unchecked: str, delta: float) -> str:
         return f"it depends on the length of training: {'; '.join(bad.sentence)}"
     if len(unsure):
         text = f"that is not certain: {'; '.join(unsure.sentence)}; with so few seeds that may be chance"
-        return f"{text}; verdicts that another such change would overturn are taken back"
+        return f"{text}; verdicts that such a change, either way, would overturn are taken back"
     seen = max(delta, known.noise.max()) if np.isfinite(known.noise).any() else delta
     moved = f"differences moved by {points(known.moved.abs().max())} at most"
     if seen > delta:  # too few seeds to conclude that it is the same

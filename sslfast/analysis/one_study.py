@@ -23,6 +23,7 @@ from .code import code_now
 __all__ = ["check_one_study"]
 
 ALIKE = ("fingerprint", "precision")
+BY_LABELS = ("setting_updates", "setting_dropout")  # `auto` goes by a run's labels; seeds may differ by a few
 NOTHING = "nothing"
 SHOWN = 3  # files named in a message
 
@@ -118,11 +119,10 @@ def _grid(cells: pd.DataFrame, study: Study) -> Iterator[tuple[str, set, set]]:
 
 def _alike(cells: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, list[str]]]:
     """Runs, and the columns that have one value among them: what a config may leave to the machine or the images."""
-    # `updates: auto` depends on the number of labels
-    settings = [name for name in cells if name.startswith("setting_") and name != "setting_updates"]
+    settings = [name for name in cells if name.startswith("setting_") and name not in BY_LABELS]
     yield cells, [name for name in settings if name.startswith(("setting_batch_size", "setting_augment_"))]
-    # `views: auto` depends on the encoder, and was not looked up where that is of no use
-    for _, rows in cells[cells.status != "failed"].groupby(["method", "encoder", "evaluate"]):
+    # `views: auto` depends on the encoder and the labels, and was not looked up where that is of no use
+    for _, rows in cells[cells.status != "failed"].groupby(["method", "encoder", "evaluate", "l"]):
         yield rows, settings
 
 

@@ -24,7 +24,7 @@ from .evaluations import evaluation_order, evaluation_scores, said
 from .history_checks import check_history
 from .image_noise import check_image_noise
 from .judged import main_cells, main_evaluation
-from .length_check import check_sentence, equal_passes, length_check, take_back
+from .length_check import check_sentence, equal_passes, length_check, take_back, with_untrained
 from .plateau import plateaus
 from .rising import still_rising
 from .scores import accuracy_targets, scores
@@ -171,6 +171,7 @@ def analyse(
     if shorter is not None and len(shorter):
         shorter = check_shorter(shorter)
         shorter = pd.concat([main_cells(part, judged_by) for _, part in shorter.groupby("length")], ignore_index=True)
+        shorter = with_untrained(shorter, cells, judged_by)
     else:
         shorter = cells[:0].assign(length="")
     check = length_check(cells, shorter, s.metric, delta=s.delta, alpha=s.alpha)
@@ -198,7 +199,7 @@ def analyse(
         trusted = len(fits) > 0 and bool(fits[fits.chosen].extrapolate.all())
         tables["data_needed"] = data_needed(cells, accuracy_targets(cells, s.targets), extrapolate=trusted)
     if len(pairs):
-        tables["arms"] = arms(every, judged_by, pairs, both[0], s.metric)
+        tables["arms"] = arms(every, judged_by, pairs, both[0], check, s.metric)
         tables["arm_pairs"] = pairs
         tables["best_arms"] = best_arms(tables["arms"], pairs, judged_by, s.delta, s.alpha)
     if history is not None:

@@ -1,6 +1,6 @@
 """The tables that all conclusions rest on: `cells`, one row per run, and `history`, one row per run and epoch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -149,20 +149,29 @@ def _cell(record: RunRecord) -> dict:
         "images_skipped": record.notes.get("images_skipped", 0),
         **{f"encoder_{name}": value for name, value in record.features.items()},
         **{f"setting_{name}": value for name, value in flat(record.settings) if name != "budget"},
-        **_base_net(record),
+        **_nets(record),
     }
 
 
-def _base_net(record: RunRecord) -> dict[str, str]:
-    """Of a base net, or an encoder that went on from one, which it is, and what is known of it; of others nothing."""
+def _nets(record: RunRecord) -> dict[str, str]:
+    """The existing net that an encoder is, or went on from, and the one that taught it, each with what is known of it.
+
+    Without an existing net nothing.
+    """
     made = record.settings.get("pretrain") or {}
-    arm = made.get("start") or (made.get("options", {}) if made.get("method") == BASE else {})
-    if not arm:
-        return {}
-    about = record.notes.get("base_net", {})
+    options = made.get("options") or {}
+    found = {}
+    if arm := made.get("start") or (options if made.get("method") == BASE else {}):
+        found["base_net"] = " ".join(str(part) for part in arm.values() if part is not None)
+        found["base_net_about"] = _known_of(record.notes.get("base_net", {}))
+    if options.get("teacher"):
+        found["teacher_about"] = _known_of(record.notes.get("teacher", options["teacher"]))
+    return found
+
+
+def _known_of(about: Mapping) -> str:
     seen = f"trained on {about.get('trained_on') or 'images that its source does not tell'}"
     seen += f" ({about['n_labels']:,} labels)" if about.get("n_labels") else ""
     parts = [about.get("net"), about.get("source"), about.get("digest"), seen]
     parts += [f"licence {about.get('licence') or 'not told'}", f"images scaled to {about.get('size')} pixels"]
-    told = ", ".join(printable(str(part)) for part in parts if part)
-    return {"base_net": " ".join(str(part) for part in arm.values() if part is not None), "base_net_about": told}
+    return ", ".join(printable(str(part)) for part in parts if part)

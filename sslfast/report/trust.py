@@ -80,12 +80,13 @@ def facts(results: Results, title: str, images: Mapping) -> dict[str, str]:
 
 
 def _nets(cells: pd.DataFrame) -> dict[str, str]:
-    """What existing nets are, and what they have seen."""
-    if "base_net_about" not in cells:
-        return {}
-    known = cells.dropna(subset=["base_net_about"])
-    arms = known[~known.method.str.startswith(SHUFFLED)].drop_duplicates("base_net_about")
-    told = [printable(f"{row.method}: {row.base_net_about}") for row in arms.itertuples()]
+    """What existing nets are, what they have seen, and which arms stand on them or learned from them."""
+    named: dict[str, list[str]] = {}
+    for column, role in (("base_net_about", ""), ("teacher_about", "teacher of ")):
+        known = cells.reindex(columns=["method", column]).dropna().drop_duplicates()
+        for row in known[~known.method.str.startswith(SHUFFLED)].itertuples(index=False):
+            named.setdefault(row[1], []).append(role + row.method)
+    told = [printable(f"{', '.join(names)}: {about}") for about, names in named.items()]
     return {"existing nets": "; ".join(told)} if told else {}
 
 

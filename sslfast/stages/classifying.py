@@ -19,7 +19,7 @@ from ..study.stages import evaluations
 from ..training.cached_views import ReadyFeatures, resolve_views
 from .outcome import test_results
 from .probing import probe
-from .run import StageRun, expected_of, notes_of, spec_of
+from .run import StageRun, expected_of, nets_of, notes_of, spec_of
 from .settings import FitSettings, RunSettings
 
 __all__ = ["classify", "supervised"]
@@ -65,8 +65,7 @@ def classify(
     stage = StageRun(
         kind.name, spec, data, split, run, fit, notes_of(data, split, l), made.features, made.seconds["pretrain"]
     )
-    if "base_net" in made.notes:
-        stage.notes["base_net"] = made.notes["base_net"]
+    stage.notes |= nets_of(made)
     with stage.phase("data"):
         encoder = load_encoder(encoder_file, own=run.own_file(stored.encoder), **expected_of(made, data, split))
     if made.status != "ok":

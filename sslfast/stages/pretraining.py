@@ -22,7 +22,7 @@ from ..study.names import BASE, RANDOM, SHUFFLED
 from ..study.records import FEATURES, RunRecord, read_record
 from ..study.version import versions
 from ..training.collapse import EffectiveRank, EmbeddingStd, FeatureStd
-from .run import StageRun, expected_of, spec_of
+from .run import StageRun, expected_of, nets_of, spec_of
 from .settings import FitSettings, RunSettings
 
 __all__ = ["N_EMBEDDED", "N_PICTURES", "depends_on", "encoder_header", "pretrain", "shuffle"]
@@ -128,9 +128,7 @@ def shuffle(
     kept = {name: made.settings[name] for name in (run.budget, "lr", "wd", "schedule", "method", "options")}
     kept |= {"start": made.settings.get("start")}
     fit = FitSettings(**kept, batch_size=made.settings["batch_size"])
-    stage = StageRun(
-        "pretrain", spec, data, split, run, fit, {k: made.notes[k] for k in ("base_net",) if k in made.notes}
-    )
+    stage = StageRun("pretrain", spec, data, split, run, fit, nets_of(made))
     if made.status != "ok":
         stage.end("failed", f"its encoder is not usable: {made.reason}")
         return encoder, stage.record()

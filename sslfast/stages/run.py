@@ -30,7 +30,7 @@ from ..training.collapse import Collapsed
 from ..training.precision import resolve_precision
 from .settings import FitSettings, RunSettings
 
-__all__ = ["StageRun", "expected_of", "notes_of", "spec_of"]
+__all__ = ["StageRun", "expected_of", "nets_of", "notes_of", "spec_of"]
 
 
 class StageRun:
@@ -235,3 +235,8 @@ def expected_of(made: RunRecord, data: ImageData, split: Split) -> dict:
 def notes_of(data: ImageData, split: Split, l: object) -> dict:  # noqa: E741
     """What a reader of the results should know: images left out, classes given one image more than their share."""
     return {"classes_rounded_up": split.n_rounded_up(l), "images_skipped": data.notes.get("images_skipped", 0)}
+
+
+def nets_of(made: RunRecord) -> dict:
+    """The notes on an encoder that are on existing nets: which it is or went on from, and which taught it."""
+    return {name: made.notes[name] for name in ("base_net", "teacher") if name in made.notes}

@@ -129,9 +129,12 @@ class Box:
         return pattern(kind, self.stage, **known).format(**self._values)
 
     def made_from(self, pool: str) -> "Box":
-        """The encoder that a cell stands on; an encoder of `pool` rest belongs to one labelled fraction."""
-        label = self.l if pool == "rest" and self.u != "0" else None
-        return Box("pretrain", self.method, self.encoder, self.u, label, self.seed, self.length)
+        """The encoder that a cell stands on; an encoder of `pool` rest belongs to one labelled fraction.
+
+        One that was not trained here, u = 0, is the same at every length.
+        """
+        label, length = (self.l if pool == "rest" else None, self.length) if self.u != "0" else (None, FULL)
+        return Box("pretrain", self.method, self.encoder, self.u, label, self.seed, length)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -271,22 +274,26 @@ def shorter_jobs(study: Study) -> list[Job]:
 
 
 def _shorter(study: Study, plan: Shorter) -> Iterator[Job]:
-    runs = [(plan.most, HALF, label) for label in plan.labelled] + [(u, PASSES, plan.fewest) for u in plan.fewer]
-    seen = set()
+    learned = [(plan.most, HALF, label) for label in plan.labelled if plan.most]
+    learned += [(u, PASSES, plan.fewest) for u in plan.fewer]
+    frozen = [("0", HALF, label) for label in plan.labelled]
+    judged, seen = evaluations()[plan.evaluation], set()
 
     def cells(method: str, encoder: str, seed: int) -> Iterator[Job]:
-        for u, length, label in runs:
-            cell = Box(evaluations()[plan.evaluation].name, method, encoder, u, label, seed, length)
+        for u, length, label in learned if learns(study, method) else frozen:
+            cell = Box(judged.name, method, encoder, u, label, seed, length)
             made = cell.made_from(study.pool)
-            if made not in seen:
+            if made.length != FULL and made not in seen:
                 seen.add(made)
                 yield _job(made, _split(seed))
             yield _job(cell, _split(seed), made.name)
 
     for seed, encoder in product(plan.seeds, study.encoders):
         for method, its in _crossed(study).items():
-            yield from cells(method, encoder, seed) if encoder in its else ()
+            if encoder in its and method in plan.methods:
+                yield from cells(method, encoder, seed)
         for label in plan.labelled:
             yield _job(Box(SUPERVISED, SUPERVISED, encoder, None, label, seed, HALF), _split(seed))
-    for seed, (method, encoder) in product(plan.seeds, _started(study)):
+    on_nets = [(name, encoders_of(study, name)[0]) for name in plan.methods if base_of(study, name) is not None]
+    for seed, (method, encoder) in product(plan.seeds, on_nets):
         yield from cells(method, encoder, seed)

@@ -11,20 +11,22 @@ from .study import Study
 __all__ = ["Shorter", "share_of", "shorter_runs", "why_not"]
 
 FEWEST_SEEDS = 3  # no verdict is settled with fewer, so there would be nothing to check
-AT_MOST = 0.2  # of a study's time
+AT_MOST = 0.2  # of a study's time, these runs included
 # Time beside that of a baseline: measured, `original` and `conv` on a CPU (benchmarks/README.md)
 HEAD, PRETRAIN = 0.4, 0.3
 
 
 @dataclass(frozen=True)
 class Shorter:
-    """What is trained for less, for each of `seeds`, methods and encoders; fractions are canonical text.
+    """What is trained for less, for each of `seeds`, `methods` and encoders; fractions are canonical text.
 
-    For half as long: the encoder of the `most` unlabelled images, what `evaluation` builds over it, and the baseline,
-    at each of `labelled`. With as many passes over its images as the encoder of `most` has: the encoder of each of
-    `fewer` unlabelled images, evaluated at the `fewest` labels.
+    For half as long: the encoder of the `most` unlabelled images (empty: none learns), or an existing net as it is,
+    what `evaluation` builds over it, and the baseline, at each of `labelled`. With as many passes over its images as
+    the encoder of `most` has: the encoder of each of `fewer` unlabelled images, evaluated at the `fewest` labels. What
+    trains nothing, neither encoder nor what is built over it, is not among `methods`.
     """
 
+    methods: tuple[str, ...]
     seeds: tuple[int, ...]
     labelled: tuple[str, ...]
     most: str
@@ -42,8 +44,9 @@ def shorter_runs(study: Study) -> Shorter | None:
     if why_not(study):
         return None
     labelled = study.labelled
-    *fewer, most = [u for u in study.unlabelled if u != "0"]
+    *fewer, most = [u for u in study.unlabelled if u != "0"] or [""]
     return Shorter(
+        methods=(*_learning(study), *_trained_over(study)),
         seeds=study.seeds[: _n_seeds(study)],
         labelled=tuple(dict.fromkeys([labelled[0], labelled[-1]])),
         most=most,
@@ -56,8 +59,8 @@ def why_not(study: Study) -> str:
     """Why `study` has no shorter runs, as a clause; nothing where it has them."""
     if not study.check_length:
         return "it was switched off (check_length in the config)"
-    learning = [name for name in study.methods if learns(study, name)]
-    if study.unlabelled == ("0",) or not learning:
+    learning, frozen = _learning(study), _frozen(study)
+    if not learning and not frozen:
         return "nothing is pre-trained, so there is one arm only"
     if len(study.seeds) < FEWEST_SEEDS:
         return f"it takes {FEWEST_SEEDS} seeds"
@@ -77,6 +80,21 @@ def share_of(length: str, stage: str, u: str | None, most: str) -> float:
     return float(u) / float(most) if length == PASSES and stage == "pretrain" and u else 1.0
 
 
+def _learning(study: Study) -> list[str]:
+    """The methods that learn from unlabelled images, where the study has any."""
+    return [name for name in study.methods if learns(study, name) and study.unlabelled != ("0",)]
+
+
+def _frozen(study: Study) -> list[str]:
+    """The existing nets, as they are."""
+    return [name for name in study.methods if not learns(study, name)]
+
+
+def _trained_over(study: Study) -> list[str]:
+    """The existing nets that something is trained over, or that are fine-tuned."""
+    return _frozen(study) if evaluations()[_evaluation(study)].trains else []
+
+
 def _evaluation(study: Study) -> str:
     return study.judged_by or first_to_judge(study.evaluate) or ""
 
@@ -87,17 +105,18 @@ def _amount(study: Study, name: str) -> int | str:
 
 
 def _n_seeds(study: Study) -> int:
-    """As many as take at most a fifth of the study's time, one at least.
+    """As many as take at most a fifth of all the study's time, one at least.
 
     Reckoned for one seed, a baseline at all labels being 1, as if the fewest and the most labels took the time of all.
     """
     us = [float(u) for u in study.unlabelled if u != "0"]
-    ways, control, n_seeds = (
-        sum(learns(study, name) for name in study.methods),
+    ways, nets, control, n_seeds = (
+        len(_learning(study)),
+        len(_trained_over(study)),
         "0" in study.unlabelled,
         len(study.seeds),
     )
-    whole = 1 + HEAD * (ways * len(us) + control) + PRETRAIN * ways * len(us)
-    half = (1 + ways * (HEAD + PRETRAIN)) / 2
-    passes = ways * (PRETRAIN * sum(us[:-1]) / us[-1] + HEAD * len(us[:-1]) / len(study.labelled))
-    return max(1, min(n_seeds, math.floor(AT_MOST * n_seeds * whole / (half + passes))))
+    whole = 1 + HEAD * (ways * len(us) + nets + control) + PRETRAIN * ways * len(us)
+    half = (1 + ways * (HEAD + PRETRAIN) + nets * HEAD) / 2
+    passes = ways and ways * (PRETRAIN * sum(us[:-1]) / us[-1] + HEAD * len(us[:-1]) / len(study.labelled))
+    return max(1, min(n_seeds, math.floor(AT_MOST / (1 - AT_MOST) * n_seeds * whole / (half + passes))))

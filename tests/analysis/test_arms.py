@@ -129,12 +129,32 @@ def test_fine_tuned_networks_whose_training_is_not_checked_settle_nothing_about_
     assert set(frozen.tables["best_arms"].net) == {"enough"}
 
 
-def test_an_arm_that_depends_on_how_long_one_trains_leaves_the_net_open():
+@pytest.mark.parametrize(
+    ("scores", "arm", "moved", "net"),
+    [
+        ({"onwards": 0.5}, "fine-tuned rotation", 0.01, "enough"),  # 8 points behind: four such moves change nothing
+        ({"onwards": 0.5}, "fine-tuned rotation", -0.03, "not settled"),
+        ({"onwards": 0.5}, "fine-tuned rotation", np.inf, "not settled"),
+        ({"onwards": 0.7}, "fine-tuned rotation", 0.1, "not enough"),  # another way shows it
+        ({"onwards": 0.7}, "fine-tuned onwards", 0.01, "not enough"),
+        ({"onwards": 0.7}, "fine-tuned onwards", -0.03, "not settled"),
+        ({"onwards": 0.7}, "fine-tuned imagenet", 0.03, "not settled"),
+    ],
+)
+def test_an_arm_that_may_come_to_matter_with_longer_training_leaves_the_net_open(scores, arm, moved, net):
+    tables = found("finetune", imagenet=0.6, **scores).tables
+    arms = tables["arms"]
+    verdicts = best_arms(arms.assign(moved=arms.moved.mask(arms.arm == arm, moved)), tables["arm_pairs"], "finetune")
+    assert set(verdicts.net) == {net}
+    if net == "not settled":
+        assert verdicts.sentence.str.contains("it still depends on how long one trains").all()
+
+
+def test_a_net_whose_lead_over_the_labels_depends_on_how_long_one_trains_is_not_called_enough():
     tables = found("finetune", imagenet=0.6, onwards=0.5).tables
-    arms = tables["arms"].assign(outcome=tables["arms"].outcome.mask(tables["arms"].arm == "frozen rotation", "length"))
-    verdicts = best_arms(arms, tables["arm_pairs"], "finetune")
-    assert set(verdicts.net) == {"not settled"}
-    assert verdicts.sentence.str.contains("it still depends on how long one trains").all()
+    arms = tables["arms"]
+    arms = arms.assign(outcome=arms.outcome.mask(arms.arm == "fine-tuned imagenet", "length"))
+    assert set(best_arms(arms, tables["arm_pairs"], "finetune").net) == {"not settled"}
 
 
 def test_what_is_not_shown_to_be_worse_is_named_beside_the_best():

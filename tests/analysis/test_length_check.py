@@ -237,14 +237,18 @@ def test_shorter_runs_of_a_length_that_nobody_knows_are_named():
         analyse(CELLS, shorter=halves({}).drop(columns="length"))
 
 
-def test_a_move_that_chance_may_explain_is_told_and_takes_back_only_what_another_would_overturn():
+@pytest.mark.parametrize("way", [1, -1])
+def test_a_move_that_chance_may_explain_takes_back_what_one_of_its_size_would_overturn_either_way(way):
+    before = ["worse", "better", "equal", "better", "worse"]
     primary = pd.DataFrame(
-        {"encoder": "e", "method": "m", "u": 1.0, "l": [0.1, 0.2, 0.3], "primary": True, "sentence": "It is so.",
-         "outcome": ["worse", "better", "equal"], "difference": [-0.08, 0.03, 0.002]}
+        {"encoder": "e", "method": "m", "u": 1.0, "l": [0.1, 0.2, 0.3, 0.4, 0.5], "primary": True,
+         "sentence": "It is so.", "outcome": before, "difference": [-0.08, 0.03, 0.002, 0.036, -0.03]}
     )  # fmt: skip
-    moved = pd.DataFrame({"encoder": "e", "method": "m", "u": 1.0, "l": [0.1, 0.2, 0.3], "moved": [0.02, -0.02, -0.02],
-                          "outcome": "unsure", "sentence": "it moved"})  # fmt: skip
-    assert take_back(primary, moved).outcome.tolist() == ["worse", "length", "length"]
+    moved = primary[["encoder", "method", "u", "l"]].assign(moved=way * 0.02, outcome="unsure", sentence="it moved")
+    found = take_back(primary, moved)
+    assert found.outcome.tolist() == ["worse", "length", "length", "better", "length"]
+    assert found.by_seeds.tolist() == before
+    assert found.sentence[1] == "It is so; not settled: it may still depend on how long one trains (it moved)."
 
 
 def test_of_scores_that_depend_on_the_length_no_claim_is_decided():

@@ -73,6 +73,19 @@ def test_a_whole_analysis_names_it_as_what_it_is():
     assert "1 existing net, 2 ways of pre-training" in text
 
 
+@pytest.mark.parametrize("rise, outcome", [(0.0, "better"), (0.05, "length")])
+def test_a_net_that_nothing_is_trained_over_is_checked_by_what_more_training_gives_the_baseline(rise, outcome):
+    cells = table(n_seeds=5).assign(evaluate="linear")
+    baseline = cells[(cells.method == "supervised") & (cells.seed < 3)]
+    halves = baseline.assign(test_macro_f1=baseline.test_macro_f1 - rise, length="half")
+    results = analyse(cells, shorter=halves)
+    mine = results.tables["length_check"].query("method == 'imagenet'")
+    assert sorted(mine.l) == [0.1, 0.5] and (mine.n_seeds == 3).all()
+    assert mine.gain.abs().max() == 0 and mine.moved.round(6).eq(-rise).all()
+    contrasts = results.tables["contrasts"].query("method == 'imagenet' and against == 'supervised'")
+    assert set(contrasts.outcome) == {outcome} and set(contrasts.by_seeds) == {"better"}
+
+
 def test_without_the_column_an_encoder_at_0_is_still_an_error():
     with pytest.raises(ResultsError, match="an encoder without pre-training is method random"):
         check_cells(table().drop(columns="base_net"))

@@ -155,10 +155,22 @@ def test_tables_whose_records_are_others_or_not_here_are_named():
         check_one_study(cells, images, config, "results/made-up")
 
 
-def test_by_updates_runs_with_more_labels_may_be_trained_for_longer_where_that_is_automatic():
+def test_runs_with_more_labels_may_be_trained_otherwise_where_that_is_automatic():
+    """For longer, with less dropout (a seed with a label less has a little more), with fewer views in memory."""
     auto = {**UPDATES, "pretrain": {**CONSTANT}, "classify": {**CONSTANT}}
-    records = [replace(r, settings={**r.settings, "updates": 2000 if r.spec.l == "0.05" else 8000}) for r in BY_UPDATES]
+    few, many = {"updates": 2000, "dropout": 0.35, "views": 8}, {"updates": 8000, "dropout": 0.2841, "views": 4}
+
+    def made(record, **changes):
+        own = {name: value for name, value in changes.items() if name in record.settings}
+        return replace(record, settings={**record.settings, **own})
+
+    records = [made(r, **(few if r.spec.l == "0.05" else many)) for r in BY_UPDATES]
+    assert {r.settings.get("dropout") for r in records} == {0.35, 0.2841}
     check(records, **auto)
+    check([made(r, dropout=0.2842) if r.spec.l == "0.5" and r.spec.seed == 1 else r for r in records], **auto)
+    assert "views 3, but 4 in the other" in refusal(
+        [made(r, views=3) if r.spec.l == "0.5" and r.spec.seed == 1 else r for r in records], **auto
+    )
 
 
 def test_shorter_runs_may_differ_in_their_length_and_in_nothing_else():

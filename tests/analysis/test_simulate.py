@@ -3,6 +3,7 @@
 import pytest
 
 from sslfast.analysis.simulate.differences import differences, plateau_claims, score_intervals_cover
+from sslfast.analysis.simulate.nets import NET_WORLDS, judge_nets
 from sslfast.analysis.simulate.rates import Rate, rates
 from sslfast.analysis.simulate.worlds import WORLDS
 
@@ -44,6 +45,15 @@ def test_nor_is_it_too_shy_to_say_anything():
     assert five["false: better, worse or equal"] > 0.01  # what is allowed is used
     assert five["settled: plateau"] > 0.8 and five["settled: plateau"] > three["settled: plateau"] + 0.2
     assert five["settled: rightly"] > 0.6
+
+
+def test_verdicts_on_existing_nets_are_right_where_they_should_be_and_cautious_where_they_cannot():
+    names = ["a net far ahead", "going on adds 5 points", "going on adds exactly δ"]
+    found = rates([judge_nets], 3, 4, worlds={name: NET_WORLDS[name] for name in names})
+    assert [rate for rate in found if rate.beyond] == []
+    settled = {rate.world: rate.rate for rate in found if rate.claim == "settled: a net is enough, or is not"}
+    assert settled["a net far ahead"] == settled["going on adds 5 points"] == 1
+    assert settled["going on adds exactly δ"] < 1
 
 
 def test_the_error_of_a_rate_is_that_of_its_number_of_studies():

@@ -126,11 +126,10 @@ def test_nets_that_a_library_may_not_have_are_looked_for_where_an_arm_needs_them
 
 
 def test_length_is_checked_for_what_is_trained_only():
-    study = checked(**ARMS, seeds=3, unlabelled=[0.5, 1])
-    shorter = {job.method for job in jobs_of(study) if job.length != "full"}
-    assert shorter == {"autoencoder", "onwards", "supervised"}
-    alone = checked(**{**ARMS, "methods": ["net"]}, seeds=3)
-    assert all(job.length == "full" for job in jobs_of(alone))
+    for evaluation, trained in (("head", {"net"}), ("linear", set())):
+        study = checked(**ARMS, seeds=3, unlabelled=[0.5, 1], evaluate=[evaluation])
+        shorter = {job.method for job in jobs_of(study) if job.length != "full"}
+        assert shorter == {"autoencoder", "onwards", "supervised"} | trained
 
 
 def test_an_evaluation_may_be_for_some_encoders():

@@ -67,8 +67,8 @@ def test_shorter_runs_take_a_fifth_of_the_cost_at_most_or_one_seed(config, seeds
         for shorter in (True, False)
     }
     n = len(shorter_runs(study).seeds)
-    assert n == 1 or cost[True] <= AT_MOST * cost[False] + 1e-9
-    assert n == seeds or cost[True] * (n + 1) / n > AT_MOST * cost[False]
+    assert n == 1 or cost[True] <= AT_MOST * (cost[True] + cost[False]) + 1e-9
+    assert n == seeds or (more := cost[True] * (n + 1) / n) > AT_MOST * (more + cost[False])
 
 
 REASONS = {
@@ -98,6 +98,27 @@ def test_a_study_without_shorter_runs_has_a_reason(case):
     assert shorter_runs(study) is None
     assert why_not(study) == reason
     assert not shorter_names(**changes)
+
+
+NET = {"method": "base", "net": "timm.resnet18.a1_in1k"}
+NETS = {"variants": {"net": NET, "onwards": {"method": "simclr", "start": "net"}}, "methods": ["net", "onwards"]}
+
+
+def test_what_is_trained_over_a_net_as_it_is_is_tried_for_half_as_long_too():
+    """Of what is not, the baseline alone can change."""
+    net, onwards = (f"{name}-{NET['net']}-u{u}" for name, u in (("net", 0), ("onwards", 1)))
+    ends = ("0.1", "0.5")
+    baseline = {f"supervised/original-l{label}-s0-half" for label in ends}
+    for evaluation, stage in (("head", "classify"), ("finetune", "finetune")):
+        names = {name for name in shorter_names(**NETS, evaluate=[evaluation]) if name.endswith("half")}
+        tuned = {f"{stage}/{box}-l{label}-s0-half" for box in (net, onwards) for label in ends}
+        assert names == baseline | tuned | {f"pretrain/{onwards}-s0-half"}
+    linear = {name for name in shorter_names(**NETS, evaluate=["linear"]) if name.endswith("half")}
+    assert linear == baseline | {f"linear/{onwards}-l{label}-s0-half" for label in ends} | {
+        f"pretrain/{onwards}-s0-half"
+    }
+    alone = {**NETS, "methods": ["net"], "unlabelled": [0], "evaluate": ["linear"]}
+    assert {name for name in shorter_names(**alone) if "-s0-" in name} == baseline
 
 
 def test_what_is_not_trained_in_a_study_is_no_reason():

@@ -96,6 +96,19 @@ def test_nothing_runs_again_where_weights_move_and_all_of_it_where_they_change(f
     )
 
 
+def test_what_is_trained_over_a_net_is_trained_for_half_as_long_too(workflow):
+    """The net itself is the same at every length, so the shorter run stands on the same encoder."""
+    write_lite0(workflow.folder / "config/lite0.safetensors")
+    study = {**STUDY, "seeds": 3, "methods": ["imagenet"], "evaluate": ["finetune"], "evaluate_only": {}}
+    study = {**study, "variants": {"imagenet": NET}, "controls": []}
+    half = f"results/tiny/records/finetune/imagenet-{LITE0}-u0-l0.3-s0-half.json"
+    result = workflow.run("--cores", "1", half, config=study)
+    assert result.returncode == 0, result.stderr[-3000:]
+    record = json.loads((workflow.folder / half).read_text())
+    assert (record["status"], record["spec"]["length"], record["settings"]["epochs"]) == ("ok", "half", 1)
+    assert list(records(workflow, "pretrain")) == [f"imagenet-{LITE0}-u0-s0"]
+
+
 def test_missing_weights_are_one_line_or_leave_the_arm_out(workflow):
     result = workflow.ask("-n", config=STUDY)
     assert result.returncode and "variants.imagenet.weights: no file" in error_line(result)

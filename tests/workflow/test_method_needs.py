@@ -33,6 +33,7 @@ def test_a_pupil_and_a_masked_autoencoder_go_to_the_report_and_follow_the_teache
     assert pretraining.explained.notna().any()
     page = next(workflow.folder.glob("reports/*/report.html")).read_text()
     assert "small" in page and "mae" in page
+    assert "teacher of small: timm." in page and "file teacher.safetensors" in page
     assert workflow.planned(config=STUDY) == {}
     weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
     again = workflow.planned(config=STUDY)

@@ -110,9 +110,11 @@ wildcard_constraints:
 
 def encoder_of_cell(kind):
     """A file of the encoder that a cell stands on: shared by all labelled fractions, unless the pool is `rest`."""
-    if study.pool == "all":  # a pattern where it can be: Snakemake fills those in faster than it calls
+    over_nets = any(job.u == "0" and job.length != FULL for job in JOBS)  # nets as they are, at every length
+    # a pattern where it can be: Snakemake fills those in faster than it calls
+    if study.pool == "all" and not over_nets:
         return place(kind, "pretrain", of="")
-    return lambda w: f"{RESULTS}/{Box.of('classify', w).made_from('rest').path(kind)}"
+    return lambda w: f"{RESULTS}/{Box.of('classify', w).made_from(study.pool).path(kind)}"
 
 
 def files_of(kind, wanted=lambda job: True):

@@ -5,6 +5,7 @@ import argparse
 from .amounts import SHAPES, judge_needed, judge_worth
 from .claims import CLAIM_WORLDS, claims_judged, looking_again
 from .differences import detected, differences, plateau_claims, score_intervals_cover
+from .nets import NET_WORLDS, judge_nets
 from .next import any_curves, next_step
 from .rates import Rate, rates, table
 from .worlds import WORLDS
@@ -31,7 +32,11 @@ def _next(n: int, repeats: int, seed: int) -> list[Rate]:
     return rates([next_step], n, few, seed) + any_curves(n, few, seed)
 
 
-PARTS = {"verdicts": _verdicts, "amounts": _amounts, "claims": _claims, "next": _next}
+def _nets(n: int, repeats: int, seed: int) -> list[Rate]:
+    return rates([judge_nets], n, max(repeats // SLOW, 1), seed, NET_WORLDS)
+
+
+PARTS = {"verdicts": _verdicts, "amounts": _amounts, "claims": _claims, "next": _next, "nets": _nets}
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ def check_command_line(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
     parser.add_argument("--config", "-C", nargs="*", default=[])
     taken, _ = parser.parse_known_args(words)
-    files = [Path(word).is_file() for word in taken.configfile]
+    files = [Path(word).exists() and not Path(word).is_dir() for word in taken.configfile]  # or a pipe
     _check("--configfile", "a file", taken.configfile, files)
     _check("--config", "key=value", taken.config, ["=" in word for word in taken.config])
 
@@ -52,7 +52,9 @@ def _check(flag: str, expected: str, words: Sequence[str], fit: Sequence[bool]) 
         return
     first = fit.index(False)
     line = f"error: {flag}: found {shown(words[first])}, expected {expected}"
-    if first:
+    if words[first].startswith("~"):
+        line += "; a shell leaves ~ behind = as it is: write a space, or $HOME"
+    elif first:
         *own, target = words[: first + 1]
         line += f"; a target goes before it: snakemake {target} {flag} {' '.join(own)}"
     sys.exit(line)

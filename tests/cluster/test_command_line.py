@@ -1,5 +1,6 @@
 """Whoever types a target behind `--configfile` or `--config`, which take it, is told in one line where it goes."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,19 @@ def test_a_target_that_a_flag_took_is_one_line_with_a_command_that_is_right(word
 def test_a_config_that_is_not_there_is_one_line(flag):
     with pytest.raises(SystemExit, match=r"^error: --configfile: found 'gone\.yaml', expected a file$"):
         check_command_line([*flag.split(), "-n"])
+
+
+def test_a_tilde_that_the_shell_left_is_told_of():
+    with pytest.raises(SystemExit, match=r"'~/one\.yaml', expected a file; a shell leaves ~ behind = as it is"):
+        check_command_line(["--configfile=~/one.yaml"])
+
+
+def test_a_pipe_is_as_good_as_a_file_and_a_folder_is_not():
+    os.mkfifo("pipe")
+    check_command_line(["--configfile", "pipe"])
+    os.mkdir("folder")
+    with pytest.raises(SystemExit, match=r"found .folder., expected a file$"):
+        check_command_line(["--configfile", "folder"])
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,8 @@ def _verdict() -> str:
     every = pd.concat(parts.values())
     assert every.method.nunique() == every.n_seeds.nunique() == every.n_test.nunique() == 1, "one head for all"
     head = (
-        f"A frozen pre-trained {every.method.iloc[0]} minus training on the labels alone, in points of macro-F1 with"
-        f" 95 % intervals; {seeds(every.n_seeds.iloc[0])}, {count(every.n_test.iloc[0])} test images:"
+        f"A frozen {every.method.iloc[0]} minus training on the labels alone, points of macro-F1, 95 % intervals;"
+        f" {seeds(every.n_seeds.iloc[0])}, {count(every.n_test.iloc[0])} test images:"
     )
     lines = [
         "| | labels | difference | verdict | with four times the training and five fresh seeds |",
@@ -70,7 +70,6 @@ def _nets() -> list[str]:
     study, title = NETS
     tables = ROOT / "reports" / study / "tables"
     arms = pd.read_csv(tables / "arms.csv")
-    net = pd.read_csv(tables / "cells.csv").base_net.dropna().iloc[0].split()[0]
     assert arms.encoder.nunique() == arms.n_seeds.nunique() == 1, "one table of one encoder, from whole cells"
     scores = arms.assign(
         name=[_named(row) for row in arms.itertuples()],
@@ -78,11 +77,11 @@ def _nets() -> list[str]:
     )
     scores = scores.pivot(index="name", columns="n_labelled", values="score").loc[scores.name.drop_duplicates()]
     head = (
-        f"**Or an existing net?** Macro-F1 on {title} ({seeds(arms.n_seeds.iloc[0])}; encoders frozen, under a linear"
-        f" classifier; the net is `{net}`; [`reports/{study}/`](reports/{study}/)):"
+        f"**Or an existing net?** Frozen encoders on {title}, {seeds(arms.n_seeds.iloc[0])}"
+        f" ([report](reports/{study}/), [docs](docs/base-nets.md)):"
     )
     lines = [
-        f"| | {' | '.join(f'{count(n)} labels' for n in scores)} |",
+        f"| macro-F1 | {' | '.join(f'{count(n)} labels' for n in scores)} |",
         f"| --- |{' --- |' * len(scores.columns)}",
         *(f"| {' | '.join(row)} |" for row in scores.reset_index().to_numpy()),
     ]
@@ -135,7 +134,7 @@ def _gap(row, end: str = "") -> str:
 
 
 def _filled(text: str) -> list[str]:
-    return textwrap.wrap(text, width=120, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(text, width=132, break_long_words=False, break_on_hyphens=False)
 
 
 if __name__ == "__main__":

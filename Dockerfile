@@ -6,10 +6,15 @@ ARG TORCH_INDEX=""
 RUN install --directory --mode=1777 /scratch /workdir
 COPY . /opt/sslfast
 WORKDIR /opt/sslfast
+# As make study does: files of packages by the hashes of pins/, torch and torchvision by their version.
 # Each pod of profiles/kubernetes installs the plugin anew: its packages stay here as files, so that it asks no network.
-RUN pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --constraint constraints.txt '.[s3,kubernetes,timm]' \
-    && pip download --no-cache-dir --constraint constraints.txt --dest /opt/wheels snakemake-storage-plugin-s3
+RUN pip install --no-cache-dir --require-hashes --no-deps --requirement pins/image.txt \
+    && pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --constraint constraints.txt \
+        --no-build-isolation '.[s3,kubernetes,timm]' \
+    && pip download --no-cache-dir --require-hashes --no-deps --requirement pins/pods.txt --dest /opt/wheels
+# USER: Snakemake says who calls it, and any number may, of which the image knows no name.
 ENV PIP_NO_INDEX=1 \
+    USER=sslfast \
     PIP_FIND_LINKS=/opt/wheels \
     HOME=/tmp \
     SSLFAST_DATA=/scratch/data \

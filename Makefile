@@ -72,6 +72,8 @@ OF_BUILDS := /^(torch|torchvision|triton|cuda-[a-z]+|nvidia-[a-z0-9-]+)==/,/[^\\
 pins: $(TOOLS)/.ready
 	$(COMPILE) pyproject.toml | sed -E '$(OF_BUILDS)' > pins/study.txt
 	$(COMPILE) pyproject.toml --extra dev | sed -E '$(OF_BUILDS)' > pins/dev.txt
+	$(COMPILE) pyproject.toml --extra s3 --extra kubernetes --extra timm | sed -E '$(OF_BUILDS)' > pins/image.txt
+	echo snakemake-storage-plugin-s3 | $(COMPILE) - > pins/pods.txt
 	$(COMPILE) pins/tools.in > pins/tools.txt
 
 docs: $(BIN)/.docs

@@ -19,12 +19,15 @@ if not workflow.overwrite_configfiles:
 
     usual = "config/folder.yaml" if config.get("folder") else "config/config.yaml"
 
-    # Beside this file, where the folder in which it runs (`--directory`, or with `-s`) has none of its own.
-    configfile: usual if Path(usual).exists() else f"{workflow.basedir}/{usual}"
+    # Beside this file, where the folder in which it runs (`--directory`, or with `-s`, or as a module) has none of its own.
+    beside = workflow.current_basedir.join(usual).get_path_or_uri(secret_free=True)
+
+    configfile: usual if Path(usual).exists() else beside
 
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/rerun.smk"
+include: "workflow/rules/mended.smk"
 include: "workflow/rules/progress.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/images.smk"

@@ -1,89 +1,140 @@
-"""Write the README's verdict from tables of a committed report and of `benchmarks/longer.csv`: `make docs`."""
+"""Write the README's verdict from tables of committed reports and of `benchmarks/longer.csv`: `make docs`."""
 
 import re
 import textwrap
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
+from sslfast.analysis.arms import LABELS
+from sslfast.analysis.best_arms import arms_headline
 from sslfast.analysis.words import count, listed, seeds
+from sslfast.study.config import check_config, read_schema
 
 ROOT = Path(__file__).parents[1]
 STUDIES = {"cifar10-5seeds": "CIFAR-10 (JPEG copy)", "mnist": "MNIST"}
+NETS = ("base-nets", "CIFAR-10 (JPEG copy)")  # the study of existing nets
 MARKS = "<!-- verdict: written by make docs -->\n", "<!-- end of verdict -->\n"
 SAID = {
-    "worse": "the labels alone win {}",
-    "better": "pre-training wins {}",
-    "equal": "neither is ahead by more than counts {}",
-    "open": "not settled {}",
-    "length": "not settled {}, since half the training says otherwise",
+    "worse": "labels alone win",
+    "better": "pre-training wins",
+    "equal": "no difference that counts",
+    "open": "not settled",
+    "length": "not settled: depends on how long one trains",
 }
 FATES = {
-    "stands": "the verdict {} stands",
-    "open after": "the verdict {} is open again",
-    "changed": "the verdict {} has changed",
-    "reversed": "the verdict {} is reversed",
-    "not settled": "nothing {} was to be confirmed",
-    "taken back": "what the study took back {} would have stood",
-    "rightly taken back": "what the study took back {} would not have stood",
+    "stands": "the verdict stands",
+    "open after": "then open",
+    "changed": "then another verdict",
+    "reversed": "then the opposite",
+    "not settled": "",
 }
-LINK = "[how that was checked](benchmarks/README.md#how-long-and-with-which-settings)"
+HOW = "benchmarks/README.md#how-long-and-with-which-settings"
 
 
 def readme(text: str) -> str:
     """The README `text` with its verdict made anew."""
     before, after = MARKS
-    made = "\n".join(_verdict(study, title) for study, title in STUDIES.items())
-    return re.sub(f"{before}.*?{after}", lambda _: f"{before}{made}{after}", text, count=1, flags=re.DOTALL)
+    return re.sub(f"{before}.*?{after}", lambda _: f"{before}{_verdict()}{after}", text, count=1, flags=re.DOTALL)
 
 
-def _verdict(study: str, title: str) -> str:
-    """What a report found, and whether longer training said the same, as lines of Markdown."""
+def _verdict() -> str:
+    """What the reports found, and whether longer training said the same, as Markdown."""
+    parts = {study: _primary(study) for study in STUDIES}
+    every = pd.concat(parts.values())
+    assert every.method.nunique() == every.n_seeds.nunique() == every.n_test.nunique() == 1, "one head for all"
+    head = (
+        f"A frozen {every.method.iloc[0]} minus training on the labels alone, points of macro-F1, 95 % intervals;"
+        f" {seeds(every.n_seeds.iloc[0])}, {count(every.n_test.iloc[0])} test images:"
+    )
+    lines = [
+        "| | labels | difference | verdict | with four times the training and five fresh seeds |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for study, title in STUDIES.items():
+        longer = pd.read_csv(ROOT / "benchmarks/longer.csv").query("study == @study").set_index("n_labelled")
+        for i, row in enumerate(parts[study].itertuples()):
+            after = "not tried"
+            if row.n_labelled in longer.index:
+                found = longer.loc[row.n_labelled]
+                after = ": ".join(filter(None, [_gap(found, "_longer"), _fate(found)]))
+            name = f"[{title}](reports/{study}/)" if i == 0 else ""
+            lines.append(f"| {name} | {count(row.n_labelled)} | {_gap(row)} | **{SAID[row.outcome]}** | {after} |")
+    checked = f"{_summary(every)} ([How length was checked]({HOW}).)"
+    return "\n".join([*_filled(head), "", *lines, "", *_filled(checked), "", *_nets(), ""])
+
+
+def _nets() -> list[str]:
+    """What each way to spend the labels scored where existing nets are among them, and which is best."""
+    study, title = NETS
     tables = ROOT / "reports" / study / "tables"
-    cells, rows = pd.read_csv(tables / "cells.csv"), pd.read_csv(tables / "contrasts.csv")
-    rows = rows[rows.primary].sort_values("n_labelled")
-    assert rows.method.nunique() == 1, "the sentence is about one method"
-    head = f"{title}, {seeds(rows.n_seeds.min())}, {count(cells.n_test.iloc[0])} test images"
-    found = listed([f"{_gap(row)} with {count(row.n_labelled)}" for row in rows.itertuples()])
-    method = rows.method.iloc[0]
-    return textwrap.fill(
-        f"{head}. A frozen pre-trained {method} minus training on the labels alone, in points of macro-F1 with 95 %"
-        f" intervals: {found} labels. **{_outcomes(rows)}.** {_longer(study, rows)} ({LINK})."
-        f" The whole report: [`reports/{study}/`](reports/{study}/).\n",
-        width=120, break_long_words=False, break_on_hyphens=False,
-    ) + "\n"  # fmt: skip
+    arms = pd.read_csv(tables / "arms.csv")
+    assert arms.encoder.nunique() == arms.n_seeds.nunique() == 1, "one table of one encoder, from whole cells"
+    scores = arms.assign(
+        name=[_named(row) for row in arms.itertuples()],
+        score=[f"{row.mean:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in arms.itertuples()],
+    )
+    scores = scores.pivot(index="name", columns="n_labelled", values="score").loc[scores.name.drop_duplicates()]
+    head = (
+        f"**Or an existing net?** Frozen encoders on {title}, {seeds(arms.n_seeds.iloc[0])}"
+        f" ([report](reports/{study}/), [docs](docs/base-nets.md)):"
+    )
+    lines = [
+        f"| macro-F1 | {' | '.join(f'{count(n)} labels' for n in scores)} |",
+        f"| --- |{' --- |' * len(scores.columns)}",
+        *(f"| {' | '.join(row)} |" for row in scores.reset_index().to_numpy()),
+    ]
+    verdicts = pd.read_csv(tables / "best_arms.csv", keep_default_na=False)
+    return [*_filled(head), "", *lines, "", *_filled(arms_headline(verdicts, _delta(study)))]
 
 
-def _outcomes(rows: pd.DataFrame) -> str:
-    """`The labels alone win at every number of labels`, or what holds at which."""
-    by_outcome = {outcome: [count(n) for n in part.n_labelled] for outcome, part in rows.groupby("outcome", sort=False)}
-    if len(by_outcome) == 1:
-        said = SAID[next(iter(by_outcome))].format("at every number of labels")
-    else:
-        said = "; ".join(SAID[outcome].format(f"with {listed(n)} labels") for outcome, n in by_outcome.items())
-    return said[0].upper() + said[1:]
+def _named(row) -> str:
+    """`frozen imagenet (existing net, 96 pixels)`."""
+    if row.arm == LABELS:
+        return row.arm
+    side = "" if pd.isna(row.pixels) else f", {row.pixels:.0f} pixels"
+    return f"{row.arm} ({row.kind}{side})"
 
 
-def _longer(study: str, rows: pd.DataFrame) -> str:
-    """What four times the training gave, and where it was not tried."""
-    longer = pd.read_csv(ROOT / "benchmarks/longer.csv").query("study == @study").sort_values("n_labelled")
-    gaps = [f"{_gap(row, '_longer')} with {count(row.n_labelled)}" for row in longer.itertuples()]
-    fates = {fate: [count(n) for n in part.n_labelled] for fate, part in longer.groupby(longer.apply(_fate, axis=1))}
-    verdicts = "; ".join(FATES[fate].format(f"with {listed(labels)} labels") for fate, labels in fates.items())
-    missing = [count(n) for n in rows.n_labelled if n not in set(longer.n_labelled)]
-    untried = f"; {listed(missing)} labels were not tried for so long" if missing else ""
-    return f"Four times the training and five fresh seeds: {listed(gaps)} labels, so that {verdicts}{untried}"
+def _delta(study: str) -> float:
+    """The smallest gain that the study counts."""
+    given = yaml.safe_load((ROOT / "config" / f"{study}.yaml").read_text(encoding="utf-8"))
+    return check_config(given, read_schema(ROOT / "workflow/schemas/config.schema.yaml")).delta
+
+
+def _primary(study: str) -> pd.DataFrame:
+    """The primary comparisons of a committed report, fewest labels first."""
+    tables = ROOT / "reports" / study / "tables"
+    rows = pd.read_csv(tables / "contrasts.csv").query("primary").sort_values("n_labelled")
+    return rows.assign(n_test=pd.read_csv(tables / "cells.csv").n_test.iloc[0])
+
+
+def _summary(rows: pd.DataFrame) -> str:
+    """Who wins how often."""
+    n = rows.outcome.value_counts().reindex(SAID, fill_value=0)
+    wins = f"**Pre-training wins in {n.better} of {len(rows)} comparisons, the labels alone in {n.worse}.**"
+    rest = [
+        f"{number} {text}"
+        for number, text in ((n.equal, "differ by less than counts"), (n.open + n.length, "are not settled"))
+        if number
+    ]
+    return f"{wins} {listed(rest)}.".replace(" .", "")
 
 
 def _fate(row) -> str:
-    if row.outcome != "length":
-        return row.longer_training
-    return "taken back" if row.longer_training == "stands" else "rightly taken back"
+    if row.outcome == "length":
+        return "would have stood" if row.longer_training == "stands" else "would not have stood"
+    return FATES[row.longer_training]
 
 
 def _gap(row, end: str = "") -> str:
     mean, low, high = (getattr(row, name + end) for name in ("difference", "low", "high"))
     return f"{100 * mean:+z.1f} [{100 * low:+z.1f}, {100 * high:+z.1f}]".replace("-", "−")
+
+
+def _filled(text: str) -> list[str]:
+    return textwrap.wrap(text, width=132, break_long_words=False, break_on_hyphens=False)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,27 @@ def own_data_root(tmp_path_factory) -> Iterator[Path]:
         yield root
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """Files are not forced to the disk: no power fails here, and thousands of small files would wait for that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture
+def draw_only(monkeypatch) -> Callable[..., None]:
+    """`draw_only("confusion")`: of a report's figures, which take most of its time, these and no others are drawn."""
+    from sslfast.report import page
+    from sslfast.report.figures import all_figures
+
+    def draw(*names: str) -> None:
+        chosen = {name: figure for name, figure in all_figures().items() if name in names}
+        monkeypatch.setattr(page, "all_figures", lambda: chosen)
+
+    return draw
+
+
 @pytest.fixture(autouse=True)
 def closed_figures() -> Iterator[None]:
     """Figures that a test drew are closed after it."""

@@ -27,6 +27,14 @@ def test_it_asks_for_extras_that_there_are():
     assert set(extras.split(",")) <= set(known)
 
 
+def test_packages_are_taken_by_their_hashes_but_for_torch_whose_builds_differ():
+    """The one command without hashes has nothing to download but what tests/test_pins.py leaves out of pins/."""
+    commands = re.findall(r"pip (?:install|download) .*?(?= \\\n    &&|\nENV)", TEXT, re.DOTALL)
+    free = [command for command in commands if not {"--require-hashes", "--no-deps"} <= set(command.split())]
+    assert len(commands) == 3 and len(free) == 1
+    assert commands.index(free[0]) == 1 and {"--constraint", "--no-build-isolation"} <= set(free[0].split())
+
+
 def test_what_it_copies_is_all_that_an_installation_takes(tmp_path):
     """The files that .dockerignore lets through make a package, its templates, licence and all."""
     shown = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
@@ -40,6 +48,14 @@ def test_what_it_copies_is_all_that_an_installation_takes(tmp_path):
     (metadata,) = tmp_path.glob("sslfast-*.dist-info/METADATA")
     assert {"License-Expression: Apache-2.0", "License-File: LICENSE"} <= set(metadata.read_text().splitlines())
     assert "Version 2.0, January 2004" in (ROOT / "LICENSE").read_text()
+
+
+def test_whoever_runs_it_has_a_name():
+    """Snakemake asks for it, and a number of `docker run --user` has none in the image."""
+    environment = dict(re.findall(r"^(?:ENV|   ) (\w+)=(\S+)", TEXT, re.MULTILINE))
+    program = "import getpass, os; os.getuid = lambda: 1234567; print(getpass.getuser())"
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "sslfast\n", done.stderr
 
 
 def test_it_names_the_folders_that_the_code_looks_at():

@@ -125,7 +125,7 @@ def test_the_readmes_verdict_is_what_its_tables_say(pages):
         for row in csv.DictReader((ROOT / f"reports/{study}/tables/contrasts.csv").open(encoding="utf-8")):
             if row["primary"] == "True":
                 difference = f"{100 * float(row['difference']):+.1f}".replace("-", "−")
-                assert re.search(rf"{difference} \[[^]]*\] with {int(row['n_labelled']):,}\b", told), row["sentence"]
+                assert re.search(rf"\| {int(row['n_labelled']):,} \| {difference} \[", told), row["sentence"]
 
 
 def test_ci_runs_the_readmes_test_command_and_nothing_else():

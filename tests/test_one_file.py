@@ -10,7 +10,7 @@ import pytest
 from builders import SCHEMA
 from grids import checked
 
-from sslfast.analysis.one_study import check_one_study
+from sslfast.analysis.against_config import check_against_config
 from sslfast.analysis.tables import collect, collect_pretraining, collect_shorter
 from sslfast.cluster.needs import training_minutes
 from sslfast.data.augment import Augment
@@ -127,7 +127,7 @@ def test_a_method_an_encoder_and_a_data_set_of_one_file_each_go_through_a_whole_
     outcomes = [path for path in records if path.parent.name != "pretrain"]
     cells, history = collect(outcomes)
     images = json.loads((results / "images.json").read_text())
-    check_one_study(cells, images, study, results, collect_shorter(outcomes))
+    check_against_config(cells, images, study, results, collect_shorter(outcomes))
     assert set(cells.method) == {"tiny", "random", "supervised"}
     made = collect_pretraining([path for path in records if path.parent.name == "pretrain"])
     assert "rmse" in made

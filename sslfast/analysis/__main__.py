@@ -8,7 +8,7 @@ from ..errors import ResultsError, SslfastError, one_line, shown
 from ..study.names import SUPERVISED
 from .decision import Prices
 from .results import Results, Settings, analyse
-from .summary import verdict, write_results
+from .summary import findings, write_results
 from .table_checks import check_number
 from .table_files import read_table
 from .words import count
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (SslfastError, OSError, MemoryError) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
-    print("\n".join(verdict(results)))
+    print("\n".join(findings(results)))
     if options.metric is None and results.settings.metric != "test_macro_f1":
         print(f"\nJudged by {results.settings.metric}, as the table has no test_macro_f1.")
     if SUPERVISED not in set(results.every.method):

@@ -78,7 +78,7 @@ def arms_headline(verdicts: pd.DataFrame, delta: float) -> str:
 
 
 def arms_answers(verdicts: pd.DataFrame, arms: pd.DataFrame, delta: float) -> list[tuple[str, str]]:
-    """Questions and answers for the card: of several encoders which way is best, and what each way costs."""
+    """Questions and answers for the verdict: of several encoders which way is best, and what each way costs."""
     several = verdicts.encoder.nunique() > 1
     answers = [(f"Best with {e}?", arms_headline(rows, delta)) for e, rows in verdicts.groupby("encoder")] * several
     most = arms[(arms.encoder == arms.encoder.iloc[0]) & (arms.l == arms.l.max())]

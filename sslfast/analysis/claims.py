@@ -8,13 +8,13 @@ import pandas as pd
 
 from ..study.names import RANDOM
 from .base_nets import frozen_nets
-from .card import unsure_ways
 from .contrasts import contrasts
 from .intervals import MIN_SEEDS, mean_intervals
 from .plateau import plateaus
 from .score_grids import Grid, complete, grids
 from .times import first_reached
 from .units import Unit, unit_of
+from .verdict import unsure_ways
 from .words import count, evidence, fraction, points
 
 __all__ = ["HELD", "NOT", "OPEN", "claims"]

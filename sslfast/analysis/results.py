@@ -12,7 +12,6 @@ from ..study.names import PIXELS, RANDOM, SHUFFLED, SUPERVISED, WITHOUT_ENCODER
 from .arms import arm_pairs, arms
 from .as_written import METRICS, squashed
 from .best_arms import best_arms
-from .card import Card, card
 from .checks import HEAD, check_cells, check_shorter
 from .claims import claims
 from .contrasts import contrasts
@@ -33,6 +32,7 @@ from .table_checks import check_metric, check_number
 from .times import time_to_threshold
 from .units import Unit, unit_of
 from .unusual import unusual
+from .verdict import Verdict, verdict_of
 
 __all__ = ["Results", "Settings", "analyse"]
 
@@ -98,9 +98,9 @@ class Results:
         return check_sentence(self.tables["length_check"], self.unchecked, self.settings.delta)
 
     @cached_property
-    def card(self) -> Card:
+    def verdict(self) -> Verdict:
         """The verdict for somebody who has half a minute."""
-        return card(self.cells, self.tables, self.settings.delta, self.length)
+        return verdict_of(self.cells, self.tables, self.settings.delta, self.length)
 
     @property
     def unit(self) -> Unit:

@@ -8,15 +8,15 @@ import pandas as pd
 from ..files import replacing
 from ..study.names import RANDOM, SUPERVISED
 from .best_arms import arms_table
-from .card import unsure_ways
 from .reach import reach
 from .results import Results
 from .table_files import to_csv
+from .verdict import unsure_ways
 from .words import EXPLORATORY_BELOW, count, p_value, plural, points, range_of_points, seeds
 
-__all__ = ["main_table", "summary", "verdict", "write_results"]
+__all__ = ["findings", "main_table", "summary", "write_results"]
 
-CARD = 10  # with more comparisons than this, a verdict gives only the most important ones
+MOST = 10  # with more comparisons than this, only the most important ones are told
 
 
 def write_results(results: Results, folder: str | Path) -> None:
@@ -28,8 +28,8 @@ def write_results(results: Results, folder: str | Path) -> None:
         scratch.write_text(summary(results), encoding="utf-8")
 
 
-def verdict(results: Results) -> list[str]:
-    """What a study says, a sentence each, most important first: the headline of its card, then the evidence.
+def findings(results: Results) -> list[str]:
+    """What a study says, a sentence each, most important first: the headline of its verdict, then the evidence.
 
     Each number of labels has its sentences; in a study too large for that, only the largest of each encoder and method.
     """
@@ -37,13 +37,13 @@ def verdict(results: Results) -> list[str]:
     primary, flat = tables["contrasts"][tables["contrasts"].primary], tables["plateau"]
     unsure = unsure_ways(tables["contrasts"])  # of these nothing else is concluded
     flat, following = (_without(table, unsure) for table in (flat, tables["what_next"]))
-    sentences = [results.card.headline]
+    sentences = [results.verdict.headline]
     for table in (primary, flat):
         shown = (
-            table if len(table) <= CARD else table[table.l == table.groupby(["encoder", "method"]).l.transform("max")]
+            table if len(table) <= MOST else table[table.l == table.groupby(["encoder", "method"]).l.transform("max")]
         )
         sentences += shown.sentence.tolist()
-    sentences += tables["equal_passes"].sentence.tolist()[:CARD]
+    sentences += tables["equal_passes"].sentence.tolist()[:MOST]
     sentences += following.drop_duplicates(["encoder", "method"]).sentence.tolist()
     return sentences
 
@@ -55,7 +55,7 @@ def summary(results: Results) -> str:
     lines = [f"# {cells.study.iloc[0]}: what the unlabelled data is worth", ""]
     if n_seeds < EXPLORATORY_BELOW:
         lines += [f"**Exploratory**: {seeds(n_seeds)}; a conclusion takes {EXPLORATORY_BELOW}.", ""]
-    short = results.card
+    short = results.verdict
     lines += [f"**{short.headline}**", "", *[f"- *{question}* {answer}" for question, answer in short.answers]]
     lines += ["", "## Main table", "", *_markdown(main_table(results)), ""]
     metric = {"test_macro_f1": "macro-F1", "test_accuracy": "accuracy"}.get(s.metric, s.metric)
@@ -65,7 +65,7 @@ def summary(results: Results) -> str:
         " none. 'Worth' is how many labels the supervised baseline needs for the same score."
         + f" {results.judged}".rstrip(),
         *_ways(tables),
-        "", "## In detail", "", *[f"- {sentence}" for sentence in verdict(results)[1:]],
+        "", "## In detail", "", *[f"- {sentence}" for sentence in findings(results)[1:]],
         "", "## The claims of the original study", "", "| claim | outcome | evidence |", "| --- | --- | --- |",
     ]  # fmt: skip
     several = len(tables["claims"].drop_duplicates(["encoder", "method"])) > 1

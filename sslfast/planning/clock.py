@@ -68,7 +68,7 @@ class FitClock(Callback):
 
 
 class FitEnd(Callback):
-    """Ends a fit after about `seconds`, though not before its second epoch; an epoch trains for a third of these."""
+    """Ends a fit after about `seconds`, though not before its second epoch; an epoch trains for a third of them."""
 
     order = 2000  # last of all: the others have seen an epoch that ends here
 

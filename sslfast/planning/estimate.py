@@ -1,4 +1,4 @@
-"""From what a probe measured to what each job will take."""
+"""What each job will take, from the speeds that short trials measured."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,10 @@ VALUE = {"float32": 4, "bfloat16": 2}  # bytes
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of one job. `seconds` of wall-clock, of which its record will tell `recorded`; None where nothing was measured.
+    """What one job will take. `seconds`: wall-clock; `recorded`: those that its record will tell; None if not measured.
 
-    In bytes: `memory` that it holds for itself, `files` that it leaves, `scratch` on the disk while it runs, and
-    `features` of a base net, which lie among the results until somebody deletes them.
+    In bytes: `memory` that it holds for itself; `files` that it leaves; `scratch`, on the disk while it runs;
+    `features` of a base net, which stay among the results until somebody deletes them.
     """
 
     seconds: float | None
@@ -48,7 +48,7 @@ class Estimator:
         """What `job` will take."""
         if job.rule == "split":
             return Estimate(self.speeds.start + self.speeds.split, None)
-        if job.rule not in RECORDING:  # none of them trains, or is as long as a fit
+        if job.rule not in RECORDING:  # these train nothing, and are short
             return Estimate(self.speeds.start, None)
         speed = self.speeds.kinds.get(job.kind)
         if speed is None:
@@ -64,7 +64,7 @@ class Estimator:
             fit = work.fitted * speed.fitted
         data = speed.data + (0 if work.epochs else work.encoded * speed.encoded)
         evaluated = work.test * speed.tested
-        # the tables hold of an encoder what its fit took, and of a cell all three
+        # as tables do: for an encoder the seconds of its fit, for a cell all three
         recorded = fit if job.stage == "pretrain" else data + fit + evaluated
         looked_at = s.n_valid + (work.encoded if job.rule == "pretrain" and not work.epochs else 0)
         whole = self.speeds.start + data + fit + evaluated + looked_at * speed.outside
@@ -81,10 +81,10 @@ class Estimator:
         )
 
     def _bytes(self, job: Job, work: Work, speed: Speed) -> tuple[float, float, float]:
-        """Memory, files, scratch. A probe's features are few, those of a job may be many."""
+        """Memory, files, scratch. Trials hold few features, so what a job holds of them is added here."""
         features, trains = 0.0, STAGES[job.stage].trains
         values = self.speeds.values.get(job.encoder or "", 0)
-        if job.stage == "classify" and work.encoded:  # else it computes none once
+        if job.stage == "classify" and work.encoded:  # else it computes no features beforehand
             features = (work.encoded - work.valid) * values * 2
         elif not trains and job.stage != PIXELS:
             features = (work.fitted + work.valid + work.test) * min(values, 4096) * 4

@@ -1,4 +1,4 @@
-"""The probe: short trials of each kind of job, in as many processes as a study would have, side by side."""
+"""Short trials of each kind of job, in as many processes as a study would have, side by side."""
 
 import json
 import os
@@ -17,18 +17,19 @@ from ..runtime.job_server import THREADS, forks_for
 from ..study.study import Study
 from .speeds import Speed, Speeds, merged
 
-__all__ = ["probe"]
+__all__ = ["measure_speeds"]
 
 IN_ALL = 45.0  # seconds that all trials may take, about
 AROUND = 2.0  # seconds of a trial outside its fit
 MOST, LEAST = 4.0, 1.0  # seconds of a trial's fit
-_PROBE = (
-    "import sys; from sslfast.runtime.imports import imported; imported('sslfast.planning.probe:main')(*sys.argv[1:])"
+_PROCESS = (
+    "import sys; from sslfast.runtime.imports import imported;"
+    " imported('sslfast.planning.measuring_process:main')(*sys.argv[1:])"
 )
 OF_PIXELS = 512  # images to validate on where there is no encoder
 
 
-def probe(
+def measure_speeds(
     kinds: Iterable[str],
     split: Split,
     study: Study,
@@ -43,8 +44,8 @@ def probe(
 
     `split`: that of its first seed; `content`: what the folders of its images hold (see `content_of`);
     `side_by_side`: how many jobs run at once; `before`: seconds that a job takes before Python reads its first line of
-    sslfast; `in_all`: those that trials may take, about. Jobs that begin in a fork (see `sslfast.runtime.job_server`)
-    import nothing after that.
+    sslfast; `in_all`: seconds that trials may take, about. Imports count only where jobs are no forks of a process that
+    is done with them (see `sslfast.runtime.job_server`).
     """
     kinds = list(dict.fromkeys(kinds))
     if not kinds:
@@ -63,14 +64,14 @@ def _ask(kinds: Sequence[str], study: Study, content: Mapping, n: int, in_all: f
     seconds = min(max(in_all / len(kinds) - AROUND, LEAST), MOST)
     processes = []
     for number in range(n):
-        at = number * len(kinds) // n  # not all at the same at once, as in a study
+        at = number * len(kinds) // n  # different kinds side by side, as in a study
         request = {
             "kinds": [*kinds[at:], *kinds[:at]], "encoders": encoders, "study": study.as_config(),
             "content": dict(content), "split": str(folder / "split.parquet"), "seconds": seconds, "images": OF_PIXELS,
         }  # fmt: skip
         path = folder / f"request-{number}.json"
         path.write_text(json.dumps(request), encoding="utf-8")
-        command = [sys.executable, "-c", _PROBE, str(path), str(folder / f"answer-{number}.json")]
+        command = [sys.executable, "-c", _PROCESS, str(path), str(folder / f"answer-{number}.json")]
         environment = {**os.environ, **dict.fromkeys(THREADS, str(study.threads))}
         log = (folder / f"log-{number}").open("w+", encoding="utf-8", errors="backslashreplace")
         process = subprocess.Popen(  # noqa: S603 - nobody's words but ours

@@ -12,15 +12,15 @@ from ..data.splits import make_split
 from ..study.grid import Job, jobs_of
 from ..study.stages import RECORDING
 from ..study.study import Study
+from .done_already import done
 from .estimate import Estimate, Estimator
-from .left import done
-from .measure import probe
+from .measure import measure_speeds
 from .schedule import wall_clock
 from .sizes import sizes_of
 
 __all__ = ["make_plan", "plan_of"]
 
-LADDER = 8  # numbers of jobs at once that a plan speaks of
+LADDER = 8  # numbers of jobs at once that are tried, each twice the one before
 
 
 def make_plan(
@@ -38,8 +38,8 @@ def make_plan(
 
     Measures on this machine what is not known, within about a minute. `content`: what the folders of its images hold
     (`content_of`); `results` and `reports`: the study's folders, where what is done is looked for; `cores` and `gpus`:
-    what jobs share here; `before`: seconds that a job takes before its script begins. Estimates of an earlier plan stay
-    for jobs that are done since.
+    what jobs share here; `before`: seconds that a job takes before its script begins. Of an earlier plan the estimates
+    of jobs that are done are kept.
     """
     jobs = jobs_of(study)
     finished = done(jobs, study, results, reports, data.fingerprint)
@@ -50,7 +50,9 @@ def make_plan(
     slots = gpus or max(1, cores // study.threads)
     kinds = [job.kind for job in left if job.rule in RECORDING]
     side_by_side = min(slots, max(1, len(kinds)))
-    speeds = probe(kinds, split, study, content, side_by_side=side_by_side, split_seconds=split_seconds, before=before)
+    speeds = measure_speeds(
+        kinds, split, study, content, side_by_side=side_by_side, split_seconds=split_seconds, before=before
+    )
     estimator = Estimator(study, sizes_of(split, len(data.test), study), speeds)
     plan = plan_of(jobs, left, estimator, slots=slots)
     if earlier := read_plan(Path(results) / "plan.json", study):
@@ -76,7 +78,7 @@ def plan_of(jobs: Sequence[Job], left: Sequence[Job], estimator: Estimator, *, s
     outside = {job.name: estimator.speeds.start for job in left}
     numbers = [slots * 2**k for k in range(LADDER)]
     elsewhere = {n: wall_clock(seconds, needs, n) for n in numbers}
-    # from where on more at once would save less than a twentieth
+    # the first of them from which more at once would save less than a twentieth
     last = next((n for n in numbers if elsewhere[n] <= 1.05 * elsewhere[numbers[-1]]), numbers[-1])
     memory = sorted((found.memory for found in estimates.values()), reverse=True)
     scratch = sorted((found.scratch for found in estimates.values()), reverse=True)

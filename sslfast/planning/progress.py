@@ -8,13 +8,13 @@ from .schedule import wall_clock
 
 __all__ = ["Left", "Progress", "Row", "Running", "Step"]
 
-PRIOR = 10.0  # seconds of work, as planned, that count as seen before anything was: one short job corrects no plan
-OVERDUE = 0.1  # a job that takes longer than expected goes on for so much of what it took
+PRIOR = 10.0  # seconds of work that count as done just as planned, so that one short job does not correct the plan
+OVERDUE = 0.1  # a job past its expected end is expected to go on for this share of the time it took so far
 
 
 @dataclass(frozen=True)
 class Step:
-    """A job of this call. `needs`: ids of the jobs before it; `done`: before the call; `seconds`: planned, if they are.
+    """A job of this call. `needs`: ids of the jobs before it; `done`: before the call; `seconds`: as planned.
 
     Steps of one `kind` take alike times, steps of one `stage` are shown together.
     """
@@ -29,7 +29,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Left:
-    """Seconds until the last job ends; `at_least`, where of some jobs nothing is known."""
+    """Seconds until the last job ends; `at_least`: the time of some jobs is not known, nor counted."""
 
     seconds: float
     at_least: bool = False
@@ -69,9 +69,11 @@ class Progress:
         self.failed: set[Hashable] = set()
         self._open = Counter(step.stage for step in self.steps.values() if not step.done)
         self._started: dict[Hashable, tuple[float, str, int]] = {}
-        self._seen: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])  # of a kind's planned jobs
-        self._own: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])  # of a kind or stage: seconds, jobs
-        self._ratio = 1.0  # of all seconds seen to those planned
+        # of finished jobs, seconds taken and seconds planned, by kind, of those that were planned ...
+        self._seen: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        # ... and seconds taken and number of jobs, by kind and by stage
+        self._own: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        self._ratio = 1.0  # seconds taken to seconds planned, of all jobs
 
     def start(self, id: Hashable, now: float, label: str = "", together: int = 1) -> None:
         """A job begins, perhaps once more; `together`: jobs that are begun and ended as one, one after the other."""
@@ -159,7 +161,7 @@ class Progress:
         return [id for id in self.steps if id not in self.done and id not in lost]
 
     def _expected(self, step: Step) -> float | None:
-        """Seconds of a job in all: planned, times how far plans were wrong, most of all those of its kind."""
+        """Seconds that a job takes in all: as planned, corrected by finished jobs, those of its kind above all."""
         if not step.seconds:
             own = next((self._own[name] for name in (step.kind, step.stage) if name in self._own), None)
             return own[0] / own[1] if own else step.seconds

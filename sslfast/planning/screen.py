@@ -34,8 +34,8 @@ def screen_of(
 ) -> list[str]:
     """What is done of each stage, what runs and how long it still takes, in at most so many lines and columns.
 
-    `left`: None once it is over; then what ran is the rest of it. Where there is little room, stages that are done go
-    first, then what is running.
+    `left`: None once it is over: no time is left, and nothing is running. Where there is little room, stages that are
+    done are dropped first, then what is running.
     """
     rows, running = progress.rows(), progress.running(now) if left else []
     head = style.paint(_cut(f"{study}: {_count(progress)}{_since(progress, now)}{_when(left)}", columns), "1")
@@ -106,7 +106,7 @@ def _stages(rows: list[Row], columns: int, style: Style) -> list[str]:
 
 
 def _running(running: list[Running], room: int, columns: int, style: Style) -> list[str]:
-    """A heading and as many jobs as fit into so many lines; none where that would be none of them."""
+    """A heading and as many jobs as fit into `room` lines; no lines if none fits."""
     names = room - 1 if len(running) < room else room - 2  # the last line says how many more there are
     if not running or names < 1:
         return []

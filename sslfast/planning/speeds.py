@@ -1,4 +1,4 @@
-"""What a probe measured: how fast jobs of each kind are on this machine, and what they take."""
+"""What short trials measured: how fast jobs of each kind are on this machine, and what they take."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -8,14 +8,17 @@ __all__ = ["Speed", "Speeds", "merged"]
 
 @dataclass(frozen=True)
 class Speed:
-    """Of one kind of job, in seconds and bytes.
+    """What jobs of one kind take.
 
-    `once`: what a fit takes beside its epochs (the first batches are slower); `trained`, `encoded`, `tested`: an image
-    (see `Work`); `fitted`: of an evaluation without epochs, an image that it is made from (of neighbours, a pair of
-    images); `valid`: a validation image and epoch; `epoch`: an epoch beside both (metrics, checkpoint); `data`: making
-    loaders and network; `outside`: a validation image, for what records do not time (measures of features, pictures).
-    `memory`: the most that a process held for itself, without what is memory-mapped; `files`: what it leaves, without
-    the `row` of each epoch; `checkpoint`: while it trains; `features`: an image's, of a base net, which a study keeps.
+    Seconds: `once`, for a fit beside its epochs (the first batches are slower); `trained`, `encoded` and `tested`, for
+    an image so used (see `Work`); `fitted`, for an image that an evaluation without epochs is made from (for
+    neighbours, a pair of images); `valid`, for a validation image in an epoch; `epoch`, for an epoch beside its images
+    (metrics, checkpoint); `data`, to make loaders and network; `outside`, for a validation image, what records do not
+    time (measures of features, pictures).
+
+    Bytes: `memory`, the most that a process held for itself, without what is memory-mapped; `files`, what a job leaves,
+    without the `row` of its record for each epoch; `checkpoint`, while it trains; `features`, of an image, which a
+    study keeps where a base net made them.
     """
 
     once: float = 0.0
@@ -39,7 +42,7 @@ class Speeds:
     """Of a machine on which `side_by_side` jobs run at once, each slowed by the others.
 
     `start`: seconds from a job's start until it has its images and split; `split`: to make a split; `device` as records
-    have it. `kinds`: the `Speed` of each kind of job (`Job.kind`), `problems`: why others have none. By encoder:
+    have it. `kinds`: the `Speed` of each kind of job (`Job.kind`); `problems`: why other kinds have none. By encoder:
     `views`, what `classify.views` means, and `values` of an image's features.
     """
 
@@ -54,7 +57,7 @@ class Speeds:
 
 
 def merged(found: Sequence[Speed]) -> Speed:
-    """The mean of what processes side by side measured; of memory and files the most."""
+    """The mean of what processes side by side measured; for memory and files, the most."""
     most = ("memory", "files", "checkpoint", "features")
     values = {f.name: [getattr(speed, f.name) for speed in found] for f in fields(Speed)}
     return Speed(**{name: max(v) if name in most else sum(v) / len(v) for name, v in values.items()})

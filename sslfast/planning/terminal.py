@@ -1,8 +1,8 @@
 """A stream for people, at whose end a screen can be kept up to date.
 
-The screen lies below the cursor, which waits above it at the start of an empty line. So what others write (a job, on
-its own) goes where the screen began once it has cleared what is below (`sslfast.runtime.jobs.say`), and after a change
-of the terminal's size nothing is in the wrong place.
+The cursor waits above the screen, at the start of an empty line. A job that writes there itself first clears what is
+below the cursor (`sslfast.runtime.jobs.say`), so its line stands where the screen began; and after a change of the
+terminal's size nothing is in the wrong place.
 """
 
 import os
@@ -57,7 +57,7 @@ class Terminal:
         """A screen of so many lines, in place of the one before."""
         self._is_shown = True
         text = "\n".join(["", *lines])
-        # no line is broken that is too long: the screen has as many lines as are written
+        # lines that are too long do not wrap: the screen has as many lines as are written
         self._put(f"{CLEAR}\x1b[?7l{text}\x1b[?7h\r\x1b[{len(lines)}A")
 
     def clear(self) -> None:

@@ -8,7 +8,7 @@ from ..study.stages import RULES, STAGES
 __all__ = ["load_line", "plan_text"]
 
 GB, MB = 1e9, 1e6
-BUSY = 0.75  # processes a core that wanted to run before anything was measured
+BUSY = 0.75  # load a core, before anything was measured, from which a plan mentions it
 
 
 def plan_text(plan: Mapping) -> str:

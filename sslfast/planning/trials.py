@@ -1,4 +1,4 @@
-"""One kind of job, tried on a small part of a study's images by the stage that does it, and what that tells."""
+"""A short trial of one kind of job, on a few of a study's images, by the code that does it in a study."""
 
 import json
 import threading
@@ -45,9 +45,9 @@ from .work import cached_views
 __all__ = ["look_at", "measure"]
 
 EPOCHS = 1000  # more than a trial ever gets to: its clock ends it
-LARGEST, SMALLEST = 2048, 64  # images to validate on, and half of those to train on
+LARGEST, SMALLEST = 2048, 64  # at most and at least so many images to validate on, and twice as many to train on
 TAUGHT = 128  # images to validate on where a teacher, which is slow, sees all of them first
-ENCODING = 0.5  # seconds that an encoder may take for as many, about
+ENCODING = 0.5  # seconds, about, that encoding the images to validate on may take
 
 
 def look_at(encoder: str, data: ImageData, split: Split, run: RunSettings, study: Study) -> dict:
@@ -122,7 +122,7 @@ class Trial:
         self.data, self.split, self.run, self.study, self.encoder = data, split, run, study, encoder
         self.weights, self.control_record = folder / "control.safetensors", folder / "control.json"
         self.checkpoint, self.record = folder / "checkpoint.safetensors", folder / "record.json"
-        self.width = 0  # features of a base net
+        self.width = 0  # numbers of an image's features, where a base net makes them
         self.made, self.arrays, self.predictions = (folder / name for name in ("e.safetensors", "a.npz", "p.npy"))
 
     def make_control(self, name: str) -> None:
@@ -154,7 +154,8 @@ class Trial:
         return self._keep_encoder(made, record)
 
     def classify(self, stage: str, cached: int) -> RunRecord:
-        """`cached`: of how many views of an image a classifier computes features once; one of them tells."""
+        """`cached`: views of an image whose features a classifier computes beforehand; the trial computes one of
+        them."""
         given = evaluation_settings(self.study, stage)
         if "views" in STAGES[stage].settings:
             given = {**given, "views": 1 if cached else "fresh"}
@@ -225,7 +226,7 @@ def clocked(seconds: float) -> Iterator[FitClock]:
 
 @contextmanager
 def own_memory() -> Iterator[list[int]]:
-    """Bytes that this process holds for itself while the block runs, without what is memory-mapped, again and again."""
+    """A list that grows while the block runs: the bytes that this process holds for itself (nothing memory-mapped)."""
     found, done = [_own_memory()], threading.Event()
 
     def look() -> None:

@@ -25,14 +25,14 @@ REPLACED = "DefaultStreamHandler"  # Snakemake's name of it
 TICK = 0.5  # seconds from one look at the time to the next
 LINES_EVERY = 60.0  # seconds between two lines where there is no terminal
 FEW = 3  # jobs; fewer need no table at the end
-DEAR = 50  # an estimate is made anew after so many times the time that it takes
+DEAR = 50  # an estimate is made anew after so many times the seconds that making it took
 BEFORE = ("run_info", "resources_info")  # events before the first job
-# What Snakemake says that the screen tells better, by the event that it is said at ...
+# Messages of Snakemake that the screen replaces, by their event ...
 TOLD = {
     *BEFORE, "job_info", "job_started", "job_finished", "progress", "shellcmd", "group_info",
     "rulegraph",
 }  # fmt: skip
-# ... or as it begins. `Exiting` and what follows say no more than the errors did.
+# ... or by how they begin. `Exiting` and what follows say no more than the errors did.
 NOISE = (
     "Using shell:", "Group jobs: inactive (local execution)", "Select jobs to execute", "Trying to restart job",
     "Removing output files of failed job", "Exiting because a job execution failed",
@@ -72,11 +72,13 @@ class Watch(logging.Handler):
         self._over = threading.Event()
         self._ticker: threading.Thread | None = None
         self._is_stopping = self._ended = False
-        self._waiting: list[logging.LogRecord] | None = []  # what Snakemake said before it was known whether jobs begin
+        self._waiting: list[logging.LogRecord] | None = []  # messages held back until it is known whether jobs begin
         self._together: dict[object, int] = {}  # jobs of a group, by job
         self._labels: dict[object, str] = {}
         self._dead: dict[int | None, logging.LogRecord] = {}  # how a script ended, by thread, until its job is known
-        self._left: tuple[float, float, Left] | None = None  # when it was found, how long it holds, and the estimate
+        self._left: tuple[float, float, Left] | None = (
+            None  # an estimate: when made, valid for how many seconds, and it
+        )
         self._said = 0.0
 
     def begin(self, steps: Iterable[Step], slots: int, *, keep_going: bool = False, jobs_speak: bool = True) -> None:

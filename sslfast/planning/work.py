@@ -17,10 +17,11 @@ __all__ = ["Sizes", "Work", "cached_views", "is_base", "work_of"]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many images there are. `labelled` by l; `unlabelled` by (u, l), where l is None if one encoder serves all.
+    """How many images a study has. `labelled`: by l; `unlabelled`: by (u, l), where l is None if one encoder serves
+    all.
 
-    `n_pool`: all that can be pre-trained on, `n_labelled`: all that have a label. Those of a study's first seed: others
-    can differ by an image a class (see `Split.labelled`).
+    `n_pool`: all that can be pre-trained on; `n_labelled`: all that have a label. They are those of the study's first
+    seed; other seeds can differ by an image a class (see `Split.labelled`).
     """
 
     n_valid: int
@@ -90,10 +91,11 @@ def is_base(job: Job) -> bool:
 
 
 def _features(job: Job, study: Study, sizes: Sizes) -> int:
-    """Images that go through a base net, shared out among seeds, without those counted as `valid`; 0 of others.
+    """Images that go through a base net, a seed's share of them, without those counted as `valid`; 0 for other
+    encoders.
 
-    Jobs compute what they need and keep it for all; it stands with the jobs that make the encoders, as sums come out
-    alike. Seeds label and validate on other images, some of them the same.
+    Each job computes the features that it needs, and keeps them for all; here the jobs that make the encoders are said
+    to compute them, which gives the same sum. Seeds label and validate on images of their own, some of which coincide.
     """
     if not is_base(job):
         return 0
@@ -103,8 +105,8 @@ def _features(job: Job, study: Study, sizes: Sizes) -> int:
 
 
 def _taught(job: Job, study: Study, sizes: Sizes) -> int:
-    """Images that go through a teacher: once for all encoders that learn from it, so that they stand with those that
-    see most images, shared out among seeds; 0 for the others."""
+    """Images that go through a teacher, a seed's share of them. They do so once for all encoders that learn from it, so
+    they are counted with those that see most images; 0 for the others."""
     most = job.u == study.unlabelled[-1] and job.l in (None, study.labelled[0]) and job.length == FULL
     if teacher_of(study, job.method or "") is None or not most:
         return 0
@@ -121,8 +123,8 @@ def _different(n: int, known: int, n_seeds: int) -> float:
 
 
 def _ready(job: Job, study: Study, sizes: Sizes) -> int:
-    """Images that go through a base net that was shuffled or trained further: once for all cells over it, so that they
-    stand with one of them; 0 for the others."""
+    """Images that go through a base net that was shuffled or trained further. They do so once for all cells over it, so
+    they are counted with one of these; 0 for the others."""
     if base_of(study, job.method or "") is None or is_base(job) or job.l is None:
         return 0
     known, only = evaluations(), study.evaluate_only

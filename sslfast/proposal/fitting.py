@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..planning.estimate import Estimator
-from ..planning.measure import probe
+from ..planning.measure import measure_speeds
 from ..planning.schedule import wall_clock
 from ..planning.speeds import Speeds
 from ..runtime.device import gpu_here
@@ -100,7 +100,7 @@ def speeds_here(study: Study, kinds: Sequence[str], side_by_side: int) -> Speeds
         with contextlib.redirect_stdout(io.StringIO()):  # what trials say is for nobody
             images = study_images({}, study, progress=io.StringIO())
             split = make_split(images, study.seeds[0], study.valid_fraction)
-            return probe(kinds, split, study, {}, side_by_side=side_by_side, before=BEFORE, in_all=IN_ALL)
+            return measure_speeds(kinds, split, study, {}, side_by_side=side_by_side, before=BEFORE, in_all=IN_ALL)
 
 
 def _write_noise(folder: Path, size: int, channels: int) -> None:

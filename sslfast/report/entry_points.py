@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from ..analysis.against_config import check_against_config
 from ..analysis.image_summary import read_summary
-from ..analysis.one_study import check_one_study
 from ..analysis.planned import read_plan
 from ..analysis.table_files import read_table
 from ..analysis.tables import collect as collect_cells
@@ -23,7 +23,7 @@ def collect(job: RunningJob) -> None:
     images = read_summary(job.input.images)
     tables = Path(job.output[0]).parent
     shorter = collect_shorter(job.input.records)
-    check_one_study(cells, images, job.study, tables.parent, shorter)
+    check_against_config(cells, images, job.study, tables.parent, shorter)
     pretraining = collect_pretraining(job.input.pretrained)
     read = [*job.input.records, *job.input.pretrained]
     if older := sum(not verify(path) for path in read):
@@ -36,7 +36,7 @@ def report(job: RunningJob) -> None:
     """Turn the study's tables into its report."""
     cells, history, shorter = (read_table(job.input.get(name)) for name in ("cells", "history", "shorter"))
     images = read_summary(job.input.images)
-    check_one_study(cells, images, job.study, Path(job.input.cells).parents[1], shorter)
+    check_against_config(cells, images, job.study, Path(job.input.cells).parents[1], shorter)
     examples = read_examples(job.input.examples)
     # no input: a study that was not planned is reported all the same, and a plan made later changes no report
     plan = read_plan(Path(job.input.images).with_name("plan.json"), job.study)

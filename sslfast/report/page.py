@@ -27,6 +27,7 @@ from .large import few
 from .made_of import made_of
 from .material import NO_EXAMPLES, Material
 from .options import options_table, runs_table
+from .original_study import beside_original
 from .pieces import csv_uri, inline_svg, png_uri, table_html, table_page
 from .trust import facts, missing, planned_table
 
@@ -89,7 +90,7 @@ def write_report(
     _write_pages(results, made, folder / "pages")
     page = _template().render(
         title=printable(study.title),
-        card=results.card,
+        verdict=results.verdict,
         main_table=table_html(main_table(results), row_header=True),
         ways=_ways(results),
         delta=100 * results.settings.delta,
@@ -104,6 +105,7 @@ def write_report(
         runs=table_html(runs_table(results)),
         looking_again=LOOKING_AGAIN,
         claims=table_html(_claims(results), row_header=True),
+        original=table_html(beside_original(results, images or {}), row_header=True),
         facts=made,
         missing=missing(results.every),
         planned=table_html(planned_table(planned_and_measured(cells, plan)), row_header=True),

@@ -5,8 +5,10 @@ Each reads the files that Snakemake names as inputs, calls the stage, and writes
 
 import json
 import sys
+from contextlib import suppress
 from dataclasses import replace
 
+from .._torchvision import make_importable
 from ..data.found import found_lines, rare_lines
 from ..data.identity import known_by
 from ..data.images import ImageData
@@ -30,13 +32,21 @@ from .pretraining import pretrain as train_encoder
 from .pretraining import shuffle as shuffle_encoder
 from .probing import pixels as probe_pixels
 
-__all__ = ["classify", "images", "pixels", "prepare", "pretrain", "shuffle", "split", "supervised"]
+__all__ = ["classify", "images", "pixels", "prepare", "prepare_timm", "pretrain", "shuffle", "split", "supervised"]
 
 
 def prepare() -> None:
     """Load what every job needs, so that forks of this process have it: the package's code, parsed for versions."""
     code_version("classify")  # both remember the files that they parse
     reading_version()
+
+
+def prepare_timm() -> None:
+    """The same for a study with nets of timm, if that is installed: to import it takes a job another second."""
+    prepare()
+    make_importable()
+    with suppress(ImportError):  # a job that needs it says what to install
+        import timm  # noqa: F401
 
 
 def images(job: RunningJob) -> None:

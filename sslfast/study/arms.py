@@ -14,11 +14,11 @@ __all__ = ["with_arms"]
 
 
 def with_arms(config: Mapping, schema: Mapping, own: dict, beside: str | Path) -> tuple[dict, dict[str, str]]:
-    """`config` with complete `variants` and `base`, and with `weights_files`; and why weights are missing, by name of
-    the base net, of those that the study can do without.
+    """`config` with every setting of `variants` and `base` filled in, and with `weights_files`; and, by name, why
+    weights are missing of those base nets that the study can do without.
 
-    `config`: one whose other sections are complete. Code of a person's own is noted in `own`. Raises `ConfigError` for
-    an arm that cannot be, or a name in `methods` that is none.
+    `config`: with all other sections complete. A person's own methods are noted in `own`. Raises `ConfigError` for an
+    arm that cannot be trained, or an unknown name in `methods`.
     """
     nets, files, missing = _nets(config, schema, beside)
     variants = {name: {"method": BASE, **net} for name, net in nets.items() if name != BASE}
@@ -39,8 +39,8 @@ def with_arms(config: Mapping, schema: Mapping, own: dict, beside: str | Path) -
 
 
 def _nets(config: Mapping, schema: Mapping, beside: str | Path) -> tuple[dict, dict[str, str], dict[str, str]]:
-    """The base nets that the config uses, by name (`base`, or of a variant); where files of weights lie, by digest; and
-    why there are no weights here, of those that the config can do without."""
+    """The base nets that the config uses, by name (`base`, or a variant's); the paths of their files of weights, by
+    digest; and, by name, why weights are missing of those that the config can do without."""
     named = {name: dict(given) for name, given in config["variants"].items() if given.get("method") == BASE}
     starts = [given.get("start") for given in config["variants"].values()]
     if BASE in (*config["methods"], *starts, *_teachers(config)):
@@ -63,7 +63,7 @@ def _nets(config: Mapping, schema: Mapping, beside: str | Path) -> tuple[dict, d
 def _variant(
     name: str, given: Mapping, config: Mapping, nets: Mapping, schema: Mapping, own: dict, beside: str | Path
 ) -> dict:
-    """A variant's settings, those that it leaves out as its method has them."""
+    """A variant's settings; what it leaves out is as in its method's section."""
     _check_name(name, schema)
     given = dict(given)
     method, start = given.pop("method", None), given.pop("start", None)
@@ -111,6 +111,7 @@ def _net_called(name: object, key: str, nets: Mapping) -> dict:
 
 
 def _own_section(options: Sequence[str] | None, schema: Mapping) -> dict:
-    """The schema of a method's settings where its factory says all there is to say: training's, and its `options`."""
+    """The schema of the settings of a person's own method: those of training, and the `options` of its factory (None
+    allows any)."""
     keys = {**{name: {"type": list(KINDS)} for name in options or ()}, **schema["x-own"]}
     return {"type": "object", "additionalProperties": options is None, "properties": keys}

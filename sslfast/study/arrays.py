@@ -1,4 +1,4 @@
-"""Arrays on disk, as .npy and .npz, which tell if a bit of them changed. Nothing in them is a pickle."""
+"""Arrays on disk, as .npy and .npz with a checksum, so that a changed bit is noticed. No pickles."""
 
 import zipfile
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ __all__ = ["load_array", "read_arrays", "read_predictions", "save_array", "write
 
 
 def save_array(array: np.ndarray, path: str | Path) -> None:
-    """Store `array` as .npy, whole or not at all. The checksum stands behind the values, where readers do not look."""
+    """Store `array` as .npy, whole or not at all. The checksum follows the values, where NumPy does not look."""
     with replacing(path, checksum=True) as scratch, scratch.open("wb") as file:
         np.save(file, array)
         file.write(CHECKSUM.encode())
@@ -27,7 +27,7 @@ def load_array(path: str | Path) -> np.ndarray:
 
 
 def write_predictions(predictions: np.ndarray | None, path: str | Path) -> None:
-    """Store the predicted class of every test image, `[N]` uint8 or uint16; an empty array for a run without."""
+    """Store the predicted class of every test image, `[N]` uint8 or uint16; an empty array for a run without any."""
     save_array(np.empty(0, dtype=np.uint8) if predictions is None else predictions, path)
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "is_net",
     "learns",
     "leave_out",
+    "needs_timm",
     "net_of",
     "nets_of",
     "only_encoders",
@@ -43,7 +44,7 @@ _NET = re.compile(r"(?P<library>timm|torchvision)\.(?P<model>\w{1,80})(\.(?P<tag
 
 @dataclass(frozen=True)
 class NetName:
-    """`timm.resnet18.a1_in1k` in its parts: `library`, `model` and, of timm's weights, perhaps their `tag`."""
+    """`timm.resnet18.a1_in1k` in its parts: `library`, `model` and, of timm's weights, perhaps a `tag`."""
 
     library: str
     model: str
@@ -56,7 +57,7 @@ class NetName:
 
 
 def check_net(name: object, key: str = "net") -> NetName:
-    """The parts of a base net's name. Raises `ConfigError`, which begins with `key`, for what is none."""
+    """The parts of a base net's name. Raises `ConfigError`, which begins with `key`, for any other text."""
     match = _NET.fullmatch(name) if isinstance(name, str) else None
     if not match or (match["tag"] and match["library"] != "timm"):
         raise ConfigError(
@@ -67,15 +68,16 @@ def check_net(name: object, key: str = "net") -> NetName:
 
 
 def is_net(name: str) -> bool:
-    """Whether an encoder's name is one that timm or torchvision have a net for."""
+    """Whether an encoder's name has the form of a base net's, `timm.…` or `torchvision.…`."""
     return _NET.fullmatch(name) is not None
 
 
 def claim_net(given: Mapping, key: str, files: dict, beside: str | Path) -> tuple[dict, str | None]:
-    """What an arm depends on of a base net (`net`, `weights`, `size`), and why its weights are missing, if they are.
+    """What results depend on of a base net: `net`, `weights` and `size`; and why its weights are missing, if they are.
 
-    `given`: as the config has it, under `key`. `weights` becomes the name of a library or the digest of a file, by
-    which `files` tells where that is; so the file may move. Raises `ConfigError` for what cannot be.
+    `given`: its settings, as they stand under `key` of the config. `weights` becomes the name of a library, or the
+    digest of a file, whose path is noted in `files`; so the file may move. Raises `ConfigError` for a name of no net,
+    and for weights that cannot be its.
     """
     name, weights = check_net(given["net"], f"{key}.net"), given["weights"]
     arm = {"net": given["net"], "weights": name.library, "size": given["size"]}
@@ -104,18 +106,20 @@ def claim_net(given: Mapping, key: str, files: dict, beside: str | Path) -> tupl
 
 
 def net_of(settings: Mapping) -> dict:
-    """What an arm depends on of the base net that has these `settings`."""
+    """Those `settings` of a base net that results depend on: `net`, `weights` and `size`."""
     return {key: settings[key] for key in _ARM}
 
 
 def base_of(study: Study, name: str) -> Mapping | None:
-    """The base net that the arm `name` (or its shuffled control) stands on, as `claim_net` has it; None of others."""
+    """The base net that the arm `name` (or its shuffled control) stands on, in the form of `claim_net`; None if it
+    stands on none."""
     settings = _settings(study, name)
     return net_of(settings) if settings.get("method") == BASE else settings.get("start")
 
 
 def teacher_of(study: Study, name: str) -> Mapping | None:
-    """The base net whose features the arm `name` (or its shuffled control) learns to give; None of others."""
+    """The base net whose features the arm `name` (or its shuffled control) learns to give; None if it has no
+    teacher."""
     teacher = _settings(study, name).get("teacher")
     return teacher if isinstance(teacher, Mapping) else None
 
@@ -145,7 +149,7 @@ def only_encoders(study: Study, name: str) -> tuple[str, ...]:
 
 
 def leave_out(study: Study, missing: Mapping[str, str]) -> Study:
-    """`study` without the arms of `missing` (why, by name), and those that go on or learn from them.
+    """`study` without the base nets in `missing` (by name, why), and without the arms that go on or learn from them.
 
     Raises `ConfigError` if no arm is left.
     """
@@ -158,8 +162,14 @@ def leave_out(study: Study, missing: Mapping[str, str]) -> Study:
     return replace(study, methods=kept, left_out={**study.left_out, **why}) if why else study
 
 
+def needs_timm(study: Study) -> bool:
+    """Whether a network of `study` is timm's: an encoder, a base net or a teacher."""
+    names = {*study.encoders, *(net["net"] for name in study.methods for net in nets_of(study, name))}
+    return any(name.startswith("timm.") for name in names)
+
+
 def skippable(study: Study) -> list[str]:
-    """The base nets of a study that it does without where a library has no weights of them here."""
+    """The base nets that a study does without (`on_missing: skip`) if their library cannot give their weights here."""
     used = [net for name in study.methods for net in nets_of(study, name)]
     arms = ((name, _settings(study, name)) for name in (BASE, *study.variants) if base_of(study, name) in used)
     return [name for name, arm in arms if arm.get("on_missing") == "skip" and arm["weights"] in LIBRARIES]

@@ -52,7 +52,7 @@ def check_config(config: Mapping, schema: Mapping, beside: str | Path = ".") -> 
 
 
 def _check_given(config: Mapping, schema: Mapping) -> None:
-    """`ConfigError` for a key that would count for nothing, or for text that is no path or no title."""
+    """`ConfigError` for a key that would have no effect, or for text that is no path or no title."""
     if given := [key for key in _of_other_data(config) if config.get(key) is not None]:
         raise ConfigError(f"{given[0]}: given, but dataset is {config['dataset']}; it is for dataset: folder only")
     for key in _PATHS:
@@ -75,7 +75,7 @@ def _of_other_data(config: Mapping) -> list[str]:
 
 
 def _check_units(config: Mapping, schema: Mapping) -> None:
-    """`ConfigError` for a length in another unit than that of the budget: it would count for nothing."""
+    """`ConfigError` for a length in another unit than that of the budget: it would have no effect."""
     budget = config.get("budget") or schema["properties"]["budget"]["default"]
     unit, sections = _OTHER[budget], {name: config.get(name) for name in (*SECTIONS, *methods())}
     sections |= {f"variants.{name}": own for name, own in (config.get("variants") or {}).items()}
@@ -105,7 +105,7 @@ def _complete(given: Mapping, schema: Mapping) -> dict:
 
 
 def _check_images(config: Mapping) -> None:
-    """`ConfigError` where what is said of the images does not go together."""
+    """`ConfigError` where keys about the images contradict each other."""
     columns = [key for key in ("image_column", "class_column") if config.get(key)]
     if columns and not config.get("labels"):
         raise ConfigError(f"{columns[0]}: given, but no labels; say which table has this column (labels: labels.csv)")
@@ -171,7 +171,7 @@ def _check_squares(study: Study) -> None:
 
 
 def _check_grid(study: Study) -> None:
-    """`ConfigError` where values that are well by themselves make no grid."""
+    """`ConfigError` where values, each allowed by itself, make no grid together."""
     if "0" in study.labelled:
         raise ConfigError("labelled: found 0, expected fractions above 0 (a classifier needs labels)")
     pretrains, all_labelled = study.unlabelled != ("0",), "1" in study.labelled
@@ -191,7 +191,7 @@ def _check_grid(study: Study) -> None:
 
 
 def _check_only(study: Study) -> None:
-    """`ConfigError` for a choice of encoders to evaluate that cannot be, or would leave some without a verdict."""
+    """`ConfigError` for names in `evaluate_only` that the study does not have, or that leave an encoder unjudged."""
     made = [*study.methods, *study.left_out]
     known = [*([RANDOM] if "0" in study.unlabelled else []), *made]
     known += [f"{SHUFFLED}{name}" for name in made] if "shuffled" in study.controls else []

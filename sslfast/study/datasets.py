@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 FOLDER = "folder"  # a person's own images
-# Which files there are, which a digest of the folder's content stands for.
+# Which files are images. Jobs depend on a digest of the folder's content in their place.
 WHICH_FILES = ("folder", "labels", "image_column", "class_column", "follow_links")
 # How a file becomes an image, also one of `unlabelled_from`.
 FILE_KEYS = ("on_bad_image", "fit", "max_megapixels")
@@ -33,10 +33,10 @@ class DataSet:
     """A data set by name.
 
     `n_images`: how many it has, all parts together; `side`: of its square images, in pixels; `channels`: 1 or 3.
-    `loader`: where the function is that reads it, `load(root, options, progress)` → `sslfast.data.images.Arrays`: the
-    folder that data sets lie in, an `ImageOptions`, and where a bar may be drawn. `mirrored`: whether a mirrored image
-    is one of the same thing (a mirrored 2 is no 2), so that augmentation flips. `keys`: of the config, those that its
-    images depend on; with `image_size`, images are scaled down to it from `side`.
+    `loader`: the function that reads it, called as `load(root, options, progress)` with the folder of all data sets, an
+    `ImageOptions`, and a stream for a progress bar or None; it gives `sslfast.data.images.Arrays`. `mirrored`: whether
+    a mirrored image shows the same thing (a mirrored 2 is no 2), so that augmentation flips. `keys`: the keys of the
+    config that its images depend on; if `image_size` is one, images are scaled down to it from `side`.
     """
 
     n_images: int

@@ -1,8 +1,8 @@
-"""What a job of a study depends on: what its config asks of it, and code. One answer, for all who want to know.
+"""What a job of a study depends on: the settings that its config gives it, and code. Decided here for all who ask.
 
-Snakemake reruns a job when it changes, a record stores it, tables hold its digest, and a plan counts a job as done if
-its record says the same. What the images are is told beside it: folders by their content
-(`sslfast.data.sources.content_of`), records by the fingerprint.
+Snakemake reruns a job when they change, its record stores them, tables hold their digest, and a plan counts a job as
+done if its record has the same. Images are not among them: Snakemake gets a digest of folders
+(`sslfast.data.sources.content_of`), and records hold a fingerprint.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ __all__ = [
     "method_settings",
 ]
 
-# What tables, pictures and report depend on beside the runs: another price makes another report, and trains nothing.
+# Keys that tables, pictures and report depend on beside the runs: a new price makes a new report, and trains nothing.
 _SHOWN = {
     "collect": (),
     "examples": ("judged_by",),
@@ -42,17 +42,19 @@ _SHOWN = {
 
 
 def asked_of(study: Study, box: Box) -> dict:
-    """What `study` asks of the job of `box`, by key of the config as a person writes it: `classify.lr`.
+    """The settings of `study` that the job of `box` depends on, by key of the config as a person writes it:
+    `classify.lr`.
 
-    Of a cell its encoder's keys, too: where that job failed, its change must not be forgotten. `share`, of the study's
-    length, for a run of less; `jobs`, a digest of what all runs of the study are asked, for what is made of them. Not
-    in it: which box it is, where images lie, the machine, and the name of the study.
+    A cell's include its encoder's: should that encoder's job fail, the cell still shows that they changed. Two entries
+    are no keys of a config: `share`, of the study's length, for a shorter run; and `jobs`, a digest of the settings of
+    all runs, for what is made of them (tables, pictures, report). Not included: which box it is, where images lie, the
+    machine, and the study's name.
     """
     return _asked(study, box, lambda: _runs(study))
 
 
 def asked_by(study: Study) -> Callable[[Box], dict]:
-    """`asked_of` for many boxes of one study: those that differ in labels and seed alone share what it gives."""
+    """`asked_of` for many boxes of one study; boxes that differ only in labels and seed get the same dict."""
     runs = cache(lambda: _runs(study))  # every job of the study goes into it
     shared = cache(lambda box: _asked(study, box, runs))
     return lambda box: shared(Box(box.stage, box.method, box.encoder, box.u, length=box.length))
@@ -80,17 +82,18 @@ def _asked(study: Study, box: Box, runs: Callable[[], str]) -> dict:
 
 
 def job_settings(study: Study, box: Box) -> dict:
-    """How the job of `box` trains or evaluates, its `options` apart, and the `share` of the study's length."""
+    """How the job of `box` trains or evaluates, with its method's own settings as `options`, and its `share` of the
+    length."""
     made = box.stage == "pretrain"
     own = method_settings(study, box.method or "") if made else evaluation_settings(study, box.stage)
     return {**own, "share": share_of(box.length, box.stage, box.u, study.unlabelled[-1])}
 
 
 def method_settings(study: Study, name: str) -> dict:
-    """How encoders called `name` are made, a method or a variant: `method`, epochs, lr, …, and its `options`.
+    """How encoders of `name`, a method or a variant, are made: `method`, epochs, lr, …, and the rest as `options`.
 
-    The control `random` has none; a shuffled encoder's are those of its method. A base net has `options` only, which
-    are also the `start` of a method that goes on from one.
+    The control `random` has no settings; a shuffled encoder has those of its method. A base net has `options` only, in
+    the form in which they are also the `start` of a method that goes on from it.
     """
     name = name.removeprefix(SHUFFLED)
     if name == RANDOM:
@@ -112,7 +115,7 @@ def evaluation_settings(study: Study, stage: str) -> dict:
 def code_of(study: Study, box: Box) -> str | dict[str, str]:
     """A digest of the code of the job's stage, its encoder class, and the method that trained the encoder.
 
-    Where code of a person's own is used, a map that holds the digests of that, too, by name.
+    Where a person's own code is used, a map: the digest of `sslfast`, and those of that code by name.
     """
     made = code_version(box.stage, _method(study, box), box.encoder)
     own = own_code(study, box.encoder, box.method)
@@ -120,7 +123,7 @@ def code_of(study: Study, box: Box) -> str | dict[str, str]:
 
 
 def digest_of_asked(asked: object) -> str:
-    """16 hexadecimal digits that are those of another `asked_of` only if that is equal."""
+    """16 hexadecimal digits; those of two `asked_of` are the same only if the two are equal."""
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -142,7 +145,7 @@ def _of_method(study: Study, box: Box) -> dict:
         key, made = name, study.section(name)
     else:
         return {}
-    return {key: {entry: value for entry, value in made.items() if entry != "on_missing"}}  # leaves arms out, no more
+    return {key: {entry: value for entry, value in made.items() if entry != "on_missing"}}  # trains nothing else
 
 
 def _method(study: Study, box: Box) -> str | None:
@@ -151,7 +154,7 @@ def _method(study: Study, box: Box) -> str | None:
 
 
 def _runs(study: Study) -> str:
-    """A digest of what all runs of the study are asked, and of their code. Which boxes there are, files tell."""
+    """A digest of the settings and the code of all runs. Which boxes there are is not in it: their files tell."""
     kinds = {(job.stage, job.method, job.encoder, job.u, job.length): job for job in jobs_of(study)}
     runs = [job for job in kinds.values() if job.stage in STAGES]
     return digest_of_asked([[asked_of(study, job), code_of(study, job)] for job in runs])

@@ -21,7 +21,7 @@ NARROWEST, WIDEST = 0.1, 16
 class EncoderKind:
     """An encoder of this package: `source`, its class, called with channels, image size and, if `widened`, a width.
 
-    `cost`: multiples of the time that `conv` takes for an image; `kilobytes`: of memory in training, a pixel of a
+    `cost`: time an image, as a multiple of what `conv` takes; `kilobytes`: memory in training for each pixel of a
     batch; None where they were not measured.
     """
 
@@ -33,9 +33,10 @@ class EncoderKind:
 
 @dataclass(frozen=True)
 class EncoderName:
-    """A name in its parts: `base` of `encoders()` and the factor of its channels.
+    """A name in its parts: `base`, one of `encoders()`, and `width`, the factor of its channels.
 
-    Or `timm` and the name of timm's model; or `own` and the name that a person's own has (see `Source`).
+    Or `base` is `timm`, and `model` what timm calls it; or `own`, and `model` the name of a person's own (see
+    `Source`).
     """
 
     base: str
@@ -57,8 +58,8 @@ def encoders() -> dict[str, EncoderKind]:
 def check_encoder(name: object) -> EncoderName:
     """The parts of an encoder's name: `conv`, `conv_x2`, `original_x0.5`, `timm.resnet10t`, `my_nets.Small`.
 
-    Raises `ConfigError` for a name that is none, or not the one way to write it (`conv_x1` is `conv`). Whether
-    timm has such a model, or a person such a net, is seen when it is made.
+    Raises `ConfigError` for any other text, and for a second way to write a name (`conv_x1` is `conv`). Whether timm
+    has such a model, or a person such a net, shows when it is made.
     """
     if not isinstance(name, str):
         raise ConfigError(_unknown(name))

@@ -1,4 +1,5 @@
-"""What a study looks like: images that its encoders rebuilt, and what its best and its worst cell mistake for what."""
+"""The images in a study's report: what encoders rebuilt, what networks see, and what the best and worst cell
+mistook."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -28,7 +29,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Pictures:
-    """Images that a network made, of the `kind` that `pretrain` names: uint8 `[K, H, W, C]` or `[R, K, H, W, C]`."""
+    """Images that a network made, uint8 `[K, H, W, C]`, or `[R, K, H, W, C]` for R rows of them.
+
+    `kind`: `reconstructions`, `samples` or `traversals` (see `sslfast.stages.pretrain`).
+    """
 
     spec: Spec
     kind: str
@@ -58,11 +62,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Seen:
-    """Training images as networks see them: `images`, uint8 `[V, K, H, W, C]`, the same K as they are, then changed by
-    augmentation, V − 1 times.
+    """K training images as networks see them: `images`, uint8 `[V, K, H, W, C]`, first as they are, then augmented in
+    V − 1 ways.
 
-    `labels`: their classes `[K]`, −1 where unlabelled; `side`: their size as networks see them (here they may have
-    fewer pixels).
+    `labels`: their classes `[K]`, −1 where unlabelled; `side`: their size as networks see them, in pixels (`images` may
+    be smaller).
     """
 
     images: np.ndarray
@@ -75,8 +79,11 @@ NOTHING_SEEN = Seen(np.empty((0, 0, 0, 0, 3), np.uint8), np.empty(0, np.int64), 
 
 @dataclass(frozen=True)
 class Examples:
-    """`originals`: the validation images that every one of `rebuilt` shows, uint8 `[K, H, W, C]`; `outcomes`: of the
-    best and of the worst cell, by these names; none if no cell has a result; `seen`: see `Seen`."""
+    """The images of a report, which `write_examples` stores.
+
+    `originals`: the validation images that every one of `rebuilt` shows, uint8 `[K, H, W, C]`; `outcomes`: of the cells
+    called `best` and `worst`, empty if no cell has a result.
+    """
 
     classes: tuple[str, ...]
     originals: np.ndarray
@@ -102,12 +109,13 @@ class Examples:
 
 
 def rmse(a: np.ndarray, b: np.ndarray) -> float:
-    """Between two stacks of uint8 images, pixels in [0, 1]."""
+    """Root mean squared error between two stacks of uint8 images, in pixels from 0 to 1."""
     return float(np.sqrt(np.square(a.astype(float) - b).mean())) / 255
 
 
 def smaller(images: np.ndarray, side: int) -> np.ndarray:
-    """`images` `[K, H, W, C]`, uint8, of at most `side` pixels a side: each as many times smaller, in whole numbers."""
+    """`images` `[K, H, W, C]`, uint8, reduced by the smallest whole factor with which no side has more than `side`
+    pixels."""
     factor = -(-max(images.shape[1:3]) // side)
     if factor <= 1 or not len(images):
         return images

@@ -1,6 +1,6 @@
 """The grid of a study: its boxes, what they are called, where their files lie, and which jobs there are.
 
-Names and paths stand here alone. The workflow's rules take them with Snakemake's wildcards in place (`pattern`),
+Names and paths are made here and nowhere else. The workflow's rules take paths with Snakemake's wildcards (`pattern`),
 everything else asks a `Box`.
 """
 
@@ -20,7 +20,7 @@ from .study import Study
 
 __all__ = ["WILDCARDS", "Box", "Job", "jobs_of", "pattern", "shorter_jobs"]
 
-# What stands in names, as regular expressions. `of` and `length` are empty for most boxes.
+# The parts of names, as regular expressions. `of` and `length` are empty for most boxes.
 WILDCARDS = {
     "stage": "[a-z_]+",
     "method": "[a-z][a-z0-9_]*",
@@ -39,7 +39,7 @@ _NAMES = {  # by stage; of every other stage a box is a cell
     PIXELS: "l{l}-s{seed}",
 }
 _CELL = "{method}-{encoder}-u{u}-l{l}-s{seed}{length}"
-_METHODS = {SUPERVISED: SUPERVISED, PIXELS: PIXELS}  # of stages whose names tell none
+_METHODS = {SUPERVISED: SUPERVISED, PIXELS: PIXELS}  # of stages whose names hold no method
 _FILES = {  # below the study's results
     "split": "splits/{dataset}-{name}.parquet",
     "encoder": "encoders/{name}.safetensors",
@@ -55,7 +55,7 @@ class Box:
     """One box of the grid at one `stage`, which is also the folder of its record.
 
     Fractions are canonical text. `u` is None for the baseline, `l` for an encoder that serves all labelled fractions;
-    what the stage has nothing to do with is None. `length`: see `sslfast.study.length`.
+    what has no meaning at the stage is None. `length`: see `sslfast.study.length`.
     """
 
     stage: str
@@ -68,7 +68,8 @@ class Box:
 
     @classmethod
     def of(cls, stage: str, values: Mapping) -> "Box":
-        """The box at `stage` that `values` tell: wildcards, or a record's spec. Only what its name holds is taken."""
+        """The box at `stage` with these `values`, from wildcards or a record's spec; what its name does not hold is
+        ignored."""
         told = {key: value for key, value in values.items() if key in _fields(stage)}
         label = told.get("l") or told.pop("of", "").removeprefix("-l") or None
         length = told.get("length", "").removeprefix("-") or FULL
@@ -78,7 +79,7 @@ class Box:
 
     @classmethod
     def parse(cls, name: str) -> "Box":
-        """The box called `name`; `ValueError` for what is no name of one."""
+        """The box called `name`; `ValueError` for any other text."""
         stage, _, rest = name.partition("/")
         if not re.fullmatch(WILDCARDS["stage"], stage) or not (match := _expression(stage).fullmatch(rest)):
             raise ValueError(f"{name!r} is no name of a run")
@@ -109,9 +110,9 @@ class Box:
 
     @property
     def kind(self) -> str:
-        """Jobs of one kind take times in proportion to the images they process: `pretrain/autoencoder/conv`.
+        """Jobs of one kind take the same time for each image that they process: `pretrain/autoencoder/conv`.
 
-        What is built over a library's net is told apart by method, too, since existing nets have sizes of their own.
+        For what is built over a library's net it includes the method, since each base net has an image size of its own.
         """
         name = "shuffle" if self.rule == "shuffle" else self.stage
         over = name == "shuffle" or self.rule == "classify"
@@ -160,8 +161,8 @@ class Box:
 def pattern(kind: str, stage: str, **known: str) -> str:
     """The path of a `kind` of file, below a study's results, with wildcards for what is not `known`.
 
-    `kind`: `split`, `encoder`, `pictures`, `record`, `predictions` or `log`. With `{stage}` itself as the stage, of any
-    cell. `folder`: of a log, where it is another than the stage's.
+    `kind`: `split`, `encoder`, `pictures`, `record`, `predictions` or `log`. With the text `{stage}` as `stage`, it is
+    the path of a cell of any stage. `folder`: of a log that does not lie in the stage's.
     """
     found = _path(kind, stage)
     for name, value in {"folder": stage, **known}.items():
@@ -257,7 +258,7 @@ def _encoders(study: Study) -> Iterator[Job]:
 
 
 def _crossed(study: Study) -> dict[str, tuple[str, ...]]:
-    """The methods that are tried with every encoder of the study that they can train, and these."""
+    """The methods that start from nothing, each with those encoders of the study that it can train."""
     return {name: encoders_of(study, name) for name in study.methods if base_of(study, name) is None}
 
 
@@ -268,7 +269,7 @@ def _started(study: Study) -> list[tuple[str, str]]:
 
 
 def shorter_jobs(study: Study) -> list[Job]:
-    """What is trained for less long, to check the verdict: encoders, what is built over them, baselines."""
+    """The shorter runs that check the verdict: encoders, what is built over them, and baselines."""
     plan = shorter_runs(study)
     return list(_shorter(study, plan)) if plan else []
 

@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 BUDGETS = ("updates", "epochs")  # what the length of training is counted in
-MOMENTS = 40  # validations in a fit of so many updates: curves need no more, and small sets would do little else
+MOMENTS = 40  # validations in a fit counted in updates: enough for a curve, and few enough for small sets
 ENCODER_UPDATES = 4000
 # A run is as long as its study says (FULL), or shorter, to see whether that changes a result (docs/design.md): HALF as
 # long, or with as many passes over its unlabelled images as the encoder that sees the most (PASSES).
@@ -32,9 +32,9 @@ LENGTHS = (FULL, HALF, PASSES)
 class Length:
     """A fit of `rounds`, each of which ends with a validation (fastai calls them epochs).
 
-    `batches`: updates a round, or None: a round is one pass over the images, as `budget: epochs` has it.
-    `batch_size`: images a batch. `amount`: what was asked for, in the unit of its budget; updates are rounded up, so
-    that rounds have the same number.
+    `batches`: updates a round; None with `budget: epochs`, where a round is one pass over the images. `batch_size`:
+    images a batch. `amount`: the length asked for, in updates or epochs; there may be a few more updates than that,
+    since all rounds have the same number.
     """
 
     rounds: int
@@ -55,17 +55,17 @@ class Length:
 
 
 def enough_updates(n_labelled: int) -> int:
-    """Updates after which twice as many mostly gave arms over `original` under two points (benchmarks/README.md)."""
+    """Updates from which twice as many mostly gained arms over `original` less than two points
+    (benchmarks/README.md)."""
     return max(2000, 1000 * round(2 * (n_labelled / 900) ** (2 / 3)))
 
 
 def length_of(stage: str, settings: Mapping, budget: str, n: int, batch_size: int, length: str = FULL) -> Length:
     """How long `stage` trains on `n` images: its `epochs` with `budget` epochs, else its `updates`; one round at least.
 
-    `settings`: also `share`, of that length, for a shorter run; `length`: which, of `LENGTHS`. `updates: auto` is what
-    `enough_updates` says, and for encoders `ENCODER_UPDATES`, whatever the number of images: so more images are not
-    more training. `2x` is twice that.
-    Raises `ConfigError` for another budget.
+    `settings`: those of training, and for a shorter run its `share` of that length; `length`: which of `LENGTHS` it is.
+    `updates: auto` is `enough_updates(n)`, for encoders `ENCODER_UPDATES` with any number of images, so that more
+    images do not mean more training. `2x` is twice that. Raises `ConfigError` for an unknown budget.
     """
     if budget not in BUDGETS:
         raise ConfigError(f"budget: found {budget!r}, expected {' or '.join(BUDGETS)}")

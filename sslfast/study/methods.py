@@ -19,10 +19,10 @@ ENDING = "_learner"
 class Method:
     """A method: `learner`, its factory, called as `learner(dls, encoder, seed=…, precision=…, **options)`.
 
-    `own_views`: it makes views of its own out of clean images, so that loaders need not augment; `compare_views`: it
-    compares views after a projector, where all images can become alike; `teacher`: its option of that name is an
-    existing net, in a config the name of one; `square`: it needs square images. `encoders`: the only ones that it can
-    train, of any width; else all.
+    `own_views`: it augments clean images itself, so loaders need not; `compare_views`: its loss compares views after a
+    projector, so that it can collapse to the same features for all images; `teacher`: its option of that name is an
+    existing net, which a config gives by name; `square`: it needs square images. `encoders`: the only ones that it can
+    train, of any width; empty for all.
     """
 
     name: str
@@ -45,7 +45,7 @@ def methods() -> dict[str, Method]:
 
 
 def method_of(learner: Source) -> Method:
-    """The method that a factory anywhere is; `@method(…)` may say what it needs, as here."""
+    """The method of a person's own factory, which may be marked with `@method(…)` as this package's are."""
     return _method(learner.name, learner, learner.definition)
 
 

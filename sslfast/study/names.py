@@ -1,4 +1,4 @@
-"""What evaluations, controls and studies of a folder are called, in configs, records and tables. Light to import."""
+"""Names that configs, records and tables share: of the baseline, of controls, and of studies of a folder."""
 
 import os
 import re
@@ -13,7 +13,7 @@ SUPERVISED, RANDOM, PIXELS = "supervised", "random", "pixels"  # the baseline an
 BASE = "base"  # the method of an arm that is an existing net, with weights from elsewhere
 WITHOUT_ENCODER = (SUPERVISED, PIXELS)  # these use no unlabelled images, and have no u
 SHUFFLED = "shuffled_"  # the control made of a method's encoder is called so, then as the method
-LONGEST = 60  # letters of a study's name that comes of a folder's; a config may have more
+LONGEST = 60  # letters of a study's name if it is made from a folder's; a config may give a longer one
 NAMELESS = "images"
 
 

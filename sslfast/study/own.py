@@ -18,10 +18,10 @@ GIVEN = ("dls", "encoder", "seed", "precision")  # what a study calls a learner 
 
 
 def claim_encoder(text: object, own: dict, beside: str | Path) -> str:
-    """The name of the encoder that `text` names (`my_nets.py:Small`), which is noted in `own`.
+    """What the study calls the encoder at `text`: `my_nets.Small` for `my_nets.py:Small`. Its source is noted in `own`.
 
-    `beside`: the folder that paths are looked up from. Raises `ConfigError` if it is not there, or cannot be called
-    with channels and image size.
+    `beside`: the folder that relative paths start from. Raises `ConfigError` if there is no such encoder, or it cannot
+    be called with channels and image size.
     """
     source = Source.of(text, "encoders", beside)
     found = source.definition
@@ -34,11 +34,10 @@ def claim_encoder(text: object, own: dict, beside: str | Path) -> str:
 
 
 def claim_method(text: object, key: str, own: dict, beside: str | Path) -> tuple[str, tuple[str, ...] | None]:
-    """The name of the learner factory that `text` names (`my_methods.py:byol_learner`), which is noted in `own`.
+    """What the study calls the learner factory at `text` (`my_methods.py:byol_learner`), and its options: the
+    parameters that a config may set, None where its file does not tell. Its source is noted in `own`.
 
-    And its options, the parameters that a config may set (None where its file does not tell).
-
-    Raises `ConfigError`, which begins with `key`, if it is not there, or cannot be called as learner factories are.
+    Raises `ConfigError`, which begins with `key`, if there is no such factory, or it cannot be called as others are.
     """
     source = Source.of(text, key, beside)
     found = source.definition
@@ -55,7 +54,7 @@ def claim_method(text: object, key: str, own: dict, beside: str | Path) -> tuple
 def own_code(study: Study, encoder: str | None = None, method: str | None = None) -> dict[str, str]:
     """The digests of a person's own code that a job of `study` depends on, by name; mostly none.
 
-    `encoder`, `method`: which box of the grid it is; of a method or variant, or its shuffled control.
+    `encoder`, `method`: the job's; the method may be a variant, or a shuffled control.
     """
     name = (method or "").removeprefix(SHUFFLED)
     name = study.variants.get(name, {}).get("method", name)
@@ -63,7 +62,7 @@ def own_code(study: Study, encoder: str | None = None, method: str | None = None
 
 
 def source_of(own: Mapping, name: str) -> Source | None:
-    """Where the code called `name` is, of the `own` of a study; None for what is this package's.
+    """Where the code called `name` in a study's `own` is; None for what is this package's.
 
     Raises `ConfigError` if it has changed since the config was checked.
     """

@@ -61,13 +61,13 @@ class Spec:
 class RunRecord:
     """What one training job did.
 
-    `history`: a dict an epoch, or a validation of a fit counted in updates (see `Stage.history`); `updates`, `images`
-    and `seconds` are cumulative, validation included. `test`: accuracy, macro_f1, f1_by_class, confusion (rows true,
-    columns predicted), classes, and the `mistakes` made with most confidence (row among the test images, true and
+    `history`: a dict for each epoch or, counted in updates, each validation (see `Stage.history`); its `updates`,
+    `images` and `seconds` are cumulative, validation included. `test`: accuracy, macro_f1, f1_by_class, confusion (rows
+    true, columns predicted), classes, and the `mistakes` made with most confidence (row among the test images, true and
     predicted class, highest class score); None for encoders and for runs that are not `ok`. `seconds`: wall-clock by
-    phase. `settings`: what the training depended on beside the spec, for a classifier also its encoder's (`pretrain`).
-    `asked`: what the study's config asked of the job (`sslfast.study.depends.asked_of`), where `settings` say what that
-    came to; empty for a run outside a study. `notes`: counts of what was rounded up or skipped, and what an evaluation
+    phase. `settings`: the values that it trained with, for a classifier also its encoder's (`pretrain`). `asked`: the
+    config's settings behind them (`sslfast.study.depends.asked_of`; `updates: auto`, say, where `settings` has a
+    number); empty for a run outside a study. `notes`: counts of what was rounded up or skipped, and what an evaluation
     chose. `features`: measures of the encoder's features of the validation images, by name.
     """
 
@@ -126,7 +126,7 @@ def read_record(path: str | Path) -> RunRecord:
         if (version := content["schema_version"]) != SCHEMA_VERSION:  # first: its entries may be others, too
             raise RecordError(f"{path}: schema_version {version}, not {SCHEMA_VERSION}; delete the file and run again")
         if "checksum" in content and not checked:
-            raise ValueError("what stands for its checksum is none")
+            raise ValueError("its checksum is malformed")
         content.pop("checksum", None)  # records that are older have none
         unknown = set(content) ^ {f.name for f in fields(RunRecord)}
         if unknown:
@@ -170,7 +170,7 @@ def _check_surroundings(record: RunRecord, require: Require) -> None:
     require(all(0 <= s < math.inf for s in seconds.values()), "a negative number of seconds")
     versions = [*record.versions, *record.versions.values(), record.settings.get("budget", "")]
     require(all(isinstance(v, str) and _is_plain(v) for v in versions), "versions or budget that are no text")
-    require(all(_fits(record.notes.get(note, 0), int) for note in _COUNTS), f"{_COUNTS} that are no counts")
+    require(all(_fits(record.notes.get(note, 0), int) for note in _COUNTS), f"{' or '.join(_COUNTS)} that is no count")
 
 
 def _check_history(record: RunRecord, require: Require) -> None:
@@ -193,10 +193,10 @@ def _check_history(record: RunRecord, require: Require) -> None:
 def _check_outcome(record: RunRecord, require: Require) -> None:
     """There are test results where the run was tested, a history where it trained, and features that are numbers."""
     tested = record.status == "ok" and record.stage != "pretrain"
-    missing = "test results missing" if tested else "test results of no tested run"
+    missing = "test results missing" if tested else "test results in a run that was not tested"
     require((record.test is not None) == tested, missing)
     trained = bool(record.history)
-    require(trained == STAGES[record.stage].trains or not tested, "no history, or one where nothing trains")
+    require(trained == STAGES[record.stage].trains or not tested, "no history, or one in a run that trains nothing")
     require(all(_is_measure(*entry) for entry in record.features.items()), "features that are no numbers")
     if record.test is not None:
         _check_test(record.test, require)

@@ -1,4 +1,4 @@
-"""The schema of configs: read from its file, and held against a config."""
+"""The schema of configs: read from its file, and used to check a config."""
 
 import copy
 import difflib
@@ -19,10 +19,10 @@ from .stages import evaluations
 
 __all__ = ["KINDS", "fits", "key_text", "read_schema", "valid", "valid_section", "with_defaults"]
 
-MOST_LISTED = 20  # known keys in a message, which stays one line
-DEEPEST = 2  # maps and lists within each other
-LARGEST = 2**1024  # a whole number that is no float any more
-KINDS = {  # of values, by the schema's word
+MOST_LISTED = 20  # at most so many known keys in a message, so that it stays one line
+DEEPEST = 2  # levels of maps and lists in a config
+LARGEST = 2**1024  # whole numbers from here on do not fit into a float
+KINDS = {  # what messages call the schema's types
     "array": "a list",
     "object": "keys and values",
     "string": "text",
@@ -54,7 +54,7 @@ def read_schema(path: str | Path) -> dict:
 
 
 def valid(config: Mapping, schema: Mapping) -> dict:
-    """A copy of `config` that `schema` allows, with numbers where text stands for them. Raises `ConfigError`."""
+    """A copy of `config`, with text such as `1e-3` made a number. `ConfigError` for what `schema` does not allow."""
     if not isinstance(config, Mapping):
         raise ConfigError(f"config: found {shown(config)}, expected keys and values")
     _check_size(config)
@@ -91,7 +91,7 @@ def with_defaults(config: Mapping, schema: Mapping) -> dict:
 
 
 def _check_size(value: object, key: str = "", depth: int = -1) -> None:
-    """`ConfigError` for what the other checks would never finish: YAML can make lists that hold themselves."""
+    """`ConfigError` for what other checks would not survive: huge numbers, and lists that hold themselves."""
     if depth > DEEPEST:
         raise ConfigError(f"{key}: found lists or maps within each other, expected {DEEPEST} levels or less")
     if isinstance(value, int) and abs(value) >= LARGEST:
@@ -147,9 +147,7 @@ def _explain(problem: ValidationError, schema: Mapping) -> str:
             return f"{key_text(name)}: unknown key; did you mean {within[0]}.{name}{several}?"
         close = difflib.get_close_matches(str(name), known, n=1)
         listed = (
-            f"known keys are {', '.join(known)}"
-            if len(known) <= MOST_LISTED
-            else "config/README.md has all that are known"
+            f"known keys are {', '.join(known)}" if len(known) <= MOST_LISTED else "config/README.md lists all keys"
         )
         hint = f"did you mean {close[0]}?" if close else listed
         return f"{f'{key}.' if key else ''}{key_text(name)}: unknown key; {hint}"

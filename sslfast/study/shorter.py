@@ -1,4 +1,4 @@
-"""Runs that a study makes shorter than the rest, to see whether its verdict is about data or about training length."""
+"""The runs that a study repeats with less training, to see whether its verdict depends on the length of training."""
 
 import math
 from dataclasses import dataclass
@@ -12,18 +12,19 @@ __all__ = ["Shorter", "share_of", "shorter_runs", "why_not"]
 
 FEWEST_SEEDS = 3  # no verdict is settled with fewer, so there would be nothing to check
 AT_MOST = 0.2  # of a study's time, these runs included
-# Time beside that of a baseline: measured, `original` and `conv` on a CPU (benchmarks/README.md)
+# Times of a head and of pre-training, a baseline's being 1: measured with `original` and `conv` on a CPU (benchmarks/).
 HEAD, PRETRAIN = 0.4, 0.3
 
 
 @dataclass(frozen=True)
 class Shorter:
-    """What is trained for less, for each of `seeds`, `methods` and encoders; fractions are canonical text.
+    """Which runs are repeated with less training, for each of `seeds`, `methods` and encoders.
 
-    For half as long: the encoder of the `most` unlabelled images (empty: none learns), or an existing net as it is,
+    Half as long: the encoder of the `most` unlabelled images (empty if no method learns), or an existing net as it is,
     what `evaluation` builds over it, and the baseline, at each of `labelled`. With as many passes over its images as
-    the encoder of `most` has: the encoder of each of `fewer` unlabelled images, evaluated at the `fewest` labels. What
-    trains nothing, neither encoder nor what is built over it, is not among `methods`.
+    the encoder of `most` makes: the encoder of each of `fewer` unlabelled images, evaluated at the `fewest` labels.
+    Where nothing would be trained for less, neither an encoder nor what is built over it, a method is not in `methods`.
+    All fractions are canonical text.
     """
 
     methods: tuple[str, ...]
@@ -105,9 +106,10 @@ def _amount(study: Study, name: str) -> int | str:
 
 
 def _n_seeds(study: Study) -> int:
-    """As many as take at most a fifth of all the study's time, one at least.
+    """How many seeds have shorter runs: as many as take at most a fifth of all the study's time, and at least one.
 
-    Reckoned for one seed, a baseline at all labels being 1, as if the fewest and the most labels took the time of all.
+    The unit of time is one seed's baselines at all labels; those at the fewest and the most labels count as if they
+    took all of it.
     """
     us = [float(u) for u in study.unlabelled if u != "0"]
     ways, nets, control, n_seeds = (

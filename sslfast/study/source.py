@@ -22,9 +22,10 @@ _NAME = re.compile(r"[A-Za-z_]\w{0,59}", re.ASCII)
 
 @dataclass(frozen=True)
 class Definition:
-    """A class or function as its file has it: `parameters` of the function (or of `__init__`), None where unknown.
+    """A class or function as its file defines it. `parameters`: its own or those of `__init__`; None where unknown.
 
-    `any_more`: whether it takes others, too; `marks`: its decorators' keywords, by the decorator's name.
+    `any_more`: whether it takes any others, too (`**kwargs`); `marks`: its decorators' keywords, by the decorator's
+    name.
     """
 
     name: str
@@ -85,15 +86,15 @@ class Source:
 
     @property
     def definition(self) -> Definition:
-        """What its file says of it, as text."""
+        """Its definition, read from its file."""
         found = definitions(self.path)
         return next((d for d in found if d.name == self.attribute), Definition(self.attribute, None, True, {}))
 
     @property
     def digest(self) -> str:
-        """8 hexadecimal digits that change with the code of its file, of a module with any file of its package.
+        """8 hexadecimal digits that change with the code of its file; for a module, with any file of its package.
 
-        Comments do not count.
+        Comments do not change them.
         """
         return _digest(tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in self._files()))
 
@@ -177,7 +178,7 @@ def _value(node: ast.expr) -> object:
 
 
 def _bound(text: str) -> list[str]:
-    """The names that the code `text` gives something at its top level."""
+    """The names that the code `text` defines or imports at its top level."""
     names: dict[str, None] = {}
     for node in ast.parse(text).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
@@ -214,7 +215,7 @@ def _digest(files: Sequence[tuple[Path, int, int]]) -> str:
 
 
 def _import_file(path: Path, digest: str) -> ModuleType:
-    """The module of a file, once for each state of its code; under a name of its own, whatever else is called so."""
+    """The module of a file, imported once for each state of its code, under a name that no other module has."""
     name = f"sslfast_own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{digest}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)

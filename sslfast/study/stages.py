@@ -1,4 +1,4 @@
-"""The stages that leave a run record, and the evaluations of encoders among them: all that is told of each, once.
+"""The stages that leave a run record, evaluations of encoders among them: what all other code knows of each.
 
 A new evaluation is a file in `sslfast/evaluation/` and an entry here; if it has options, they are a section of its name
 in `workflow/schemas/config.schema.yaml`. Its function gets the `Encoded` features of a cell, a `device` and the
@@ -19,16 +19,16 @@ _FIT = ("length", "lr", "wd", "schedule")  # length: updates or epochs
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage. `name`: in records, and of their folder; `rule`: of the workflow, the one that does it.
+    """A stage. `name`: in records, and of their folder; `rule`: the rule of the workflow that runs it.
 
     `evaluate`: what the evaluation is called in configs and tables, in sentences (`said`) and under axes (`label`).
-    `section`: of the config; `settings`: names of the settings that this stage's record stores.
-    `history`: what a row of it holds beside epoch, updates, images and seconds; empty where no network is trained.
-    `frozen`: the encoder stays as it is. `scores`: the function of an evaluation without training, `module:name`;
-    `of_pairs`: its time grows with pairs of labelled and other images; `chooses`: what it decides by validation images.
-    `rate`: training images a second that the time limit on a cluster counts on. Measured, one thread, CIFAR-10, `conv`:
-    2,894 (pre-training; two views of an image cost twice as much), 5,952 (supervised) and 35,112 over features
-    (benchmarks/README.md); a quarter of that and less.
+    `section`: of the config; `settings`: names of the settings that this stage's record stores. `history`: what a row
+    of it holds beside epoch, updates, images and seconds; empty where no network is trained. `frozen`: the encoder
+    stays as it is. `scores`: the function of an evaluation without training, `module:name`; `of_pairs`: its time grows
+    with pairs of labelled and other images; `chooses`: what it decides on the validation images. `rate`: training
+    images a second that the time limit on a cluster counts on: a quarter of what was measured, or less. Measured with
+    one thread, CIFAR-10 and `conv`: 2,894 (pre-training; two views of an image cost twice as much), 5,952 (supervised)
+    and 35,112 over features (benchmarks/README.md).
     """
 
     name: str
@@ -95,8 +95,8 @@ def evaluations() -> dict[str, Stage]:
 
 
 def first_to_judge(names: Iterable[str]) -> str | None:
-    """That of the evaluations `names` on which conclusions rest unless a person says: one that trains, as the baseline
-    does, goes first. None where no name is known."""
+    """The one of the evaluations `names` that conclusions rest on by default: the first that trains a network, as the
+    baseline does, or else the first. None if no name is known."""
     names = set(names)
     return next((name for name in sorted(evaluations(), key=_judges) if name in names), None)
 

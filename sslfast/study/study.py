@@ -42,16 +42,16 @@ class Prices(TypedDict):
 class Study:
     """A study, as `check_config` makes it of a config: every default filled in, every value checked.
 
-    Attributes are called as the config's keys, whose meanings stand in config/README.md; `study` is the `name`. The
-    sections of the methods, and of evaluations that are added, are in `sections`: which there are, their files say.
+    Attributes have the names of the config's keys, which config/README.md explains; the key `study` is `name`. The
+    sections of methods, and of evaluations that are added, are in `sections`, since their files decide which there are.
 
-    Fractions are canonical text, `unlabelled` and `labelled` increase, `seeds` are numbers. None is what nobody gave,
-    and what the data set decides by itself: `image_size` and `channels`, say, are None where its images have their own.
-    A section keeps the config's words, since records and parameters of jobs store it as it is; do not change it.
+    Fractions are canonical text, `unlabelled` and `labelled` increase, `seeds` are numbers. None means that the config
+    does not say, or that the data set decides: `image_size` and `channels`, say, where its images have their own. A
+    section keeps the config's words, since records and parameters of jobs store it as it is; do not change it.
 
-    Three entries are found by the check, and no keys of a config: `own`, the person's own code that the study uses, by
-    name (see `sslfast.study.own`); `weights_files`, where weights of base nets lie, by digest; `left_out`, why a base
-    net that the config names is no part of the study, by name.
+    Three attributes are no keys of a config, but found by the check: `own`, the person's own code that the study uses,
+    by name (see `sslfast.study.own`); `weights_files`, the paths of weights of base nets, by digest; `left_out`, why a
+    base net of the config is no part of the study, by name.
     """
 
     name: str
@@ -111,7 +111,7 @@ class Study:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "Study":
-        """The study whose `as_config` this is. No person's config: that has to be checked (`check_config`)."""
+        """The study whose `as_config` this is. For a config that a person wrote, use `check_config`."""
         known = {entry.name for entry in fields(cls)} - {"name", "sections"}
         given: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in config.items()}
         name = given.pop("study")
@@ -119,7 +119,7 @@ class Study:
         return cls(name=name, sections=sections, **given)
 
     def as_config(self) -> dict[str, Any]:
-        """The whole study by key of the config, in plain values that JSON can hold; None and what was not found are
+        """The whole study by key of the config, in plain values that JSON can hold; what is None or was not found is
         left out. It is what Snakemake hands to scripts, and one process to another."""
         keys = [entry.name for entry in fields(self) if entry.name not in ("name", "sections")]
         found = self.values(["study", *keys, *self.sections])
@@ -127,7 +127,7 @@ class Study:
         return {key: value for key, value in found.items() if value is not None and key not in empty}
 
     def values(self, keys: Iterable[str]) -> dict[str, Any]:
-        """What `keys` of the config say, as a config has it: for code in which a key is a value itself."""
+        """The values of `keys`, in the config's form; for code that gets its keys from a list."""
         return {key: self._value(key) for key in keys}
 
     def section(self, key: str) -> Mapping[str, Any]:

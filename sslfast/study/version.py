@@ -21,7 +21,7 @@ from .stages import STAGES
 __all__ = ["code_version", "file_version", "reading_version", "report_version", "versions"]
 
 ROOT = Path(__file__).parents[1]
-# The files at which each stage begins that is no cell; a cell begins at `_CELL`, and its method's and encoder's files.
+# The files whose imports are a stage's code. A cell's are `_CELL`, and the files of its method and encoder.
 _STAGES = {
     "split": ("data/splits.py",),
     "pretrain": ("stages/pretraining.py",),
@@ -31,8 +31,8 @@ _STAGES = {
 _CELL = ("stages/classifying.py", *_STAGES["pretrain"])
 _READING = ("data/datasets.py", "data/splits.py")
 _REPORTING = ("analysis", "report")
-# Cannot change a training result: what is around a job, what reads results, which jobs there are and what they are
-# called, what errors say. What a method or an encoder declares stands in its own file.
+# These cannot change a training result: what surrounds a job, what reads results, which jobs there are and what they
+# are called, what errors say. What methods and encoders declare is code of their own files.
 _NOT_TRAINING = (
     *_REPORTING, "cluster", "planning", "runtime", "__init__.py", "errors.py", "study/arms.py", "study/config.py",
     "study/encoder_names.py", "study/grid.py", "study/methods.py", "study/own.py", "study/schema.py",
@@ -47,7 +47,7 @@ def code_version(stage: str | None = None, method: str | None = None, encoder: s
     `stage`: the run's, None for all code that trains; `method`: the one that made its encoder (not the name of a
     variant), and `encoder`: what that is called, where it has any. A cell depends on the code that made its encoder,
     too. Imports count wherever they stand, also within functions; what is loaded by name, as methods, encoders and
-    evaluations are, is looked up. Code of a person's own is told beside it (`own_code`).
+    evaluations are, is looked up. A person's own code is not included (see `own_code`).
     """
     if stage is None:
         return _digest(path for path in _all_files() if not path.startswith(_NOT_TRAINING))
@@ -72,7 +72,7 @@ def report_version() -> str:
 
 @functools.cache
 def reading_version() -> str:
-    """The same for the code that makes arrays of image files: what older code stored is not taken for what it makes."""
+    """The same for the code that makes arrays of image files, so that arrays that older code stored are made anew."""
     loaders = [file for entry in NAMED.values() for file in _file_of_source(entry.loader)]
     return _digest(_closure((*_READING, *loaders)))
 
@@ -151,7 +151,7 @@ def _module(name: str, node: ast.ImportFrom) -> list[str] | None:
 
 
 def _defined_in(module: list[str], name: str) -> list[str]:
-    """The file of what `module` calls `name`: a module in it, or where it has that from if it only hands it on."""
+    """The file that defines `name` of `module`: a module in it, or the one that its `__init__` imports it from."""
     if inner := _file_of([*module, name]):
         return inner
     file = next(iter(_file_of(module)), "")

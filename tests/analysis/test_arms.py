@@ -113,16 +113,16 @@ def test_the_verdict_says_whether_the_net_is_enough(scores, net, best, said):
     else:
         assert set(verdicts.net) == {net}
         assert set(verdicts.best) == {best}
-    assert said in results.card.headline
-    assert results.card.headline in summary(results)
-    assert "a seed" in dict(results.card.answers)["What does each way cost?"]
+    assert said in results.verdict.headline
+    assert results.verdict.headline in summary(results)
+    assert "a seed" in dict(results.verdict.answers)["What does each way cost?"]
 
 
 def test_fine_tuned_networks_whose_training_is_not_checked_settle_nothing_about_the_net():
     results = found("linear", imagenet=0.6, onwards=0.5)
     verdicts = results.tables["best_arms"]
     assert set(verdicts.net) == {"not settled"}
-    for text in (results.card.headline, *verdicts.sentence):
+    for text in (results.verdict.headline, *verdicts.sentence):
         assert "was not checked (judged_by: finetune checks it)" in text and "needless" not in text
     cells = table(imagenet=0.6, onwards=0.5)
     frozen = analyse(cells[cells.evaluate != "finetune"], settings=Settings(judged_by="linear"))
@@ -184,7 +184,7 @@ def test_two_seeds_settle_nothing():
 def test_every_encoder_of_the_study_has_its_own_answer(encoders):
     results = found(encoders=encoders)
     assert sorted(results.tables["best_arms"].encoder.unique()) == sorted(encoders)
-    asked = [question for question, _ in results.card.answers]
+    asked = [question for question, _ in results.verdict.answers]
     assert sum(question.startswith("Best with") for question in asked) == (len(encoders) if len(encoders) > 1 else 0)
 
 

@@ -10,7 +10,7 @@ from sslfast.analysis.claims import claims
 from sslfast.analysis.contrasts import contrasts
 from sslfast.analysis.length_check import equal_passes, length_check, take_back
 from sslfast.analysis.results import Results, analyse
-from sslfast.analysis.summary import main_table, summary, verdict
+from sslfast.analysis.summary import findings, main_table, summary
 from sslfast.errors import ResultsError
 from sslfast.report.trust import facts
 
@@ -52,12 +52,12 @@ def test_a_verdict_stands_where_both_arms_have_learned_what_they_will():
     results = checked({"autoencoder": 0.004, "supervised": 0.01})
     assert outcomes(results) == ["holds", "holds"]
     assert (primary(results) == "better").all()
-    assert results.card.headline.startswith("Yes: ")
+    assert results.verdict.headline.startswith("Yes: ")
     assert results.length.startswith(
         "half the training gives the same verdict: differences moved by 0.6 points at most (2 seeds"
     )
     assert f"- length of training: {results.length}" in summary(results)
-    assert dict(results.card.answers)["Would longer training change it?"].lower() == f"{results.length}.".lower()
+    assert dict(results.verdict.answers)["Would longer training change it?"].lower() == f"{results.length}.".lower()
 
 
 LATE = {"supervised": 0.05}  # the baseline was still learning: pre-training led by 15 points, and leads by 10
@@ -76,16 +76,16 @@ def test_a_verdict_that_moves_or_of_arms_that_both_still_rise_is_taken_back_ever
     assert outcomes(results) == [outcome, outcome]
     assert (primary(results) == "length").all()
     assert (results.tables["contrasts"].query("primary and against == 'supervised'").by_seeds == "better").all()
-    assert results.card.headline.startswith("Not settled: it still depends on how long one trains")
-    assert verdict(results)[0] == results.card.headline
-    assert "not settled: it still depends on how long one trains (with 900 labels" in verdict(results)[1]
+    assert results.verdict.headline.startswith("Not settled: it still depends on how long one trains")
+    assert findings(results)[0] == results.verdict.headline
+    assert "not settled: it still depends on how long one trains (with 900 labels" in findings(results)[1]
     assert results.length.startswith("it depends on the length of training: with 900 labels the difference went from")
     assert ("both arms still rise (by 5.0 points and 5.0 points)" in results.length) == (outcome == "both rise")
     shown = main_table(results)
     assert shown.difference.str.endswith("(depends on training length)").sum() == len(LABELS)
     text = summary(results)
     assert "**Not settled" in text and f"- length of training: {results.length}" in text
-    answers = dict(results.card.answers)
+    answers = dict(results.verdict.answers)
     for question in ("More unlabelled images?", "What to get next?"):  # of such scores nothing else is concluded
         assert answers[question] == "Not settled: it still depends on how long one trains."
 
@@ -119,7 +119,7 @@ def test_numbers_of_labels_in_between_stand_only_if_both_ends_do():
     results = checked({("supervised", 0.02): 0.05})
     assert outcomes(results) == ["moves", "holds"]
     assert primary(results).to_dict() == {0.02: "length", 0.1: "length", 0.5: "better"}
-    head = results.card.headline
+    head = results.verdict.headline
     assert head.startswith("Partly settled: pre-training on unlabelled images wins with 22,500 labels")
     assert "not settled with 900 and 4,500 labels: it still depends on how long one trains" in head
 
@@ -224,7 +224,7 @@ def test_equal_passes_tell_what_more_images_gain_with_and_without_more_training(
     assert (row.l, row.u, row.n_labelled, row.n_unlabelled, row.n_seeds) == (0.02, 0.1, 900, 4500, 2)
     assert (row.gain, row.gain_passes) == pytest.approx((0.02, 0.10))
     assert row.score - row.score_passes == pytest.approx(0.08)
-    assert row.sentence in verdict(results)
+    assert row.sentence in findings(results)
     assert "+2.0 points with equal updates, +10.0 points with equal passes" in row.sentence
     lost = passes.assign(length="passes", status="diverged", test_macro_f1=np.nan, test_accuracy=np.nan)
     assert equal_passes(cells, lost).empty and analyse(cells, shorter=lost).tables["equal_passes"].empty

@@ -100,7 +100,8 @@ def test_a_file_that_is_no_plan_is_left_out_in_one_line(text, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("planned", [True, False])
-def test_the_report_compares_where_there_is_a_plan(planned, tmp_path, digits):
+def test_the_report_compares_where_there_is_a_plan(planned, tmp_path, digits, draw_only):
+    draw_only()
     records = grid()
     cells, history = tables(records)
     settings = config(threshold={"value": 0.5})

@@ -19,7 +19,7 @@ from sslfast.analysis.data_needed import data_needed
 from sslfast.analysis.decision import Prices
 from sslfast.analysis.results import Settings, analyse
 from sslfast.analysis.scores import scores
-from sslfast.analysis.summary import summary, verdict, write_results
+from sslfast.analysis.summary import findings, summary, write_results
 from sslfast.analysis.times import time_to_threshold
 from sslfast.errors import ConfigError, ResultsError
 
@@ -203,7 +203,7 @@ def test_tables_of_the_report_are_those_of_the_analysis():
 
 def test_the_verdict_begins_with_who_won():
     lead = lambda method, l, seed, **_: (0.7 if method == "supervised" else 0.5) + noise(0.0005, method, l, seed)  # noqa: E731, E741
-    first = verdict(analyse(cells_of(lead)))[0]
+    first = findings(analyse(cells_of(lead)))[0]
     assert first == (
         "No: training on the labels alone beats the frozen pre-trained encoder at both numbers of labels,"
         " by 20.0 points."
@@ -214,10 +214,10 @@ def test_the_verdict_of_a_large_study_tells_the_most_labels_only():
     def score(**run):
         return 0.5 + noise(0.002, *run.values())
 
-    large = verdict(analyse(results_table(score, methods=["autoencoder", "simclr", "byol"], seeds=range(3))))
+    large = findings(analyse(results_table(score, methods=["autoencoder", "simclr", "byol"], seeds=range(3))))
     assert len(large) == 1 + 3 * 3
     assert all("With 22,500 labels" in sentence for sentence in large[1:7])
-    small = verdict(analyse(results_table(score, seeds=range(3))))
+    small = findings(analyse(results_table(score, seeds=range(3))))
     assert len(small) == 1 + 5 + 5 + 1
 
 

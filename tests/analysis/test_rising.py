@@ -8,10 +8,10 @@ import pytest
 from builders import LOST, UPDATES, grid, realistic, run_record, tables
 from scipy import stats
 
-from sslfast.analysis.card import card
 from sslfast.analysis.results import analyse
 from sslfast.analysis.rising import rising_sentence, still_rising
 from sslfast.analysis.summary import summary
+from sslfast.analysis.verdict import verdict_of
 
 FLAT, STEEP = [0.1, 0.5, 0.5, 0.5], [0.1, 0.3, 0.5, 0.7]
 
@@ -85,7 +85,7 @@ def test_it_is_said_in_words():
     assert "no run shows what the second half" in rising_of([0.5]).sentence
 
 
-# on the card
+# in the verdict
 
 
 def study(curves: dict[tuple, list[float]], **settings) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -107,9 +107,9 @@ SOME = {
 }
 
 
-def test_the_card_names_what_was_still_rising_before_anything_else():
+def test_the_verdict_names_what_was_still_rising_before_anything_else():
     results = analyse(*study(SOME))
-    question, answer = card(results.cells, results.tables, 0.015).answers[0]
+    question, answer = verdict_of(results.cells, results.tables, 0.015).answers[0]
     assert question == "Trained long enough?"
     assert answer == (
         "Still rising at the end: the supervised baseline with 50 labels (+40.0 points in the second half of its"
@@ -119,10 +119,10 @@ def test_the_card_names_what_was_still_rising_before_anything_else():
     assert f"- *{question}* {answer}" in summary(results)
 
 
-def test_the_card_is_silent_where_nothing_rises_or_updates_are_the_budget():
+def test_the_verdict_is_silent_where_nothing_rises_or_updates_are_the_budget():
     for tables_ in (study(dict.fromkeys(SOME, FLAT)), study(SOME, budget="updates")):
         results = analyse(*tables_)
-        assert "Trained long enough?" not in dict(card(results.cells, results.tables, 0.015).answers)
+        assert "Trained long enough?" not in dict(verdict_of(results.cells, results.tables, 0.015).answers)
         assert "Still rising" not in summary(results)
     assert "Trained long enough?" not in summary(analyse(study(SOME)[0]))  # without a history
 

@@ -1,4 +1,4 @@
-"""What a probe measures, on real images by the real stages."""
+"""What short trials measure, on real images by the real stages."""
 
 import time
 
@@ -7,7 +7,7 @@ from every_method import TEACHER, teacher_file
 from grids import checked
 
 from sslfast.data.splits import make_split
-from sslfast.planning.measure import probe
+from sslfast.planning.measure import measure_speeds
 from sslfast.planning.sizes import portion, sizes_of
 from sslfast.planning.trials import measure
 from sslfast.stages import run_settings
@@ -76,7 +76,7 @@ def test_sizes_are_those_of_the_split(digits, split, pool):
 def test_a_kind_that_fails_is_named_and_the_others_are_measured(split, monkeypatch):
     monkeypatch.setattr("sslfast.planning.measure.IN_ALL", 1)
     study = checked(encoders=["conv"], device="cpu", autoencoder={"mask": 0.5, "patch": 500})  # larger than the images
-    found = probe(["pretrain/autoencoder/conv", "pixels"], split, study, {}, side_by_side=1)
+    found = measure_speeds(["pretrain/autoencoder/conv", "pixels"], split, study, {}, side_by_side=1)
     assert set(found.problems) == {"pretrain/autoencoder/conv"}
     assert "patch" in found.problems["pretrain/autoencoder/conv"]
     assert found.kinds["pixels"].fitted > 0

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from recorded import marked, write_study
 
+from sslfast.analysis.against_config import check_against_config
 from sslfast.analysis.image_summary import read_summary
-from sslfast.analysis.one_study import check_one_study
 from sslfast.analysis.results import analyse
 from sslfast.analysis.tables import collect, collect_pretraining, write_tables
 from sslfast.report.figures import all_figures
@@ -27,7 +27,7 @@ def large(tmp_path_factory):
     study, records, pretrained = write_study({**GRID, "encoders": ["conv"]}, folder)
     cells, history = collect(records)
     assert len(cells) == 10 * (21 + 1) * 3
-    check_one_study(cells, read_summary(folder / "images.json"), study, folder)
+    check_against_config(cells, read_summary(folder / "images.json"), study, folder)
     assert len(collect_pretraining(pretrained)) == 2 * 21 * 3
     return study, folder, cells, history
 

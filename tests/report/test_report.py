@@ -328,7 +328,7 @@ def test_fewer_than_five_seeds_are_called_exploratory(report):
     assert ("exploratory" in report.page.text) == (report.cells.seed.nunique() < 5)
 
 
-def test_the_card_on_top_gives_the_verdict_before_any_figure(report):
+def test_the_verdict_stands_on_top_before_any_figure(report):
     card = next(i for i, (_, attrs) in enumerate(report.page.tags) if attrs.get("class") == "card")
     first = next(i for i, (_, attrs) in enumerate(report.page.tags) if attrs.get("class") == "drawing")
     assert card < first
@@ -457,9 +457,10 @@ FIGURE = Figure(
 '''
 
 
-def test_a_figure_is_one_file_and_left_out_where_it_has_nothing_to_show(tmp_path, monkeypatch):
+def test_a_figure_is_one_file_and_left_out_where_it_has_nothing_to_show(tmp_path, monkeypatch, draw_only):
     (tmp_path / "runs_counted.py").write_text(TINY)
     monkeypatch.setattr(figures, "__path__", [*figures.__path__, str(tmp_path)])
+    draw_only("runs_counted", "time_to_threshold", "wall_clock")
     page = reported(grid(realistic, **SMALL), tmp_path / "report").page
     assert "9 runs were counted; 3 seeds." in page.text
     headings = [attrs["aria-label"] for tag, attrs in page.tags if tag == "svg"]

@@ -7,7 +7,6 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -194,16 +193,15 @@ def test_a_script_that_waits_for_its_fork_ends_when_it_is_asked_to(tmp_path):
 
 def test_a_script_that_is_killed_while_it_waits_leaves_no_fork(script, server):
     """What it asked for can still be read when it is gone."""
-    mark = script.folder / "done"
-    (script.folder / "script.py").write_text(f"import time\ntime.sleep(3)\nopen({str(mark)!r}, 'w').close()")
-    wanted = {"argv": ["script.py"], "path": sys.path, "cwd": str(script.folder), "environment": dict(os.environ)}
+    (script.folder / "gone.py").write_text("import time\ntime.sleep(60)")
+    wanted = {"argv": ["gone.py"], "path": sys.path, "cwd": str(script.folder), "environment": dict(os.environ)}
     text = json.dumps(wanted).encode()
     with socket.socket(socket.AF_UNIX) as gone:
         gone.connect(server)
         socket.send_fds(gone, [struct.pack(">Q", len(text)) + text], [1, 2])
-    assert script.run(BEGIN)[0] == 0, "the server goes on"
-    time.sleep(4)
-    assert not mark.exists()
+    status, serving, _ = script.run(f"{BEGIN}\nprint(os.getppid())")
+    assert status == 0, "the server goes on"
+    wait_for(lambda: not psutil.Process(int(serving)).children(), 30)
 
 
 @pytest.mark.parametrize("sent", [b"", b"\xff" * 8, struct.pack(">Q", 3) + b"no!"])

@@ -168,7 +168,7 @@ REFUSED = {  # what is wrong: (changes, the key, what else the message says)
     "a key of one section": ({"beta": 2}, "beta", "did you mean vae.beta?"),
     "a key of several sections": ({"dropout": 0.2}, "dropout", "did you mean classify.dropout or another section?"),
     "a misspelt key within another": ({"pretrain": {"epoch": 3}}, "pretrain.epoch", "did you mean epochs?"),
-    "a key like no other": ({"xyz": 1}, "xyz", "config/README.md has all that are known"),
+    "a key like no other": ({"xyz": 1}, "xyz", "config/README.md lists all keys"),
     "a key that is a number": ({7: 1}, "7", "unknown key"),
     "a fraction above 1": ({"unlabelled": [0.1, 1.5]}, "unlabelled", "1.5"),
     "a fraction below 0": ({"labelled": [-0.1]}, "labelled", "-0.1"),

@@ -67,7 +67,7 @@ BROKEN = {  # what is wrong: (record, a word that the message must contain)
     "per-class F1 of too few classes": (in_test(f1_by_class=[0.8]), "per-class F1"),
     "a diverged run with test results": (
         replace(run_record(), status="diverged", reason="a loss was not finite in epoch 1"),
-        "test results of no tested run",
+        "test results in a run that was not tested",
     ),
     "a score above 1": (replace(run_record(), test={**run_record().test, "macro_f1": 7.0}), "an F1 outside"),
     "a test result left out": (without(run_record(), "test", "macro_f1"), "macro_f1"),

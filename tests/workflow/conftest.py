@@ -75,7 +75,7 @@ def unbroken(once):
     """What the study of `killed` makes one job after the other, without a break."""
 
     def run(folder: Path) -> dict:
-        printed(folder, STUDY, "--cores", "1")
+        printed(folder, STUDY, "--cores", "1", "--until", "collect")  # the last job that deletes something
         return results(folder)
 
     made = once("unbroken", run)[1]

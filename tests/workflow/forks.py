@@ -2,8 +2,8 @@
 one on stdout that says how it ended, `[exit status, output, errors]`.
 
 Imports and looking at the code take longer than a dry run of a small study: each call is a fork of a process that is
-done with both. Calls that begin `jobs` have one job server, in place of one a call: to import torch takes longer than
-the jobs of a small study.
+done with both. Calls that begin `jobs` have one job server (`prepared.py`), in place of one a call: to import torch
+takes longer than the jobs of a small study.
 """
 
 import gc
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import traceback
 from functools import partial
+from pathlib import Path
 
 import pandas  # noqa: F401 - for Snakemake
 import snakemake.cli
@@ -20,6 +21,8 @@ import snakemake.cli
 import sslfast.cluster.needs  # noqa: F401 - for the Snakefile
 from sslfast.runtime import job_server
 from sslfast.study.version import code_version, reading_version, report_version
+
+HERE = Path(__file__).parent
 
 
 def snakemake_in(folder: str, arguments: list[str], environment: dict[str, str]) -> int:
@@ -66,13 +69,15 @@ if __name__ == "__main__":
     snakemake.cli.get_argument_parser()
     for version in (reading_version, report_version, partial(code_version, "classify")):
         version()
+    os.fsync = lambda _: None  # see prepared.py
     gc.freeze()
     start = job_server.start
     job_server.start = lambda *_: None
     for line in sys.stdin:
         folder, arguments, environment, jobs = json.loads(line)
         if jobs and job_server.SERVER not in os.environ:
-            start("sslfast.stages.entry_points:prepare")
+            os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+            start("prepared:prepare")
         if job_server.SERVER in os.environ:
             environment = {job_server.SERVER: os.environ[job_server.SERVER], **environment}
         print(json.dumps(call(folder, arguments, environment)), flush=True)

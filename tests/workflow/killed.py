@@ -61,16 +61,18 @@ def results(folder: Path) -> dict:
 class Killed(Workflow):
     """A study that is killed again and again. `phases` counts what the kills hit."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *arguments: str):
+        """`arguments`: of Snakemake, at each call."""
         super().__init__(folder)
         (folder / "config/config.yaml").write_text(yaml.safe_dump(STUDY))
+        self.arguments = arguments
         self.phases, self.seen, self.output = Counter(), Counter(), ""
         self.trained: dict[Path, int] = {}  # by log of a job that was killed: the last epoch that it told of
 
     def start(self, *targets: str) -> subprocess.Popen:
         self.begun = time.time()
         with open(self.folder / "output.txt", "w") as file:
-            command = [Path(sys.executable).parent / "snakemake", "--cores", "2", *targets]
+            command = [Path(sys.executable).parent / "snakemake", "--cores", "2", *targets, *self.arguments]
             return subprocess.Popen(command, cwd=self.folder, stdout=file, stderr=file)
 
     def jobs(self) -> list[psutil.Process]:
@@ -180,7 +182,7 @@ class Killed(Workflow):
 
     def clear(self) -> None:
         for name in ("results", "reports", ".snakemake"):
-            shutil.rmtree(self.folder / name)
+            shutil.rmtree(self.folder / name, ignore_errors=name == "reports")  # which there may not be
         self.trained.clear()
 
     def check(self, unbroken: dict) -> None:

@@ -35,7 +35,8 @@ def test_what_a_local_run_makes_a_cluster_makes_bit_for_bit(finished, workflow, 
     settings["cluster-generic-submit-cmd"] = settings["cluster-generic-submit-cmd"].replace("qsub", str(submit))
     (workflow.folder / "profiles/mine").mkdir()
     (workflow.folder / "profiles/mine/config.yaml").write_text(yaml.safe_dump(settings))
-    result = workflow.run(f"results/tiny/{RECORD}", "--workflow-profile", "profiles/mine", config=TINY)
+    call = ["--workflow-profile", "profiles/mine", "--seconds-between-status-checks", "1"]  # not 10
+    result = workflow.run(f"results/tiny/{RECORD}", *call, config=TINY)
     assert result.returncode == 0, result.stderr
     made, local = results(workflow.folder), results(finished.folder)
     assert f"results/tiny/{RECORD}" in made

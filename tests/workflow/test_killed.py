@@ -10,8 +10,8 @@ from killed import SIGNALS, STUDY, WHOM, Killed, results, wait_for
 from studies import Workflow
 
 
-def survive(folder: Path, unbroken: dict, n_kills: int, seed: int) -> None:
-    study, chance, studies = Killed(folder), random.Random(seed), 1
+def survive(folder: Path, unbroken: dict, n_kills: int, seed: int, *arguments: str) -> None:
+    study, chance, studies = Killed(folder, *arguments), random.Random(seed), 1
     kinds = [(whom, number) for whom in WHOM for number in SIGNALS]
     kills = 0
     while kills < n_kills:
@@ -31,12 +31,12 @@ def survive(folder: Path, unbroken: dict, n_kills: int, seed: int) -> None:
 
 
 def test_a_study_that_is_killed_six_times_ends_as_one_without_a_break(tmp_path, unbroken):
-    survive(tmp_path, unbroken, 6, seed=1)
+    survive(tmp_path, unbroken, 6, 1, "--until", "collect")
 
 
 @pytest.mark.long
 def test_a_study_that_is_killed_fifty_times_ends_as_one_without_a_break(tmp_path, unbroken):
-    survive(tmp_path, unbroken, 50, seed=2)
+    survive(tmp_path, unbroken, 50, 2)
 
 
 @pytest.mark.long  # the killed studies, which have two cores, show as much

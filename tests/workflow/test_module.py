@@ -49,6 +49,16 @@ def test_two_studies_stand_in_one_workflow_each_by_its_own_name(parent):
     assert "of the parent" not in said
 
 
+def test_a_module_without_a_config_is_the_study_beside_its_snakefile(workflow, tmp_path):
+    workflow.configure({**TINY, "study": "usual"})
+    (tmp_path / "parent").mkdir()
+    text = f"module one:\n    snakefile: '{workflow.folder}/Snakefile'\n\nuse rule * from one as one_*\n"
+    (tmp_path / "parent/Snakefile").write_text(text)
+    result = Workflow.at(tmp_path / "parent").ask("-n")
+    assert result.returncode == 0, result.stderr
+    assert "report on usual" in result.stdout + result.stderr
+
+
 @pytest.mark.long
 def test_two_studies_of_one_workflow_run_and_are_finished(parent):
     result = parent.run("--cores", "2")

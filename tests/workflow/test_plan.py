@@ -12,7 +12,7 @@ from studies import ROOT, TINY, Workflow
 
 from sslfast.analysis.planned import time_digest
 from sslfast.data.splits import read_split
-from sslfast.planning.left import done
+from sslfast.planning.done_already import done
 from sslfast.planning.sizes import sizes_of
 from sslfast.planning.work import work_of
 from sslfast.study.config import check_config

@@ -6,7 +6,7 @@ import shlex
 import pytest
 import yaml
 from buckets import S3
-from studies import ROOT, TINY, Workflow
+from studies import ROOT, TINY, Workflow, error_line
 
 
 def blocks(page: str, language: str = "") -> list[str]:
@@ -67,6 +67,21 @@ def test_a_study_in_another_folder_writes_nothing_beside_the_snakefile(workflow,
     assert [path for path in sorted(workflow.folder.rglob("*")) if "elsewhere" not in path.parts] == [
         path for path in before if "elsewhere" not in path.parts
     ]
+
+
+def test_a_profile_that_is_not_there_is_one_line_where_snakemake_goes_on_without(workflow, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    elsewhere = Workflow.at(tmp_path / "elsewhere")
+    words = ["-n", "-s", str(workflow.folder / "Snakefile"), "--workflow-profile", "profiles/slurm"]
+    line = error_line(elsewhere.run(*words, alone=True))
+    assert line.startswith("error: --workflow-profile: found 'profiles/slurm', expected")
+    study = workflow.run(*words, "--directory", str(elsewhere.folder), alone=True)  # here it is
+    assert study.returncode == 0, study.stderr
+
+
+@pytest.mark.parametrize("words", ["--configfile config/config.yaml report", "--config seeds=1 plan"])
+def test_a_target_behind_a_flag_that_takes_it_is_one_line(workflow, words):
+    assert "; a target goes before it: snakemake " in error_line(workflow.ask("-n", *words.split()))
 
 
 def test_behind_a_config_with_an_equals_sign_a_target_is_a_target(workflow):

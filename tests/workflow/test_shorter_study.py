@@ -9,7 +9,7 @@ from builders import SCHEMA
 from studies import HALVED, Workflow
 
 from sslfast.data.splits import read_split
-from sslfast.planning.left import done
+from sslfast.planning.done_already import done
 from sslfast.planning.sizes import sizes_of
 from sslfast.planning.work import work_of
 from sslfast.study.config import check_config

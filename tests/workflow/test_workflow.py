@@ -182,14 +182,15 @@ def test_a_study_on_a_folder_of_images_runs_and_a_damaged_image_stops_it_before_
     assert result.stderr.count(str(bad)) == 1
     assert not list(workflow.folder.rglob("results/tiny/splits/*.parquet"))
     Image.new("L", (8, 8)).save(bad)
-    result = workflow.run(config=config)
+    tables = ["--until", "collect"]  # test_folder_alone.py goes on to the report
+    result = workflow.run(*tables, config=config)
     assert result.returncode == 0, result.stderr
     cells = pd.read_csv(workflow.folder / "results/tiny/tables/cells.csv")
     # of 8 images a class 2 are for testing and 1 for validation; a label of every class needs 3 labels
     assert cells.n_test.unique().tolist() == [6]
     assert cells[cells.method == "autoencoder"].n_unlabelled.unique().tolist() == [3 * 5 + 5]
     assert sorted(cells.n_labelled.unique()) == [3, 8]
-    assert "Nothing to be done" in (again := workflow.ask(config=config)).stdout + again.stderr
+    assert "Nothing to be done" in (again := workflow.ask(*tables, config=config)).stdout + again.stderr
     Image.new("L", (8, 8)).save(root / "unlabelled/new.png")
     assert {"images", "split", "pretrain"} <= workflow.planned(config=config).keys()
 

@@ -90,7 +90,7 @@ def test_doing_what_the_line_says_mends_the_study(study):
     named = study.folder / line.split(": ")[1]
     assert named == study.folder / BASELINE
     named.unlink()
-    result = study.run(config=TINY)
+    result = study.run("--until", "collect", config=TINY)
     assert result.returncode == 0, result.stderr
     assert named.exists()
 

@@ -9,6 +9,7 @@ from snakemake.common.configfile import load_configfile
 
 from sslfast.runtime.attempts import attempt_folder, checkpoints_of
 from sslfast.cluster.bucket import check_bucket
+from sslfast.cluster.command_line import check_workflow_profile
 from sslfast.planning.own_check import without_missing
 from sslfast.study.config import check_config, read_schema
 from sslfast.data.found import found_lines, rare_lines
@@ -27,6 +28,8 @@ from sslfast.study.stages import evaluations
 from sslfast.study.version import reading_version, report_version
 
 try:
+    if workflow.is_main_process:
+        check_workflow_profile([workflow.rundir, workflow.workdir_init], workflow.basedir)
     check_room(".")
     if workflow.storage_settings.default_storage_provider == "s3" and workflow.is_main_process:
         place = workflow.storage_settings.default_storage_prefix

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sslfast.runtime import job_server
+from sslfast.study.base_nets import needs_timm
 from sslfast.study.datasets import NAMED, image_shape_of
 from sslfast.study.length import length_of
 from sslfast.cluster.needs import memory_mb, training_mb, training_minutes
@@ -86,7 +87,8 @@ onstart:
         workflow.local_exec and not workflow.touch
     ):  # training jobs begin where torch is imported already; two of them would save nothing
         if sum(job.rule.name in USES_TORCH for job in workflow.dag.needrun_jobs()) > 2:
-            job_server.start("sslfast.stages.entry_points:prepare", study.threads)
+            prepare = "prepare_timm" if needs_timm(study) else "prepare"
+            job_server.start(f"sslfast.stages.entry_points:{prepare}", study.threads)
     begin_progress()
 
 

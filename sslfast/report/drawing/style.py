@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import matplotlib
 from matplotlib.artist import Artist
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ...files import replacing
@@ -43,6 +44,7 @@ METHOD_STYLES = [  # colour, marker, dash; no two of the first four are told apa
 ]
 LONG = re.compile(r"(\.\d\d)\d+")  # digits of coordinates that nobody can see
 REFERENCE = re.compile(r"#([\w.-]+)")
+DPI = 150  # of a picture
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 
@@ -69,13 +71,22 @@ def short(name: str, length: int = 14) -> str:
 def write_figure(figure: Figure, stem: str | Path, kinds: Sequence[str] = (".png", ".svg")) -> None:
     """Write `<stem>.png` and `<stem>.svg`, the same bytes for the same figure."""
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": Path(stem).name}):
-        of_kind: dict[str, dict[str, Any]] = {".png": {"dpi": 150}, ".svg": {"metadata": {"Date": None}}}
+        of_kind: dict[str, dict[str, Any]] = {".png": {"dpi": DPI}, ".svg": {"metadata": {"Date": None}}}
+        _lay_out(figure)
         for suffix in kinds:
             with replacing(f"{stem}{suffix}") as scratch:
                 figure.savefig(scratch, **of_kind[suffix])
                 if suffix == ".svg":
                     scratch.write_text(_with_notes(scratch, getattr(figure, "notes", {})), encoding="utf-8")
-            figure.set_layout_engine(None)  # it has its layout now: both files show the same, in half the time
+
+
+def _lay_out(figure: Figure) -> None:
+    """Give the figure its layout, that of its picture, once: matplotlib makes one by drawing all of it in vain."""
+    if (engine := figure.get_layout_engine()) is not None:
+        FigureCanvasAgg(figure)
+        figure.set_dpi(DPI)
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def _with_notes(path: Path, notes: dict[str, list[str]]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ...analysis.base_nets import frozen_nets, starts
-from ...analysis.card import plateau_answers, unsure_ways
+from ...analysis.verdict import plateau_answers, unsure_ways
 from ...analysis.words import count
 from ...study.names import RANDOM, SUPERVISED
 from ..drawing.series import (

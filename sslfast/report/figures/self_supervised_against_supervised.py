@@ -94,7 +94,7 @@ def _who(row) -> str:
 
 def _caption(m: Material) -> str:
     return (
-        f"{m.whole.card.headline} Each method with the most unlabelled images, paired by seed, {m.interval} (the"
+        f"{m.whole.verdict.headline} Each method with the most unlabelled images, paired by seed, {m.interval} (the"
         f" verdict is also corrected for the number of comparisons); {m.base}. Grey: less than"
         f" {points(m.whole.settings.delta)}, not worth having. It does not show what another way of pre-training would"
         " do."

@@ -15,8 +15,9 @@ from pathlib import Path
 from ..errors import one_line
 from ..runtime.memory import keep_freed_memory
 from ..stages import run_settings
-from ..stages.entry_points import prepare
+from ..stages.entry_points import prepare, prepare_timm
 from ..stages.inputs import study_images, study_split
+from ..study.base_nets import needs_timm
 from ..study.study import Study
 from .trials import look_at, measure
 
@@ -30,7 +31,7 @@ def main(request_path: str, answer_path: str) -> None:
     request = json.loads(Path(request_path).read_text(encoding="utf-8"))
     study, folder = Study.of(request["study"]), Path(answer_path).with_suffix("")
     folder.mkdir()
-    prepare()  # each job does, and takes its time for that
+    (prepare_timm if needs_timm(study) else prepare)()  # as the process from which a study's jobs begin
     imported = time.time()
     data = study_images(request["content"], study)
     split = study_split(request["split"], data, study, study.seeds[0])
@@ -43,7 +44,8 @@ def main(request_path: str, answer_path: str) -> None:
 
     def speed_of(kind: str, views: str | int, images: int) -> dict:
         run = run_settings(study, study.threads)  # not before: no process may use a GPU and then make others
-        own = folder / f"trial {kind.replace('/', ' ')}"  # no folder called as a stage, where names of records count
+        # not the stage alone: in a folder of that name, records have to be called after their runs
+        own = folder / f"trial {kind.replace('/', ' ')}"
         seconds = request["seconds"]
         options = {"views": views, "images": images, "seconds": seconds, "folder": own}
         return asdict(measure(kind, data, split, run, study, **options))

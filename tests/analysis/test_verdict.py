@@ -1,21 +1,21 @@
-"""The card on top claims no more than the tests behind it."""
+"""The verdict claims no more than the tests behind it."""
 
 import pandas as pd
 import pytest
 from builders import cells_of, noise, realistic, results_table
 
-from sslfast.analysis.card import LOOK_ONCE, card
 from sslfast.analysis.decision import Prices
 from sslfast.analysis.results import Settings, analyse
 from sslfast.analysis.simulate.claims import looking_again
 from sslfast.analysis.summary import main_table
+from sslfast.analysis.verdict import LOOK_ONCE, verdict_of
 from sslfast.analysis.words import LOOKING_AGAIN, p_value
 from sslfast.report.pieces import table_html
 
 
-def card_of(cells: pd.DataFrame, **settings):
+def study_verdict(cells: pd.DataFrame, **settings):
     results = analyse(cells, settings=Settings(**settings))
-    return card(results.cells, results.tables, results.settings.delta)
+    return verdict_of(results.cells, results.tables, results.settings.delta)
 
 
 def with_gain(gains: dict[float, list[float]]) -> pd.DataFrame:
@@ -52,22 +52,22 @@ def with_gain(gains: dict[float, list[float]]) -> pd.DataFrame:
     ],
 )
 def test_the_headline_says_who_wins_and_by_how_much(gains, start, part):
-    head = card_of(with_gain(gains)).headline
+    head = study_verdict(with_gain(gains)).headline
     assert head.startswith(start)
     assert part in head
 
 
 def test_without_a_baseline_or_pretraining_the_headline_says_what_is_missing():
-    assert card_of(cells_of(baseline=False)).headline == (
+    assert study_verdict(cells_of(baseline=False)).headline == (
         "Not known: no seed has both a pre-trained and a supervised run."
     )
-    alone = card_of(cells_of(us=["0"]))
+    alone = study_verdict(cells_of(us=["0"]))
     assert alone.headline.startswith("Not known")
     assert ("What to get next?", "Nothing was pre-trained, so there is nothing to compare.") in alone.answers
 
 
 def test_several_ways_of_pretraining_each_get_their_line():
-    made = card_of(cells_of(encoders=["original", "conv"]))
+    made = study_verdict(cells_of(encoders=["original", "conv"]))
     assert made.headline.startswith("Over 2 ways of pre-training")
     assert {"autoencoder, original", "autoencoder, conv"} <= {question for question, _ in made.answers}
 
@@ -77,7 +77,7 @@ def test_where_ways_of_pretraining_differ_each_says_whether_more_images_help_it(
         return 0.5 + noise(0.001, encoder, u, seed) + (0.2 * float(u or 0) if encoder == "conv" else 0)
 
     shape = {"us": ["0.1", "0.5", "1"], "ls": ["0.1"], "seeds": range(5)}
-    made = card_of(cells_of(flat_and_rising, encoders=["original", "conv"], **shape))
+    made = study_verdict(cells_of(flat_and_rising, encoders=["original", "conv"], **shape))
     conv, original = sorted(text for question, text in made.answers if question == "More unlabelled images?")
     assert conv.startswith(
         "autoencoder, conv: They may still help; no amount is shown beyond which they stop helping: the last step may"
@@ -86,20 +86,20 @@ def test_where_ways_of_pretraining_differ_each_says_whether_more_images_help_it(
     assert original == (
         "autoencoder, original: At every number of labels, more than 100 of them gain less than 1.5 points."
     )
-    alike = card_of(cells_of(lambda encoder, **run: flat_and_rising("conv", **run), encoders=["a", "b"], **shape))
+    alike = study_verdict(cells_of(lambda encoder, **run: flat_and_rising("conv", **run), encoders=["a", "b"], **shape))
     assert [question for question, _ in alike.answers].count("More unlabelled images?") == 1
 
 
 def test_what_to_get_next_asks_for_prices_or_answers():
     cells = cells_of(us=["0.1", "0.3", "1"], ls=["0.05", "0.2", "0.5"], seeds=range(5))
-    answer = dict(card_of(cells).answers)["What to get next?"]
+    answer = dict(study_verdict(cells).answers)["What to get next?"]
     assert answer.startswith("Give prices ('prices' in the config) to get a recommendation.")
-    answer = dict(card_of(cells, prices=Prices(price_per_label=0.001, budget=1)).answers)["What to get next?"]
+    answer = dict(study_verdict(cells, prices=Prices(price_per_label=0.001, budget=1)).answers)["What to get next?"]
     assert answer.startswith(("Get more labels (1,000): a guess is +", "Not settled", "Nothing: "))
 
 
 def test_lost_runs_and_few_seeds_are_told():
-    made = card_of(cells_of(lambda seed, **run: "diverged" if seed == 2 else realistic(seed=seed, **run)))
+    made = study_verdict(cells_of(lambda seed, **run: "diverged" if seed == 2 else realistic(seed=seed, **run)))
     sure = dict(made.answers)["How sure is this?"]
     assert made.exploratory
     assert sure.startswith("3 seeds, where a conclusion takes 5")
@@ -107,7 +107,7 @@ def test_lost_runs_and_few_seeds_are_told():
 
 
 def test_what_adding_seeds_does_to_error_rates_is_told_where_that_is_advised():
-    made = dict(card_of(cells_of(seeds=[0, 1]), prices=Prices(price_per_label=0.001, budget=1)).answers)
+    made = dict(study_verdict(cells_of(seeds=[0, 1]), prices=Prices(price_per_label=0.001, budget=1)).answers)
     assert "before adding seeds, see 'How sure is this?'" in made["What to get next?"]
     assert made["How sure is this?"].endswith(LOOK_ONCE)
 

@@ -11,13 +11,13 @@ from .paired import MIN_LEVELS
 from .rising import rising_sentence
 from .words import EXPLORATORY_BELOW, count, plural, points, seeds
 
-__all__ = ["Card", "card", "plateau_answers", "unsure_ways"]
+__all__ = ["Verdict", "plateau_answers", "unsure_ways", "verdict_of"]
 
 FEW = 4  # a sentence lists up to so many numbers of labels, and counts them if there are more
 
 
 @dataclass(frozen=True)
-class Card:
+class Verdict:
     """`headline`: one sentence. `answers`: (question, answer) pairs. `exploratory`: too few seeds for a conclusion."""
 
     headline: str
@@ -29,11 +29,11 @@ LOOK_ONCE = "Fix the number of seeds beforehand: adding seeds and looking again 
 LENGTH = "Not settled: it still depends on how long one trains"
 
 
-def card(cells: pd.DataFrame, tables: Mapping[str, pd.DataFrame], delta: float, length: str = "") -> Card:
-    """The card of a study, from its `cells` and the tables of `analyse`; `delta` is the smallest gain worth having.
+def verdict_of(cells: pd.DataFrame, tables: Mapping[str, pd.DataFrame], delta: float, length: str = "") -> Verdict:
+    """The verdict on a study, from its `cells` and the tables of `analyse`; `delta` is the smallest gain worth having.
 
     `length`: a clause on whether the verdict depends on the length of training. If a verdict on a way of pre-training
-    was taken back for that reason (see `take_back`), the card concludes nothing else about that way.
+    was taken back for that reason (see `take_back`), it concludes nothing else about that way.
     """
     n_seeds = cells.seed.nunique()
     primary = tables["contrasts"][tables["contrasts"].primary]
@@ -56,7 +56,7 @@ def card(cells: pd.DataFrame, tables: Mapping[str, pd.DataFrame], delta: float, 
     answers += [("What to get next?", text) for text in _next(tables["what_next"], delta, unsure)]
     answers += [("How sure is this?", _certainty(cells, primary, tables["unusual"], n_seeds))]
     answers += [("Would longer training change it?", f"{length[0].upper()}{length[1:]}.")] if length else []
-    return Card(head, answers, n_seeds < EXPLORATORY_BELOW)
+    return Verdict(head, answers, n_seeds < EXPLORATORY_BELOW)
 
 
 def headline(primary: pd.DataFrame, delta: float) -> str:

@@ -20,7 +20,7 @@ from .base_nets import BASE_NET, is_frozen
 from .checks import OF_ONE_CODE
 from .code import code_now
 
-__all__ = ["check_one_study"]
+__all__ = ["check_against_config"]
 
 ALIKE = ("fingerprint", "precision")
 BY_LABELS = ("setting_updates", "setting_dropout")  # `auto` goes by a run's labels; seeds may differ by a few
@@ -28,7 +28,7 @@ NOTHING = "nothing"
 SHOWN = 3  # files named in a message
 
 
-def check_one_study(
+def check_against_config(
     cells: pd.DataFrame, images: Mapping, study: Study, results: str | Path, shorter: pd.DataFrame | None = None
 ) -> None:
     """`ResultsError` if `cells`, the runs under `results`, are of several studies, or not of `study`.

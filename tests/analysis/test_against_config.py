@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from builders import SCHEMA, grid, run_record, tables
 
+from sslfast.analysis.against_config import check_against_config
 from sslfast.analysis.code import code_now
-from sslfast.analysis.one_study import check_one_study
 from sslfast.analysis.tables import collect, collect_shorter
 from sslfast.errors import RecordError, ResultsError
 from sslfast.study.config import check_config
@@ -48,7 +48,7 @@ def check(records=RECORDS, images=IMAGES, made=(), **config) -> None:
     paths = [Path(f"results/made-up/records/{record.box.name}.json") for record in records]
     for record, path in zip(records, paths, strict=True):
         write_record(replace(record, asked=asked_of(then, record.box)), path)
-    check_one_study(collect(paths)[0], images, now, "results/made-up", collect_shorter(paths))
+    check_against_config(collect(paths)[0], images, now, "results/made-up", collect_shorter(paths))
 
 
 def refusal(records=RECORDS, images=IMAGES, made=(), **config) -> str:
@@ -135,7 +135,7 @@ def test_runs_of_a_study_of_another_name_are_named():
 
 def test_runs_that_no_study_asked_for_are_named():
     with pytest.raises(ResultsError, match="made with dataset nothing, the config says digits"):
-        check_one_study(*unasked(), "results/made-up")
+        check_against_config(*unasked(), "results/made-up")
 
 
 def unasked() -> tuple:
@@ -149,10 +149,10 @@ def test_tables_whose_records_are_others_or_not_here_are_named():
     cells, images, config = unasked()
     shutil.rmtree("results/made-up/records")
     with pytest.raises(ResultsError, match="made with settings of another config, the config says others; delete"):
-        check_one_study(cells, images, config, "results/made-up")
+        check_against_config(cells, images, config, "results/made-up")
     check()
     with pytest.raises(ResultsError, match=r"^results/made-up/tables: made of older records; delete the folder"):
-        check_one_study(cells, images, config, "results/made-up")
+        check_against_config(cells, images, config, "results/made-up")
 
 
 def test_runs_with_more_labels_may_be_trained_otherwise_where_that_is_automatic():
@@ -188,7 +188,7 @@ def test_shorter_runs_may_differ_in_their_length_and_in_nothing_else():
     write_record(replace(half[0], asked=asked), path)
     cells = collect([f"results/made-up/records/{record.box.name}.json" for record in RECORDS])[0]
     with pytest.raises(ResultsError, match=r"-half\.json: made with classify\.lr 0\.1, the config says 0\.001"):
-        check_one_study(cells, IMAGES, checked, "results/made-up", collect_shorter([path]))
+        check_against_config(cells, IMAGES, checked, "results/made-up", collect_shorter([path]))
 
 
 @pytest.mark.parametrize("key, value", [("test_fraction", 0.3), ("test_seed", 1)])
@@ -290,7 +290,7 @@ def test_tables_of_an_older_version_are_named():
     with pytest.raises(
         ResultsError, match=r"results/mine/tables: made by another version .*no column fingerprint.*delete"
     ):
-        check_one_study(cells, IMAGES, check_config(CONFIG, SCHEMA), "results/mine")
+        check_against_config(cells, IMAGES, check_config(CONFIG, SCHEMA), "results/mine")
 
 
 def test_a_record_under_the_name_of_another_run_is_named(tmp_path):

@@ -37,6 +37,7 @@ __all__ = ["THREADS", "forks_for", "main", "start"]
 THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 IN_A_MOMENT = 5.0  # seconds within which a script has to send its request
 _PREFIX = "sslfast-jobs-"
+_PATH_ENDS = 108  # bytes of a socket's path with the one that ends it: `man 7 unix`
 _servers: list[subprocess.Popen] = []  # kept, so that the servers' standard input stays open until Snakemake ends
 
 
@@ -55,7 +56,7 @@ def start(prepare: str, threads: int = 1) -> None:
     if not forks_for(threads):
         return
     _tidy()
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))  # only the user may enter it
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_temporary()))  # only the user may enter it
     path = folder / "socket"
     environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
     try:
@@ -91,9 +92,15 @@ def main(descriptor: int, path: str, prepare: str) -> None:
         _Server(listening, Path(path).parent, before).serve()
 
 
+def _temporary() -> str:
+    """The folder for temporary files, or `/tmp` where the path of a socket in it would be too long for Linux."""
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(f"{usual}/{_PREFIX}12345678/socket")) < _PATH_ENDS else "/tmp"  # noqa: S108 - mkdtemp
+
+
 def _tidy() -> None:
     """Remove the socket folders of servers that were killed."""
-    for socket_path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/socket"):
+    for socket_path in Path(_temporary()).glob(f"{_PREFIX}*/socket"):
         with suppress(OSError), socket.socket(socket.AF_UNIX) as one:
             try:
                 one.connect(str(socket_path))

@@ -159,7 +159,7 @@ def test_a_fork_that_is_stopped_with_its_script_goes_on_and_ends_with_it(script)
 def test_a_script_whose_fork_is_killed_ends_as_killed(script):
     process, fork = script.begin_to_sleep()
     fork.kill()
-    assert process.wait(20) == -signal.SIGKILL
+    assert process.wait(120) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("environment", [{SERVER: "off"}, {SERVER: "/nowhere"}, {"OMP_NUM_THREADS": "2"}, {}])
@@ -187,7 +187,7 @@ def test_a_script_that_waits_for_its_fork_ends_when_it_is_asked_to(tmp_path):
         connection, _ = silent.accept()
         assert connection.recv(8)
         process.terminate()
-        assert process.wait(20) == -signal.SIGTERM
+        assert process.wait(120) == -signal.SIGTERM
         connection.close()
 
 
@@ -217,6 +217,15 @@ def test_what_makes_no_sense_harms_nobody(script, server, sent):
     assert ended(fork.pid)
 
 
+def test_a_long_path_to_temporary_files_is_no_reason_to_go_without(tmp_path, monkeypatch):
+    long = tmp_path / ("a" * 60) / ("b" * 60)
+    long.mkdir(parents=True)
+    monkeypatch.setenv("TMPDIR", str(long))
+    with started() as (name, _), socket.socket(socket.AF_UNIX) as one:
+        one.connect(name)
+        assert Path(name).parent.stat().st_mode & 0o077 == 0
+
+
 def test_nobody_else_may_ask(server):
     about = os.stat(os.path.dirname(server))
     assert (about.st_mode & 0o777, about.st_uid) == (0o700, os.geteuid())
@@ -234,7 +243,7 @@ time.sleep(60)
         serving = int(process.stdout.readline())
         os.kill(serving, signal.SIGTERM)
         process.terminate()
-        assert process.wait(20) == 7
+        assert process.wait(120) == 7
 
 
 def test_it_ends_with_the_process_that_started_it_and_the_last_fork(tmp_path):
@@ -247,7 +256,7 @@ def test_it_ends_with_the_process_that_started_it_and_the_last_fork(tmp_path):
         assert again[1] == "False\n"
         assert fork.is_running()  # a job goes on without Snakemake, as ever
         process.terminate()
-        assert process.wait(20) == -signal.SIGTERM
+        assert process.wait(120) == -signal.SIGTERM
         assert ended(fork.pid)
         assert ended(serving.pid)
 
@@ -257,7 +266,7 @@ def test_forks_go_with_the_server_whose_folder_the_next_one_removes(tmp_path):
         process, fork = Script(tmp_path, path).begin_to_sleep()
         psutil.Process(fork.ppid()).kill()
         assert ended(fork.pid)
-        assert process.wait(20) == -signal.SIGKILL
+        assert process.wait(120) == -signal.SIGKILL
     assert Path(path).exists()
     with started():
         assert not Path(path).parent.exists()

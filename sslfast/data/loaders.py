@@ -95,8 +95,8 @@ def class_count(dls) -> int:
     if not getattr(dataset, "labels", True):
         raise ConfigError("dls: found images without classes (image_dls(…).pretrain), expected image_dls(…).classify")
     if not isinstance(dls.train, BatchDL):
-        targets = dataset[0][1:]
-        if len(targets) != 1 or not _is_class(targets[0]):
+        targets, batched = dataset[0][1:], getattr(dls.train, "bs", 1) is None
+        if len(targets) != 1 or not _is_class(targets[0], batched):
             found = ", ".join(type(y).__name__ for y in targets) or "nothing"
             raise ConfigError(f"dls: found {found} beside an image, expected one class (CategoryBlock)")
     if (n := get_c(dls)) < 2:
@@ -105,8 +105,11 @@ def class_count(dls) -> int:
     return n
 
 
-def _is_class(y) -> bool:
-    return isinstance(y, int | np.integer) or (isinstance(y, torch.Tensor) and not y.ndim and not y.is_floating_point())
+def _is_class(y, batched: bool) -> bool:
+    """Whether `y` is the number of a class or, of a loader whose items are whole batches, such numbers."""
+    if isinstance(y, torch.Tensor):
+        return y.ndim == batched and not y.is_floating_point()
+    return isinstance(y, int | np.integer)
 
 
 @dataclass(frozen=True)

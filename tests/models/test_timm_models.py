@@ -145,5 +145,5 @@ def test_a_model_that_cannot_take_such_images_is_an_error_that_names_both(name):
 
 @needs_timm
 def test_a_model_without_a_map_is_an_error_that_says_what_it_gives():
-    with pytest.raises(ConfigError, match=r"timm\.coat_tiny makes .* expected a square map"):
+    with pytest.raises(ConfigError, match=r"timm\.coat_tiny makes .* expected a map"):
         create_encoder("timm.coat_tiny", 3, 64)

@@ -171,8 +171,8 @@ def test_what_is_shown_changes_no_result(digits):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_sheets_show_large_images_smaller(size, shown, channels):
     image = np.full((1, size, size, channels), 7, np.uint8)
-    drawn, step = sheet([image, image])
-    assert (step - GAP, drawn.shape) == (shown, (2 * shown + GAP, shown, 3))
+    drawn, (down, across) = sheet([image, image])
+    assert (down - GAP, across - GAP, drawn.shape) == (shown, shown, (2 * shown + GAP, shown, 3))
     assert (drawn[:shown] == 7).all()
 
 

@@ -14,7 +14,7 @@ from sslfast.study.config import check_config, read_schema
 
 ROOT = Path(__file__).parents[1]
 STUDIES = {"cifar10-5seeds": "CIFAR-10 (JPEG copy)", "mnist": "MNIST"}
-NETS = ("base-nets", "CIFAR-10 (JPEG copy)")  # the study of existing nets
+NETS = {"base-nets": "CIFAR-10 (JPEG copy)", "mnist-nets": "MNIST"}  # studies of existing nets, of one config
 MARKS = "<!-- verdict: written by make docs -->\n", "<!-- end of verdict -->\n"
 SAID = {
     "worse": "labels alone win",
@@ -49,7 +49,7 @@ def _verdict() -> str:
         f" {seeds(every.n_seeds.iloc[0])}, {count(every.n_test.iloc[0])} test images:"
     )
     lines = [
-        "| | labels | difference | verdict | with four times the training and five fresh seeds |",
+        f"| | labels | difference | verdict | [with four times the training and five fresh seeds]({HOW}) |",
         "| --- | --- | --- | --- | --- |",
     ]
     for study, title in STUDIES.items():
@@ -61,32 +61,30 @@ def _verdict() -> str:
                 after = ": ".join(filter(None, [_gap(found, "_longer"), _fate(found)]))
             name = f"[{title}](reports/{study}/)" if i == 0 else ""
             lines.append(f"| {name} | {count(row.n_labelled)} | {_gap(row)} | **{SAID[row.outcome]}** | {after} |")
-    checked = f"{_summary(every)} ([How length was checked]({HOW}).)"
-    return "\n".join([*_filled(head), "", *lines, "", *_filled(checked), "", *_nets(), ""])
+    return "\n".join([*_filled(head), "", *lines, "", *_filled(_summary(every)), "", *_nets(), ""])
 
 
 def _nets() -> list[str]:
     """What each way to spend the labels scored where existing nets are among them, and which is best."""
-    study, title = NETS
-    tables = ROOT / "reports" / study / "tables"
-    arms = pd.read_csv(tables / "arms.csv")
-    assert arms.encoder.nunique() == arms.n_seeds.nunique() == 1, "one table of one encoder, from whole cells"
-    scores = arms.assign(
-        name=[_named(row) for row in arms.itertuples()],
-        score=[f"{row.mean:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in arms.itertuples()],
-    )
-    scores = scores.pivot(index="name", columns="n_labelled", values="score").loc[scores.name.drop_duplicates()]
-    head = (
-        f"**Or an existing net?** Frozen encoders on {title}, {seeds(arms.n_seeds.iloc[0])}"
-        f" ([report](reports/{study}/), [docs](docs/base-nets.md)):"
-    )
+    columns, heads = {}, []
+    for study, title in NETS.items():
+        tables = ROOT / "reports" / study / "tables"
+        arms = pd.read_csv(tables / "arms.csv")
+        assert arms.encoder.nunique() == arms.n_seeds.nunique() == 1, "one table of one encoder, from whole cells"
+        for n, part in arms.groupby("n_labelled"):
+            scores = [f"{row.mean:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in part.itertuples()]
+            columns[f"{title}, {count(n)} labels"] = dict(zip(map(_named, part.itertuples()), scores, strict=True))
+        texts = {"ties": "", "doubt": ""}
+        verdicts = pd.read_csv(tables / "best_arms.csv", dtype=dict.fromkeys(texts, str)).fillna(texts)
+        heads.append(f"* {title} ([report](reports/{study}/)): {arms_headline(verdicts, _delta())}")
+    table = pd.DataFrame(columns)
     lines = [
-        f"| macro-F1 | {' | '.join(f'{count(n)} labels' for n in scores)} |",
-        f"| --- |{' --- |' * len(scores.columns)}",
-        *(f"| {' | '.join(row)} |" for row in scores.reset_index().to_numpy()),
+        f"| macro-F1, {seeds(arms.n_seeds.iloc[0])}, linear classifier over frozen encoders | {' | '.join(table)} |",
+        f"| --- |{' --- |' * len(table.columns)}",
+        *(f"| {' | '.join(row)} |" for row in table.reset_index().to_numpy()),
     ]
-    verdicts = pd.read_csv(tables / "best_arms.csv", keep_default_na=False)
-    return [*_filled(head), "", *lines, "", *_filled(arms_headline(verdicts, _delta(study)))]
+    head = "**Or an existing net?** Ask the images ([how](docs/base-nets.md)):"
+    return [head, "", *lines, "", *(line for text in heads for line in _filled(text, "  "))]
 
 
 def _named(row) -> str:
@@ -97,9 +95,9 @@ def _named(row) -> str:
     return f"{row.arm} ({row.kind}{side})"
 
 
-def _delta(study: str) -> float:
-    """The smallest gain that the study counts."""
-    given = yaml.safe_load((ROOT / "config" / f"{study}.yaml").read_text(encoding="utf-8"))
+def _delta() -> float:
+    """The smallest gain that these studies count."""
+    given = yaml.safe_load((ROOT / "config/base-nets.yaml").read_text(encoding="utf-8"))
     return check_config(given, read_schema(ROOT / "workflow/schemas/config.schema.yaml")).delta
 
 
@@ -133,8 +131,8 @@ def _gap(row, end: str = "") -> str:
     return f"{100 * mean:+z.1f} [{100 * low:+z.1f}, {100 * high:+z.1f}]".replace("-", "−")
 
 
-def _filled(text: str) -> list[str]:
-    return textwrap.wrap(text, width=132, break_long_words=False, break_on_hyphens=False)
+def _filled(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, width=132, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from ..errors import ResultsError, shown
+from ..errors import ConfigError, ResultsError, shown
 from ..files import verify
+from ..study.image_size import checked_size
 
 __all__ = ["read_summary"]
 
@@ -17,6 +18,7 @@ def read_summary(path: str | Path) -> dict:
         for name, kind in _NOTED.items():
             if not isinstance(found[name], kind):
                 raise ValueError(f"{name} is {shown(found[name])}")
+        checked_size(found["image_size"])
         for name in ("skipped", "said", "warnings"):
             if not isinstance(found["notes"].get(name, []), list):
                 raise ValueError(f"{name} is {shown(found['notes'][name])}")
@@ -30,7 +32,7 @@ def read_summary(path: str | Path) -> dict:
         found["notes"]["left_out"] = [
             {"n": int(e["n"])} | {name: str(e.get(name, "")) for name in ("what", "example", "why")} for e in left_out
         ]
-    except (OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
+    except (ConfigError, OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
         raise ResultsError(
             f"{path}: not what the study noted of its images ({error}); delete it and run again"
         ) from None

@@ -36,6 +36,8 @@ def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where
         kind = "share" if name in ("u", "l", metric) else "seed" if name == "seed" else ""
         history[name] = numbers(history[name], f"{where}: column {name}", kind)
     history["method"] = as_text(history.method)
+    if history.method.isna().any():
+        raise ResultsError(f"{where}: column method is empty in row {first(history.method.isna())}; fill it in")
     for name in ("dataset", "encoder"):
         if name in history:
             history[name] = as_text(history[name])

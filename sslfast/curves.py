@@ -104,7 +104,7 @@ def label_curve(
         raise ConfigError(f"dls: found {type(dls).__name__}, expected what image_dls gave, all of it")
     if evaluate not in EVALUATIONS:
         raise ConfigError(f"evaluate: found {shown(evaluate)}, expected {' or '.join(EVALUATIONS)}")
-    given = [labelled] if isinstance(labelled, int | float | str) else list(labelled)
+    given = [labelled] if isinstance(labelled, int | float | np.number | str) else list(labelled)
     fractions = [float(canonical(fraction, "labelled")) for fraction in given]
     if not fractions or not min(fractions) > 0:
         raise ConfigError(f"labelled: found {shown(labelled)}, expected fractions above 0, up to 1")
@@ -112,7 +112,7 @@ def label_curve(
         raise ConfigError(
             "encoders: found a list, expected one, or several by name: {'simclr': learn, 'random': 'conv'}"
         )
-    if updates is not None and (isinstance(updates, bool) or not isinstance(updates, int) or updates < 1):
+    if updates is not None and (isinstance(updates, bool) or not isinstance(updates, int | np.integer) or updates < 1):
         raise ConfigError(f"updates: found {shown(updates)}, expected a number of updates, 1 or more")
     named = dict(encoders) if isinstance(encoders, Mapping) else {"pre-trained": encoders}
     if LABELS_ALONE in named:

@@ -96,10 +96,8 @@ def arms(
     judged = (found.evaluate == judged_by) & (found.method != SUPERVISED)
     doubtful = [key in unsure for key in found[["encoder", "l", "method"]].itertuples(index=False, name=None)]
     found.loc[judged & np.array(doubtful, dtype=bool), "outcome"] = "length"
-    found["moved"] = [
-        _moved(check, row) if judges else np.nan for row, judges in zip(found.itertuples(), judged, strict=True)
-    ]
-    found.loc[found.arm == LABELS, "moved"] = 0.0
+    moved = pd.Series([_moved(check, row) for row in found.itertuples()], found.index, dtype=float)
+    found["moved"] = moved.where(judged).mask(found.arm == LABELS, 0.0)
     worth = [_worth(every, name, rows, metric) for name, rows in found[found.arm != LABELS].groupby("evaluate")]
     found = found.merge(pd.concat(worth), on=[*PLACE, "arm"], how="left") if worth else found.assign(worth="")
     found = found.merge(_seconds(runs, every), on=[*PLACE, "arm"], how="left")
@@ -107,17 +105,8 @@ def arms(
 
 
 _SHOWN = ["kind", "method", "u", "evaluate", "n_unlabelled", "mean", "low", "high", "n_seeds", "difference"]
-_SHOWN += [
-    "difference_low",
-    "difference_high",
-    "p_holm",
-    "outcome",
-    "moved",
-    "worth",
-    "seconds",
-    "seconds_once",
-    "pixels",
-]
+_SHOWN += ["difference_low", "difference_high", "p_holm", "outcome", "moved"]
+_SHOWN += ["worth", "seconds", "seconds_once", "pixels"]
 
 
 def _runs(every: pd.DataFrame, judged_by: str, metric: str) -> pd.DataFrame:
@@ -152,6 +141,7 @@ def _runs(every: pd.DataFrame, judged_by: str, metric: str) -> pd.DataFrame:
 
 
 def _moved(check: pd.DataFrame, row) -> float:
+    """How far twice the training moved the difference of an arm, at the nearest number of labels where it was tried."""
     tried = check[(check.encoder == row.encoder) & (check.method == row.method) & check.moved.notna()]
     if tried.empty:
         return np.nan

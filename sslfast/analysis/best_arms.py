@@ -192,14 +192,14 @@ def _depends(net: str, arm: str, other: str, known: pd.DataFrame, found: pd.Data
 
 def _sentence(row: dict, best: pd.Series, ties: list[str], delta: float) -> str:
     where = f"With {count(row['n_labelled'])} labels"
-    ahead = f", not shown to beat {listed(ties)}" if ties else ", ahead of every other way"
+    ahead = f", not shown to beat {listed(ties)}" if ties else ", ahead of every other way tried"
     price = f", for {cost(best)}" if np.isfinite(best.seconds) else ""
     worth = f", worth {best.worth.split(' [')[0]} labels alone" if isinstance(best.worth, str) else ""
     text = f"{where}, {best.arm} scores best ({best['mean']:.3f}{worth}{ahead}{price})"
     if row["doubt"]:
         return f"{text}; whether an existing net is enough is not settled: {row['doubt']}."
     told = {
-        YES: f"{row['arm']} makes the rest needless: no other way adds {points(delta)} or more to it",
+        YES: f"{row['arm']} makes the rest needless: no other way that was tried adds {points(delta)} or more to it",
         NO: f"an existing net alone is not enough: {row['other']} adds {points(row['gain'])} to {row['arm']}",
         NEITHER: "no existing net is shown to beat the labels alone",
         UNTRIED: f"{row['arm']} beats the labels alone, and nothing else was tried",
@@ -211,7 +211,7 @@ def _sentence(row: dict, best: pd.Series, ties: list[str], delta: float) -> str:
 def _enough(rows: pd.DataFrame, delta: float) -> str:
     """Whether an existing net is enough, over all numbers of labels."""
     said = {
-        YES: f"an existing net{{}} makes the rest needless: nothing else adds {points(delta)} or more",
+        YES: f"an existing net{{}} makes the rest needless: nothing else that was tried adds {points(delta)} or more",
         NO: "an existing net alone is not enough",
         NEITHER: "no existing net is shown to beat the labels alone",
         UNTRIED: "an existing net{} beats the labels alone, and nothing else was tried",

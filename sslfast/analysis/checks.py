@@ -20,7 +20,7 @@ from .as_written import (
     squashed,
 )
 from .base_nets import BASE_NET, beside_each, on_net
-from .table_checks import as_text, check_metric, check_unique, require
+from .table_checks import as_text, check_filled, check_metric, check_unique, require
 
 __all__ = ["CELL_KEY", "HEAD", "check_cells", "check_shorter"]
 
@@ -94,9 +94,7 @@ def check_cells(cells: pd.DataFrame, where: str = "cells", metric: str | None = 
         if name not in cells:
             cells[name] = default if default else np.where(cells[metrics].notna().all(axis=1), "ok", "no result")
     for name in ("method", "encoder", "evaluate", "status"):
-        if cells[name].isna().any():
-            hint = {"method": f"; {CALL_IT}", "status": " (ok, or why there is no result)"}.get(name, "")
-            raise ResultsError(f"{where}: column {name} is empty in row {first(cells[name].isna())}; fill it in{hint}")
+        check_filled(cells, name, where)
     cells["status"] = known_statuses(cells.status, cells[metrics].notna().any(axis=1), where)
     _check_names(cells, where)
     cells.loc[cells.method.isin(WITHOUT_ENCODER), "u"] = np.nan

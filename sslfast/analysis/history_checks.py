@@ -8,7 +8,7 @@ from ..study.names import RANDOM, SUPERVISED
 from .as_written import first, known_columns, known_names, numbers
 from .base_nets import BASE_NET, beside_each
 from .checks import CELL_KEY, HEAD
-from .table_checks import as_text, cell_of, check_unique, require
+from .table_checks import as_text, cell_of, check_filled, check_unique, require
 
 __all__ = ["check_history"]
 
@@ -36,8 +36,7 @@ def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where
         kind = "share" if name in ("u", "l", metric) else "seed" if name == "seed" else ""
         history[name] = numbers(history[name], f"{where}: column {name}", kind)
     history["method"] = as_text(history.method)
-    if history.method.isna().any():
-        raise ResultsError(f"{where}: column method is empty in row {first(history.method.isna())}; fill it in")
+    check_filled(history, "method", where)
     for name in ("dataset", "encoder"):
         if name in history:
             history[name] = as_text(history[name])

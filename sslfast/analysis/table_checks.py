@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ConfigError, ResultsError
-from .as_written import METRICS, score_hint
+from .as_written import CALL_IT, METRICS, first, score_hint
 
-__all__ = ["as_text", "cell_of", "check_metric", "check_number", "check_unique", "require"]
+__all__ = ["as_text", "cell_of", "check_filled", "check_metric", "check_number", "check_unique", "require"]
 
 
 def check_metric(cells: pd.DataFrame, metric: str, where: str = "cells") -> None:
@@ -40,6 +40,13 @@ def require(table: pd.DataFrame, names: Sequence[str], where: str) -> None:
             close = difflib.get_close_matches(name, [str(c) for c in table if c not in names], n=1)
             hint = f"did you mean column {close[0]}? rename it" if close else f"expected {', '.join(names)}"
             raise ResultsError(f"{where}: no column {name}; {hint}")
+
+
+def check_filled(table: pd.DataFrame, name: str, where: str) -> None:
+    """Raises `ResultsError` if column `name` of `table` is empty in a row."""
+    if table[name].isna().any():
+        hint = {"method": f"; {CALL_IT}", "status": " (ok, or why there is no result)"}.get(name, "")
+        raise ResultsError(f"{where}: column {name} is empty in row {first(table[name].isna())}; fill it in{hint}")
 
 
 def check_unique(table: pd.DataFrame, key: list[str], where: str) -> None:

@@ -56,7 +56,9 @@ def _read(path: Path) -> pd.DataFrame:
             verify(path)
         except ValueError as error:
             raise ResultsError(f"{path}: not a readable table ({error}); delete it and run again") from None
-        return pd.read_parquet(path)
+        table = pq.read_table(path)
+        table.validate(full=True)  # or text that is none would be found where it is first used
+        return table.to_pandas()
     if ending in EXCEL or (start == b"PK\x03\x04" and ending != ".zip") or start == b"\xd0\xcf\x11\xe0":
         raise ResultsError(f"{path}: found a spreadsheet; save its sheet as CSV (File, Save as), and give that")
     if ending in PACKED:

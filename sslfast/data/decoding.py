@@ -186,7 +186,6 @@ def decode_files(
             state[i] = DEEP
         except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
             if options.on_bad_image == "error":
-                work.forget()
                 raise DataError(
                     f"{key}: cannot read the image {path} ({what_is_wrong(path, error)});{others_like_it(paths)}"
                     " replace or remove such files, or set on_bad_image: skip"

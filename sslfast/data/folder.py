@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import astuple
 from itertools import compress
 from pathlib import Path
-from shutil import rmtree
 from typing import TextIO
 
 import numpy as np
@@ -71,11 +70,7 @@ def read_folder(
         left_out.note(*_unreadable(path))
     if skipped:
         x, y, part, paths = taken(x, good, kept.parent), y[good], part[good], list(compress(paths, good))
-        try:
-            _check_what_is_left(root, listing, y, part, len(skipped))
-        except DataError:  # so what was decoded is of no use
-            rmtree(kept, ignore_errors=True)
-            raise
+        _check_what_is_left(root, listing, y, part, len(skipped))
     if not listing.test:
         part[split_off(y, options.test_fraction, options.test_seed)] = "test"
     if copies := _copies(x, y):

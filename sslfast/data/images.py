@@ -186,7 +186,12 @@ def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays], che
             folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{folder}.lock"):
                 if not (folder / "meta.json").exists():
-                    _store(folder, read())
+                    try:
+                        arrays = read()
+                    except DataError:  # these files make no data set, so what was decoded of them is of no use
+                        shutil.rmtree(unfinished(name, key, data_root), ignore_errors=True)
+                        raise
+                    _store(folder, arrays)
         except OSError as error:
             raise DataError(
                 f"data_root: cannot write to {data_root} ({error.strerror or error}); make room there, or set data_root"
@@ -196,7 +201,7 @@ def cached(name: str, key: str, data_root: Path, read: Callable[[], Arrays], che
 
 
 def unfinished(name: str, key: str, data_root: Path) -> Path:
-    """The folder for unfinished work on what will be stored as `key` (see `cached`); storing removes this folder."""
+    """The folder for unfinished work on what will be stored as `key`; it goes when `cached` stores or refuses that."""
     folder = data_root / "cache" / f"{name}-{key}-{reading_version()}"
     return folder.with_name(f".{folder.name}-{UNFINISHED}")
 

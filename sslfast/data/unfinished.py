@@ -59,11 +59,6 @@ class Unfinished:
             self._kept[:] = done
             self._kept.flush()
 
-    def forget(self) -> None:
-        """Delete what was kept, since these files cannot be decoded."""
-        if self._folder:
-            rmtree(self._folder, ignore_errors=True)
-
     def _sum(self, i: int, state: int) -> int:
         """Of what is known of image `i`, and of its pixels where they are there."""
         return row_sum(np.append(self.x[i] if state in (DONE, DEEP_DONE) else np.empty(0, np.uint8), np.uint8(state)))

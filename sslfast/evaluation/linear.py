@@ -37,8 +37,8 @@ def linear_probe(
 
     Source: Alain and Bengio 2016, linear classifier probes; the penalty as in Kornblith et al. 2019.
     """
-    wanted = [penalties] if isinstance(penalties, int | float) else list(penalties)
-    if not all(penalty > 0 for penalty in wanted):
+    wanted = [penalties] if isinstance(penalties, int | float | np.number) else list(penalties)
+    if not wanted or not all(penalty > 0 for penalty in wanted):
         raise ConfigError(f"penalties: found {shown(wanted)}, expected numbers above 0")
     present = np.unique(encoded.train_y)
     if len(present) < 2:

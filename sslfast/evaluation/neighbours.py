@@ -33,8 +33,8 @@ def knn(
     Source: Wu et al. 2018, Unsupervised feature learning via non-parametric instance discrimination (k = 200, 0.07).
     """
     wanted = neighbours if k is None else k
-    wanted = [wanted] if isinstance(wanted, int) else list(wanted)
-    if not wanted or not all(isinstance(n, int) and n >= 1 for n in wanted):
+    wanted = [wanted] if isinstance(wanted, int | np.integer) else list(wanted)
+    if not wanted or not all(isinstance(n, int | np.integer) and n >= 1 for n in wanted):
         raise ConfigError(f"neighbours: found {shown(wanted)}, expected numbers of images, 1 or more")
     ks = sorted({min(n, len(encoded.train)) for n in wanted}, reverse=True)
     bank, y = _unit(encoded.train, device), torch.from_numpy(encoded.train_y).to(device)

@@ -5,7 +5,7 @@ everything else asks a `Box`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from itertools import product
@@ -242,11 +242,13 @@ def _encoders(study: Study) -> Iterator[Job]:
     for (encoder, u), seed in product(pairs, seeds):
         if u == "0":
             yield _job(Box("pretrain", RANDOM, encoder, u, None, seed), _split(seed))
-    nets = [(name, encoders_of(study, name)[0], "0") for name in study.methods if not learns(study, name)]
-    learned = [Box("pretrain", method, net, u, None, seed) for (method, net, u), seed in product(nets, seeds)]
+    on_nets = _on_nets(study, study.methods)
+    nets = [(name, net) for name, net in on_nets if not learns(study, name)]
+    learned = [Box("pretrain", method, net, "0", None, seed) for (method, net), seed in product(nets, seeds)]
     crossed = _crossed(study)
     ways = [(m, encoder, u) for encoder, u in pairs if u != "0" for m, its in crossed.items() if encoder in its]
-    ways += [(method, encoder, u) for method, encoder in _started(study) for u in study.unlabelled if u != "0"]
+    going_on = [(name, net) for name, net in on_nets if learns(study, name)]
+    ways += [(method, net, u) for method, net in going_on for u in study.unlabelled if u != "0"]
     learned += [
         Box("pretrain", m, encoder, u, label, seed) for (m, encoder, u), label, seed in product(ways, of, seeds)
     ]
@@ -262,10 +264,9 @@ def _crossed(study: Study) -> dict[str, tuple[str, ...]]:
     return {name: encoders_of(study, name) for name in study.methods if base_of(study, name) is None}
 
 
-def _started(study: Study) -> list[tuple[str, str]]:
-    """The methods that go on from a base net, each with that net."""
-    going_on = (name for name in study.methods if learns(study, name) and base_of(study, name) is not None)
-    return [(name, encoders_of(study, name)[0]) for name in going_on]
+def _on_nets(study: Study, methods: Iterable[str]) -> list[tuple[str, str]]:
+    """Those of `methods` that are a base net or go on from one, each with that net."""
+    return [(name, encoders_of(study, name)[0]) for name in methods if base_of(study, name) is not None]
 
 
 def shorter_jobs(study: Study) -> list[Job]:
@@ -295,6 +296,5 @@ def _shorter(study: Study, plan: Shorter) -> Iterator[Job]:
                 yield from cells(method, encoder, seed)
         for label in plan.labelled:
             yield _job(Box(SUPERVISED, SUPERVISED, encoder, None, label, seed, HALF), _split(seed))
-    on_nets = [(name, encoders_of(study, name)[0]) for name in plan.methods if base_of(study, name) is not None]
-    for seed, (method, encoder) in product(plan.seeds, on_nets):
+    for seed, (method, encoder) in product(plan.seeds, _on_nets(study, plan.methods)):
         yield from cells(method, encoder, seed)

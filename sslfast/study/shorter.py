@@ -112,12 +112,8 @@ def _n_seeds(study: Study) -> int:
     took all of it.
     """
     us = [float(u) for u in study.unlabelled if u != "0"]
-    ways, nets, control, n_seeds = (
-        len(_learning(study)),
-        len(_trained_over(study)),
-        "0" in study.unlabelled,
-        len(study.seeds),
-    )
+    ways, nets = len(_learning(study)), len(_trained_over(study))
+    control, n_seeds = "0" in study.unlabelled, len(study.seeds)
     whole = 1 + HEAD * (ways * len(us) + nets + control) + PRETRAIN * ways * len(us)
     half = (1 + ways * (HEAD + PRETRAIN) + nets * HEAD) / 2
     passes = ways and ways * (PRETRAIN * sum(us[:-1]) / us[-1] + HEAD * len(us[:-1]) / len(study.labelled))

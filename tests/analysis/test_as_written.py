@@ -9,6 +9,7 @@ from builders import noise, results_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sslfast.analysis import table_files
 from sslfast.analysis.__main__ import main
 from sslfast.analysis.as_written import numbers
 from sslfast.analysis.checks import REQUIRED, check_cells, check_shorter
@@ -217,6 +218,15 @@ def test_a_file_that_holds_no_table_is_refused_with_what_to_do(tmp_path, ending,
         read_table(file(tmp_path, ending, content))
 
 
+def test_text_in_a_parquet_table_that_is_none_is_refused_where_it_is_read(tmp_path):
+    GOOD.to_parquet(path := tmp_path / "cells.parquet", compression="none")
+    content = path.read_bytes()
+    assert b"autoencoder" in content
+    path.write_bytes(content.replace(b"autoencoder", b"autoenc\xf3der"))
+    with pytest.raises(ResultsError, match="not a readable table"):
+        read_table(path)
+
+
 def test_a_folder_is_no_table(tmp_path):
     with pytest.raises(ResultsError, match="found a folder; expected CSV"):
         read_table(tmp_path)
@@ -226,7 +236,7 @@ def test_without_what_reads_parquet_the_line_says_so(tmp_path, monkeypatch):
     def absent(*_):
         raise ImportError("Unable to find a usable engine; tried using: 'pyarrow'")
 
-    monkeypatch.setattr(pd, "read_parquet", absent)
+    monkeypatch.setattr(table_files.pq, "read_table", absent)
     with pytest.raises(ResultsError, match=r"cannot be read here .*pyarrow.*install that, or save it as CSV"):
         read_table(file(tmp_path, "parquet", b"PAR1"))
 

@@ -12,6 +12,7 @@ from PIL import Image
 from sslfast import load_dataset
 from sslfast.data import decoding, folder
 from sslfast.data.unfinished import DONE, WEEK, Unfinished
+from sslfast.errors import DataError
 
 
 def read(root, store, **options):
@@ -76,6 +77,16 @@ def test_unreadable_files_are_known_again(image_folder, tmp_path, monkeypatch):
     again = read(root, tmp_path / "two", on_bad_image="skip")
     assert again.notes == whole.notes and again.notes["images_skipped"] == 1
     assert again.fingerprint == whole.fingerprint
+
+
+@pytest.mark.parametrize(("options", "broken"), [({}, 1), ({"on_bad_image": "skip"}, 11)])
+def test_of_files_that_make_no_data_set_nothing_is_kept(image_folder, tmp_path, options, broken):
+    root = image_folder(tmp_path / "images", train=12)
+    for path in sorted((root / "train").rglob("*.png"))[:broken]:
+        path.write_bytes(b"nothing")
+    with pytest.raises(DataError):
+        read(root, tmp_path / "store", **options)
+    assert not [path for path in (tmp_path / "store/cache").iterdir() if path.is_dir()]
 
 
 def test_large_sets_of_images_lie_in_files_and_are_the_same(image_folder, tmp_path, monkeypatch):

@@ -122,6 +122,15 @@ def test_counts_that_are_none_are_one_line(tmp_path, wrong):
         read_summary(path)
 
 
+@pytest.mark.parametrize("size", [[], [8], [8, 9, 10], [8, "9"], 4, True])
+def test_a_size_of_images_that_is_none_is_one_line(tmp_path, size):
+    path = tmp_path / "images.json"
+    whole = {"fingerprint": "f", "n_labelled": 2, "n_unlabelled_only": 0, "classes": ["a", "b"], "channels": 1}
+    path.write_text(json.dumps({**whole, "notes": {}, "image_size": size}))
+    with pytest.raises(ResultsError, match=r"not what the study noted of its images .*image_size"):
+        read_summary(path)
+
+
 # ── images as networks see them ─────────────────────────────────────────────────────────────────
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from sslfast.analysis.arms import LABELS
 from sslfast.analysis.best_arms import arms_headline
-from sslfast.analysis.words import count, listed, seeds
+from sslfast.analysis.words import count, seeds
 from sslfast.study.config import check_config, read_schema
 
 ROOT = Path(__file__).parents[1]
@@ -83,7 +83,10 @@ def _nets() -> list[str]:
         f"| --- |{' --- |' * len(table.columns)}",
         *(f"| {' | '.join(row)} |" for row in table.reset_index().to_numpy()),
     ]
-    head = "**Or an existing net?** Ask the images ([how](docs/base-nets.md)):"
+    head = (
+        "**Or an existing net?** Ask the images ([how](docs/base-nets.md)). These verdicts were checked with half the"
+        " training, not yet with longer:"
+    )
     return [head, "", *lines, "", *(line for text in heads for line in _filled(text, "  "))]
 
 
@@ -109,15 +112,15 @@ def _primary(study: str) -> pd.DataFrame:
 
 
 def _summary(rows: pd.DataFrame) -> str:
-    """Who wins how often."""
+    """Who wins how often, and how much of that was tried with longer training and other seeds."""
+    longer = pd.read_csv(ROOT / "benchmarks/longer.csv").query("study in @STUDIES")
+    settled = longer[longer.outcome.isin(["better", "worse", "equal"])]
     n = rows.outcome.value_counts().reindex(SAID, fill_value=0)
-    wins = f"**Pre-training wins in {n.better} of {len(rows)} comparisons, the labels alone in {n.worse}.**"
-    rest = [
-        f"{number} {text}"
-        for number, text in ((n.equal, "differ by less than counts"), (n.open + n.length, "are not settled"))
-        if number
-    ]
-    return f"{wins} {listed(rest)}.".replace(" .", "")
+    stands, untried = (settled.longer_training == "stands").sum(), n.better + n.worse + n.equal - len(settled)
+    return (
+        f"**Pre-training wins in {n.better} of {len(rows)} comparisons, labels alone in {n.worse}** (longer training"
+        f" and new seeds: {stands} stand, {untried} not tried); {n.open + n.length} not settled."
+    )
 
 
 def _fate(row) -> str:

@@ -35,22 +35,20 @@ def check_history(history: pd.DataFrame, cells: pd.DataFrame, metric: str, where
     for name in ("u", "l", "seed", "epoch", "seconds", "images", "updates", metric):
         kind = "share" if name in ("u", "l", metric) else "seed" if name == "seed" else ""
         history[name] = numbers(history[name], f"{where}: column {name}", kind)
-    history["method"] = as_text(history.method)
-    check_filled(history, "method", where)
     for name in ("dataset", "encoder"):
-        if name in history:
-            history[name] = as_text(history[name])
-        elif cells[name].nunique() > 1:
+        if name not in history and cells[name].nunique() > 1:
             raise ResultsError(f"{where}: no column {name}, but {cells[name].nunique()} of them in cells; add it")
-        else:
-            history[name] = cells[name].iloc[0]
+        history[name] = history.get(name, cells[name].iloc[0])
+    history["evaluate"] = history.get("evaluate", HEAD)
+    for name in ("method", "dataset", "encoder", "evaluate"):
+        history[name] = as_text(history[name])
+        check_filled(history, name, where)
     history.loc[history.method == SUPERVISED, "u"] = np.nan
     history.loc[(history.method == RANDOM) & history.u.isna(), "u"] = 0.0
     outside = ~history[metric].between(0, 1) & history[metric].notna()
     if outside.any():
         found = f"found {history[metric][outside].iloc[0]:g} in row {first(outside)}"
         raise ResultsError(f"{where}: column {metric}: {found}, expected 0 to 1")
-    history["evaluate"] = as_text(history.evaluate) if "evaluate" in history else HEAD
     history = _beside_each(history, cells)
     key = [*CELL_KEY, "evaluate"]
     check_unique(history, [*key, "epoch"], where)

@@ -63,9 +63,6 @@ class LeanLearner(Learner):
 
     shows: Callable | None = None
 
-    # Callbacks with a true `makes_input` give the model something else than the loader's images, or the loss more than
-    # its targets: none may mix images after them.
-
     @delegates(Learner.__init__)
     def __init__(self, dls, model, loss_func=None, opt_func: Callable = fused_adam, **kwargs):
         self._ordered: tuple[list[tuple[Callback, float]], list[Callback]] = ([], [])
@@ -112,6 +109,8 @@ class LeanLearner(Learner):
         return super().tta(*args, **kwargs)
 
     def _do_fit(self):
+        # callbacks with a true `makes_input` give the model something else than the loader's images, or the loss more
+        # than its targets: none may mix images after them
         makers = [type(callback).__name__ for callback in self.cbs if getattr(callback, "makes_input", False)]
         mixers = [type(callback).__name__ for callback in self.cbs if isinstance(callback, MixHandler)]
         if makers and mixers:

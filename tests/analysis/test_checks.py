@@ -140,7 +140,10 @@ def test_a_history_of_the_same_runs_passes():
     "history, expected",
     [
         (HISTORY.drop(columns="epoch"), "history: no column epoch"),
-        (HISTORY.assign(method=np.nan), "history: column method is empty in row 1; fill it in"),
+        *(
+            (HISTORY.assign(**{name: np.nan}), f"history: column {name} is empty in row 1; fill it in")
+            for name in ("method", "dataset", "encoder", "evaluate")
+        ),
         (HISTORY.assign(method=HISTORY.method.where(HISTORY.index > 0)), "column method is empty in row 1; fill it in"),
         (HISTORY.assign(macro_f1=40.0), "history: column macro_f1: found 40 in row 1, expected 0 to 1"),
         (pd.concat([HISTORY, HISTORY.iloc[:1]]), "stands in 2 rows"),

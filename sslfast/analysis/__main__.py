@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import ResultsError, SslfastError, one_line, shown
 from ..study.names import SUPERVISED
+from .comparisons import ALPHA, DELTA
 from .decision import Prices
 from .results import Results, Settings, analyse
 from .summary import findings, write_results
@@ -73,9 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--judged-by", help="evaluation to judge encoders by, of column evaluate (head, if it is there)"
     )
-    parser.add_argument("--delta", type=_fraction, default=0.015, help="smallest gain worth having (%(default)s)")
+    parser.add_argument("--delta", type=_fraction, default=DELTA, help="smallest gain worth having (%(default)s)")
     parser.add_argument(
-        "--alpha", type=_fraction, default=0.05, help="error rate of each family of tests (%(default)s)"
+        "--alpha", type=_fraction, default=ALPHA, help="error rate of each family of tests (%(default)s)"
     )
     parser.add_argument("--threshold", type=_fraction, default=0.4, help="validation score to reach (%(default)s)")
     parser.add_argument("--threshold-metric", help="its column in the history (macro_f1, or accuracy if that is all)")

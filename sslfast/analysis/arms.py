@@ -10,7 +10,7 @@ import pandas as pd
 from ..study.names import SUPERVISED
 from ..study.stages import first_to_judge
 from .base_nets import BASE_NET, arm_runs, keeps_encoder, on_net
-from .comparisons import compare, suspect_runs, verdicts
+from .comparisons import ALPHA, DELTA, compare, suspect_runs, verdicts
 from .equivalence import label_equivalence
 from .judged import main_cells
 from .length_check import RISE
@@ -30,8 +30,8 @@ def arm_pairs(
     judged_by: str,
     metric: str = "test_macro_f1",
     *,
-    delta: float = 0.015,
-    alpha: float = 0.05,
+    delta: float = DELTA,
+    alpha: float = ALPHA,
     image_noise: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """`first` minus `second`, two arms, paired by seed: one row per (encoder, l) and pair; none without existing nets.

@@ -5,7 +5,7 @@ import pandas as pd
 
 from ..study.names import SUPERVISED
 from .arms import ALONE, LABELS, NET, PLACE, TUNED
-from .comparisons import paired_of
+from .comparisons import ALPHA, DELTA, paired_of
 from .words import count, duration, listed, p_value, points, range_of_points
 
 __all__ = ["arms_answers", "arms_headline", "arms_table", "best_arms", "cost"]
@@ -20,7 +20,7 @@ YES, NO, NEITHER, UNTRIED, OPEN = "enough", "not enough", "no better than labels
 
 
 def best_arms(
-    arms: pd.DataFrame, pairs: pd.DataFrame, judged_by: str, delta: float = 0.015, alpha: float = 0.05
+    arms: pd.DataFrame, pairs: pd.DataFrame, judged_by: str, delta: float = DELTA, alpha: float = ALPHA
 ) -> pd.DataFrame:
     """One row per (encoder, l): the best of `arms`, and whether an existing net is enough (see `arm_pairs`).
 

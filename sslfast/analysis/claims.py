@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..study.names import RANDOM
 from .base_nets import frozen_nets
+from .comparisons import ALPHA, DELTA
 from .contrasts import contrasts
 from .intervals import MIN_SEEDS, mean_intervals
 from .plateau import plateaus
@@ -40,8 +41,8 @@ def claims(
     *,
     threshold: float = 0.4,
     threshold_metric: str = "macro_f1",
-    delta: float = 0.015,
-    alpha: float = 0.05,
+    delta: float = DELTA,
+    alpha: float = ALPHA,
     against: pd.DataFrame | None = None,
     flat: pd.DataFrame | None = None,
     image_noise: pd.DataFrame | None = None,

@@ -9,7 +9,10 @@ from .multiple_testing import holm
 from .paired import Paired, moderated, suspects
 from .scores import SETTING, by_setting
 
-__all__ = ["compare", "paired_of", "suspect_runs", "verdicts"]
+__all__ = ["ALPHA", "DELTA", "compare", "paired_of", "suspect_runs", "verdicts"]
+
+DELTA = 0.015  # the smallest gain worth having, unless the caller or a config says otherwise
+ALPHA = 0.05  # the error rate of a family of tests, likewise
 
 
 def compare(runs: pd.DataFrame, image_noise: pd.DataFrame | None = None, metric: str = "") -> pd.DataFrame:

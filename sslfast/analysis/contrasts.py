@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..study.names import RANDOM, SUPERVISED
 from .base_nets import on_net
-from .comparisons import compare, suspect_runs, verdicts
+from .comparisons import ALPHA, DELTA, compare, suspect_runs, verdicts
 from .power import detectable
 from .scores import SETTING
 from .table_checks import check_metric
@@ -23,8 +23,8 @@ def contrasts(
     metric: str = "test_macro_f1",
     against: str = SUPERVISED,
     *,
-    delta: float = 0.015,
-    alpha: float = 0.05,
+    delta: float = DELTA,
+    alpha: float = ALPHA,
     image_noise: pd.DataFrame | None = None,
     beside: Sequence[float] = (),
 ) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from ..study.names import PIXELS, RANDOM, SHUFFLED, WITHOUT_ENCODER
 from .base_nets import on_net
-from .comparisons import compare, suspect_runs, verdicts
+from .comparisons import ALPHA, DELTA, compare, suspect_runs, verdicts
 from .scores import SETTING
 from .table_checks import check_metric
 from .words import count, evidence, points, range_of_points
@@ -23,8 +23,8 @@ def controls(
     cells: pd.DataFrame,
     metric: str = "test_macro_f1",
     *,
-    delta: float = 0.015,
-    alpha: float = 0.05,
+    delta: float = DELTA,
+    alpha: float = ALPHA,
     image_noise: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """`metric` minus that of each control, paired by seed: one row per (encoder, l, method, u), evaluation and control.

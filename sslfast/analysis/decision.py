@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..study.names import RANDOM
+from .comparisons import DELTA
 from .contrasts import contrasts
 from .intervals import MIN_SEEDS, draw_means
 from .predict import N_DRAWS, SURE, Gains, gains, measured_levels
@@ -74,7 +75,7 @@ def what_next(
     prices: Prices | None = None,
     metric: str = "test_macro_f1",
     *,
-    delta: float = 0.015,
+    delta: float = DELTA,
     against: pd.DataFrame | None = None,
 ) -> list[Decision]:
     """A `Decision` for each (encoder, method) of `cells`: which purchase adds most to the largest amounts of data.
@@ -99,7 +100,7 @@ def what_next(
     return [_decision(grid, hours, prices, _rivals(grid, made), delta, against) for grid in learned]
 
 
-def decide(options: dict[str, np.ndarray], delta: float = 0.015) -> tuple[str, dict[str, float]]:
+def decide(options: dict[str, np.ndarray], delta: float = DELTA) -> tuple[str, dict[str, float]]:
     """`(action, share of each option)`, from draws `[D]` of what each of `options` may gain.
 
     An option's share counts the draws in which it gains at least `delta` and no other option gains over a third of

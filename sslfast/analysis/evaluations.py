@@ -15,7 +15,7 @@ import pandas as pd
 from ..errors import ResultsError
 from ..study.names import RANDOM, SUPERVISED
 from ..study.stages import evaluations
-from .comparisons import compare, suspect_runs
+from .comparisons import ALPHA, compare, suspect_runs
 from .multiple_testing import holm
 from .scores import by_setting, with_intervals
 from .table_checks import check_metric
@@ -93,7 +93,7 @@ def differences(cells: pd.DataFrame, metric: str = "test_macro_f1") -> pd.DataFr
     return found[[*PLACE, *PAIR, "evaluate", "difference", "low", "high", "n_seeds", "p", "p_holm"]]
 
 
-def agreements(found: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
+def agreements(found: pd.DataFrame, alpha: float = ALPHA) -> pd.DataFrame:
     """One row per (encoder, u, l, first, second, evaluate, other): do two evaluations order two methods alike?
 
     `found`: the table of `differences`. `outcome`: `same` or `opposite` sign if both differences have p_holm < `alpha`,
@@ -113,7 +113,7 @@ def agreements(found: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
     return both[[*key, "evaluate", "other", "outcome", "alone", *columns]].reset_index(drop=True)
 
 
-def evaluation_order(cells: pd.DataFrame, metric: str = "test_macro_f1", alpha: float = 0.05) -> pd.DataFrame:
+def evaluation_order(cells: pd.DataFrame, metric: str = "test_macro_f1", alpha: float = ALPHA) -> pd.DataFrame:
     """One row per (encoder, u, l): does the order of methods change with the evaluation? `sentence` answers.
 
     Counted are pairs of methods that share at least two evaluations. `n_same`: pairs with the same settled sign under

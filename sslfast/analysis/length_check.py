@@ -15,6 +15,7 @@ from ..study.length import HALF, PASSES
 from ..study.names import SUPERVISED
 from ..study.stages import evaluations
 from .base_nets import is_frozen
+from .comparisons import ALPHA, DELTA
 from .words import count, points, seeds
 
 __all__ = ["RISE", "check_sentence", "equal_passes", "length_check", "take_back", "with_untrained"]
@@ -28,8 +29,8 @@ def length_check(
     shorter: pd.DataFrame,
     metric: str = "test_macro_f1",
     *,
-    delta: float = 0.015,
-    alpha: float = 0.05,
+    delta: float = DELTA,
+    alpha: float = ALPHA,
 ) -> pd.DataFrame:
     """How each comparison with the baseline moved when the length of training was doubled.
 
@@ -101,7 +102,7 @@ def with_untrained(shorter: pd.DataFrame, cells: pd.DataFrame, judged_by: str) -
     return pd.concat([shorter, nets.assign(length=HALF)], ignore_index=True) if len(nets) else shorter
 
 
-def take_back(contrasts: pd.DataFrame, check: pd.DataFrame, delta: float = 0.015) -> pd.DataFrame:
+def take_back(contrasts: pd.DataFrame, check: pd.DataFrame, delta: float = DELTA) -> pd.DataFrame:
     """`contrasts`, with the primary outcomes that `check` (see `length_check`) puts in doubt replaced by `length`.
 
     The column `by_seeds` keeps the outcome by seeds alone. If the check is `unsure`, the outcome stays if a move of the

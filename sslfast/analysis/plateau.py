@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..study.names import RANDOM
 from .base_nets import frozen_nets
+from .comparisons import ALPHA, DELTA
 from .intervals import MIN_SEEDS
 from .multiple_testing import holm
 from .paired import Paired, moderated, suspects
@@ -39,7 +40,7 @@ class Plateau:
 
 
 def plateaus_of(
-    scores: np.ndarray, n_labelled: np.ndarray | None = None, delta: float = 0.015, alpha: float = 0.05,
+    scores: np.ndarray, n_labelled: np.ndarray | None = None, delta: float = DELTA, alpha: float = ALPHA,
     control: bool = False, variance: np.ndarray | None = None,
 ) -> list[Plateau | None]:  # fmt: skip
     """The plateau of each curve of `scores` `[S, L, U]` (seeds, numbers of labels, increasing u), NaN for missing runs.
@@ -107,8 +108,8 @@ def plateaus(
     cells: pd.DataFrame,
     metric: str = "test_macro_f1",
     *,
-    delta: float = 0.015,
-    alpha: float = 0.05,
+    delta: float = DELTA,
+    alpha: float = ALPHA,
     image_noise: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The plateau at each labelled fraction: one row per (encoder, method, l).

@@ -5,12 +5,14 @@ import functools
 import numpy as np
 from scipy import optimize, special  # not stats, which takes half a second to import
 
+from .comparisons import ALPHA
+
 __all__ = ["detectable"]
 
 N_SPREADS = 24  # quantiles of what the true spread may be, over which the power is averaged
 
 
-def detectable(se: np.ndarray, free: np.ndarray, alpha: np.ndarray | float = 0.05, power: float = 0.8) -> np.ndarray:
+def detectable(se: np.ndarray, free: np.ndarray, alpha: np.ndarray | float = ALPHA, power: float = 0.8) -> np.ndarray:
     """The smallest true difference that a two-sided t test at `alpha` finds in a share `power` of studies like this.
 
     `se`: the standard error of the difference, estimated with `free` degrees of freedom; NaN gives NaN. Since the true

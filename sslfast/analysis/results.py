@@ -14,6 +14,7 @@ from .as_written import METRICS, squashed
 from .best_arms import best_arms
 from .checks import HEAD, check_cells, check_shorter
 from .claims import claims
+from .comparisons import ALPHA, DELTA
 from .contrasts import contrasts
 from .controls import controls
 from .data_needed import data_needed
@@ -51,8 +52,8 @@ class Settings:
     """
 
     metric: str | None = None
-    delta: float = 0.015
-    alpha: float = 0.05
+    delta: float = DELTA
+    alpha: float = ALPHA
     threshold: float = 0.4
     threshold_metric: str | None = None
     targets: Sequence[float] | None = None

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..study.names import RANDOM, SUPERVISED
 from .checks import CELL_KEY
+from .comparisons import DELTA
 from .intervals import mean_intervals
 from .scores import SETTING, by_setting
 from .units import unit_of
@@ -19,7 +20,7 @@ LABELS = 4  # the same for numbers of labels
 
 
 def still_rising(
-    cells: pd.DataFrame, history: pd.DataFrame, metric: str = "macro_f1", delta: float = 0.015
+    cells: pd.DataFrame, history: pd.DataFrame, metric: str = "macro_f1", delta: float = DELTA
 ) -> pd.DataFrame:
     """What the second half of the training gained in validation `metric`: one row per (encoder, l, method, u).
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from .base_nets import frozen_nets
+from .comparisons import DELTA
 from .score_grids import Grid, complete, grids
 from .words import evidence, points
 
@@ -108,7 +109,7 @@ def held_out_error(n_labelled, n_unlabelled, scores: np.ndarray, form: str, by: 
     return float(np.sqrt(np.mean((np.array(predicted) - scores[out]) ** 2)))
 
 
-def surfaces(cells: pd.DataFrame, metric: str = "test_accuracy", *, delta: float = 0.015) -> pd.DataFrame:
+def surfaces(cells: pd.DataFrame, metric: str = "test_accuracy", *, delta: float = DELTA) -> pd.DataFrame:
     """Both forms fitted to the mean scores of each (encoder, method): one row per form.
 
     `E`, `A`, `alpha`, `B`, `beta` (product: `A`, `alpha`, `kappa`, `beta`), with amounts as shares of the largest;

@@ -22,8 +22,11 @@ from sslfast.analysis.scores import scores
 from sslfast.analysis.summary import findings, summary, write_results
 from sslfast.analysis.times import time_to_threshold
 from sslfast.errors import ConfigError, ResultsError
+from sslfast.report.page import report_settings
+from sslfast.study.config import check_config, read_schema
 
-SAMPLE = Path(__file__).parents[2] / "reports" / "cifar10-5seeds" / "tables"
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "reports" / "cifar10-5seeds" / "tables"
 WITH_HISTORY = {
     "scores", "unusual", "contrasts", "plateau", "label_equivalence", "surface", "what_next", "cells_to_run", "claims",
     "controls", "evaluations", "evaluation_order",
@@ -301,3 +304,11 @@ def test_it_runs_as_a_module_without_torch_and_without_what_the_workflow_needs(t
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "summary.md").exists()
+
+
+def test_a_config_that_says_nothing_asks_what_the_analysis_asks_by_default():
+    given = {"study": "plain", "dataset": "digits", "unlabelled": [0, 1], "labelled": [1], "seeds": 3}
+    study = check_config(given, read_schema(ROOT / "workflow/schemas/config.schema.yaml"))
+    asked = report_settings(study)
+    own = Settings(threshold_metric=asked.threshold_metric, judged_by=asked.judged_by)  # None: by what the table has
+    assert asked == own

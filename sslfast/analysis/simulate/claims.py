@@ -8,8 +8,9 @@ import pandas as pd
 from scipy import special
 
 from ..claims import HELD, NOT, SAME_TIME, claims
+from ..comparisons import ALPHA, DELTA
 from .rates import Judge
-from .worlds import DELTA, WORLDS, Gain, Study, World, cells_of
+from .worlds import WORLDS, Gain, Study, World, cells_of
 
 __all__ = ["CLAIM_WORLDS", "claims_judged", "looking_again"]
 
@@ -68,7 +69,7 @@ def claims_judged(seed: int = 0, delta: float = DELTA) -> Judge:
 
 
 def looking_again(
-    steps: Sequence[int] = (3, 5), repeats: int = 20_000, seed: int = 0, n_labels: int = 5, alpha: float = 0.05
+    steps: Sequence[int] = (3, 5), repeats: int = 20_000, seed: int = 0, n_labels: int = 5, alpha: float = ALPHA
 ) -> float:
     """The share of false verdicts if a study looks after each of `steps` seeds and stops at the first verdict.
 

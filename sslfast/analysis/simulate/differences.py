@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from ..comparisons import paired_of, verdicts
+from ..comparisons import ALPHA, DELTA, paired_of, verdicts
 from ..intervals import score_intervals
 from ..paired import moderated, suspects
 from ..plateau import plateaus_of
 from ..power import detectable
-from .worlds import DELTA, Study, between_amounts, draw
+from .worlds import Study, between_amounts, draw
 
 __all__ = ["detected", "differences", "plateau_claims", "score_intervals_cover"]
 
@@ -22,7 +22,7 @@ def differences(study: Study) -> Iterator[tuple[str, bool]]:
         known = part[part.p.notna()]
         for row in known.itertuples():
             yield f"covers: difference{by}", row.low <= row.true <= row.high
-        judged = verdicts(known, pd.Series(True, known.index), DELTA, 0.05)
+        judged = verdicts(known, pd.Series(True, known.index), DELTA, ALPHA)
         wrong = [_wrong(row.outcome, row.true) for row in judged.itertuples()]
         yield f"false: better, worse or equal{by}", any(wrong)
         for row, mistaken in zip(judged.itertuples(), wrong, strict=True):
@@ -72,13 +72,13 @@ def detected(study: Study) -> Iterator[tuple[str, bool]]:
     again = draw(study.world, len(study.grids[0].seeds), rng)
     said, found = (_primary(one) for one in (study, again))
     at = int(rng.integers(len(said)))
-    least = detectable(said.se, said.free, 0.05 / len(said))[at]
+    least = detectable(said.se, said.free, ALPHA / len(said))[at]
     if not np.isfinite(least) or found.n_seeds[at] < said.n_seeds[at]:  # the promise is for as many seeds
         return
     found.loc[at, "difference"] += least - found.true[at]
     paired = paired_of(found)
     found = found.assign(p=paired.two_sided())
-    judged = verdicts(found, found.p.notna(), DELTA, 0.05)
+    judged = verdicts(found, found.p.notna(), DELTA, ALPHA)
     yield "holds: smallest detectable difference is found", judged.outcome[at] == "better"
 
 
@@ -89,7 +89,7 @@ def plateau_claims(study: Study) -> Iterator[tuple[str, bool]]:
     for grid in study.grids:
         true = study.truth[grid.method]
         variance = between_amounts(study.world.noise, true)
-        curves = plateaus_of(grid.scores, grid.n_labelled, DELTA, 0.05 / n_curves, variance=variance)
+        curves = plateaus_of(grid.scores, grid.n_labelled, DELTA, ALPHA / n_curves, variance=variance)
         for i, found in enumerate(curves):
             if found is None:
                 continue

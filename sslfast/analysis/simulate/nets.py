@@ -11,9 +11,10 @@ from ..arms import LABELS, arm_pairs, arms
 from ..base_nets import BASE_NET
 from ..best_arms import NEITHER, NO, YES, best_arms
 from ..checks import check_cells
+from ..comparisons import DELTA
 from ..contrasts import contrasts
 from ..length_check import length_check
-from .worlds import DELTA, WORLDS, Gain, Study, World, cells_of
+from .worlds import WORLDS, Gain, Study, World, cells_of
 
 __all__ = ["NET_WORLDS", "judge_nets"]
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import expit
 
+from ..comparisons import DELTA
 from ..decision import LABELS, UNLABELLED, decide
 from ..predict import gains
 from ..score_grids import Grid
 from .rates import Rate
-from .worlds import DELTA, LABELLED, Study, World, draw
+from .worlds import LABELLED, Study, World, draw
 from .worlds import UNLABELLED as SHARES
 
 __all__ = ["KINDS", "any_curves", "next_step"]

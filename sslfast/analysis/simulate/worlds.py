@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ...study.names import SUPERVISED
+from ..comparisons import DELTA
 from ..score_grids import Grid
 
-__all__ = ["DELTA", "WORLDS", "Noise", "Study", "World", "between_amounts", "cells_of", "draw", "true_scores"]
+__all__ = ["WORLDS", "Noise", "Study", "World", "between_amounts", "cells_of", "draw", "true_scores"]
 
-DELTA = 0.015  # the smallest gain worth having
 N_TRAIN = 45_000
 LABELLED = (0.02, 0.05, 0.1, 0.3, 0.5)
 UNLABELLED = (0.01, 0.03, 0.1, 0.3, 1.0)

@@ -26,7 +26,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/rerun.smk"
+include: "workflow/rules/script_dates.smk"
 include: "workflow/rules/mended.smk"
 include: "workflow/rules/progress.smk"
 include: "workflow/rules/resources.smk"

@@ -25,7 +25,7 @@ from study import job_seconds, share_of_fits
 from timing import table
 
 from sslfast.analysis.planned import planned_and_measured
-from sslfast.study.stages import STAGES
+from sslfast.study.stage_table import STAGES
 
 ROOT = Path(__file__).parents[1]
 

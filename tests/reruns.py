@@ -10,7 +10,7 @@ from sslfast.data.sources import content_of
 from sslfast.study.config import check_config
 from sslfast.study.depends import asked_of, code_of
 from sslfast.study.grid import Job, jobs_of
-from sslfast.study.stages import STAGES
+from sslfast.study.stage_table import STAGES
 from sslfast.study.study import Study
 
 END = {"collect": 1, "examples": 1, "report": 1}

@@ -14,7 +14,7 @@ import sslfast
 from sslfast import curves
 from sslfast.data.splits import read_split, write_split
 from sslfast.evaluation import encode_cell, linear_probe
-from sslfast.models import build, zoo
+from sslfast.models import build, library_nets
 from sslfast.seeds import derive_seed
 from sslfast.training.lean import LeanLearner
 
@@ -67,8 +67,10 @@ def names(digits, tmp_path_factory):
 def test_an_example_in_a_docstring_runs(code, names, monkeypatch):
     folder, known = names
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(zoo, "library_net", lambda name, pretrained, real=zoo.library_net: real(name, False))
-    monkeypatch.setattr(build, "library_net", zoo.library_net)  # as there is no network
+    monkeypatch.setattr(
+        library_nets, "library_net", lambda name, pretrained, real=library_nets.library_net: real(name, False)
+    )
+    monkeypatch.setattr(build, "library_net", library_nets.library_net)  # as there is no network
     monkeypatch.setattr(curves, "enough_updates", lambda n: 20)
     if code.startswith("linear_probe(encode"):  # that of sslfast.evaluation, to which sslfast's own leads
         known = {**known, "linear_probe": linear_probe}

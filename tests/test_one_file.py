@@ -30,7 +30,6 @@ from sslfast.stages import (
     encoder_header,
     pretrain,
     run_settings,
-    settings_of,
     supervised,
 )
 from sslfast.study import datasets
@@ -155,10 +154,10 @@ def make(study: Study, results: Path) -> list[Path]:
         found.append(path)
         return path
 
-    fit = settings_of(FitSettings, study.classify)
+    fit = FitSettings(**study.classify)
     for encoder in study.encoders:
         for method, u in (("tiny", 1), ("random", 0)):
-            how = settings_of(FitSettings, method_settings(study, method))
+            how = FitSettings(**method_settings(study, method))
             net, record, _ = pretrain(data, split, run, how, method=method, encoder=encoder, u=u)
             weights = results / f"{record.box.name.replace('/', '-')}.safetensors"
             save_encoder(net, weights, **encoder_header(record))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..study.names import SUPERVISED
-from ..study.stages import first_to_judge
+from ..study.stage_table import first_to_judge
 from .base_nets import BASE_NET, arm_runs, keeps_encoder, on_net
 from .comparisons import ALPHA, DELTA, compare, suspect_runs, verdicts
 from .equivalence import label_equivalence

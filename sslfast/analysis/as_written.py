@@ -12,7 +12,7 @@ from pandas.api import types
 
 from ..errors import ResultsError, shown
 from ..study.names import PIXELS, RANDOM, SUPERVISED
-from ..study.stages import evaluations
+from ..study.stage_table import evaluations
 
 __all__ = ["METRICS", "first", "known_columns", "known_names", "known_statuses", "numbers", "score_hint", "squashed"]
 

@@ -7,7 +7,7 @@ which net runs stand; empty for those that stand on none.
 import pandas as pd
 
 from ..study.names import RANDOM, SHUFFLED, WITHOUT_ENCODER
-from ..study.stages import evaluations
+from ..study.stage_table import evaluations
 
 __all__ = ["BASE_NET", "arm_runs", "beside_each", "frozen_nets", "is_frozen", "keeps_encoder", "on_net", "starts"]
 
@@ -25,7 +25,7 @@ def on_net(cells: pd.DataFrame) -> pd.Series:
 
 
 def frozen_nets(table: pd.DataFrame) -> list[str]:
-    """The methods of such rows, without controls."""
+    """Names of the existing nets that the rows use as they are, without shuffled controls."""
     names = table.method[is_frozen(table)].unique()
     return sorted(name for name in names if not name.startswith(SHUFFLED))
 

@@ -32,9 +32,9 @@ def best_arms(
       else `not settled`. `arm` and `other`: the net and the way that show it; `gain`: of that over the net.
     * `doubt`: why `net` is `not settled` whatever the runs say, if that is so: a comparison that decides it depends on
       how long one trains, or there are fine-tuned arms, whose training the study checks only if encoders are
-      `judged_by` that. A net and the labels alone: as `contrasts` have it. Another way and a net, neither of which need
-      be trained to its end: if four more moves of the size that twice the training made, either way, would change what
-      is said of them. `sentence` says all of it.
+      `judged_by` that. A net against the labels alone is doubtful where `contrasts` says `length`. Another way against
+      a net is doubtful if four more moves as large as the one that twice the training made, in either direction, would
+      change the outcome, since neither may have been trained to its end. `sentence` says all of it.
     """
     rows = []
     n_claims = max(1, int((arms.kind == NET).sum()))

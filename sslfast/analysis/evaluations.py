@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..errors import ResultsError
 from ..study.names import RANDOM, SUPERVISED
-from ..study.stages import evaluations
+from ..study.stage_table import evaluations
 from .comparisons import ALPHA, compare, suspect_runs
 from .multiple_testing import holm
 from .scores import by_setting, with_intervals

@@ -4,7 +4,7 @@ import pandas as pd
 
 from ..errors import ResultsError
 from ..study.names import SHUFFLED, SUPERVISED, WITHOUT_ENCODER
-from ..study.stages import first_to_judge
+from ..study.stage_table import first_to_judge
 from .checks import HEAD
 
 __all__ = ["main_cells", "main_evaluation"]

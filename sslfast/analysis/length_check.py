@@ -13,7 +13,7 @@ from scipy import special
 
 from ..study.length import HALF, PASSES
 from ..study.names import SUPERVISED
-from ..study.stages import evaluations
+from ..study.stage_table import evaluations
 from .base_nets import is_frozen
 from .comparisons import ALPHA, DELTA
 from .words import count, points, seeds

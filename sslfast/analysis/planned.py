@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import printable
 from ..study.depends import asked_of, digest_of_asked
 from ..study.grid import Box
-from ..study.stages import STAGES
+from ..study.stage_table import STAGES
 from ..study.study import Study
 
 if TYPE_CHECKING:

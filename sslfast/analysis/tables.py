@@ -12,7 +12,7 @@ from ..study.depends import digest_of_asked, flat
 from ..study.length import FULL
 from ..study.names import BASE
 from ..study.records import RunRecord, read_record
-from ..study.stages import STAGES
+from ..study.stage_table import STAGES
 from .checks import CELL_KEY
 from .table_files import to_csv, to_parquet
 

@@ -8,7 +8,7 @@ import math
 
 from ..study.base_nets import is_net
 from ..study.encoder_names import check_encoder, encoders
-from ..study.stages import STAGES
+from ..study.stage_table import STAGES
 
 __all__ = ["memory_mb", "training_mb", "training_minutes"]
 

@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from ..study.base_nets import check_net
 from ..study.image_size import ImageSize, image_size_of, sides_of, size_text
 from .base import Encoder
-from .zoo import Net, library_net
+from .library_nets import Net, library_net
 
 __all__ = ["BaseNet", "blank_net"]
 

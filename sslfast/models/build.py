@@ -17,8 +17,8 @@ from ..study.image_size import ImageSize, image_size_of, sides_of
 from .base_nets import BaseNet
 from .encoders import create_encoder
 from .files import load_encoder
-from .weights import load_weights
-from .zoo import Net, library_net
+from .library_nets import Net, library_net
+from .weight_files import load_weights
 
 __all__ = ["as_encoder", "base_encoder", "image_shape", "initialised_with", "net_of"]
 

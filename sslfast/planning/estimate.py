@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ..study.grid import Job
 from ..study.limits import IN_MEMORY
 from ..study.names import PIXELS
-from ..study.stages import RECORDING, STAGES
+from ..study.stage_table import RECORDING, STAGES
 from ..study.study import Study
 from .speeds import Speed, Speeds
 from .work import Sizes, Work, is_base, work_of

@@ -10,7 +10,7 @@ from ..analysis.planned import read_plan, time_digest
 from ..data.images import ImageData
 from ..data.splits import make_split
 from ..study.grid import Job, jobs_of
-from ..study.stages import RECORDING
+from ..study.stage_table import RECORDING
 from ..study.study import Study
 from .done_already import done
 from .estimate import Estimate, Estimator

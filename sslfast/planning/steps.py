@@ -4,7 +4,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..study.grid import Box
-from ..study.stages import RULES, STAGES
+from ..study.stage_table import RULES, STAGES
 from .progress import Step
 
 __all__ = ["Asked", "steps_of"]

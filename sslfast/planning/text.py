@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ..analysis.words import duration
-from ..study.stages import RULES, STAGES
+from ..study.stage_table import RULES, STAGES
 
 __all__ = ["load_line", "plan_text"]
 

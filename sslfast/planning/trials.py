@@ -23,7 +23,6 @@ from ..stages import (
     encoder_header,
     pixels,
     pretrain,
-    settings_of,
     shuffle,
     supervised,
 )
@@ -33,7 +32,7 @@ from ..study.depends import evaluation_settings, method_settings
 from ..study.length import length_of
 from ..study.names import BASE, PIXELS, RANDOM, SUPERVISED
 from ..study.records import RunRecord, read_record, write_record
-from ..study.stages import STAGES
+from ..study.stage_table import STAGES
 from ..study.study import Study
 from ..training.cached_views import resolve_views
 from ..training.precision import resolve_precision
@@ -103,7 +102,7 @@ def measure(
         elif stage == PIXELS:
             record = trial.keep(*pixels(data, split, run, l=1))
         elif stage == SUPERVISED:
-            fit = settings_of(FitSettings, {**study.supervised, "epochs": EPOCHS})
+            fit = FitSettings(**{**study.supervised, "epochs": EPOCHS})
             made = supervised(data, split, run, fit, encoder=encoder, l=1, checkpoint=trial.checkpoint)
             record = trial.keep(*made)
         else:
@@ -135,7 +134,7 @@ class Trial:
         write_record(record, self.control_record)
 
     def pretrain(self, method: str) -> RunRecord:
-        fit = settings_of(FitSettings, {**method_settings(self.study, method), "epochs": EPOCHS})
+        fit = FitSettings(**{**method_settings(self.study, method), "epochs": EPOCHS})
         made, record, pictures = pretrain(
             self.data, self.split, self.run, fit, method=method, encoder=self.encoder,
             u=0 if method == RANDOM or not learns(self.study, method) else 1, checkpoint=self.checkpoint,
@@ -159,7 +158,7 @@ class Trial:
         given = evaluation_settings(self.study, stage)
         if "views" in STAGES[stage].settings:
             given = {**given, "views": 1 if cached else "fresh"}
-        fit = settings_of(FitSettings, {**given, "epochs": EPOCHS})
+        fit = FitSettings(**{**given, "epochs": EPOCHS})
         made = classify(
             self.data, self.split, self.run, fit, encoder_file=self.weights, pretrain_record=self.control_record, l=1,
             evaluate=STAGES[stage].evaluate, checkpoint=self.checkpoint,

@@ -9,7 +9,7 @@ from ..study.grid import Job
 from ..study.length import FULL, Length, length_of
 from ..study.limits import AUTO_VIEWS, N_STATISTICS
 from ..study.names import PIXELS, RANDOM, SHUFFLED
-from ..study.stages import STAGES, evaluations
+from ..study.stage_table import STAGES, evaluations
 from ..study.study import Study
 
 __all__ = ["Sizes", "Work", "cached_views", "is_base", "work_of"]
@@ -37,8 +37,8 @@ class Work:
     """Images that a job processes. `epochs`: rounds, each of which ends with all of `valid` (see `Length`).
 
     `trained`: images seen in training, over all rounds; `encoded`: by a frozen encoder, once, each view counted;
-    `valid` and `test`: images of these sets that it looks at (once an epoch, and once); `fitted`: that an evaluation
-    without epochs is made from.
+    `valid` and `test`: images of these sets that it looks at (once an epoch, and once); `fitted`: labelled
+    images that `linear`, `knn` or `pixels` is fitted to.
     """
 
     epochs: int = 0

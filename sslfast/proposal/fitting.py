@@ -17,7 +17,7 @@ from ..study.config import check_config
 from ..study.datasets import image_shape_of
 from ..study.grid import Job, jobs_of
 from ..study.names import RANDOM
-from ..study.stages import RECORDING
+from ..study.stage_table import RECORDING
 from ..study.study import Study
 from .choices import Choice
 from .facts import Facts

@@ -26,10 +26,10 @@ from .figures import all_figures
 from .large import few
 from .made_of import made_of
 from .material import NO_EXAMPLES, Material
-from .options import options_table, runs_table
 from .original_study import beside_original
 from .pieces import csv_uri, inline_svg, png_uri, table_html, table_page
 from .trust import facts, missing, planned_table
+from .what_next_tables import options_table, runs_table
 
 __all__ = ["PAGES", "report_settings", "write_report"]
 

@@ -12,7 +12,7 @@ from ..data.found import grey_line
 from ..errors import printable
 from ..study import fractions
 from ..study.names import SHUFFLED, WITHOUT_ENCODER
-from ..study.stages import evaluations
+from ..study.stage_table import evaluations
 from .made_of import seen_as
 
 __all__ = ["devices", "facts", "missing", "planned_table"]

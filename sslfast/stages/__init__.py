@@ -10,7 +10,7 @@ from .classifying import classify, supervised
 from .outcome import N_MISTAKES
 from .pretraining import N_EMBEDDED, N_PICTURES, depends_on, encoder_header, pretrain, shuffle
 from .probing import pixels
-from .settings import FitSettings, RunSettings, run_settings, settings_of
+from .settings import FitSettings, RunSettings, run_settings
 
 __all__ = [
     "N_EMBEDDED",
@@ -24,7 +24,6 @@ __all__ = [
     "pixels",
     "pretrain",
     "run_settings",
-    "settings_of",
     "shuffle",
     "supervised",
 ]

@@ -15,7 +15,7 @@ from ..models import dropout_of, load_encoder
 from ..study.fractions import canonical
 from ..study.length import FULL
 from ..study.records import RunRecord, read_record
-from ..study.stages import evaluations
+from ..study.stage_table import evaluations
 from ..training.cached_views import ReadyFeatures, resolve_views
 from .outcome import test_results
 from .probing import probe
@@ -40,7 +40,7 @@ def classify(
 ) -> tuple[np.ndarray | None, RunRecord]:
     """What the encoder in `encoder_file` is worth with the labels of fraction `l`: test predictions `[N]`, the record.
 
-    `evaluate`, one of `sslfast.study.stages.evaluations`: `head`, the study's classifier over the frozen encoder;
+    `evaluate`, one of `sslfast.study.stage_table.evaluations`: `head`, the study's classifier over the frozen encoder;
     `linear`, logistic regression on its features (see `linear_probe`) and `knn`, their nearest neighbours, with
     `options` of `fit`; `finetune`, encoder and head trained on together. `length`: what the run is called where it is
     not the study's own (see `sslfast.study.length`), with a `share` in `fit` to match. Raises `RecordError` if the file

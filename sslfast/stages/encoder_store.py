@@ -37,11 +37,11 @@ def shared_encoder(
     """The block trains an encoder and writes `outputs` (encoder, pictures, record); then they are put into `store`.
 
     Yields True where they were there already, and are now in place: the block has nothing to do. `depends_on`: all that
-    the encoder depends on (see `sslfast.stages.depends_on`). A record that is taken names its `study`, what that
-    `asked` of the job, and in its notes the study that trained (`trained_by`), which its seconds are those of. `own`:
-    see `load_encoder`. Of two processes that want the same encoder the second waits. An entry that is damaged, or of
-    another encoder, is named by `say` and made anew; a store that is full costs the entry, not the training. Without a
-    store the block is left alone.
+    the encoder depends on (see `sslfast.stages.depends_on`). A record that is taken gets the `study` and `asked` of
+    the study that takes it; its seconds stay those of the study that trained, which its notes name (`trained_by`).
+    `own`: see `load_encoder`. Of two processes that want the same encoder the second waits. An entry that is damaged,
+    or of another encoder, is named by `say` and made anew; a store that is full costs the entry, not the training.
+    Without a store the block is left alone.
     """
     if store is None:
         yield False

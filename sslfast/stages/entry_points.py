@@ -21,9 +21,9 @@ from ..study.datasets import SPLIT_OFF
 from ..study.depends import job_settings
 from ..study.grid import Box
 from ..study.records import RunRecord, write_record
-from ..study.stages import STAGES
+from ..study.stage_table import STAGES
 from ..study.version import code_version, reading_version
-from . import FitSettings, RunSettings, depends_on, encoder_header, run_settings, settings_of
+from . import FitSettings, RunSettings, depends_on, encoder_header, run_settings
 from .classifying import classify as train_classifier
 from .classifying import supervised as train_supervised
 from .encoder_store import shared_encoder
@@ -73,7 +73,7 @@ def pretrain(job: RunningJob) -> None:
     """Pre-train one encoder, or take it from where studies share them; write weights, pictures and record."""
     study, output, own = job.study, job.output, _box(job)
     data, of_seed, run = _started(job)
-    fit = settings_of(FitSettings, job_settings(study, own))
+    fit = FitSettings(**job_settings(study, own))
     box = {name: getattr(own, name) for name in ("method", "encoder", "u", "l", "length")} | {"pool": study.pool}
     store = study.encoder_store if own.u != "0" else None  # what nothing trains costs nothing
     depends, file = depends_on(data, of_seed, run, fit, **box), run.own_file(own.encoder or "")
@@ -98,7 +98,7 @@ def classify(job: RunningJob) -> None:
     own = _box(job)
     predictions, record = train_classifier(
         *_started(job),
-        settings_of(FitSettings, job_settings(job.study, own)),
+        FitSettings(**job_settings(job.study, own)),
         encoder_file=job.input.encoder,
         pretrain_record=job.input.pretrained,
         l=own.l,
@@ -114,7 +114,7 @@ def supervised(job: RunningJob) -> None:
     own = _box(job)
     predictions, record = train_supervised(
         *_started(job),
-        settings_of(FitSettings, job_settings(job.study, own)),
+        FitSettings(**job_settings(job.study, own)),
         encoder=own.encoder or "",
         l=own.l,
         length=own.length,

@@ -12,7 +12,7 @@ from ..data.images import ImageData
 from ..data.splits import Split
 from ..evaluation import Encoded, Scores, encode_cell, encode_pixels, linear_probe
 from ..study.records import RunRecord
-from ..study.stages import STAGES
+from ..study.stage_table import STAGES
 from .outcome import test_results
 from .run import StageRun, notes_of, spec_of
 from .settings import FitSettings, RunSettings

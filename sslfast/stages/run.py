@@ -22,7 +22,7 @@ from ..models import BaseNet
 from ..study.fractions import canonical
 from ..study.length import FULL, Length, length_of
 from ..study.records import PHASES, RunRecord, Spec
-from ..study.stages import STAGES
+from ..study.stage_table import STAGES
 from ..study.version import code_version, versions
 from ..training.callbacks import Diverged, History, PrintEpochs, SeedEpochs
 from ..training.checkpoints import Checkpoint

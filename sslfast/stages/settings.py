@@ -1,7 +1,7 @@
 """What a stage is told: how to train, and what all stages of a study share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from ..study.methods import Method, method_of, methods
 from ..study.own import source_of
 from ..study.study import Study
 
-__all__ = ["FitSettings", "RunSettings", "run_settings", "settings_of"]
+__all__ = ["FitSettings", "RunSettings", "run_settings"]
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,6 @@ class RunSettings:
         if source is None and name not in known:
             raise ConfigError(f"methods: found {name!r}, expected one of {', '.join(known)}")
         return known[name] if source is None else method_of(source)
-
-
-def settings_of(kind: type, values: Mapping):
-    """`kind` (`FitSettings` or `RunSettings`) from the entries of `values` that it knows."""
-    return kind(**{f.name: values[f.name] for f in fields(kind) if f.name in values})
 
 
 def run_settings(study: Study, threads: int, uses_device: bool = True) -> RunSettings:

@@ -16,7 +16,7 @@ from .methods import methods
 from .names import RANDOM, SHUFFLED, names_of_folder
 from .own import claim_encoder
 from .schema import key_text, read_schema, valid, with_defaults
-from .stages import STAGES, first_to_judge
+from .stage_table import STAGES, first_to_judge
 from .study import Study
 
 __all__ = ["check_config", "read_schema"]

@@ -18,7 +18,7 @@ from .methods import methods
 from .names import BASE, RANDOM, SHUFFLED
 from .own import own_code
 from .shorter import share_of
-from .stages import STAGES
+from .stage_table import STAGES
 from .study import Study
 from .version import code_version
 

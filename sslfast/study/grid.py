@@ -15,7 +15,7 @@ from .base_nets import base_of, encoders_of, is_net, learns
 from .length import FULL, HALF, PASSES
 from .names import PIXELS, RANDOM, SHUFFLED, SUPERVISED
 from .shorter import Shorter, shorter_runs
-from .stages import STAGES, evaluations
+from .stage_table import STAGES, evaluations
 from .study import Study
 
 __all__ = ["WILDCARDS", "Box", "Job", "jobs_of", "pattern", "shorter_jobs"]

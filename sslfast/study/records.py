@@ -12,7 +12,7 @@ from ..files import CHECKSUM, replacing, verify
 from .fractions import canonical
 from .grid import Box
 from .length import FULL, LENGTHS
-from .stages import STAGES
+from .stage_table import STAGES
 
 __all__ = [
     "FEATURES",

@@ -15,7 +15,7 @@ from ..errors import LONGEST, ConfigError, printable, shown
 from .datasets import NAMED, dataset_names
 from .encoder_names import encoders
 from .methods import methods
-from .stages import evaluations
+from .stage_table import evaluations
 
 __all__ = ["KINDS", "fits", "key_text", "read_schema", "valid", "valid_section", "with_defaults"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .base_nets import learns
 from .length import HALF, PASSES
-from .stages import evaluations, first_to_judge
+from .stage_table import evaluations, first_to_judge
 from .study import Study
 
 __all__ = ["Shorter", "share_of", "shorter_runs", "why_not"]
@@ -23,8 +23,8 @@ class Shorter:
     Half as long: the encoder of the `most` unlabelled images (empty if no method learns), or an existing net as it is,
     what `evaluation` builds over it, and the baseline, at each of `labelled`. With as many passes over its images as
     the encoder of `most` makes: the encoder of each of `fewer` unlabelled images, evaluated at the `fewest` labels.
-    Where nothing would be trained for less, neither an encoder nor what is built over it, a method is not in `methods`.
-    All fractions are canonical text.
+    `methods` leaves out a net that is not trained if what is built over it is not trained either. All fractions are
+    canonical text.
     """
 
     methods: tuple[str, ...]

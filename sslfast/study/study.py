@@ -6,20 +6,7 @@ from typing import Any, TypedDict
 
 from .image_size import ImageSize
 
-__all__ = ["Fit", "Prices", "Study", "Threshold"]
-
-
-class Fit(TypedDict, total=False):
-    """A section that says how a network is trained. Of `updates` and `epochs` it has the one that `budget` names;
-    `dropout` only where there is a head, `views` only over a frozen encoder."""
-
-    updates: int | str
-    epochs: int
-    lr: float
-    schedule: str
-    wd: float
-    dropout: float | str
-    views: int | str
+__all__ = ["Prices", "Study", "Threshold"]
 
 
 class Threshold(TypedDict):
@@ -74,10 +61,10 @@ class Study:
     check_length: bool
     batch_size: int
     augment: Mapping[str, float]
-    pretrain: Fit
-    classify: Fit
-    supervised: Fit
-    finetune: Fit
+    pretrain: Mapping[str, Any]
+    classify: Mapping[str, Any]
+    supervised: Mapping[str, Any]
+    finetune: Mapping[str, Any]
     linear: Mapping[str, Any]
     knn: Mapping[str, Any]
     base: Mapping[str, Any]

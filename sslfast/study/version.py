@@ -16,7 +16,7 @@ from .encoder_names import encoders
 from .methods import methods
 from .names import RANDOM, SHUFFLED, SUPERVISED
 from .source import Source
-from .stages import STAGES
+from .stage_table import STAGES
 
 __all__ = ["code_version", "file_version", "reading_version", "report_version", "versions"]
 
@@ -36,7 +36,7 @@ _REPORTING = ("analysis", "report")
 _NOT_TRAINING = (
     *_REPORTING, "cluster", "planning", "runtime", "__init__.py", "errors.py", "study/arms.py", "study/config.py",
     "study/encoder_names.py", "study/grid.py", "study/methods.py", "study/own.py", "study/schema.py",
-    "study/shorter.py", "study/source.py", "study/stages.py", "study/study.py", "study/version.py",
+    "study/shorter.py", "study/source.py", "study/stage_table.py", "study/study.py", "study/version.py",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from sslfast.errors import RecordError, ResultsError
 from sslfast.study.config import check_config
 from sslfast.study.depends import asked_of
 from sslfast.study.records import write_record
-from sslfast.study.stages import STAGES
+from sslfast.study.stage_table import STAGES
 
 CONFIG = {
     "study": "made-up",

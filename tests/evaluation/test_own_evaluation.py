@@ -21,7 +21,7 @@ from sslfast.study.config import check_config, read_schema
 from sslfast.study.depends import evaluation_settings
 from sslfast.study.grid import jobs_of
 from sslfast.study.records import write_record
-from sslfast.study.stages import STAGES, Stage
+from sslfast.study.stage_table import STAGES, Stage
 
 from builders import SCHEMA, SCHEMA_FILE  # isort: skip
 

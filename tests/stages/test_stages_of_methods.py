@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from sslfast.data.splits import make_split
 from sslfast.errors import ConfigError
 from sslfast.models import save_encoder
-from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pixels, pretrain, settings_of, shuffle
+from sslfast.stages import FitSettings, RunSettings, classify, encoder_header, pixels, pretrain, shuffle
 from sslfast.study.config import check_config
 from sslfast.study.depends import method_settings
 from sslfast.study.methods import methods
@@ -49,7 +49,7 @@ def fit_of(method: str, **changes) -> FitSettings:
     """The settings that a config gives `method` by default, for two epochs."""
     given = {"dataset": "digits", "unlabelled": [1], "labelled": [1], "methods": [method], "base": {"net": TEACHER}}
     study = check_config({**given, "encoders": [encoder_for(method)]}, SCHEMA)
-    fit = settings_of(FitSettings, method_settings(study, method))
+    fit = FitSettings(**method_settings(study, method))
     return replace(fit, options={**fit.options, **options_of(method)}, **{"epochs": 2, **changes})
 
 

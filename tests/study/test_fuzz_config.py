@@ -8,7 +8,7 @@ from strange_configs import SCHEMA, VALID, YAML, configs, deep, endless
 from sslfast.data.augment import Augment
 from sslfast.errors import ConfigError, shown
 from sslfast.report.page import report_settings
-from sslfast.stages import FitSettings, run_settings, settings_of
+from sslfast.stages import FitSettings, run_settings
 from sslfast.study.config import check_config
 from sslfast.study.study import Study
 
@@ -46,7 +46,7 @@ def a_study_or_one_line(config) -> str:
     assert is_one_line(found.title)
     # what stages and the report make of it
     for stage in ("pretrain", "classify", "supervised"):
-        settings_of(FitSettings, found.section(stage))
+        FitSettings(**found.section(stage))
     run_settings(found, found.threads, uses_device=False)
     Augment.of(found.dataset, found.augment)
     report_settings(found)

@@ -8,10 +8,11 @@ from builders import SCHEMA
 from grids import CONFIGS, checked
 from hypothesis import given
 
+from sslfast.stages import FitSettings
 from sslfast.study.config import check_config
 from sslfast.study.methods import methods
-from sslfast.study.stages import STAGES
-from sslfast.study.study import Fit, Prices, Study, Threshold
+from sslfast.study.stage_table import STAGES
+from sslfast.study.study import Prices, Study, Threshold
 
 FOUND = {"own", "weights_files", "left_out"}  # by the check, not given
 
@@ -23,15 +24,16 @@ def test_every_key_of_a_config_is_an_attribute_or_the_section_of_a_method_or_an_
     assert keys <= attributes | sections
 
 
-@pytest.mark.parametrize(
-    "section, kind",
-    [("pretrain", Fit), ("classify", Fit), ("supervised", Fit), ("finetune", Fit), ("prices", Prices),
-     ("threshold", Threshold)],
-)  # fmt: skip
+@pytest.mark.parametrize("section, kind", [("prices", Prices), ("threshold", Threshold)])
 def test_the_keys_of_a_section_are_those_of_its_type(section, kind):
-    keys = set(SCHEMA["properties"][section]["properties"])
-    assert keys <= set(kind.__annotations__)
-    assert kind is Fit or keys == set(kind.__annotations__)
+    assert set(SCHEMA["properties"][section]["properties"]) == set(kind.__annotations__)
+
+
+@pytest.mark.parametrize("stage", [stage for stage in STAGES.values() if stage.trains], ids=lambda stage: stage.name)
+def test_what_a_config_says_of_training_reaches_the_job_and_its_record(stage):
+    keys = set(SCHEMA["properties"][stage.section]["properties"])
+    assert keys <= {entry.name for entry in fields(FitSettings)}
+    assert keys - {"updates", "epochs"} <= set(stage.settings) and "length" in stage.settings
 
 
 @given(CONFIGS)

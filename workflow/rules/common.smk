@@ -24,7 +24,7 @@ from sslfast.study.grid import WILDCARDS, Box, jobs_of, pattern
 from sslfast.study.length import FULL
 from sslfast.study.names import SHUFFLED
 from sslfast.study.depends import asked_by, code_of, job_settings
-from sslfast.study.stages import evaluations
+from sslfast.study.stage_table import evaluations
 from sslfast.study.version import reading_version, report_version
 
 try:

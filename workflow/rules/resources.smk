@@ -10,7 +10,7 @@ from sslfast.cluster.needs import memory_mb, training_mb, training_minutes
 from sslfast.cluster.slurm import mend_plugin, refusals
 from sslfast.cluster.slurm_check import check_slurm
 from sslfast.planning.own_check import check_own
-from sslfast.study.stages import RECORDING
+from sslfast.study.stage_table import RECORDING
 
 
 # `--resources gpu=1` means one GPU here, or one for each submission to a cluster; never one for the whole cluster.

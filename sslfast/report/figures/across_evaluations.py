@@ -10,7 +10,7 @@ import pandas as pd
 from ...analysis.evaluations import in_order
 from ...analysis.words import count
 from ...study.names import RANDOM, SUPERVISED
-from ...study.stages import evaluations
+from ...study.stage_table import evaluations
 from ..drawing.series import CONTROL, Row, finish, methods, panels, score_text
 from ..drawing.style import METHOD_STYLES, METRIC_NAMES, Drawing
 from ..figure import Figure

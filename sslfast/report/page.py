@@ -80,6 +80,8 @@ def write_report(
     """
     folder = Path(folder)
     results = analyse(cells, history, report_settings(study), shorter, unchecked, image_noise)
+    if examples:  # folders may have names that neither tables nor pages can hold
+        examples = replace(examples, classes=tuple(map(printable, examples.classes)))
     letters = Letters.of(examples.classes if examples else ())
     with letters.drawn():
         parts = _parts(results, examples, folder / "figures", letters)

@@ -36,7 +36,7 @@ def png_uri(path: Path) -> str:
 def csv_uri(table: pd.DataFrame) -> str:
     """`table` as the address of a CSV file that holds it, to four figures."""
     text = to_csv(table.drop(columns="sentence", errors="ignore"), float_format="%.4g")
-    return "data:text/csv;charset=utf-8," + quote(text, safe=",:;()[]<>/")
+    return "data:text/csv;charset=utf-8," + quote(text, safe=",:;()[]/")
 
 
 def table_html(table: pd.DataFrame | None, row_header: bool = False) -> str:

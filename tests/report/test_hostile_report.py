@@ -3,15 +3,15 @@
 import csv
 import io
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 import pandas as pd
 import pytest
-from builders import grid, realistic, results_table, tables
+from builders import examples_of, grid, realistic, results_table, tables
 from grids import checked
-from hostile import NAMES, is_one_line
+from hostile import NAMES, Tags, is_one_line
 
 from sslfast.analysis.results import analyse
 from sslfast.analysis.summary import summary
@@ -25,22 +25,6 @@ MARKUP = "<script>alert(1)</script>\"' onload=alert(1) \x1b[31m\u202e\udcff"
 FORMULAS = ["=cmd|'/c calc'!A0", "+1+1", "-1+cmd()", "@SUM(A1)", "\t=1+1", "\r=1+1", "\n=1+1", "=1,2", '="a"']
 
 
-class Tags(HTMLParser):
-    """Tags, attributes that run programs, and addresses that lead elsewhere."""
-
-    def __init__(self, source: str):
-        super().__init__()
-        self.tags, self.runs, self.links = [], [], []
-        self.feed(source)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.runs += [name for name, _ in attrs if name.startswith("on")]
-        self.links += [
-            value for name, value in attrs if name in ("href", "src") and not value.startswith(("#", "data:"))
-        ]
-
-
 def cells_of_csv(text: str) -> list[str]:
     return [cell for row in csv.reader(io.StringIO(text)) for cell in row]
 
@@ -50,11 +34,13 @@ def report(tmp_path_factory) -> Path:
     """A report of runs that failed for hostile reasons, with a hostile title, over images with hostile names."""
     folder = tmp_path_factory.mktemp("report")
     reasons = [MARKUP, *FORMULAS]
-    cells, history = tables(grid(lambda seed, u, **_: reasons[seed] if u == 1 else 0.8, seeds=range(10), **SMALL))
+    records = grid(lambda seed, u, **_: reasons[seed] if u == 1 else 0.8, seeds=range(10), **SMALL)
+    cells, history = tables(records)
     images = {"n_labelled": 10, "n_unlabelled_only": 0, "classes": [MARKUP, "b"], "image_size": 8, "channels": 1}
     images["notes"] = {"images_skipped": 7, "skipped": [MARKUP, *NAMES], "files_ignored": 3}
     images["notes"]["left_out"] = [{"n": 3, "what": "files that are no images", "example": MARKUP, "why": ""}]
-    write_report(cells, history, replace(STUDY, title=MARKUP), folder, images)
+    examples = examples_of(records, np.zeros((4, 8, 8, 1), np.uint8), images["classes"])
+    write_report(cells, history, replace(STUDY, title=MARKUP), folder, images, examples)
     return folder
 
 

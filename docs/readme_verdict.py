@@ -117,9 +117,10 @@ def _summary(rows: pd.DataFrame) -> str:
     settled = longer[longer.outcome.isin(["better", "worse", "equal"])]
     n = rows.outcome.value_counts().reindex(SAID, fill_value=0)
     stands, untried = (settled.longer_training == "stands").sum(), n.better + n.worse + n.equal - len(settled)
+    told = f"{stands} stand" + (f", {untried} not tried" if untried else "")
     return (
         f"**Pre-training wins in {n.better} of {len(rows)} comparisons, labels alone in {n.worse}** (longer training"
-        f" and new seeds: {stands} stand, {untried} not tried); {n.open + n.length} not settled."
+        f" and new seeds: {told}); {n.open + n.length} not settled."
     )
 
 

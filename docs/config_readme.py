@@ -18,6 +18,7 @@ STUDIES = (
     "methods.yaml",
     "simclr-resnet18.yaml",
     "base-nets.yaml",
+    "tuned-net.yaml",
 )
 HEAD = """# The config
 

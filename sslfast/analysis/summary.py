@@ -66,8 +66,9 @@ def summary(results: Results) -> str:
         + f" {results.judged}".rstrip(),
         *_ways(tables),
         "", "## In detail", "", *[f"- {sentence}" for sentence in findings(results)[1:]],
-        "", "## The claims of the original study", "", "| claim | outcome | evidence |", "| --- | --- | --- |",
     ]  # fmt: skip
+    if len(tables["claims"]):
+        lines += ["", "## The claims of the original study", "", "| claim | outcome | evidence |", "| --- | --- | --- |"]
     several = len(tables["claims"].drop_duplicates(["encoder", "method"])) > 1
     for row in tables["claims"].itertuples():
         who = f"{row.method} ({row.encoder}): " if several else ""

@@ -68,7 +68,13 @@ def summary(results: Results) -> str:
         "", "## In detail", "", *[f"- {sentence}" for sentence in findings(results)[1:]],
     ]  # fmt: skip
     if len(tables["claims"]):
-        lines += ["", "## The claims of the original study", "", "| claim | outcome | evidence |", "| --- | --- | --- |"]
+        lines += [
+            "",
+            "## The claims of the original study",
+            "",
+            "| claim | outcome | evidence |",
+            "| --- | --- | --- |",
+        ]
     several = len(tables["claims"].drop_duplicates(["encoder", "method"])) > 1
     for row in tables["claims"].itertuples():
         who = f"{row.method} ({row.encoder}): " if several else ""

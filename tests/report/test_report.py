@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -377,6 +378,13 @@ def large(tmp_path_factory) -> Report:
 def test_the_page_of_a_large_grid_stays_small(large):
     assert len(large.cells) == (12 + 1) * 5 * 5
     assert (large.folder / "report.html").stat().st_size < 3_000_000
+
+
+@pytest.mark.parametrize("rows, drawn", [([("net", 0.0)], False), ([("net", 0.0), ("vae", 1.0)], True)])
+def test_a_study_of_existing_nets_alone_has_no_line_over_unlabelled_images(rows, drawn):
+    cells = pd.DataFrame([("supervised", np.nan), *rows], columns=["method", "u"])
+    of_study = SimpleNamespace(any_score=True, whole=SimpleNamespace(cells=cells))
+    assert f1_against_unlabelled.FIGURE.says(of_study) == drawn
 
 
 def test_several_ways_of_pretraining_are_named_and_told_apart(tmp_path, draw_only):

@@ -109,7 +109,7 @@ FIGURE = Figure(
     part="unlabelled",
     place=1,
     category="Accuracy",
-    says=lambda m: m.any_score,
+    says=lambda m: m.any_score and ((m.whole.cells.u > 0).any() or not frozen_nets(m.whole.cells)),
     draw=lambda m: draw(m.shown.tables["scores"], m.shown.tables["plateau"], m.shown.cells, m.metric),
     numbers=lambda m: m.shown.tables["scores"].drop(columns=["seconds_pretrain", "seconds_classify"]),
     caption=_caption,

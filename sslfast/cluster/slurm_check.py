@@ -25,9 +25,12 @@ _OPTIONS = {  # what resources of a job become in its submission
     "mem_mb": "--mem",
     "gpu": "--gpus",
 }
+_ELSEWHERE = "call snakemake on the cluster's login node (there may be a module to load), or without this profile"
 _WHERE = "the profile says account and partition in default-resources and set-resources (docs/running.md)"
 
-_FULL = re.compile("busy|drained|reserved")  # in sbatch's words, of a job that would wait in the queue
+# in sbatch's words: of a job that would wait in the queue, and where no cluster is set up or its controller is away
+_FULL = re.compile("busy|drained|reserved")
+_NO_CLUSTER = re.compile("configuration source|contact slurm controller")
 
 Question = tuple[str, ...]  # a command of SLURM
 Answer = subprocess.CompletedProcess[str] | None  # None: it did not come in time
@@ -74,7 +77,7 @@ def _check_programs(settings: Any, jobs: Jobs) -> None:
     if missing := [program for program in needed if not shutil.which(program)]:
         raise SslfastError(
             f"{', '.join(missing)}: not found here, and Snakemake's plugin for SLURM calls {', '.join(needed)};"
-            " call snakemake on the cluster's login node (there may be a module to load), or without this profile"
+            f" {_ELSEWHERE}"
         )
 
 
@@ -124,6 +127,8 @@ def _check_answer(question: Question, answer: Answer) -> None:
         return
     said = (answer.stderr.strip() or answer.stdout.strip() or "failed").splitlines()[-1]
     said = said.removeprefix(f"{program}: ").removeprefix("error: ")
+    if program == "sbatch" and _NO_CLUSTER.search(said):
+        raise SslfastError(f"sbatch: {said}; so no cluster can be reached from here: {_ELSEWHERE}")
     if program == "sbatch" and not _FULL.search(said):
         asked = shlex.join(options[1:-1]) or "nothing asked for"
         raise SslfastError(f"sbatch: SLURM would not take a job with {asked}: {said}; {_WHERE}")

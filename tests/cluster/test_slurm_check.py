@@ -83,6 +83,20 @@ def test_a_wrong_partition_is_said_in_the_words_of_sbatch_with_what_was_asked(pr
     assert "--partition=short" in line and ": invalid partition specified: short; the profile says" in line
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "fatal: Could not establish a configuration source",
+        "error: Batch job submission failed: Unable to contact slurm controller (connect failure)",
+    ],
+)
+def test_where_no_cluster_can_be_reached_no_job_is_blamed(program, said):
+    program("sbatch", f"echo 'sbatch: {said}' >&2; exit 1")
+    line = error()
+    assert line.startswith("sbatch: ") and said.split(": ")[-1] in line and "login node" in line
+    assert "--time" not in line
+
+
 def test_a_job_that_would_wait_in_the_queue_is_no_error(program):
     program("sbatch", "echo 'allocation failure: Required node not available (down, drained or reserved)' >&2; exit 1")
     check_slurm(SETTINGS, LIMITS, [JOB])

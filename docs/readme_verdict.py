@@ -84,8 +84,8 @@ def _nets() -> list[str]:
         *(f"| {' | '.join(row)} |" for row in table.reset_index().to_numpy()),
     ]
     head = (
-        "**Or an existing net?** Ask the images ([how](docs/base-nets.md)). These verdicts were checked with half the"
-        " training, not yet with longer:"
+        "**Or an existing net?** Ask the images ([how](docs/base-nets.md)). Checked with half the training, not"
+        " with longer training and new seeds, so these verdicts may not stand; no net was fine-tuned:"
     )
     return [head, "", *lines, "", *(line for text in heads for line in _filled(text, "  "))]
 

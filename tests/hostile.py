@@ -6,7 +6,6 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -46,22 +45,6 @@ def is_one_line(error: SslfastError | str) -> bool:
     """Whether a message is one line, not empty, that a terminal shows and does not obey."""
     text = str(error)
     return bool(text) and len(text.splitlines()) == 1 and text == printable(text) and "Traceback" not in text
-
-
-class Tags(HTMLParser):
-    """Tags, attributes that run programs, and addresses that lead elsewhere."""
-
-    def __init__(self, source: str):
-        super().__init__()
-        self.tags, self.runs, self.links = [], [], []
-        self.feed(source)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.runs += [name for name, _ in attrs if name.startswith("on")]
-        self.links += [
-            value for name, value in attrs if name in ("href", "src") and not value.startswith(("#", "data:"))
-        ]
 
 
 class Disk:

@@ -27,14 +27,14 @@ _START, _LONGEST = 10, 24 * 60  # minutes: part of every request, and the most; 
 
 def memory_mb(n_images: int, side: int, attempt: int = 1, copies: float = 1) -> int:
     """MB for a job that reads `n_images` RGB images of `side` pixels and holds so many `copies` of them in memory."""
-    return math.ceil(attempt * (_PROCESS + copies * n_images * 3 * side**2 / 1e6))
+    return attempt * math.ceil(_PROCESS + copies * n_images * 3 * side**2 / 1e6)
 
 
 def training_mb(encoder: str, batch_size: int, n_images: int, side: int, attempt: int = 1, gpu: bool = False) -> int:
     """MB for a job that trains or evaluates `encoder` in batches of `batch_size` images of `side` pixels."""
     _, width, kilobytes = _weight(encoder)
     batch = batch_size * side**2 * kilobytes * width / 1e3
-    return memory_mb(n_images, side, attempt) + math.ceil(attempt * (batch + _GPU * gpu))
+    return memory_mb(n_images, side, attempt) + attempt * math.ceil(batch + _GPU * gpu)
 
 
 def training_minutes(stage: str, encoder: str, seen: float, n_images: float, side: int, attempt: int = 1) -> int:

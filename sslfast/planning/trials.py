@@ -102,7 +102,7 @@ def measure(
         elif stage == PIXELS:
             record = trial.keep(*pixels(data, split, run, l=1))
         elif stage == SUPERVISED:
-            fit = FitSettings(**{**study.supervised, "epochs": EPOCHS})
+            fit = replace(FitSettings(**study.supervised), epochs=EPOCHS)
             made = supervised(data, split, run, fit, encoder=encoder, l=1, checkpoint=trial.checkpoint)
             record = trial.keep(*made)
         else:
@@ -134,7 +134,7 @@ class Trial:
         write_record(record, self.control_record)
 
     def pretrain(self, method: str) -> RunRecord:
-        fit = FitSettings(**{**method_settings(self.study, method), "epochs": EPOCHS})
+        fit = replace(FitSettings(**method_settings(self.study, method)), epochs=EPOCHS)
         made, record, pictures = pretrain(
             self.data, self.split, self.run, fit, method=method, encoder=self.encoder,
             u=0 if method == RANDOM or not learns(self.study, method) else 1, checkpoint=self.checkpoint,
@@ -158,7 +158,7 @@ class Trial:
         given = evaluation_settings(self.study, stage)
         if "views" in STAGES[stage].settings:
             given = {**given, "views": 1 if cached else "fresh"}
-        fit = FitSettings(**{**given, "epochs": EPOCHS})
+        fit = replace(FitSettings(**given), epochs=EPOCHS)
         made = classify(
             self.data, self.split, self.run, fit, encoder_file=self.weights, pretrain_record=self.control_record, l=1,
             evaluate=STAGES[stage].evaluate, checkpoint=self.checkpoint,

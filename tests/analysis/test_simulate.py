@@ -40,7 +40,7 @@ def test_little_is_given_away():
 def test_nor_is_it_too_shy_to_say_anything():
     nothing = {"w": WORLDS["nothing true"]}
     five, three = (
-        {r.claim: r.rate for r in rates([differences, plateau_claims], n, 100, worlds=nothing)} for n in (5, 3)
+        {r.claim: r.rate for r in rates([differences, plateau_claims], n, 200, worlds=nothing)} for n in (5, 3)
     )
     assert five["false: better, worse or equal"] > 0.01  # what is allowed is used
     assert five["settled: plateau"] > 0.8 and five["settled: plateau"] > three["settled: plateau"] + 0.2

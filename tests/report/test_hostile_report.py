@@ -3,6 +3,7 @@
 import csv
 import io
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from builders import examples_of, grid, realistic, results_table, tables
 from grids import checked
-from hostile import NAMES, Tags, is_one_line
+from hostile import NAMES, is_one_line
 
 from sslfast.analysis.results import analyse
 from sslfast.analysis.summary import summary
@@ -23,6 +24,22 @@ SMALL = {"us": ["0", "1"], "ls": ["0.5"]}
 STUDY = checked(title="Digits")
 MARKUP = "<script>alert(1)</script>\"' onload=alert(1) \x1b[31m\u202e\udcff"
 FORMULAS = ["=cmd|'/c calc'!A0", "+1+1", "-1+cmd()", "@SUM(A1)", "\t=1+1", "\r=1+1", "\n=1+1", "=1,2", '="a"']
+
+
+class Tags(HTMLParser):
+    """Tags, attributes that run programs, and addresses that lead elsewhere."""
+
+    def __init__(self, source: str):
+        super().__init__()
+        self.tags, self.runs, self.links = [], [], []
+        self.feed(source)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.runs += [name for name, _ in attrs if name.startswith("on")]
+        self.links += [
+            value for name, value in attrs if name in ("href", "src") and not value.startswith(("#", "data:"))
+        ]
 
 
 def cells_of_csv(text: str) -> list[str]:
